@@ -1,0 +1,86 @@
+// The WIT packages as componentize-qjs shows them to JavaScript. Only this SDK imports them.
+// `s64` and `u64` are numbers here (exact to 2^53 only), and a BigInt traps: see value.ts.
+
+declare module "santokit:runtime/log@0.1.0" {
+  export function log(level: string, message: string, fields: [string, string][]): void;
+}
+
+declare module "santokit:runtime/clock@0.1.0" {
+  export function now(): { seconds: number; nanoseconds: number };
+  export function elapsed(): number;
+  export function remaining(): number;
+}
+
+declare module "santokit:runtime/random@0.1.0" {
+  export function bytes(length: number): Uint8Array;
+}
+
+declare module "santokit:runtime/context@0.1.0" {
+  export function getCaller(): { kind: string; subject: string | null; roles: string[]; claims: Uint8Array };
+  export function getInvocation(): {
+    requestId: string;
+    logic: string;
+    project: string;
+    env: string;
+    releaseId: string;
+    trigger: string;
+  };
+}
+
+declare module "santokit:runtime/config@0.1.0" {
+  export function get(name: string): string | null;
+}
+
+declare module "santokit:runtime/secrets@0.1.0" {
+  export function get(name: string): string;
+}
+
+declare module "santokit:sql/connections@0.1.0" {
+  export type WitValue =
+    | { tag: "null" }
+    | { tag: "boolean"; val: boolean }
+    | { tag: "int64"; val: number }
+    | { tag: "float64"; val: number }
+    | { tag: "text"; val: string }
+    | { tag: "bytes"; val: Uint8Array }
+    | { tag: "typed"; val: [string, string] };
+
+  export interface WitColumn {
+    name: string;
+    typeName: string;
+  }
+
+  export interface WitBatch {
+    rows: number;
+    format: number;
+    data: Uint8Array;
+  }
+
+  export interface WitStatements {
+    queryPacked(sql: string, params: WitValue[]): { columns: WitColumn[]; batch: WitBatch };
+    execute(sql: string, params: WitValue[]): number;
+    openCursor(sql: string, params: WitValue[]): WitCursor;
+    [Symbol.dispose](): void;
+  }
+
+  export interface WitConnection extends WitStatements {
+    engine(): string;
+    begin(options: [string, string][]): WitTransaction;
+  }
+
+  export interface WitTransaction extends WitStatements {
+    commit(): void;
+    rollback(): void;
+  }
+
+  export interface WitCursor {
+    columns(): WitColumn[];
+    nextBatch(maxRows: number, maxBytes: number): WitBatch | null;
+    [Symbol.dispose](): void;
+  }
+
+  export function open(name: string): WitConnection;
+}
+
+/** Native in QuickJS; TypeScript knows it from the DOM only. */
+declare function btoa(binary: string): string;

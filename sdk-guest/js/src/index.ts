@@ -1,0 +1,34 @@
+/**
+ * What a Santokit logic written in TypeScript or JavaScript imports.
+ *
+ * ```ts
+ * import { logic, LogicError, sql } from "@santokit/guest";
+ *
+ * interface Input { itemId: string; quantity: number }
+ * interface Output { left: number }
+ *
+ * export default logic<Input, Output>((input) => {
+ *   const db = sql.open("main");
+ *   return db.transaction((tx) => {
+ *     const stock = tx.queryValue<number>("SELECT stock FROM items WHERE id = ?", [input.itemId]);
+ *     if (stock < input.quantity) throw new LogicError("OUT_OF_STOCK", "there is not enough of it", { stock });
+ *     tx.execute("UPDATE items SET stock = stock - ? WHERE id = ?", [input.quantity, input.itemId]);
+ *     return { left: stock - input.quantity };
+ *   });
+ * });
+ * ```
+ *
+ * Everything is synchronous: the host waits, the guest need not. A handler must not be `async`.
+ */
+
+export { logic } from "./logic.ts";
+export type { Context, Handler, Logic } from "./logic.ts";
+export { LogicError } from "./error.ts";
+export * as clock from "./clock.ts";
+export * as config from "./config.ts";
+export * as context from "./context.ts";
+export type { Caller, Invocation } from "./context.ts";
+export * as log from "./log.ts";
+export * as random from "./random.ts";
+export * as secrets from "./secrets.ts";
+export * as sql from "./sql.ts";
