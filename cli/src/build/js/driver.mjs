@@ -1,0 +1,128 @@
+// Bundles one logic with esbuild and makes it a component with componentize-qjs.
+//
+// Called by `stk` as `node driver.mjs <order>`, where the order is JSON: {entry, dir, sdk, wit, output}. It writes the
+// component to `output` and a report {inputs} to stdout; what the developer should read goes to stderr.
+
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative, resolve } from "node:path";
+import { build, formatMessages } from "esbuild";
+import { componentize } from "componentize-qjs";
+
+const order = JSON.parse(process.argv[2]);
+try {
+  const bundle = await bundled(order);
+  const { component } = await componentized(order, bundle);
+  await writeFile(order.output, component);
+  process.stdout.write(JSON.stringify({ inputs: bundle.inputs }));
+} catch (error) {
+  process.stderr.write(`${error.explained ?? error.message ?? error}\n`);
+  process.exitCode = 1;
+}
+
+/** One ES module that imports nothing but the host's interfaces. */
+async function bundled({ entry, dir, sdk }) {
+  let result;
+  try {
+    result = await build({
+      stdin: {
+        contents: `import logic from ${JSON.stringify(entry)};\nexport const handler = logic;\n`,
+        resolveDir: dir,
+        sourcefile: "santokit:entry",
+      },
+      absWorkingDir: dir,
+      alias: { "@santokit/guest": join(sdk, "src/index.ts") },
+      bundle: true,
+      external: ["santokit:*"],
+      format: "esm",
+      inject: [join(sdk, "src/globals.ts")],
+      legalComments: "none",
+      logLevel: "silent",
+      mainFields: ["module", "main"],
+      metafile: true,
+      outfile: "bundle.js",
+      platform: "neutral",
+      sourcemap: "external",
+      target: "es2023",
+      write: false,
+    });
+  } catch (error) {
+    if (!error.errors) throw error;
+    error.explained = (await formatMessages(error.errors, { kind: "error" })).join("") + hints(error.errors);
+    throw error;
+  }
+  const [map, code] = ["bundle.js.map", "bundle.js"].map(
+    (name) => result.outputFiles.find((file) => file.path.endsWith(name)).text,
+  );
+  const output = Object.values(result.metafile.outputs).find((file) => file.imports.length > 0 || file.entryPoint);
+  return {
+    code: code + lineTable(JSON.parse(map), dir),
+    imports: [...new Set((output?.imports ?? []).filter((one) => one.external).map((one) => one.path))].sort(),
+    inputs: Object.keys(result.metafile.inputs)
+      .filter((input) => !input.startsWith("santokit:") && !input.startsWith("<"))
+      .map((input) => resolve(dir, input)),
+  };
+}
+
+function hints(errors) {
+  const texts = errors.map((error) => error.text).join("\n");
+  if (/No matching export .* for import "default"/.test(texts)) {
+    return "the module must have a default export: export default logic<Input, Output>((input) => …)\n";
+  }
+  if (/Could not resolve "node:|Could not resolve "(fs|http|net|path|crypto)"/.test(texts)) {
+    return "a logic has no Node.js: files, network and processes are not there; see @santokit/guest for what is\n";
+  }
+  if (/Could not resolve/.test(texts)) {
+    return "if this is an npm package, install it in the logic's folder first (npm install)\n";
+  }
+  return "";
+}
+
+/** The component imports only what the bundle names, so that its imports show what it can do. */
+async function componentized({ wit }, { code, imports }) {
+  const folder = await mkdtemp(join(tmpdir(), "stk-wit-"));
+  try {
+    await mkdir(join(folder, "deps"));
+    await cp(wit, join(folder, "deps"), { recursive: true });
+    const lines = imports.map((name) => `  import ${name};\n`).join("");
+    const world = `package santokit:bundle;\n\nworld logic {\n${lines}  export santokit:logic/handler@0.1.0;\n}\n`;
+    await writeFile(join(folder, "world.wit"), world);
+    return await componentize({ witPath: folder, world: "logic", jsSource: code, stubWasi: true, sync: true });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A statement behind the bundle that tells which source line each of its lines came from (see the SDK's stack.ts). */
+function lineTable({ sources, mappings }, dir) {
+  const names = sources.map((source) => relative(dir, resolve(dir, source)));
+  let [source, line] = [0, 0];
+  const lines = mappings.split(";").map((segments) => {
+    let first = 0;
+    for (const segment of segments.split(",")) {
+      const fields = vlq(segment);
+      if (fields.length < 4) continue;
+      source += fields[1];
+      line += fields[2];
+      first ||= [source, line + 1];
+    }
+    return first;
+  });
+  return `\nglobalThis.santokitLines = ${JSON.stringify({ sources: names, lines })};\n`;
+}
+
+/** The numbers of one segment of a source map. */
+function vlq(segment) {
+  const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const numbers = [];
+  let [value, shift] = [0, 0];
+  for (const character of segment) {
+    const digit = digits.indexOf(character);
+    value |= (digit & 31) << shift;
+    shift += 5;
+    if (digit & 32) continue;
+    numbers.push(value & 1 ? -(value >> 1) : value >> 1);
+    [value, shift] = [0, 0];
+  }
+  return numbers;
+}

@@ -1,0 +1,154 @@
+//! A cargo package as a component.
+//!
+//! All guests of a machine share one target folder, so that their dependencies (with Debian's compiler the standard
+//! library too) are built once. That works only while every guest is built with the same flags: nothing here may
+//! depend on the logic, except what is given to the last crate alone.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use tokio::process::Command;
+
+use super::cache::{Made, blocking};
+use super::process::{Finished, run};
+use super::toolchain::{RustToolchain, TARGET};
+use super::{BuildError, Progress, component};
+
+/// Small code; line numbers for the developer's own crates, names for everything, so that a guest's backtrace can be
+/// read. Line numbers of the standard library would make a guest ten times as large.
+const PROFILE: [&str; 5] = [
+    "profile.release.opt-level=\"s\"",
+    "profile.release.debug=\"line-tables-only\"",
+    "profile.release.strip=\"none\"",
+    "profile.release.panic=\"abort\"",
+    "profile.release.package.\"*\".debug=false",
+];
+
+/// What our own caller's cargo leaves in the environment and would change the flags of the guests.
+const FOREIGN_VARIABLES: [&str; 6] =
+    ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "RUSTC_WRAPPER"];
+
+/// The line of cargo's JSON that names what was built.
+#[derive(Deserialize)]
+struct Artifact {
+    reason: String,
+    #[serde(default)]
+    filenames: Vec<PathBuf>,
+}
+
+/// Builds the package in `dir`.
+pub(super) async fn build(
+    dir: &Path,
+    cache: &Path,
+    toolchain: &RustToolchain,
+    progress: Progress<'_>,
+) -> Result<Made, BuildError> {
+    if !dir.join("Cargo.toml").is_file() {
+        return Err(BuildError::NoSource { language: "rust", dir: dir.to_owned(), expected: "Cargo.toml".to_owned() });
+    }
+    let target = std::env::var_os("STK_GUEST_TARGET_DIR").map_or_else(|| cache.join("guest-target"), PathBuf::from);
+    // Two packages of one name leave their module in the same place: held until it is read.
+    let _turn = lock(&target).await?;
+    let mut cargo = cargo(dir, &target, toolchain);
+    let finished = run(&mut cargo, progress, announce)
+        .await
+        .map_err(|source| BuildError::io("run", Path::new("cargo"), source))?;
+    if !finished.success {
+        return Err(failure(&finished));
+    }
+    let module = module_path(&finished, dir)?;
+    let mut outside = outside_sources(&module, dir);
+    outside.extend(workspace_files(dir));
+    Ok(Made { wasm: component::read(&module).await?, outside })
+}
+
+fn cargo(dir: &Path, target: &Path, toolchain: &RustToolchain) -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(dir).env("CARGO_TARGET_DIR", target);
+    for variable in FOREIGN_VARIABLES {
+        cargo.env_remove(variable);
+    }
+    cargo.args(["rustc", "--release", "--lib", "--crate-type", "cdylib", "--target", TARGET]);
+    cargo.args(["--message-format", "json-render-diagnostics"]);
+    for setting in PROFILE {
+        cargo.args(["--config", setting]);
+    }
+    if let Some(debian) = &toolchain.debian {
+        cargo.env("RUSTC", debian.rustc).env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
+        cargo.arg("--config").arg(format!("target.{TARGET}.linker={:?}", debian.linker.display().to_string()));
+    }
+    // The same source gives the same component wherever the project lies; only the last crate sees this flag.
+    let mut remap = std::ffi::OsString::from("--remap-path-prefix=");
+    remap.push(dir);
+    remap.push("=.");
+    cargo.arg("--").arg(remap);
+    cargo
+}
+
+/// The words of cargo that tell a developer what takes so long.
+fn announce(line: &str) -> Option<&str> {
+    ["Compiling ", "Downloading ", "Updating ", "Blocking "].iter().any(|verb| line.starts_with(verb)).then_some(line)
+}
+
+fn failure(finished: &Finished) -> BuildError {
+    let chatter = ["Compiling", "Downloading", "Downloaded", "Updating", "Locking", "Adding", "Blocking", "Finished"];
+    let output: String = finished
+        .stderr
+        .lines()
+        .filter(|line| !chatter.iter().any(|verb| line.trim_start().starts_with(verb)))
+        .fold(String::new(), |kept, line| kept + line + "\n");
+    let first = output.lines().find(|line| line.starts_with("error"));
+    let place = output.lines().find(|line| line.trim_start().starts_with("--> ")).map(str::trim);
+    let summary = match (first, place) {
+        (Some(error), Some(place)) => format!("{error} {place}"),
+        (Some(error), None) => error.to_owned(),
+        _ => "cargo ended with an error".to_owned(),
+    };
+    BuildError::Compiler { tool: "cargo".to_owned(), summary, output }
+}
+
+fn module_path(finished: &Finished, dir: &Path) -> Result<PathBuf, BuildError> {
+    finished
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<Artifact>(line).ok())
+        .filter(|artifact| artifact.reason == "compiler-artifact")
+        .flat_map(|artifact| artifact.filenames)
+        .rfind(|file| file.extension().is_some_and(|extension| extension == "wasm"))
+        .ok_or_else(|| BuildError::NotComponent {
+            path: dir.to_owned(),
+            why: "cargo built no library; the package needs a src/lib.rs with `santokit_guest::logic!(…)`".to_owned(),
+        })
+}
+
+/// Source files outside the folder, from the list that cargo leaves beside the module (make's syntax).
+fn outside_sources(module: &Path, dir: &Path) -> Vec<PathBuf> {
+    let list = std::fs::read_to_string(module.with_extension("d")).unwrap_or_default();
+    let sources = list.split_once(": ").map_or("", |(_, sources)| sources).trim();
+    let escaped = sources.replace("\\ ", "\u{0}");
+    escaped
+        .split_whitespace()
+        .map(|path| PathBuf::from(path.replace('\u{0}', " ")))
+        .filter(|path| !path.starts_with(dir))
+        .collect()
+}
+
+/// The lock file and manifest of a workspace that the package may be part of.
+fn workspace_files(dir: &Path) -> Vec<PathBuf> {
+    let workspace = dir.ancestors().skip(1).find(|folder| folder.join("Cargo.lock").is_file());
+    workspace.map(|folder| vec![folder.join("Cargo.lock"), folder.join("Cargo.toml")]).unwrap_or_default()
+}
+
+/// Waits for other builds in the same target folder.
+async fn lock(target: &Path) -> Result<File, BuildError> {
+    let target = target.to_owned();
+    blocking(move || {
+        let path = target.join(".stk-lock");
+        std::fs::create_dir_all(&target)
+            .and_then(|()| File::create(&path))
+            .and_then(|file| file.lock().map(|()| file))
+            .map_err(|source| BuildError::io("lock", &path, source))
+    })
+    .await
+}

@@ -1,0 +1,112 @@
+//! The guest SDKs and the WIT packages, carried in `stk` and written into the cache for the compilers to find.
+//!
+//! A project that was cloned a moment ago builds without a registry: templates refer to these folders.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use super::BuildError;
+use super::cache::{digest, write_whole};
+
+/// The package `@santokit/guest`.
+const JS: &[(&str, &str)] = &[
+    ("package.json", include_str!("../../../sdk-guest/js/package.json")),
+    ("README.md", include_str!("../../../sdk-guest/js/README.md")),
+    ("src/clock.ts", include_str!("../../../sdk-guest/js/src/clock.ts")),
+    ("src/config.ts", include_str!("../../../sdk-guest/js/src/config.ts")),
+    ("src/context.ts", include_str!("../../../sdk-guest/js/src/context.ts")),
+    ("src/error.ts", include_str!("../../../sdk-guest/js/src/error.ts")),
+    ("src/globals.ts", include_str!("../../../sdk-guest/js/src/globals.ts")),
+    ("src/host.d.ts", include_str!("../../../sdk-guest/js/src/host.d.ts")),
+    ("src/index.ts", include_str!("../../../sdk-guest/js/src/index.ts")),
+    ("src/log.ts", include_str!("../../../sdk-guest/js/src/log.ts")),
+    ("src/logic.ts", include_str!("../../../sdk-guest/js/src/logic.ts")),
+    ("src/packed.ts", include_str!("../../../sdk-guest/js/src/packed.ts")),
+    ("src/random.ts", include_str!("../../../sdk-guest/js/src/random.ts")),
+    ("src/secrets.ts", include_str!("../../../sdk-guest/js/src/secrets.ts")),
+    ("src/sql-error.ts", include_str!("../../../sdk-guest/js/src/sql-error.ts")),
+    ("src/sql.ts", include_str!("../../../sdk-guest/js/src/sql.ts")),
+    ("src/stack.ts", include_str!("../../../sdk-guest/js/src/stack.ts")),
+    ("src/utf8.ts", include_str!("../../../sdk-guest/js/src/utf8.ts")),
+    ("src/value.ts", include_str!("../../../sdk-guest/js/src/value.ts")),
+];
+
+/// The package `santokit-guest`.
+const RUST: &[(&str, &str)] = &[
+    ("Cargo.toml", include_str!("../../../sdk-guest/rust/Cargo.toml")),
+    ("README.md", include_str!("../../../sdk-guest/rust/README.md")),
+    ("src/bindings.rs", include_str!("../../../sdk-guest/rust/src/bindings.rs")),
+    ("src/clock.rs", include_str!("../../../sdk-guest/rust/src/clock.rs")),
+    ("src/config.rs", include_str!("../../../sdk-guest/rust/src/config.rs")),
+    ("src/context.rs", include_str!("../../../sdk-guest/rust/src/context.rs")),
+    ("src/error.rs", include_str!("../../../sdk-guest/rust/src/error.rs")),
+    ("src/lib.rs", include_str!("../../../sdk-guest/rust/src/lib.rs")),
+    ("src/log.rs", include_str!("../../../sdk-guest/rust/src/log.rs")),
+    ("src/panic.rs", include_str!("../../../sdk-guest/rust/src/panic.rs")),
+    ("src/random.rs", include_str!("../../../sdk-guest/rust/src/random.rs")),
+    ("src/run.rs", include_str!("../../../sdk-guest/rust/src/run.rs")),
+    ("src/secrets.rs", include_str!("../../../sdk-guest/rust/src/secrets.rs")),
+    ("src/sql.rs", include_str!("../../../sdk-guest/rust/src/sql.rs")),
+    ("src/sql/cell.rs", include_str!("../../../sdk-guest/rust/src/sql/cell.rs")),
+    ("src/sql/connection.rs", include_str!("../../../sdk-guest/rust/src/sql/connection.rs")),
+    ("src/sql/cursor.rs", include_str!("../../../sdk-guest/rust/src/sql/cursor.rs")),
+    ("src/sql/error.rs", include_str!("../../../sdk-guest/rust/src/sql/error.rs")),
+    ("src/sql/packed.rs", include_str!("../../../sdk-guest/rust/src/sql/packed.rs")),
+    ("src/sql/row.rs", include_str!("../../../sdk-guest/rust/src/sql/row.rs")),
+    ("src/sql/value.rs", include_str!("../../../sdk-guest/rust/src/sql/value.rs")),
+    ("wit/logic/logic.wit", include_str!("../../../sdk-guest/rust/wit/logic/logic.wit")),
+    ("wit/runtime/runtime.wit", include_str!("../../../sdk-guest/rust/wit/runtime/runtime.wit")),
+    ("wit/sql/sql.wit", include_str!("../../../sdk-guest/rust/wit/sql/sql.wit")),
+];
+
+/// The WIT packages.
+const WIT: &[(&str, &str)] = &[
+    ("logic/logic.wit", include_str!("../../../wit/logic/logic.wit")),
+    ("runtime/runtime.wit", include_str!("../../../wit/runtime/runtime.wit")),
+    ("sql/sql.wit", include_str!("../../../wit/sql/sql.wit")),
+];
+
+static DIGEST: LazyLock<String> = LazyLock::new(|| {
+    let all: Vec<&str> = [JS, RUST, WIT].into_iter().flatten().flat_map(|(path, text)| [*path, *text]).collect();
+    digest(all.join("\u{0}").as_bytes())
+});
+
+/// Writes the SDKs and WIT packages below the cache folder where they are missing or of another version.
+pub fn write_sdk(cache: &Path) -> Result<(), BuildError> {
+    let written = sdk_dir(cache).join(".digest");
+    if std::fs::read_to_string(&written).is_ok_and(|found| found == *DIGEST) {
+        return Ok(());
+    }
+    for (folder, files) in [(js_dir(cache), JS), (rust_dir(cache), RUST), (wit_dir(cache), WIT)] {
+        for (path, text) in files {
+            let path = folder.join(path);
+            // A compiler looks at times as well: what has not changed is left alone.
+            if std::fs::read_to_string(&path).is_ok_and(|found| found == *text) {
+                continue;
+            }
+            write_whole(&path, text.as_bytes())?;
+        }
+    }
+    write_whole(&written, DIGEST.as_bytes())
+}
+
+/// Stands for the SDKs in the key of a built component.
+pub(super) fn digest_of_sdks() -> &'static str {
+    &DIGEST
+}
+
+pub(super) fn js_dir(cache: &Path) -> PathBuf {
+    sdk_dir(cache).join("js")
+}
+
+pub(super) fn wit_dir(cache: &Path) -> PathBuf {
+    sdk_dir(cache).join("wit")
+}
+
+fn rust_dir(cache: &Path) -> PathBuf {
+    sdk_dir(cache).join("rust")
+}
+
+fn sdk_dir(cache: &Path) -> PathBuf {
+    cache.join("sdk")
+}

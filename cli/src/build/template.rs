@@ -1,0 +1,48 @@
+//! The first files of a new logic, for `stk logic new`.
+
+use super::{CACHE_DIR, Language};
+
+/// One file of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateFile {
+    /// Relative to the logic's folder.
+    pub path: &'static str,
+    /// What is written into it.
+    pub content: String,
+}
+
+const RUST: &[(&str, &str)] = &[
+    ("logic.yaml", include_str!("../../templates/logic-rust/logic.yaml")),
+    ("Cargo.toml", include_str!("../../templates/logic-rust/Cargo.toml.template")),
+    ("src/lib.rs", include_str!("../../templates/logic-rust/src/lib.rs")),
+    (".gitignore", include_str!("../../templates/logic-rust/gitignore")),
+];
+
+const TS: &[(&str, &str)] = &[
+    ("logic.yaml", include_str!("../../templates/logic-ts/logic.yaml")),
+    ("index.ts", include_str!("../../templates/logic-ts/index.ts")),
+    ("tsconfig.json", include_str!("../../templates/logic-ts/tsconfig.json")),
+];
+
+const JS: &[(&str, &str)] = &[
+    ("logic.yaml", include_str!("../../templates/logic-js/logic.yaml")),
+    ("index.js", include_str!("../../templates/logic-js/index.js")),
+];
+
+/// The files of a new logic; none for a language without a template.
+///
+/// `name` is the logic's name under `logics/` (`pricing/quote`): the templates find the SDK in the project's cache,
+/// as many folders up as the name has parts.
+pub fn template(language: Language, name: &str) -> Option<Vec<TemplateFile>> {
+    let files = match language {
+        Language::Rust => RUST,
+        Language::Ts => TS,
+        Language::Js => JS,
+        Language::Python | Language::C => return None,
+    };
+    let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
+    let cache = format!("{}{CACHE_DIR}", "../".repeat(parts.len() + 1));
+    let package = parts.join("-").replace('_', "-");
+    let fill = |text: &str| text.replace("{{name}}", name).replace("{{package}}", &package).replace("{{cache}}", &cache);
+    Some(files.iter().map(|(path, text)| TemplateFile { path, content: fill(text) }).collect())
+}
