@@ -121,19 +121,19 @@ pub async fn build_component(
     let (wasm, from_cache) = match spec {
         BuildSpec::Path(path) => (component::read(&dir.join(path)).await?, false),
         BuildSpec::Build(Language::Rust) => {
-            sdk::write_sdk(cache)?;
+            write_sdk(cache)?;
             let toolchain = toolchain::rust(dir, progress).await?;
             job.run(&toolchain.recipe(), rust::build(dir, cache, &toolchain, progress)).await?
         }
         BuildSpec::Build(language @ (Language::Js | Language::Ts)) => {
-            sdk::write_sdk(cache)?;
+            write_sdk(cache)?;
             job.run(&js::recipe(*language), js::build(*language, dir, cache, progress)).await?
         }
         BuildSpec::Build(language @ (Language::Python | Language::C)) => {
             return Err(BuildError::Unsupported { language: language.name() });
         }
         BuildSpec::Command { command, output } => {
-            sdk::write_sdk(cache)?;
+            write_sdk(cache)?;
             job.run(&format!("command {command}"), command::build(command, output, dir, cache, progress)).await?
         }
     };

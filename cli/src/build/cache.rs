@@ -3,6 +3,7 @@
 //! The key covers the logic's folder, the SDK and the toolchain. What a build read outside the folder (a shared package,
 //! a workspace's lock file) is known only afterwards: it stands in the entry and is compared when the entry is used.
 
+use std::fmt::Write;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -63,13 +64,13 @@ impl<'a> Job<'a> {
     pub(super) async fn run(
         &self,
         recipe: &str,
-        make: impl Future<Output = Result<Made, BuildError>>,
+        build: impl Future<Output = Result<Made, BuildError>>,
     ) -> Result<(Vec<u8>, bool), BuildError> {
         let base = self.entry(recipe).await?;
         if let Some(wasm) = blocking(move || Ok(read(&base))).await? {
             return Ok((wasm, true));
         }
-        let made = make.await?;
+        let made = build.await?;
         // The first build writes files of its own (Cargo.lock): the next one must find what this one left.
         let base = self.entry(recipe).await?;
         blocking(move || write(&base, &made).map(|()| (made.wasm, false))).await
@@ -148,7 +149,7 @@ fn add_folder(context: &mut Context, root: &Path, folder: &Path, output: Option<
             let relative = path.strip_prefix(root).unwrap_or(&path);
             add_part(context, relative.to_string_lossy().as_bytes());
             match std::fs::read(&path) {
-                Ok(content) => add_part(context, &content),
+                Ok(bytes) => add_part(context, &bytes),
                 // An editor's lock file, a link to nowhere: no source.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(BuildError::io("read", &path, error)),
@@ -165,5 +166,9 @@ fn add_part(context: &mut Context, part: &[u8]) {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

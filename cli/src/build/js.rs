@@ -106,8 +106,9 @@ async fn toolchain(cache: &Path, progress: Progress<'_>) -> Result<PathBuf, Buil
     write_whole(&folder.join("package.json"), PACKAGES.as_bytes())?;
     write_whole(&folder.join("package-lock.json"), PACKAGES_LOCK.as_bytes())?;
     let mut npm = Command::new("npm");
-    // No script of a package runs: both bring their binaries as optional packages.
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"]).current_dir(&folder);
+    // The lock file pins versions and digests (`npm ci` refuses it: some platforms' packages were never published). No
+    // script of a package runs: both bring their binaries as optional packages.
+    npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"]).current_dir(&folder);
     let failed = |output: String| BuildError::Toolchain {
         missing: "npm could not install esbuild and componentize-qjs".to_owned(),
         next: "check that npm is installed and its registry can be reached (`npm ping`), then build again".to_owned(),

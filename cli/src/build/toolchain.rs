@@ -1,8 +1,11 @@
 //! Which Rust compiler builds guests: the first way that works, installed if it can be without asking.
 //!
-//! 1. The wasm target of the developer's own toolchain is there. 2. rustup can add it. 3. Debian's second compiler with
-//! its library source, from which cargo builds the standard library (`rustc-web`, `rust-web-src`, `lld-22`). Else a
-//! message that says what to install.
+//! 1. The wasm target of the developer's own toolchain is there.
+//! 2. rustup can add it.
+//! 3. Debian has a second compiler with its library source, from which cargo builds the standard library (`rustc-web`,
+//!    `rust-web-src`, `lld-22`).
+//!
+//! Else a message that says what to install.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -162,7 +165,7 @@ async fn install(command: &mut Command, progress: Progress<'_>, tried: &mut Stri
         Err(_) => (false, "took too long".to_owned()),
     };
     if !success {
-        tried.push_str(&format!("{name}: {}\n", said.trim()));
+        tried.extend([name.as_str(), ": ", said.trim(), "\n"]);
     }
     success
 }

@@ -38,10 +38,13 @@ export function calling<T>(call: () => T, convert: (error: WitError) => Error): 
   try {
     return call();
   } catch (error) {
-    throw isWitError(error) ? convert(error) : error;
+    const payload = witError(error) ?? witError((error as { payload?: unknown } | null)?.payload);
+    throw payload === undefined ? error : convert(payload);
   }
 }
 
-function isWitError(error: unknown): error is WitError {
-  return typeof error === "object" && error !== null && typeof (error as WitError).tag === "string";
+/** QuickJS throws an `Error` with the variant as its `payload`, other engines the variant itself. */
+function witError(error: unknown): WitError | undefined {
+  const tagged = typeof error === "object" && error !== null && typeof (error as WitError).tag === "string";
+  return tagged ? (error as WitError) : undefined;
 }

@@ -100,7 +100,11 @@ export class Connection extends Statements<WitConnection> {
       done = work(transaction);
       if (isPromise(done)) throw new TypeError("the function of a transaction must not be async: host calls are synchronous");
     } catch (error) {
-      transaction[Symbol.dispose]();
+      try {
+        transaction.rollback();
+      } catch {
+        // What was thrown first tells what happened, and the end of the invocation rolls back as well.
+      }
       throw error;
     }
     transaction.commit();

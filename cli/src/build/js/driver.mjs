@@ -54,14 +54,25 @@ async function bundled({ entry, dir, sdk }) {
   const [map, code] = ["bundle.js.map", "bundle.js"].map(
     (name) => result.outputFiles.find((file) => file.path.endsWith(name)).text,
   );
-  const output = Object.values(result.metafile.outputs).find((file) => file.imports.length > 0 || file.entryPoint);
+  const inputs = Object.keys(result.metafile.inputs);
+  const outputs = Object.values(result.metafile.outputs);
+  const name = (path) => sourceName(resolve(dir, path), dir, sdk);
   return {
-    code: code + lineTable(JSON.parse(map), dir),
-    imports: [...new Set((output?.imports ?? []).filter((one) => one.external).map((one) => one.path))].sort(),
-    inputs: Object.keys(result.metafile.inputs)
-      .filter((input) => !input.startsWith("santokit:") && !input.startsWith("<"))
-      .map((input) => resolve(dir, input)),
+    code: renamed(code, inputs, name) + lineTable(JSON.parse(map), name),
+    imports: [...new Set(outputs.flatMap((file) => file.imports).filter((one) => one.external).map((one) => one.path))].sort(),
+    inputs: inputs.filter((input) => !/^(santokit:|<)/.test(input)).map((input) => resolve(dir, input)),
   };
+}
+
+/** The path as the developer knows it; the same on every machine. */
+function sourceName(path, dir, sdk) {
+  return path.startsWith(join(sdk, "src")) ? `@santokit/guest/${relative(join(sdk, "src"), path)}` : relative(dir, path);
+}
+
+/** The bundle with its comments about paths made the same on every machine: a component is known by its digest. */
+function renamed(code, inputs, name) {
+  const known = new Set(inputs);
+  return code.replace(/^\/\/ (.+)$/gm, (comment, path) => (known.has(path) ? `// ${name(path)}` : comment));
 }
 
 function hints(errors) {
@@ -94,8 +105,7 @@ async function componentized({ wit }, { code, imports }) {
 }
 
 /** A statement behind the bundle that tells which source line each of its lines came from (see the SDK's stack.ts). */
-function lineTable({ sources, mappings }, dir) {
-  const names = sources.map((source) => relative(dir, resolve(dir, source)));
+function lineTable({ sources, mappings }, name) {
   let [source, line] = [0, 0];
   const lines = mappings.split(";").map((segments) => {
     let first = 0;
@@ -108,7 +118,7 @@ function lineTable({ sources, mappings }, dir) {
     }
     return first;
   });
-  return `\nglobalThis.santokitLines = ${JSON.stringify({ sources: names, lines })};\n`;
+  return `\nglobalThis.santokitLines = ${JSON.stringify({ sources: sources.map(name), lines })};\n`;
 }
 
 /** The numbers of one segment of a source map. */
