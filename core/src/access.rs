@@ -1,0 +1,65 @@
+//! Who may do what: rules, the caller they are decided for, and the decision.
+//!
+//! It decides from values only: no permission decision depends on the Hub, a database or a clock of its own.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+/// One rule of an ordered list. The first rule whose roles match the caller is *the* rule; its condition must then hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rule {
+    /// `public`, `authenticated` or role names.
+    pub roles: Vec<String>,
+    /// CEL; absent holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// For tables: the columns; absent is all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+}
+
+/// Who is calling, after authentication.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Actor {
+    /// How the caller was authenticated.
+    pub kind: ActorKind,
+    /// API key id or end user's `sub`.
+    pub subject: Option<String>,
+    /// Role names of the credential.
+    pub roles: Vec<String>,
+    /// Further claims of the credential.
+    pub claims: Map<String, Json>,
+}
+
+/// How a caller was authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActorKind {
+    /// No credential: only `public` rules apply.
+    Anonymous,
+    /// An API key: `public` and its roles.
+    ApiKey,
+    /// An end user: `public`, `authenticated` and its roles.
+    User,
+    /// The platform itself (cron, events).
+    System,
+}
+
+impl ActorKind {
+    /// As guests, logs and CEL see it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ActorKind::Anonymous => "anonymous",
+            ActorKind::ApiKey => "apiKey",
+            ActorKind::User => "user",
+            ActorKind::System => "system",
+        }
+    }
+}
+
+impl Actor {
+    /// A caller without a credential.
+    pub fn anonymous() -> Self {
+        Self { kind: ActorKind::Anonymous, subject: None, roles: Vec::new(), claims: Map::new() }
+    }
+}

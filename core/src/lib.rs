@@ -1,0 +1,21 @@
+//! The vocabulary that at least two planes of Santokit must agree on, and the decisions made with it.
+//!
+//! Pure: values in, values out. It must not do I/O (the project parser is given file contents), know a database driver,
+//! an HTTP framework or a Wasm engine.
+
+pub mod access;
+pub mod code;
+pub mod component;
+pub mod id;
+pub mod limit;
+pub mod logic;
+pub mod name;
+pub mod param;
+pub mod problem;
+pub mod project;
+pub mod quantity;
+pub mod release;
+pub mod schema;
+pub mod seal;
+pub mod value;
+pub mod wire;

@@ -1,0 +1,114 @@
+//! Limits: their names, their defaults and their ceilings. What enforces one lives with the thing that is limited.
+
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::{Bytes, Millis};
+
+/// What one invocation of a component may use (`limits:` of its manifest; wall time is the logic's `timeout`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InvocationLimits {
+    /// Wall time.
+    pub timeout: Millis,
+    /// Time on a CPU.
+    pub cpu: Millis,
+    /// All linear memories together.
+    pub memory: Bytes,
+    /// Calls into the host.
+    pub host_calls: u64,
+    /// Rows read from databases.
+    pub sql_rows: u64,
+    /// Bytes read from databases.
+    pub sql_bytes: Bytes,
+    /// The answer.
+    pub output: Bytes,
+    /// Log lines, standard output and standard error together.
+    pub log_bytes: Bytes,
+    /// Outbound requests.
+    pub http_requests: u64,
+}
+
+/// The name of a limit, as `details.limit`, metrics and manifests say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LimitName {
+    /// Wall time.
+    Timeout,
+    /// Time on a CPU.
+    Cpu,
+    /// Linear memory.
+    Memory,
+    /// Table elements.
+    Table,
+    /// The guest's stack.
+    Stack,
+    /// Calls into the host.
+    HostCalls,
+    /// Rows read.
+    SqlRows,
+    /// Bytes read.
+    SqlBytes,
+    /// The answer's size.
+    Output,
+    /// Log bytes.
+    LogBytes,
+    /// Cursors and transactions open at once, and other handles.
+    Handles,
+}
+
+impl Default for InvocationLimits {
+    fn default() -> Self {
+        Self {
+            timeout: Millis(5_000),
+            cpu: Millis(200),
+            memory: Bytes(64 << 20),
+            host_calls: 1_000,
+            sql_rows: 10_000,
+            sql_bytes: Bytes(8 << 20),
+            output: Bytes(5_000_000),
+            log_bytes: Bytes(64 << 10),
+            http_requests: 20,
+        }
+    }
+}
+
+impl InvocationLimits {
+    /// What no manifest may exceed, unless the operator raises it.
+    pub fn ceiling() -> Self {
+        Self {
+            timeout: Millis(300_000),
+            cpu: Millis(60_000),
+            memory: Bytes(256 << 20),
+            host_calls: 1_000_000,
+            sql_rows: 10_000_000,
+            sql_bytes: Bytes(1 << 30),
+            output: Bytes(50_000_000),
+            log_bytes: Bytes(16 << 20),
+            http_requests: 1_000,
+        }
+    }
+}
+
+impl LimitName {
+    /// Every limit.
+    pub const ALL: &'static [LimitName] = &[
+        LimitName::Timeout, LimitName::Cpu, LimitName::Memory, LimitName::Table, LimitName::Stack, LimitName::HostCalls,
+        LimitName::SqlRows, LimitName::SqlBytes, LimitName::Output, LimitName::LogBytes, LimitName::Handles,
+    ];
+
+    /// As callers, metrics and manifests see it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            LimitName::Timeout => "timeout",
+            LimitName::Cpu => "cpu",
+            LimitName::Memory => "memory",
+            LimitName::Table => "table",
+            LimitName::Stack => "stack",
+            LimitName::HostCalls => "hostCalls",
+            LimitName::SqlRows => "sqlRows",
+            LimitName::SqlBytes => "sqlBytes",
+            LimitName::Output => "output",
+            LimitName::LogBytes => "logBytes",
+            LimitName::Handles => "handles",
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Logic as a release carries it: who may call it, what it takes, what it is, and for Wasm what it was granted and limited to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{access::Rule, limit::InvocationLimits, param::Param, quantity::Millis};
+
+/// A named function.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Logic {
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Who may call it: ordered, the first rule whose roles match decides. Empty: nobody but the host itself.
+    pub rules: Vec<Rule>,
+    /// By name, in the order of the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub params: Vec<Param>,
+    /// The connection that `transaction` and SQL statements are on.
+    pub connection: String,
+    /// Whether the whole invocation is one transaction.
+    pub transaction: TransactionMode,
+    /// Wall time.
+    pub timeout: Millis,
+    /// What runs.
+    pub body: Body,
+}
+
+/// What runs when a logic is called.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
+pub enum Body {
+    /// One or more SQL statements with named parameters.
+    Sql(SqlBody),
+    /// A WebAssembly component.
+    Wasm(Box<WasmBody>),
+}
+
+/// The statements of a SQL logic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SqlBody {
+    /// In order; `:name` placeholders as written.
+    pub statements: Vec<String>,
+}
+
+/// A component with its powers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WasmBody {
+    /// `sha256:<hex>` of the component's bytes.
+    pub component: String,
+    /// Size of the component.
+    pub size_bytes: u64,
+    /// What it was built from: `rust`, `js`, `ts`, `component`, …
+    pub language: String,
+    /// The component's own imports, sorted.
+    pub imports: BTreeSet<String>,
+    /// What it may do. Absent is nothing.
+    pub grants: Grants,
+    /// How much it may use.
+    pub limits: InvocationLimits,
+    /// Digest of the software bill of materials of its build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sbom: Option<String>,
+}
+
+/// Whether an invocation is a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TransactionMode {
+    /// Only what the logic begins itself.
+    None,
+    /// The whole invocation, on the logic's connection.
+    Required,
+}
+
+/// Every power that a component can be given. Deny by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Grants {
+    /// Raw SQL: the widest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sql: Vec<SqlGrant>,
+    /// Names of secrets.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub secrets: BTreeSet<String>,
+    /// Names of configuration values.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub config: BTreeSet<String>,
+}
+
+/// Raw SQL on some tables of one connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SqlGrant {
+    /// The connection's name.
+    pub connection: String,
+    /// Verbs by table.
+    pub tables: BTreeMap<String, BTreeSet<Verb>>,
+}
+
+/// What may be done to a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// Read rows.
+    Select,
+    /// Add rows.
+    Insert,
+    /// Change rows.
+    Update,
+    /// Remove rows.
+    Delete,
+}
+
+impl Verb {
+    /// As written in project files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Verb::Select => "select",
+            Verb::Insert => "insert",
+            Verb::Update => "update",
+            Verb::Delete => "delete",
+        }
+    }
+}
+
+impl Grants {
+    /// The verbs granted on a table of a connection.
+    pub fn sql_verbs(&self, connection: &str, table: &str) -> BTreeSet<Verb> {
+        self.sql
+            .iter()
+            .filter(|grant| grant.connection == connection)
+            .filter_map(|grant| grant.tables.get(table))
+            .flatten()
+            .copied()
+            .collect()
+    }
+
+    /// One line for every single power, sorted: what `compare` and the consent to widened grants are made of.
+    pub fn lines(&self) -> BTreeSet<String> {
+        let mut lines = BTreeSet::new();
+        for grant in &self.sql {
+            for (table, verbs) in &grant.tables {
+                lines.extend(verbs.iter().map(|verb| format!("sql {}.{table} {}", grant.connection, verb.as_str())));
+            }
+        }
+        lines.extend(self.secrets.iter().map(|name| format!("secret {name}")));
+        lines.extend(self.config.iter().map(|name| format!("config {name}")));
+        lines
+    }
+}

@@ -1,0 +1,186 @@
+//! The release: an immutable, canonical manifest, its digest, and what is signed about it.
+//!
+//! The digest covers content only. Who made it, when and from what source stands in the signed [`Statement`], so that the
+//! same content has the same digest. Which release an env runs is a signed [`Pointer`] whose sequence never goes back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    access::Permissions,
+    logic::{Body, Logic},
+    schema::Schema,
+};
+
+pub mod digest;
+pub mod envelope;
+pub mod verify;
+
+pub use digest::{Digest, DigestError, canonical_json};
+pub use envelope::{Envelope, EnvelopeError, Signature, SigningKey, VerifyingKey};
+
+/// The newest manifest format that this version writes and reads.
+pub const FORMAT: u32 = 1;
+
+/// The version of Santokit that this code is, which a manifest's `minimumBridge` is compared with.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Everything a Bridge serves for a project: content only, equal for every env.
+///
+/// Sections that a project does not use are absent from the canonical form. Reserved for later versions, with these names:
+/// `queries`, `events`, `cron`, `storage`, `clientContract`. A Bridge refuses a manifest with a section it does not know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Manifest {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The project's name.
+    pub project: String,
+    /// The oldest Bridge that can serve it, `major.minor.patch`.
+    pub minimum_bridge: String,
+    /// The connection that is meant where none is named.
+    pub default_connection: String,
+    /// The declared schema of each connection.
+    pub connections: BTreeMap<String, Schema>,
+    /// Rules of tables (logics carry their own).
+    #[serde(default, skip_serializing_if = "Permissions::is_empty")]
+    pub permissions: Permissions,
+    /// Logics by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub logics: BTreeMap<String, Logic>,
+    /// Configuration values by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<String, String>,
+    /// What differs by env; the Bridge selects.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub envs: BTreeMap<String, Overlay>,
+}
+
+/// What an env changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Overlay {
+    /// Values that replace or add to the manifest's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<String, String>,
+}
+
+/// What a signature on a release says: this content, made so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Statement {
+    /// `rel_…`, given by the Hub.
+    pub release_id: String,
+    /// The project's name.
+    pub project: String,
+    /// Of the canonical manifest.
+    pub digest: Digest,
+    /// Where it came from.
+    pub provenance: Provenance,
+}
+
+/// Where a release came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Provenance {
+    /// RFC 3339, UTC.
+    pub created_at: String,
+    /// Who asked for it: operator id or token name.
+    pub author: String,
+    /// Source revision, as the author's tool reported it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_revision: Option<String>,
+    /// The tool that built it, for example `stk 0.1.0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+}
+
+/// Which release an env runs. Signed as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Pointer {
+    /// The project's name.
+    pub project: String,
+    /// The env's name.
+    pub env: String,
+    /// `rel_…`.
+    pub release_id: String,
+    /// Of the release's manifest.
+    pub digest: Digest,
+    /// A candidate that serves a part of the callers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
+    /// Rises with every move, rollbacks too. A Bridge refuses one lower than it has seen.
+    pub sequence: u64,
+    /// RFC 3339, UTC.
+    pub issued_at: String,
+}
+
+/// A candidate beside the baseline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Canary {
+    /// `rel_…` of the candidate.
+    pub release_id: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// 1 to 99.
+    pub percent: u8,
+    /// Makes the choice of principals differ from canary to canary.
+    pub salt: String,
+}
+
+/// A release as it is stored and transferred: the manifest's canonical bytes and the envelope that signs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SignedRelease {
+    /// Canonical JSON of the [`Manifest`], as text.
+    pub manifest: String,
+    /// Signs a [`Statement`].
+    pub envelope: Envelope,
+}
+
+impl Manifest {
+    /// The canonical bytes (RFC 8785) that the digest is of.
+    pub fn canonical(&self) -> Result<Vec<u8>, DigestError> {
+        canonical_json(self)
+    }
+
+    /// Digest of the canonical bytes.
+    pub fn digest(&self) -> Result<Digest, DigestError> {
+        Ok(Digest::of(&self.canonical()?))
+    }
+
+    /// Digests of all components, each once.
+    pub fn components(&self) -> BTreeSet<Digest> {
+        self.logics
+            .values()
+            .filter_map(|logic| match &logic.body {
+                Body::Wasm(wasm) => Digest::parse(&wasm.component).ok(),
+                Body::Sql(_) => None,
+            })
+            .collect()
+    }
+
+    /// The configuration values of an env.
+    pub fn config_of(&self, env: &str) -> BTreeMap<String, String> {
+        let mut config = self.config.clone();
+        if let Some(overlay) = self.envs.get(env) {
+            config.extend(overlay.config.clone());
+        }
+        config
+    }
+
+    /// Every power that its components have, one line each: `logic: power`.
+    pub fn capability_lines(&self) -> BTreeSet<String> {
+        self.logics
+            .iter()
+            .filter_map(|(name, logic)| match &logic.body {
+                Body::Wasm(wasm) => Some((name, wasm)),
+                Body::Sql(_) => None,
+            })
+            .flat_map(|(name, wasm)| wasm.grants.lines().into_iter().map(move |line| format!("{name}: {line}")))
+            .collect()
+    }
+}

@@ -1,0 +1,266 @@
+//! Signatures, in the shape of DSSE (Dead Simple Signing Envelope, v1): a typed payload and a list of Ed25519 signatures
+//! over its pre-authentication encoding. Nothing in an unverified envelope is to be believed.
+
+use std::fmt;
+
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{Digest, canonical_json};
+
+/// Payload type of a signed [`super::Statement`].
+pub const RELEASE_TYPE: &str = "application/vnd.santokit.release.v1+json";
+
+/// Payload type of a signed [`super::Pointer`].
+pub const POINTER_TYPE: &str = "application/vnd.santokit.pointer.v1+json";
+
+/// The largest number of signatures that is looked at.
+const SIGNATURES_MAX: usize = 16;
+
+/// A signed payload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Envelope {
+    /// Says what the payload is; part of what is signed.
+    pub payload_type: String,
+    /// Base64.
+    pub payload: String,
+    /// In any order.
+    pub signatures: Vec<Signature>,
+}
+
+/// One signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signature {
+    /// [`VerifyingKey::id`] of the signer: a hint, never a proof.
+    pub keyid: String,
+    /// Base64.
+    pub sig: String,
+}
+
+/// An Ed25519 private key. Its `Debug` shows only the key's id.
+pub struct SigningKey {
+    pair: Ed25519KeyPair,
+}
+
+/// An Ed25519 public key, written `ed25519:<base64>`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct VerifyingKey([u8; 32]);
+
+/// Why an envelope is refused, or a key cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Another kind of payload than the one asked for.
+    #[error("the payload is of type {found:?}, expected {expected:?}")]
+    Type {
+        /// What it is.
+        found: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// No signature of a trusted key holds.
+    #[error("no valid signature of a trusted key; signed by {signers}")]
+    Untrusted {
+        /// The key ids that it claims.
+        signers: String,
+    },
+    /// Not base64, not JSON, or too many signatures.
+    #[error("the envelope is malformed: {0}")]
+    Malformed(String),
+    /// Not a key of the one form there is.
+    #[error("{0}")]
+    Key(&'static str),
+}
+
+impl Envelope {
+    /// Signs a payload.
+    pub fn sign<T: Serialize>(payload_type: &'static str, payload: &T, key: &SigningKey) -> Result<Self, EnvelopeError> {
+        let bytes = canonical_json(payload).map_err(|error| EnvelopeError::Malformed(error.to_string()))?;
+        let mut envelope =
+            Self { payload_type: payload_type.to_owned(), payload: STANDARD.encode(&bytes), signatures: Vec::new() };
+        envelope.add_signature(key)?;
+        Ok(envelope)
+    }
+
+    /// Adds one more signature over the same payload; a key signs once.
+    pub fn add_signature(&mut self, key: &SigningKey) -> Result<(), EnvelopeError> {
+        let message = pre_authentication_encoding(&self.payload_type, &self.payload_bytes()?);
+        let keyid = key.verifying_key().id();
+        let sig = STANDARD.encode(key.pair.sign(&message).as_ref());
+        self.signatures.retain(|signature| signature.keyid != keyid);
+        self.signatures.push(Signature { keyid, sig });
+        Ok(())
+    }
+
+    /// The payload, once `required` different keys of the trusted ones are found to have signed it.
+    pub fn open<T: DeserializeOwned>(
+        &self,
+        expected: &'static str,
+        trusted: &[VerifyingKey],
+        required: usize,
+    ) -> Result<T, EnvelopeError> {
+        if self.payload_type != expected {
+            return Err(EnvelopeError::Type { found: self.payload_type.clone(), expected });
+        }
+        if self.signatures.len() > SIGNATURES_MAX {
+            return Err(EnvelopeError::Malformed(format!("more than {SIGNATURES_MAX} signatures")));
+        }
+        let payload = self.payload_bytes()?;
+        let message = pre_authentication_encoding(&self.payload_type, &payload);
+        let signers = trusted.iter().filter(|key| self.is_signed_by(key, &message)).count();
+        if signers < required.max(1) {
+            let ids: Vec<&str> = self.signatures.iter().map(|signature| signature.keyid.as_str()).collect();
+            return Err(EnvelopeError::Untrusted { signers: ids.join(", ") });
+        }
+        serde_json::from_slice(&payload).map_err(|error| EnvelopeError::Malformed(error.to_string()))
+    }
+
+    fn is_signed_by(&self, key: &VerifyingKey, message: &[u8]) -> bool {
+        self.signatures.iter().any(|signature| {
+            STANDARD
+                .decode(&signature.sig)
+                .is_ok_and(|sig| UnparsedPublicKey::new(&ED25519, &key.0).verify(message, &sig).is_ok())
+        })
+    }
+
+    fn payload_bytes(&self) -> Result<Vec<u8>, EnvelopeError> {
+        STANDARD.decode(&self.payload).map_err(|error| EnvelopeError::Malformed(error.to_string()))
+    }
+}
+
+/// DSSE's PAE: lengths make it impossible to shift bytes between type and payload.
+fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let mut message = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
+    message.extend_from_slice(payload);
+    message
+}
+
+impl SigningKey {
+    /// A new key from the system's randomness.
+    pub fn generate() -> Result<Self, EnvelopeError> {
+        Ed25519KeyPair::generate().map(|pair| Self { pair }).map_err(|_| EnvelopeError::Key("cannot make a key"))
+    }
+
+    /// Reads PKCS #8 (DER).
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self, EnvelopeError> {
+        Ed25519KeyPair::from_pkcs8(der)
+            .map(|pair| Self { pair })
+            .map_err(|_| EnvelopeError::Key("not an Ed25519 private key in PKCS #8"))
+    }
+
+    /// As PKCS #8 (DER), to be sealed before it is stored.
+    pub fn to_pkcs8(&self) -> Result<Vec<u8>, EnvelopeError> {
+        self.pair
+            .to_pkcs8()
+            .map(|document| document.as_ref().to_vec())
+            .map_err(|_| EnvelopeError::Key("cannot encode the key"))
+    }
+
+    /// The public half.
+    pub fn verifying_key(&self) -> VerifyingKey {
+        let mut bytes = [0; 32];
+        let public = self.pair.public_key().as_ref();
+        let length = public.len().min(32);
+        bytes[..length].copy_from_slice(&public[..length]);
+        VerifyingKey(bytes)
+    }
+}
+
+impl VerifyingKey {
+    /// Names the key: the first 16 hexadecimal digits of its SHA-256.
+    pub fn id(&self) -> String {
+        Digest::of(&self.0).hex()[..16].to_owned()
+    }
+
+    /// Reads `ed25519:<base64 of 32 bytes>`.
+    pub fn parse(text: &str) -> Result<Self, EnvelopeError> {
+        text.strip_prefix("ed25519:")
+            .and_then(|rest| STANDARD.decode(rest.trim()).ok())
+            .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
+            .map(Self)
+            .ok_or(EnvelopeError::Key("a public key is ed25519: and the base64 of 32 bytes"))
+    }
+}
+
+impl TryFrom<String> for VerifyingKey {
+    type Error = EnvelopeError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
+impl From<VerifyingKey> for String {
+    fn from(key: VerifyingKey) -> Self {
+        key.to_string()
+    }
+}
+
+impl fmt::Display for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ed25519:{}", STANDARD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifyingKey({})", self.id())
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({})", self.verifying_key().id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_signature_holds_for_its_payload_type_and_key_only() {
+        let (key, other) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
+        let envelope = Envelope::sign(RELEASE_TYPE, &json!({"a": 1}), &key).unwrap();
+        let trusted = [key.verifying_key()];
+        assert_eq!(envelope.open::<Value>(RELEASE_TYPE, &trusted, 1).unwrap(), json!({"a": 1}));
+        assert!(envelope.open::<Value>(POINTER_TYPE, &trusted, 1).is_err());
+        assert!(envelope.open::<Value>(RELEASE_TYPE, &[other.verifying_key()], 1).is_err());
+        assert!(envelope.open::<Value>(RELEASE_TYPE, &[], 0).is_err(), "no trusted key is never enough");
+
+        let mut altered = envelope.clone();
+        altered.payload = STANDARD.encode(br#"{"a":2}"#);
+        assert!(altered.open::<Value>(RELEASE_TYPE, &trusted, 1).is_err());
+        let mut retyped = envelope;
+        retyped.payload_type = POINTER_TYPE.to_owned();
+        assert!(retyped.open::<Value>(POINTER_TYPE, &trusted, 1).is_err());
+    }
+
+    #[test]
+    fn one_key_cannot_stand_for_two_signers() {
+        let (key, second) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
+        let mut envelope = Envelope::sign(RELEASE_TYPE, &json!(1), &key).unwrap();
+        let copy = envelope.signatures[0].clone();
+        envelope.signatures.push(Signature { keyid: second.verifying_key().id(), sig: copy.sig });
+        let trusted = [key.verifying_key(), second.verifying_key()];
+        assert!(envelope.open::<Value>(RELEASE_TYPE, &trusted, 2).is_err());
+        envelope.add_signature(&second).unwrap();
+        assert!(envelope.open::<Value>(RELEASE_TYPE, &trusted, 2).is_ok());
+    }
+
+    #[test]
+    fn keys_survive_their_text_form_and_do_not_show_themselves() {
+        let key = SigningKey::generate().unwrap();
+        let again = SigningKey::from_pkcs8(&key.to_pkcs8().unwrap()).unwrap();
+        assert_eq!(key.verifying_key(), again.verifying_key());
+        assert_eq!(VerifyingKey::parse(&key.verifying_key().to_string()).unwrap(), key.verifying_key());
+        assert!(!format!("{key:?}").contains("ed25519:"));
+    }
+}

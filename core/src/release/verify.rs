@@ -1,0 +1,180 @@
+//! The one check that stands between bytes from outside and a release that may run. Used by `stk release verify`, by the
+//! Hub when a release is made and by every Bridge before it loads one. Needs no network.
+
+use super::{
+    Digest, DigestError, EnvelopeError, FORMAT, Manifest, Pointer, SignedRelease, Statement, VERSION, VerifyingKey,
+    envelope::{POINTER_TYPE, RELEASE_TYPE},
+};
+use crate::{
+    component::{self, ComponentError},
+    logic::Body,
+};
+
+/// The largest manifest that is read.
+pub const MANIFEST_BYTES_MAX: usize = 16 << 20;
+
+/// Which keys are believed, and how many of them must have signed.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    /// From the verifier's own configuration, never from the Hub that is checked.
+    pub keys: Vec<VerifyingKey>,
+    /// At least one.
+    pub required: usize,
+}
+
+/// A release whose signatures, digest and form hold.
+#[derive(Clone, Debug)]
+pub struct VerifiedRelease {
+    /// What was signed.
+    pub statement: Statement,
+    /// What it is about.
+    pub manifest: Manifest,
+}
+
+/// Why a release is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The signatures do not hold.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// The manifest is not the one that was signed.
+    #[error("the manifest has digest {found}, signed is {signed}")]
+    ManifestDigest {
+        /// Of the bytes at hand.
+        found: Digest,
+        /// Of the statement.
+        signed: Digest,
+    },
+    /// The manifest cannot be read.
+    #[error("the manifest cannot be read: {0}")]
+    Manifest(String),
+    /// The manifest is of a newer format, or needs a newer Bridge.
+    #[error("the release needs Santokit {needed} (manifest format {format}); this is {VERSION} (format {FORMAT})")]
+    Incompatible {
+        /// The manifest's format.
+        format: u32,
+        /// The manifest's `minimumBridge`.
+        needed: String,
+    },
+    /// Statement and manifest, or pointer and statement, speak of different things.
+    #[error("{0}")]
+    Mismatch(String),
+    /// A component's bytes have another digest.
+    #[error("the component of logic {logic:?} has digest {found}, the manifest says {signed}")]
+    ComponentDigest {
+        /// The logic's name.
+        logic: String,
+        /// Of the bytes at hand.
+        found: Digest,
+        /// Of the manifest.
+        signed: String,
+    },
+    /// A component's bytes are not at hand.
+    #[error("the component of logic {logic:?} ({digest}) is missing")]
+    ComponentMissing {
+        /// The logic's name.
+        logic: String,
+        /// Of the manifest.
+        digest: String,
+    },
+    /// A component is not acceptable, or imports what it may not.
+    #[error("the component of logic {logic:?} is refused: {source}")]
+    Component {
+        /// The logic's name.
+        logic: String,
+        /// Why.
+        source: ComponentError,
+    },
+}
+
+/// Checks signatures, digest and form of a release, without its components.
+pub fn release(signed: &SignedRelease, trust: &Trust) -> Result<VerifiedRelease, VerifyError> {
+    if signed.manifest.len() > MANIFEST_BYTES_MAX {
+        return Err(VerifyError::Manifest(format!("larger than {MANIFEST_BYTES_MAX} bytes")));
+    }
+    let statement: Statement = signed.envelope.open(RELEASE_TYPE, &trust.keys, trust.required)?;
+    let found = Digest::of(signed.manifest.as_bytes());
+    if found != statement.digest {
+        return Err(VerifyError::ManifestDigest { found, signed: statement.digest });
+    }
+    let manifest = manifest(&signed.manifest)?;
+    if manifest.project != statement.project {
+        return Err(VerifyError::Mismatch(format!(
+            "the statement is about project {:?}, the manifest about {:?}",
+            statement.project, manifest.project
+        )));
+    }
+    Ok(VerifiedRelease { statement, manifest })
+}
+
+/// Reads a manifest: right form, known format, not newer than this version, in its canonical spelling.
+pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
+    let head: Head = serde_json::from_str(text).map_err(|error| VerifyError::Manifest(error.to_string()))?;
+    if head.format != FORMAT || !is_at_most(&head.minimum_bridge, VERSION) {
+        return Err(VerifyError::Incompatible { format: head.format, needed: head.minimum_bridge });
+    }
+    let manifest: Manifest = serde_json::from_str(text).map_err(|error| VerifyError::Manifest(error.to_string()))?;
+    let canonical = manifest.canonical().map_err(|error: DigestError| VerifyError::Manifest(error.to_string()))?;
+    if canonical != text.as_bytes() {
+        return Err(VerifyError::Manifest("not in its canonical form (RFC 8785)".to_owned()));
+    }
+    Ok(manifest)
+}
+
+/// Checks every component: at hand, right digest, acceptable, and its imports the ones that the manifest lists.
+pub fn components<'a>(
+    manifest: &Manifest,
+    mut bytes_of: impl FnMut(&Digest) -> Option<std::borrow::Cow<'a, [u8]>>,
+) -> Result<(), VerifyError> {
+    for (name, logic) in &manifest.logics {
+        let Body::Wasm(wasm) = &logic.body else { continue };
+        let missing = || VerifyError::ComponentMissing { logic: name.clone(), digest: wasm.component.clone() };
+        let signed = Digest::parse(&wasm.component).map_err(|error| VerifyError::Manifest(error.to_string()))?;
+        let bytes = bytes_of(&signed).ok_or_else(missing)?;
+        let found = Digest::of(&bytes);
+        if found != signed {
+            return Err(VerifyError::ComponentDigest { logic: name.clone(), found, signed: wasm.component.clone() });
+        }
+        component::check(&bytes, &wasm.grants, &wasm.imports)
+            .map_err(|source| VerifyError::Component { logic: name.clone(), source })?;
+    }
+    Ok(())
+}
+
+/// Checks a pointer: signed, and for this project and env.
+pub fn pointer(
+    envelope: &super::Envelope,
+    trust: &Trust,
+    project: &str,
+    env: &str,
+) -> Result<Pointer, VerifyError> {
+    let pointer: Pointer = envelope.open(POINTER_TYPE, &trust.keys, trust.required)?;
+    if pointer.project != project || pointer.env != env {
+        return Err(VerifyError::Mismatch(format!(
+            "the pointer is for {}/{}, asked was {project}/{env}",
+            pointer.project, pointer.env
+        )));
+    }
+    Ok(pointer)
+}
+
+/// The fields that decide whether the rest can be read at all.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head {
+    format: u32,
+    minimum_bridge: String,
+}
+
+fn is_at_most(needed: &str, have: &str) -> bool {
+    match (version(needed), version(have)) {
+        (Some(needed), Some(have)) => needed <= have,
+        _ => false,
+    }
+}
+
+fn version(text: &str) -> Option<[u64; 3]> {
+    let mut parts = text.split('.').map(str::parse);
+    let numbers = [parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?];
+    parts.next().is_none().then_some(numbers)
+}
