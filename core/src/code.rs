@@ -62,3 +62,16 @@ impl fmt::Display for Code {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_page() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/ERRORS");
+        for code in Code::ALL {
+            assert!(folder.join(format!("{code}.md")).is_file(), "docs/ERRORS/{code}.md is missing");
+        }
+    }
+}
