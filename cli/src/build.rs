@@ -12,6 +12,8 @@ mod process;
 mod rust;
 mod sdk;
 mod template;
+#[cfg(test)]
+mod tests;
 mod toolchain;
 
 use std::path::{Path, PathBuf};

@@ -15,8 +15,10 @@ pub(super) async fn read(path: &Path) -> Result<Vec<u8>, BuildError> {
         let bytes = std::fs::read(&path).map_err(|source| BuildError::io("read", &path, source))?;
         match encoding(&bytes) {
             Some(Encoding::Component) => Ok(bytes),
-            Some(Encoding::Module) => encode(&bytes)
-                .map_err(|why| BuildError::NotComponent { path, why: format!("{why}; it must be a component of the world santokit:logic/logic") }),
+            Some(Encoding::Module) => encode(&bytes).map_err(|why| BuildError::NotComponent {
+                path,
+                why: format!("{why}; it must be a component of the world santokit:logic/logic"),
+            }),
             None => Err(BuildError::NotComponent { path, why: "it is not WebAssembly".to_owned() }),
         }
     })

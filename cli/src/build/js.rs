@@ -124,11 +124,8 @@ async fn toolchain(cache: &Path, progress: Progress<'_>) -> Result<PathBuf, Buil
 }
 
 async fn check_node() -> Result<(), BuildError> {
-    let missing = |missing: String| BuildError::Toolchain {
-        missing,
-        next: INSTALL_NODE.to_owned(),
-        output: String::new(),
-    };
+    let missing =
+        |missing: String| BuildError::Toolchain { missing, next: INSTALL_NODE.to_owned(), output: String::new() };
     let version = answer(Command::new("node").arg("--version"))
         .await
         .ok_or_else(|| missing("Node.js is not installed".to_owned()))?;

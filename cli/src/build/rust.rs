@@ -26,8 +26,14 @@ const PROFILE: [&str; 5] = [
 ];
 
 /// What our own caller's cargo leaves in the environment and would change the flags of the guests.
-const FOREIGN_VARIABLES: [&str; 6] =
-    ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "RUSTC_WRAPPER"];
+const FOREIGN_VARIABLES: [&str; 6] = [
+    "RUSTFLAGS",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_BUILD_TARGET",
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_PATH",
+    "RUSTC_WRAPPER",
+];
 
 /// The line of cargo's JSON that names what was built.
 #[derive(Deserialize)]
@@ -151,4 +157,43 @@ async fn lock(target: &Path) -> Result<File, BuildError> {
             .map_err(|source| BuildError::io("lock", &path, source))
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::{Finished, failure, module_path, outside_sources};
+
+    fn finished(stdout: &str, stderr: &str) -> Finished {
+        Finished { success: false, stdout: stdout.into(), stderr: stderr.into() }
+    }
+
+    #[test]
+    fn the_summary_is_the_first_error_and_its_place() {
+        let said = "   Compiling x v0.1.0\nerror[E0308]: mismatched types\n  --> src/lib.rs:2:5\n   |\nerror: could not compile\n";
+        let error = failure(&finished("", said));
+        assert_eq!(error.to_string(), "cargo failed: error[E0308]: mismatched types --> src/lib.rs:2:5");
+        assert!(error.compiler_output().is_some_and(|output| !output.contains("Compiling")));
+    }
+
+    #[test]
+    fn the_module_is_the_last_wasm_file_that_cargo_names() {
+        let said = concat!(
+            "{\"reason\":\"compiler-artifact\",\"filenames\":[\"/t/libserde.rlib\"]}\n",
+            "{\"reason\":\"compiler-artifact\",\"filenames\":[\"/t/quote.wasm\"]}\n",
+            "{\"reason\":\"build-finished\",\"success\":true}\n"
+        );
+        assert_eq!(module_path(&finished(said, ""), Path::new("/p")).unwrap(), PathBuf::from("/t/quote.wasm"));
+        assert!(module_path(&finished("", ""), Path::new("/p")).is_err());
+    }
+
+    #[test]
+    fn sources_outside_the_folder_are_read_from_the_list_of_cargo() {
+        let folder = tempfile::tempdir().unwrap();
+        let module = folder.path().join("quote.wasm");
+        std::fs::write(module.with_extension("d"), "/t/quote.wasm: /p/src/lib.rs /sdk/a\\ b/lib.rs /sdk/c.rs\n")
+            .unwrap();
+        assert_eq!(outside_sources(&module, Path::new("/p")), [Path::new("/sdk/a b/lib.rs"), Path::new("/sdk/c.rs")]);
+    }
 }

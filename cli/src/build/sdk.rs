@@ -10,8 +10,8 @@ use super::cache::{digest, write_whole};
 
 /// The package `@santokit/guest`.
 const JS: &[(&str, &str)] = &[
-    ("package.json", include_str!("../../../sdk-guest/js/package.json")),
     ("README.md", include_str!("../../../sdk-guest/js/README.md")),
+    ("package.json", include_str!("../../../sdk-guest/js/package.json")),
     ("src/clock.ts", include_str!("../../../sdk-guest/js/src/clock.ts")),
     ("src/config.ts", include_str!("../../../sdk-guest/js/src/config.ts")),
     ("src/context.ts", include_str!("../../../sdk-guest/js/src/context.ts")),
@@ -50,6 +50,7 @@ const RUST: &[(&str, &str)] = &[
     ("src/sql/cell.rs", include_str!("../../../sdk-guest/rust/src/sql/cell.rs")),
     ("src/sql/connection.rs", include_str!("../../../sdk-guest/rust/src/sql/connection.rs")),
     ("src/sql/cursor.rs", include_str!("../../../sdk-guest/rust/src/sql/cursor.rs")),
+    ("src/sql/decode.rs", include_str!("../../../sdk-guest/rust/src/sql/decode.rs")),
     ("src/sql/error.rs", include_str!("../../../sdk-guest/rust/src/sql/error.rs")),
     ("src/sql/packed.rs", include_str!("../../../sdk-guest/rust/src/sql/packed.rs")),
     ("src/sql/row.rs", include_str!("../../../sdk-guest/rust/src/sql/row.rs")),
@@ -109,4 +110,51 @@ fn rust_dir(cache: &Path) -> PathBuf {
 
 fn sdk_dir(cache: &Path) -> PathBuf {
     cache.join("sdk")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::{JS, RUST, WIT};
+
+    /// A file added to an SDK and forgotten here would be missing only on a customer's machine.
+    #[test]
+    fn every_file_of_the_sdks_is_carried() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for (base, folders, carried) in [
+            ("sdk-guest/js", &["src"][..], JS),
+            ("sdk-guest/rust", &["src", "wit"][..], RUST),
+            ("wit", &["logic", "runtime", "sql"][..], WIT),
+        ] {
+            let base = root.join(base);
+            let mut found = BTreeSet::new();
+            for folder in folders {
+                collect(&base, &base.join(folder), &mut found);
+            }
+            let carried: BTreeSet<String> =
+                carried.iter().map(|(path, _)| (*path).to_owned()).filter(|path| path.contains('/')).collect();
+            assert_eq!(found, carried);
+        }
+    }
+
+    /// The crate's copies of the WIT packages are those of the project.
+    #[test]
+    fn copies_of_the_wit_packages_are_the_same() {
+        for (path, text) in WIT {
+            let copy = RUST.iter().find(|(copy, _)| *copy == format!("wit/{path}")).map(|(_, text)| *text);
+            assert_eq!(copy, Some(*text), "copy wit/{path} to sdk-guest/rust/wit/{path}");
+        }
+    }
+
+    fn collect(base: &Path, folder: &Path, found: &mut BTreeSet<String>) {
+        for child in std::fs::read_dir(folder).unwrap().flatten() {
+            if child.path().is_dir() {
+                collect(base, &child.path(), found);
+            } else {
+                found.insert(child.path().strip_prefix(base).unwrap().to_string_lossy().replace('\\', "/"));
+            }
+        }
+    }
 }

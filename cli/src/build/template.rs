@@ -43,6 +43,26 @@ pub fn template(language: Language, name: &str) -> Option<Vec<TemplateFile>> {
     let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
     let cache = format!("{}{CACHE_DIR}", "../".repeat(parts.len() + 1));
     let package = parts.join("-").replace('_', "-");
-    let fill = |text: &str| text.replace("{{name}}", name).replace("{{package}}", &package).replace("{{cache}}", &cache);
+    let fill =
+        |text: &str| text.replace("{{name}}", name).replace("{{package}}", &package).replace("{{cache}}", &cache);
     Some(files.iter().map(|(path, text)| TemplateFile { path, content: fill(text) }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Language, template};
+
+    #[test]
+    fn templates_find_the_sdk_from_any_depth() {
+        let files = template(Language::Rust, "shop/quote_price").unwrap();
+        let manifest = files.iter().find(|file| file.path == "Cargo.toml").unwrap();
+        assert!(manifest.content.contains("path = \"../../../.stk/cache/sdk/rust\""), "{}", manifest.content);
+        assert!(manifest.content.contains("name = \"shop-quote-price\""));
+        assert!(template(Language::Python, "quote").is_none());
+        for language in [Language::Rust, Language::Ts, Language::Js] {
+            for file in template(language, "quote").unwrap() {
+                assert!(!file.content.contains("{{"), "{} has an unfilled placeholder", file.path);
+            }
+        }
+    }
 }

@@ -101,10 +101,8 @@ async fn find(dir: &Path, progress: Progress<'_>) -> Result<RustToolchain, Build
 /// The developer's own toolchain, if it has the target's standard library.
 async fn own(dir: &Path) -> Option<String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let library = answer(
-        Command::new(&rustc).args(["--print", "target-libdir", "--target", TARGET]).current_dir(dir),
-    )
-    .await?;
+    let library =
+        answer(Command::new(&rustc).args(["--print", "target-libdir", "--target", TARGET]).current_dir(dir)).await?;
     let has_core = std::fs::read_dir(library).ok()?.flatten().any(|file| {
         let name = file.file_name();
         name.to_string_lossy().starts_with("libcore-")

@@ -11,6 +11,9 @@ use crate::{LogicError, panic};
 pub struct NoInput {}
 
 /// Reads the input, calls the handler and writes the output.
+///
+/// # Panics
+/// Where the output has no JSON form (a map whose keys are not strings): that is a mistake in the logic.
 pub fn run<I, O>(input: &[u8], handle: fn(I) -> Result<O, LogicError>) -> Result<Vec<u8>, handler::LogicError>
 where
     I: DeserializeOwned,

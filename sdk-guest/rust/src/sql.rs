@@ -6,6 +6,7 @@
 mod cell;
 mod connection;
 mod cursor;
+mod decode;
 mod error;
 mod packed;
 mod row;

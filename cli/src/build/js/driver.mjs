@@ -99,9 +99,22 @@ async function componentized({ wit }, { code, imports }) {
     const world = `package santokit:bundle;\n\nworld logic {\n${lines}  export santokit:logic/handler@0.1.0;\n}\n`;
     await writeFile(join(folder, "world.wit"), world);
     return await componentize({ witPath: folder, world: "logic", jsSource: code, stubWasi: true, sync: true });
+  } catch (error) {
+    error.explained = explained(error.message ?? String(error));
+    throw error;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** The module is run once while it is built, and its state is kept: what it does outside the handler can fail here. */
+function explained(message) {
+  const call = /unknown import: `santokit:([^`]+)`/.exec(message);
+  if (call) {
+    return `the module calls the host (${call[1]}) while it is loaded\nmove what needs the host (new Date(), Math.random(), config.get(), sql.open(), …) into the handler`;
+  }
+  const thrown = /Failed to finish JavaScript module evaluation: ([^]*)/.exec(message);
+  return thrown ? `the module throws while it is loaded: ${thrown[1]}` : `componentize-qjs: ${message}`;
 }
 
 /** A statement behind the bundle that tells which source line each of its lines came from (see the SDK's stack.ts). */

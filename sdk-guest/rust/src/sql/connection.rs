@@ -71,10 +71,7 @@ impl Connection {
     }
 
     /// Runs the closure in a transaction: commits where it answers `Ok`, rolls back where it answers `Err`.
-    pub fn transaction<T, E: From<Error>>(
-        &self,
-        work: impl FnOnce(&Transaction) -> Result<T, E>,
-    ) -> Result<T, E> {
+    pub fn transaction<T, E: From<Error>>(&self, work: impl FnOnce(&Transaction) -> Result<T, E>) -> Result<T, E> {
         let transaction = self.begin()?;
         match work(&transaction) {
             Ok(done) => {

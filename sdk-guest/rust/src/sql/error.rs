@@ -154,20 +154,23 @@ impl From<Error> for LogicError {
     fn from(error: Error) -> Self {
         let (code, message) = match &error {
             Error::Denied(_) => ("SQL_DENIED", "the logic may not do this in the database"),
-            Error::Invalid(_) | Error::Decode(_) => ("SQL_INVALID", "the logic made a mistake with the database"),
             Error::Limit(_) => ("SQL_LIMIT", "the logic asked for more data than it may read"),
             Error::Timeout(_) => ("SQL_TIMEOUT", "the database took too long"),
             Error::Unavailable(_) => ("SQL_UNAVAILABLE", "the database cannot be reached now"),
             Error::Database(database) => match database.constraint {
                 Some(Constraint::Unique) => ("UNIQUE_VIOLATION", "a value that must be unique is already taken"),
-                Some(Constraint::ForeignKey) => ("FOREIGN_KEY_VIOLATION", "a referenced row is missing or still in use"),
+                Some(Constraint::ForeignKey) => {
+                    ("FOREIGN_KEY_VIOLATION", "a referenced row is missing or still in use")
+                }
                 Some(Constraint::NotNull) => ("NOT_NULL_VIOLATION", "a required value is missing"),
                 Some(Constraint::Check) => ("CHECK_VIOLATION", "a value is not acceptable"),
                 _ if database.retryable => ("SQL_CONFLICT", "another call got in the way; try again"),
                 _ => ("SQL_ERROR", "the database refused"),
             },
             Error::RowCount { found: 0 } => ("NOT_FOUND", "there is no such row"),
-            Error::RowCount { .. } => ("SQL_INVALID", "the logic made a mistake with the database"),
+            Error::Invalid(_) | Error::Decode(_) | Error::RowCount { .. } => {
+                ("SQL_INVALID", "the logic made a mistake with the database")
+            }
             Error::Other { .. } => ("SQL_ERROR", "the database refused"),
         };
         log::error(&error.to_string(), &[("code", code)]);

@@ -1,12 +1,11 @@
-//! Rows, and how a whole row becomes a Rust type.
+//! Rows as the guest sees them, out of the packed form.
 
 use std::rc::Rc;
 
-use serde::de::value::{MapDeserializer, SeqDeserializer};
-use serde::de::{DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
-use serde::forward_to_deserialize_any;
+use serde::de::DeserializeOwned;
 
 use super::cell::Cell;
+use super::decode::{RowDeserializer, in_column};
 use super::packed::Reader;
 use super::{Error, Value};
 
@@ -110,152 +109,147 @@ fn batch_values(columns: &[Column], batch: &Batch) -> Result<Vec<Vec<Value>>, Er
     (0..batch.rows).map(|_| columns.iter().map(|_| reader.cell().map(Cell::to_value)).collect()).collect()
 }
 
-fn in_column(error: Error, column: &str) -> Error {
-    match error {
-        Error::Decode(why) => Error::Decode(format!("column {column}: {why}")),
-        other => other,
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::{Batch, Cell, Column, PackedRows, batch_as, rows};
+    use crate::sql::Error;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Item {
+        id: String,
+        active: bool,
+        price: Option<f64>,
+        big: i64,
+        tags: Vec<String>,
+        raw: Vec<u8>,
     }
-}
 
-/// A row as serde sees it.
-#[derive(Clone, Copy)]
-struct RowDeserializer<'a, 'de> {
-    columns: &'a [Column],
-    cells: &'a [Cell<'de>],
-}
+    #[derive(Debug, Deserialize)]
+    struct Wrong {
+        #[expect(dead_code, reason = "only its decoding is of interest")]
+        id: i64,
+    }
 
-/// A cell that knows its column, so that an error can name it.
-#[derive(Clone, Copy)]
-struct NamedCell<'a, 'de> {
-    name: &'a str,
-    cell: Cell<'de>,
-}
-
-impl<'de> RowDeserializer<'_, 'de> {
-    /// For everything that is neither map nor sequence: the value of the only column.
-    fn single(self) -> Result<Cell<'de>, Error> {
-        match self.cells {
-            [cell] => Ok(*cell),
-            cells => Err(Error::Decode(format!(
-                "a single value was asked for, the row has {} columns: ask for a struct or a tuple",
-                cells.len()
-            ))),
+    /// The packed form, written as `sql.wit` describes it.
+    fn pack(cells: &[Cell<'_>]) -> Vec<u8> {
+        let mut data = Vec::new();
+        let block = |data: &mut Vec<u8>, bytes: &[u8]| {
+            data.extend(u32::try_from(bytes.len()).unwrap().to_le_bytes());
+            data.extend(bytes);
+        };
+        for cell in cells {
+            match cell {
+                Cell::Null => data.push(0),
+                Cell::Boolean(value) => data.push(1 + u8::from(*value)),
+                Cell::Int64(value) => {
+                    data.push(3);
+                    data.extend(value.to_le_bytes());
+                }
+                Cell::Float64(value) => {
+                    data.push(4);
+                    data.extend(value.to_le_bytes());
+                }
+                Cell::Text(text) => {
+                    data.push(5);
+                    block(&mut data, text.as_bytes());
+                }
+                Cell::Bytes(bytes) => {
+                    data.push(6);
+                    block(&mut data, bytes);
+                }
+                Cell::Typed(name, text) => {
+                    data.push(7);
+                    block(&mut data, name.as_bytes());
+                    block(&mut data, text.as_bytes());
+                }
+            }
         }
+        data
     }
-}
 
-macro_rules! single_value {
-    ($($method:ident)+) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            self.single()?.$method(visitor)
+    fn columns(names: &[&str]) -> Vec<Column> {
+        names.iter().map(|name| Column { name: (*name).to_owned(), type_name: String::new() }).collect()
+    }
+
+    fn items() -> (Vec<Column>, Batch) {
+        let data = pack(&[
+            Cell::Text("i1"),
+            Cell::Int64(1),
+            Cell::Typed("decimal", "19.90"),
+            Cell::Typed("bigint", "9223372036854775807"),
+            Cell::Typed("json", r#"["a", "ü"]"#),
+            Cell::Bytes(&[0, 255]),
+            Cell::Text("i2"),
+            Cell::Boolean(false),
+            Cell::Null,
+            Cell::Int64(-1),
+            Cell::Text("[]"),
+            Cell::Bytes(&[]),
+        ]);
+        (columns(&["id", "active", "price", "big", "tags", "raw"]), Batch { rows: 2, format: 1, data })
+    }
+
+    #[test]
+    fn rows_become_structs_whatever_the_database_calls_its_types() {
+        let (columns, batch) = items();
+        let decoded: Vec<Item> = batch_as(&columns, &batch).unwrap();
+        assert_eq!(
+            decoded,
+            [
+                Item {
+                    id: "i1".into(),
+                    active: true,
+                    price: Some(19.9),
+                    big: i64::MAX,
+                    tags: vec!["a".into(), "ü".into()],
+                    raw: vec![0, 255]
+                },
+                Item { id: "i2".into(), active: false, price: None, big: -1, tags: vec![], raw: vec![] },
+            ]
+        );
+    }
+
+    #[test]
+    fn a_row_gives_its_columns_by_name() {
+        let (columns, batch) = items();
+        let mut rows = rows(PackedRows { columns, batch }).unwrap();
+        assert_eq!(rows.len(), 2);
+        let row = rows.next().unwrap();
+        assert_eq!(row.get::<String>("price").unwrap(), "19.90");
+        assert_eq!(row.get::<Option<i64>>("big").unwrap(), Some(i64::MAX));
+        assert_eq!(row.decode::<Item>().unwrap().id, "i1");
+        let unknown = row.get::<i64>("prize").unwrap_err().to_string();
+        assert!(unknown.contains("no column prize; there are: id, active, price"), "{unknown}");
+    }
+
+    #[test]
+    fn a_single_column_is_its_value_and_tuples_go_by_order() {
+        let one = Batch { rows: 2, format: 1, data: pack(&[Cell::Int64(7), Cell::Null]) };
+        assert_eq!(batch_as::<Option<i64>>(&columns(&["n"]), &one).unwrap(), [Some(7), None]);
+        let two = Batch { rows: 1, format: 1, data: pack(&[Cell::Int64(7), Cell::Text("x")]) };
+        assert_eq!(batch_as::<(u8, String)>(&columns(&["a", "b"]), &two).unwrap(), [(7, "x".to_owned())]);
+        assert!(batch_as::<i64>(&columns(&["a", "b"]), &two).unwrap_err().to_string().contains("2 columns"));
+    }
+
+    #[test]
+    fn an_error_names_the_column() {
+        let (columns, batch) = items();
+        let error = batch_as::<Wrong>(&columns, &batch).unwrap_err();
+        assert!(error.to_string().contains("column id: invalid type: string \"i1\""), "{error}");
+    }
+
+    #[test]
+    fn broken_batches_are_errors() {
+        let (columns, batch) = items();
+        for length in 0..batch.data.len() {
+            let cut = Batch { data: batch.data[..length].to_vec(), ..batch };
+            assert!(matches!(batch_as::<Item>(&columns, &cut), Err(Error::Decode(_))), "cut at {length}");
         }
-    )+};
-}
-
-impl<'de> Deserializer<'de> for RowDeserializer<'_, 'de> {
-    type Error = Error;
-
-    single_value!(deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
-                  deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
-                  deserialize_f32 deserialize_f64 deserialize_char deserialize_str deserialize_string
-                  deserialize_bytes deserialize_byte_buf);
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.deserialize_map(visitor)
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let cells = self.columns.iter().zip(self.cells).map(|(column, cell)| {
-            let name = column.name.as_str();
-            (name, NamedCell { name, cell: *cell })
-        });
-        visitor.visit_map(MapDeserializer::new(cells))
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.deserialize_map(visitor)
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let cells = self.columns.iter().zip(self.cells);
-        visitor.visit_seq(SeqDeserializer::new(
-            cells.map(|(column, cell)| NamedCell { name: &column.name, cell: *cell }),
-        ))
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
-        self.deserialize_seq(visitor)
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.deserialize_seq(visitor)
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.cells {
-            [Cell::Null] => visitor.visit_none(),
-            _ => visitor.visit_some(self),
-        }
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.single()?.deserialize_enum(name, variants, visitor)
-    }
-
-    forward_to_deserialize_any! { i128 u128 unit unit_struct identifier ignored_any }
-}
-
-macro_rules! named {
-    ($($method:ident($($argument:ident: $type:ty),*))+) => {$(
-        fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, Error> {
-            self.cell.$method($($argument,)* visitor).map_err(|error| in_column(error, self.name))
-        }
-    )+};
-}
-
-impl<'de> Deserializer<'de> for NamedCell<'_, 'de> {
-    type Error = Error;
-
-    named! {
-        deserialize_any() deserialize_bool()
-        deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64() deserialize_i128()
-        deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_u128()
-        deserialize_f32() deserialize_f64() deserialize_char() deserialize_str() deserialize_string()
-        deserialize_bytes() deserialize_byte_buf() deserialize_option() deserialize_unit()
-        deserialize_unit_struct(name: &'static str)
-        deserialize_newtype_struct(name: &'static str)
-        deserialize_seq() deserialize_tuple(len: usize)
-        deserialize_tuple_struct(name: &'static str, len: usize)
-        deserialize_map()
-        deserialize_struct(name: &'static str, fields: &'static [&'static str])
-        deserialize_enum(name: &'static str, variants: &'static [&'static str])
-        deserialize_identifier() deserialize_ignored_any()
-    }
-}
-
-impl<'de> IntoDeserializer<'de, Error> for NamedCell<'_, 'de> {
-    type Deserializer = Self;
-
-    fn into_deserializer(self) -> Self {
-        self
+        let newer = Batch { format: 2, ..batch.clone() };
+        assert!(batch_as::<Item>(&columns, &newer).unwrap_err().to_string().contains("format 2"));
+        let unknown = Batch { rows: 1, format: 1, data: vec![9] };
+        assert!(matches!(batch_as::<i64>(&columns, &unknown), Err(Error::Decode(_))));
     }
 }

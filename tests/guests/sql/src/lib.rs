@@ -20,13 +20,29 @@ enum Step {
     /// The engine's name.
     Engine,
     /// All rows, as objects.
-    Query { sql: String, #[serde(default)] params: Vec<AnyJson> },
+    Query {
+        sql: String,
+        #[serde(default)]
+        params: Vec<AnyJson>,
+    },
     /// All rows, each value with its kind.
-    Values { sql: String, #[serde(default)] params: Vec<AnyJson> },
+    Values {
+        sql: String,
+        #[serde(default)]
+        params: Vec<AnyJson>,
+    },
     /// The number of rows affected.
-    Execute { sql: String, #[serde(default)] params: Vec<AnyJson> },
+    Execute {
+        sql: String,
+        #[serde(default)]
+        params: Vec<AnyJson>,
+    },
     /// The sum of the first column and the number of rows, read through a cursor.
-    Cursor { sql: String, #[serde(default)] params: Vec<AnyJson> },
+    Cursor {
+        sql: String,
+        #[serde(default)]
+        params: Vec<AnyJson>,
+    },
     /// Opens a cursor that many times and keeps them open.
     Cursors { sql: String, count: usize },
     /// The same statement that many times.
@@ -34,7 +50,11 @@ enum Step {
     /// Steps in a transaction; then `commit`, `rollback`, `drop`, `error` or `panic`.
     Transaction { steps: Vec<Step>, end: String },
     /// Steps in the closure form; `fail` makes the closure refuse.
-    Closure { steps: Vec<Step>, #[serde(default)] fail: bool },
+    Closure {
+        steps: Vec<Step>,
+        #[serde(default)]
+        fail: bool,
+    },
     /// The step again until it does not fail, and how the failure looked.
     Failure { step: Box<Step> },
     /// A typed row.
@@ -101,7 +121,8 @@ fn run(db: &Connection, step: &Step) -> Result<AnyJson, LogicError> {
         })?,
         Step::Failure { step } => failure(db, step)?,
         Step::Item { id } => {
-            let item: Item = db.query_one("SELECT id, name, stock, price, active FROM items WHERE id = ?", params![id])?;
+            let item: Item =
+                db.query_one("SELECT id, name, stock, price, active FROM items WHERE id = ?", params![id])?;
             json!(item)
         }
     })
