@@ -84,12 +84,24 @@ fn cargo(dir: &Path, target: &Path, toolchain: &RustToolchain) -> Command {
         cargo.env("RUSTC", debian.rustc).env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
         cargo.arg("--config").arg(format!("target.{TARGET}.linker={:?}", debian.linker.display().to_string()));
     }
-    // The same source gives the same component wherever the project lies; only the last crate sees this flag.
+    // The same source gives the same component wherever cargo keeps its crates, and no home folder is shipped in it.
+    if let Some(crates) = registry_sources() {
+        let remap = format!("--remap-path-prefix={}=crates", crates.display());
+        cargo.arg("--config").arg(format!("target.{TARGET}.rustflags=[{remap:?}]"));
+    }
+    // So it is wherever the project lies; only the last crate sees this flag.
     let mut remap = std::ffi::OsString::from("--remap-path-prefix=");
     remap.push(dir);
     remap.push("=.");
     cargo.arg("--").arg(remap);
     cargo
+}
+
+fn registry_sources() -> Option<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))?;
+    Some(home.join("registry/src"))
 }
 
 /// The words of cargo that tell a developer what takes so long.
