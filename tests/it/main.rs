@@ -1,0 +1,5 @@
+//! The one integration binary. Each module is a topic; everything goes over processes and sockets.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod shop;
+mod swap;

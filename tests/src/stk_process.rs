@@ -1,0 +1,207 @@
+//! Running `stk` as a process: once to its end, `stk dev` with its events, and servers until they are ready.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    sync::mpsc,
+    time::timeout,
+};
+
+use crate::BridgeClient;
+
+/// How long a build of a guest, cold, may take.
+const READY_MAX: Duration = Duration::from_secs(600);
+
+/// What a finished `stk` left behind.
+#[derive(Debug)]
+pub struct Finished {
+    /// Exit code.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// `stk dev --json` in a folder. Killed when dropped.
+pub struct StkDev {
+    child: Child,
+    events: mpsc::UnboundedReceiver<Value>,
+    log: Arc<Mutex<String>>,
+    /// Of its Bridge.
+    pub client: BridgeClient,
+    /// The release that was live when it got ready.
+    pub release_id: String,
+}
+
+/// A server process (`stk hub serve`, `stk bridge serve`). Killed when dropped.
+pub struct StkServer {
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+/// The binary under test: `STK_BIN`, else the one beside the test binary.
+pub fn stk_binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("STK_BIN") {
+        return Ok(path.into());
+    }
+    let exe = std::env::current_exe()?;
+    let path = exe.parent().and_then(Path::parent).context("target/debug/deps")?.join("stk");
+    if !path.is_file() {
+        bail!("{} is missing: run `cargo build -p stk`, or `cargo xtask test`, which does", path.display());
+    }
+    Ok(path)
+}
+
+/// Runs `stk` to its end.
+pub async fn stk(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<Finished> {
+    let output = command(dir, args, env)?.stdin(Stdio::null()).output().await?;
+    Ok(Finished {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+fn command(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<Command> {
+    let mut command = Command::new(stk_binary()?);
+    command.args(args).current_dir(dir).envs(env.iter().copied()).kill_on_drop(true);
+    // Guests of all tests share one target directory, so that the standard library is built for wasm once.
+    let shared = std::env::current_exe()?.ancestors().nth(3).context("target")?.join("guests");
+    command.env("STK_GUEST_TARGET_DIR", shared.join("rust")).env("STK_JS_TOOLCHAIN_DIR", shared.join("js"));
+    Ok(command)
+}
+
+impl StkDev {
+    /// Starts it and waits until it serves.
+    pub async fn start(dir: &Path, env: &[(&str, &str)]) -> Result<Self> {
+        let mut child = command(dir, &["dev", "--json", "--port", "0"], env)?
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let log = Arc::new(Mutex::new(String::new()));
+        let events = read_events(&mut child, &log)?;
+        let mut dev =
+            Self { child, events, log, client: BridgeClient::new("http://127.0.0.1:1"), release_id: String::new() };
+        let ready = dev.wait_for("ready", READY_MAX).await?;
+        dev.client = BridgeClient::new(ready["url"].as_str().context("ready has a url")?);
+        dev.release_id = ready["releaseId"].as_str().unwrap_or_default().to_owned();
+        Ok(dev)
+    }
+
+    /// The next event of a name; others are passed over.
+    pub async fn wait_for(&mut self, name: &str, at_most: Duration) -> Result<Value> {
+        let found = timeout(at_most, async {
+            while let Some(event) = self.events.recv().await {
+                if event["event"] == name {
+                    return Some(event);
+                }
+            }
+            None
+        })
+        .await;
+        match found {
+            Ok(Some(event)) => Ok(event),
+            Ok(None) => bail!("stk dev ended before {name:?}; its output:\n{}", self.output()),
+            Err(_) => bail!("no {name:?} within {at_most:?}; output of stk dev:\n{}", self.output()),
+        }
+    }
+
+    /// All that it wrote so far, both streams.
+    pub fn output(&self) -> String {
+        self.log.lock().map(|log| log.clone()).unwrap_or_default()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id().unwrap_or_default()
+    }
+}
+
+impl StkServer {
+    /// Starts a server; `ready` is a part of the line that says so.
+    pub async fn start(dir: &Path, args: &[&str], env: &[(&str, &str)], ready: &str) -> Result<Self> {
+        let mut child = command(dir, args, env)?
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let log = Arc::new(Mutex::new(String::new()));
+        let mut lines = read_lines(&mut child, &log)?;
+        let waiting = async {
+            while let Some(line) = lines.recv().await {
+                if line.contains(ready) {
+                    tokio::spawn(async move { while lines.recv().await.is_some() {} });
+                    return true;
+                }
+            }
+            false
+        };
+        let is_ready = timeout(Duration::from_secs(60), waiting).await.unwrap_or(false);
+        let server = Self { child, log };
+        anyhow::ensure!(is_ready, "stk {args:?} did not get ready; its output:\n{}", server.output());
+        Ok(server)
+    }
+
+    /// All that it wrote so far, both streams.
+    pub fn output(&self) -> String {
+        self.log.lock().map(|log| log.clone()).unwrap_or_default()
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub async fn kill(mut self) -> Result<()> {
+        self.child.kill().await.context("kill")
+    }
+}
+
+fn read_events(child: &mut Child, log: &Arc<Mutex<String>>) -> Result<mpsc::UnboundedReceiver<Value>> {
+    let mut lines = read_lines(child, log)?;
+    let (sender, events) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(line) = lines.recv().await {
+            if let Ok(event) = serde_json::from_str(&line) {
+                let _ = sender.send(event);
+            }
+        }
+    });
+    Ok(events)
+}
+
+fn read_lines(child: &mut Child, log: &Arc<Mutex<String>>) -> Result<mpsc::UnboundedReceiver<String>> {
+    let (sender, lines) = mpsc::unbounded_channel();
+    let stdout = BufReader::new(child.stdout.take().context("stdout")?);
+    let stderr = BufReader::new(child.stderr.take().context("stderr")?);
+    let (log_out, log_err, sender_err) = (Arc::clone(log), Arc::clone(log), sender.clone());
+    tokio::spawn(async move {
+        let mut reader = stdout.lines();
+        while let Ok(Some(line)) = reader.next_line().await {
+            keep(&log_out, &line);
+            let _ = sender.send(line);
+        }
+    });
+    tokio::spawn(async move {
+        let mut reader = stderr.lines();
+        while let Ok(Some(line)) = reader.next_line().await {
+            keep(&log_err, &line);
+            let _ = sender_err.send(line);
+        }
+    });
+    Ok(lines)
+}
+
+fn keep(log: &Mutex<String>, line: &str) {
+    if let Ok(mut log) = log.lock() {
+        log.push_str(line);
+        log.push('\n');
+    }
+}
