@@ -16,6 +16,9 @@ use super::{BuildError, sdk};
 /// Part of every key: another layout of entries is another cache.
 const LAYOUT: &str = "1";
 
+/// How many components are kept: every save under `stk dev` makes one.
+const MAX_ENTRIES: usize = 64;
+
 /// Folders that hold no source, whatever the language.
 const SKIPPED_FOLDERS: [&str; 4] = ["target", "node_modules", ".git", ".stk"];
 
@@ -100,7 +103,26 @@ fn write(base: &Path, made: &Made) -> Result<(), BuildError> {
     let document = serde_json::to_vec(&entry).map_err(|error| BuildError::io("write", base, error.into()))?;
     // The component first: an entry without its component is never seen.
     write_whole(&base.with_extension("wasm"), &made.wasm)?;
-    write_whole(&base.with_extension("json"), &document)
+    write_whole(&base.with_extension("json"), &document)?;
+    prune(base.parent().unwrap_or(base));
+    Ok(())
+}
+
+/// Removes the entries that were written longest ago. What cannot be removed now is tried again at the next write.
+fn prune(folder: &Path) {
+    let Ok(files) = std::fs::read_dir(folder) else { return };
+    let mut entries: Vec<_> = files
+        .flatten()
+        .filter(|file| file.path().extension().is_some_and(|extension| extension == "json"))
+        .filter_map(|file| Some((file.metadata().ok()?.modified().ok()?, file.path())))
+        .collect();
+    entries.sort();
+    let surplus = entries.len().saturating_sub(MAX_ENTRIES);
+    for (_, path) in entries.drain(..surplus) {
+        // The description first: an entry without it is never used.
+        let _ = std::fs::remove_file(&path);
+        let _ = std::fs::remove_file(path.with_extension("wasm"));
+    }
 }
 
 /// Writes a file so that a reader sees the old content or the new, never a part.

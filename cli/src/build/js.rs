@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 use super::cache::{Made, blocking, digest, write_whole};
 use super::process::{answer, run, silent};
-use super::{BuildError, Language, Progress, component, sdk};
+use super::{BuildError, Language, Progress, sdk};
 
 const DRIVER: &str = include_str!("js/driver.mjs");
 const PACKAGES: &str = include_str!("js/package.json");
@@ -30,10 +30,9 @@ struct Order<'a> {
     dir: &'a Path,
     sdk: &'a Path,
     wit: &'a Path,
-    output: &'a Path,
 }
 
-/// What the driver answers on stdout.
+/// The first line of what the driver answers; the component follows.
 #[derive(Deserialize)]
 struct Report {
     inputs: Vec<PathBuf>,
@@ -54,10 +53,9 @@ pub(super) async fn build(
     let entry = entry(language, dir)?;
     let toolchain = toolchain(cache, progress).await?;
     progress("bundling and componentizing");
-    let output = cache.join(format!("js-{:016x}.wasm", rand::random::<u64>()));
     let sdk = sdk::js_dir(cache);
-    let order = Order { entry: &entry, dir, sdk: &sdk, wit: &sdk::wit_dir(cache), output: &output };
-    let order = serde_json::to_string(&order).map_err(|error| BuildError::io("write", &output, error.into()))?;
+    let order = Order { entry: &entry, dir, sdk: &sdk, wit: &sdk::wit_dir(cache) };
+    let order = serde_json::to_string(&order).map_err(|error| BuildError::io("name", &entry, error.into()))?;
     let mut node = Command::new("node");
     node.arg(toolchain.join("driver.mjs")).arg(order).current_dir(dir);
     let finished =
@@ -70,12 +68,13 @@ pub(super) async fn build(
             output: finished.stderr,
         });
     }
-    let wasm = component::read(&output).await;
-    let _ = std::fs::remove_file(&output);
-    let report: Report = serde_json::from_slice(&finished.stdout)
+    let answer = finished.stdout;
+    let line = answer.iter().position(|byte| *byte == b'\n').unwrap_or(answer.len());
+    let (line, wasm) = answer.split_at(line);
+    let report: Report = serde_json::from_slice(line)
         .map_err(|error| BuildError::io("read the answer of", Path::new("driver.mjs"), error.into()))?;
     let outside = report.inputs.into_iter().filter(|path| !path.starts_with(dir) && !path.starts_with(&sdk)).collect();
-    Ok(Made { wasm: wasm?, outside })
+    Ok(Made { wasm: wasm.get(1..).unwrap_or_default().to_vec(), outside })
 }
 
 fn entry(language: Language, dir: &Path) -> Result<PathBuf, BuildError> {

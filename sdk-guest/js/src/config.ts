@@ -19,15 +19,15 @@ export class ConfigError extends HostError {
   }
 }
 
-/** The value as text; null where the env sets nothing. */
-export function get(name: string): string | null {
-  return calling(() => hostGet(name), fromHost) ?? null;
+/** The value as text; undefined where the env sets nothing. */
+export function get(name: string): string | undefined {
+  return calling(() => hostGet(name), fromHost) ?? undefined;
 }
 
 /** The value as text; throws where the env sets nothing. */
 export function require(name: string): string {
   const value = get(name);
-  if (value === null) throw new ConfigError("missing", `configuration ${name} is not set in this env`);
+  if (value === undefined) throw new ConfigError("missing", `configuration ${name} is not set in this env`);
   return value;
 }
 

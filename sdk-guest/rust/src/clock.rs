@@ -56,9 +56,9 @@ impl Serialize for Timestamp {
     }
 }
 
-impl From<Timestamp> for sql::Value {
-    fn from(timestamp: Timestamp) -> Self {
-        Self::Typed(("timestamp".to_owned(), timestamp.to_string()))
+impl sql::Param for Timestamp {
+    fn to_value(&self) -> sql::Value {
+        sql::Value::Typed(("timestamp".to_owned(), self.to_string()))
     }
 }
 

@@ -23,13 +23,13 @@ impl LogicError {
         Self { code: code.into(), message: message.into(), details: None }
     }
 
-    /// Adds any value that can be written as JSON, for example `&json!({"left": 3})`.
+    /// Adds any value that can be written as JSON, for example `json!({"left": 3})`.
     ///
     /// # Panics
     /// Where `details` has no JSON form (a map whose keys are not strings): that is a mistake in the logic.
     #[must_use]
-    pub fn details(mut self, details: &(impl Serialize + ?Sized)) -> Self {
-        match serde_json::to_vec(details) {
+    pub fn details(mut self, details: impl Serialize) -> Self {
+        match serde_json::to_vec(&details) {
             Ok(bytes) => self.details = Some(bytes),
             Err(error) => panic!("the details of LogicError {} have no JSON form: {error}", self.code),
         }

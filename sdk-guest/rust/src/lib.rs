@@ -22,7 +22,7 @@
 //!     let left = db.transaction(|tx| {
 //!         let stock: i64 = tx.query_one("SELECT stock FROM items WHERE id = ?", params![&input.item_id])?;
 //!         if stock < input.quantity {
-//!             return Err(LogicError::new("OUT_OF_STOCK", "there is not enough of it").details(&stock));
+//!             return Err(LogicError::new("OUT_OF_STOCK", "there is not enough of it").details(json!({"left": stock})));
 //!         }
 //!         tx.execute("UPDATE items SET stock = stock - ? WHERE id = ?", params![input.quantity, &input.item_id])?;
 //!         Ok(stock - input.quantity)
@@ -90,10 +90,10 @@ macro_rules! logic {
     };
 }
 
-/// The values of a statement's placeholders, in order: `params![id, 3, None::<String>]`.
+/// The values of a statement's placeholders, in order: `params![id, 3, None::<String>]`. Nothing is moved.
 #[macro_export]
 macro_rules! params {
     ($($value:expr),* $(,)?) => {
-        &[$($crate::sql::Value::from($value)),*] as &[$crate::sql::Value]
+        &[$($crate::sql::Param::to_value(&$value)),*] as &[$crate::sql::Value]
     };
 }

@@ -16,4 +16,4 @@ pub use connection::{Connection, Queries, Transaction, open};
 pub use cursor::{Cursor, TypedCursor};
 pub use error::{Constraint, DatabaseError, Error};
 pub use row::{Column, Row, Rows};
-pub use value::{Decimal, Json, Value};
+pub use value::{Decimal, Json, Param, Value};

@@ -1,7 +1,7 @@
 // Bundles one logic with esbuild and makes it a component with componentize-qjs.
 //
-// Called by `stk` as `node driver.mjs <order>`, where the order is JSON: {entry, dir, sdk, wit, output}. It writes the
-// component to `output` and a report {inputs} to stdout; what the developer should read goes to stderr.
+// Called by `stk` as `node driver.mjs <order>`, where the order is JSON: {entry, dir, sdk, wit}. Stdout is a line of JSON,
+// {inputs}, and the component; what the developer should read goes to stderr.
 
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -13,8 +13,8 @@ const order = JSON.parse(process.argv[2]);
 try {
   const bundle = await bundled(order);
   const { component } = await componentized(order, bundle);
-  await writeFile(order.output, component);
-  process.stdout.write(JSON.stringify({ inputs: bundle.inputs }));
+  process.stdout.write(`${JSON.stringify({ inputs: bundle.inputs })}\n`);
+  process.stdout.write(component);
 } catch (error) {
   process.stderr.write(`${error.explained ?? error.message ?? error}\n`);
   process.exitCode = 1;

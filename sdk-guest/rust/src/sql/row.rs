@@ -60,6 +60,11 @@ impl Rows {
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
+
+    /// Whether no row is left.
+    pub fn is_empty(&self) -> bool {
+        self.rows.len() == 0
+    }
 }
 
 impl Iterator for Rows {

@@ -4,6 +4,12 @@ use serde::Serialize;
 
 pub use crate::bindings::santokit::sql::types::Value;
 
+/// A Rust value that can be bound: what [`params!`](crate::params!) takes.
+pub trait Param {
+    /// The value that is bound.
+    fn to_value(&self) -> Value;
+}
+
 /// A decimal number as text, so that no digit is lost: `Decimal("19.90")`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decimal<T: AsRef<str>>(
@@ -18,92 +24,104 @@ pub struct Json<'a, T: Serialize + ?Sized>(
     pub &'a T,
 );
 
-impl From<bool> for Value {
-    fn from(value: bool) -> Self {
-        Self::Boolean(value)
+impl<T: Param + ?Sized> Param for &T {
+    fn to_value(&self) -> Value {
+        (**self).to_value()
     }
 }
 
-macro_rules! from_integers {
+impl<T: Param> Param for Option<T> {
+    fn to_value(&self) -> Value {
+        self.as_ref().map_or(Value::Null, Param::to_value)
+    }
+}
+
+impl Param for Value {
+    fn to_value(&self) -> Value {
+        self.clone()
+    }
+}
+
+impl Param for bool {
+    fn to_value(&self) -> Value {
+        Value::Boolean(*self)
+    }
+}
+
+macro_rules! integers {
     ($($integer:ty),+) => {$(
-        impl From<$integer> for Value {
-            fn from(value: $integer) -> Self {
-                Self::Int64(value.into())
+        impl Param for $integer {
+            fn to_value(&self) -> Value {
+                Value::Int64((*self).into())
             }
         }
     )+};
 }
 
-from_integers!(i8, i16, i32, i64, u8, u16, u32);
+integers!(i8, i16, i32, i64, u8, u16, u32);
 
-impl From<u64> for Value {
+impl Param for u64 {
     /// Numbers beyond `i64` are bound as decimals.
-    fn from(value: u64) -> Self {
-        i64::try_from(value).map_or_else(|_| Self::from(Decimal(value.to_string())), Self::Int64)
+    fn to_value(&self) -> Value {
+        i64::try_from(*self).map_or_else(|_| Decimal(self.to_string()).to_value(), Value::Int64)
     }
 }
 
-impl From<f32> for Value {
-    fn from(value: f32) -> Self {
-        Self::Float64(value.into())
+impl Param for usize {
+    fn to_value(&self) -> Value {
+        (*self as u64).to_value()
     }
 }
 
-impl From<f64> for Value {
-    fn from(value: f64) -> Self {
-        Self::Float64(value)
+impl Param for f32 {
+    fn to_value(&self) -> Value {
+        Value::Float64((*self).into())
     }
 }
 
-impl From<String> for Value {
-    fn from(value: String) -> Self {
-        Self::Text(value)
+impl Param for f64 {
+    fn to_value(&self) -> Value {
+        Value::Float64(*self)
     }
 }
 
-impl From<&str> for Value {
-    fn from(value: &str) -> Self {
-        Self::Text(value.to_owned())
+impl Param for str {
+    fn to_value(&self) -> Value {
+        Value::Text(self.to_owned())
     }
 }
 
-impl From<&String> for Value {
-    fn from(value: &String) -> Self {
-        Self::Text(value.clone())
+impl Param for String {
+    fn to_value(&self) -> Value {
+        Value::Text(self.clone())
     }
 }
 
-impl From<Vec<u8>> for Value {
-    fn from(value: Vec<u8>) -> Self {
-        Self::Bytes(value)
+impl Param for [u8] {
+    fn to_value(&self) -> Value {
+        Value::Bytes(self.to_vec())
     }
 }
 
-impl From<&[u8]> for Value {
-    fn from(value: &[u8]) -> Self {
-        Self::Bytes(value.to_vec())
+impl Param for Vec<u8> {
+    fn to_value(&self) -> Value {
+        Value::Bytes(self.clone())
     }
 }
 
-impl<T: AsRef<str>> From<Decimal<T>> for Value {
-    fn from(value: Decimal<T>) -> Self {
-        Self::Typed(("decimal".to_owned(), value.0.as_ref().to_owned()))
+impl<T: AsRef<str>> Param for Decimal<T> {
+    fn to_value(&self) -> Value {
+        Value::Typed(("decimal".to_owned(), self.0.as_ref().to_owned()))
     }
 }
 
-impl<T: Serialize + ?Sized> From<Json<'_, T>> for Value {
+impl<T: Serialize + ?Sized> Param for Json<'_, T> {
     /// # Panics
     /// Where the value has no JSON form: that is a mistake in the logic.
-    fn from(value: Json<'_, T>) -> Self {
-        match serde_json::to_string(value.0) {
-            Ok(text) => Self::Typed(("json".to_owned(), text)),
+    fn to_value(&self) -> Value {
+        match serde_json::to_string(self.0) {
+            Ok(text) => Value::Typed(("json".to_owned(), text)),
             Err(error) => panic!("a value bound as JSON has no JSON form: {error}"),
         }
-    }
-}
-
-impl<T: Into<Value>> From<Option<T>> for Value {
-    fn from(value: Option<T>) -> Self {
-        value.map_or(Self::Null, Into::into)
     }
 }

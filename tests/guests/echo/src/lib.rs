@@ -15,7 +15,7 @@ fn handle(input: Value) -> Result<Value, LogicError> {
         Some(Ok(refusal)) => {
             let error = LogicError::new(refusal.code, refusal.message);
             Err(match refusal.details {
-                Some(details) => error.details(&details),
+                Some(details) => error.details(details),
                 None => error,
             })
         }

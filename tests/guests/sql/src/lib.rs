@@ -1,7 +1,7 @@
 //! Runs SQL as its input says: one statement per call, or a whole program of steps over one connection.
 
 use santokit_guest::prelude::*;
-use santokit_guest::sql::{Connection, Decimal, Json, Transaction, Value};
+use santokit_guest::sql::{Connection, Decimal, Json, Param, Transaction, Value};
 use serde_json::Value as AnyJson;
 
 #[derive(Deserialize)]
@@ -180,16 +180,16 @@ fn values(params: &[AnyJson]) -> Result<Vec<Value>, LogicError> {
 fn value(param: &AnyJson) -> Result<Value, LogicError> {
     Ok(match param {
         AnyJson::Null => Value::Null,
-        AnyJson::Bool(value) => Value::from(*value),
+        AnyJson::Bool(value) => value.to_value(),
         AnyJson::Number(number) => match number.as_i64() {
-            Some(integer) => Value::from(integer),
-            None => Value::from(number.as_f64().unwrap_or_default()),
+            Some(integer) => integer.to_value(),
+            None => number.as_f64().to_value(),
         },
-        AnyJson::String(text) => Value::from(text),
+        AnyJson::String(text) => text.to_value(),
         AnyJson::Object(object) => match (object.get("decimal"), object.get("json"), object.get("bytes")) {
-            (Some(decimal), _, _) => Decimal(decimal.as_str().unwrap_or_default()).into(),
-            (_, Some(document), _) => Json(document).into(),
-            (_, _, Some(bytes)) => Value::from(Vec::<u8>::deserialize(bytes).unwrap_or_default()),
+            (Some(decimal), _, _) => Decimal(decimal.as_str().unwrap_or_default()).to_value(),
+            (_, Some(document), _) => Json(document).to_value(),
+            (_, _, Some(bytes)) => Vec::<u8>::deserialize(bytes).unwrap_or_default().to_value(),
             _ => {
                 let text = |key: &str| object.get(key).and_then(AnyJson::as_str).unwrap_or_default().to_owned();
                 Value::Typed((text("type"), text("text")))
