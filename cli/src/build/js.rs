@@ -61,12 +61,7 @@ pub(super) async fn build(
     let finished =
         run(&mut node, progress, silent).await.map_err(|source| BuildError::io("run", Path::new("node"), source))?;
     if !finished.success {
-        let first = finished.stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("no word why").trim();
-        return Err(BuildError::Compiler {
-            tool: "the JavaScript build".to_owned(),
-            summary: first.trim_start_matches("✘ [ERROR] ").to_owned(),
-            output: finished.stderr,
-        });
+        return Err(failure(finished.stderr));
     }
     let answer = finished.stdout;
     let line = answer.iter().position(|byte| *byte == b'\n').unwrap_or(answer.len());
@@ -75,6 +70,16 @@ pub(super) async fn build(
         .map_err(|error| BuildError::io("read the answer of", Path::new("driver.mjs"), error.into()))?;
     let outside = report.inputs.into_iter().filter(|path| !path.starts_with(dir) && !path.starts_with(&sdk)).collect();
     Ok(Made { wasm: wasm.get(1..).unwrap_or_default().to_vec(), outside })
+}
+
+/// The first error and its place, in one line; all of it in the output.
+fn failure(output: String) -> BuildError {
+    let mut lines = output.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or("no word why").trim_start_matches("✘ [ERROR] ");
+    // esbuild's next line is the place: `index.ts:3:7:`.
+    let place = lines.next().and_then(|line| line.strip_suffix(':')).filter(|place| !place.contains(' '));
+    let summary = place.map_or_else(|| first.to_owned(), |place| format!("{first} --> {place}"));
+    BuildError::Compiler { tool: "the JavaScript build".to_owned(), summary, output }
 }
 
 fn entry(language: Language, dir: &Path) -> Result<PathBuf, BuildError> {
@@ -153,4 +158,17 @@ async fn lock(folder: &Path) -> Result<File, BuildError> {
             .map_err(|source| BuildError::io("lock", &path, source))
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::failure;
+
+    #[test]
+    fn the_summary_is_the_first_error_and_its_place() {
+        let error = failure("✘ [ERROR] Unexpected \";\"\n\n    index.ts:1:83:\n      1 │ …\n".to_owned());
+        assert_eq!(error.to_string(), "the JavaScript build failed: Unexpected \";\" --> index.ts:1:83");
+        let error = failure("the module calls the host while it is loaded\nmove it: there\n".to_owned());
+        assert_eq!(error.to_string(), "the JavaScript build failed: the module calls the host while it is loaded");
+    }
 }

@@ -13,7 +13,7 @@ use tokio::process::Command;
 use super::cache::{Made, blocking};
 use super::process::{Finished, run};
 use super::toolchain::{RustToolchain, TARGET};
-use super::{BuildError, Progress, component};
+use super::{BuildError, Progress, component, sdk};
 
 /// Small code; line numbers for the developer's own crates, names for everything, so that a guest's backtrace can be
 /// read. Line numbers of the standard library would make a guest ten times as large.
@@ -53,10 +53,12 @@ pub(super) async fn build(
     if !dir.join("Cargo.toml").is_file() {
         return Err(BuildError::NoSource { language: "rust", dir: dir.to_owned(), expected: "Cargo.toml".to_owned() });
     }
-    let target = std::env::var_os("STK_GUEST_TARGET_DIR").map_or_else(|| cache.join("guest-target"), PathBuf::from);
+    let shared = std::env::var_os("STK_GUEST_TARGET_DIR").map(PathBuf::from);
+    let sdk = shared.is_none().then(|| sdk::rust_dir(cache));
+    let target = shared.unwrap_or_else(|| cache.join("guest-target"));
     // Two packages of one name leave their module in the same place: held until it is read.
     let _turn = lock(&target).await?;
-    let mut cargo = cargo(dir, &target, toolchain);
+    let mut cargo = cargo(dir, &target, sdk.as_deref(), toolchain);
     let finished = run(&mut cargo, progress, announce)
         .await
         .map_err(|source| BuildError::io("run", Path::new("cargo"), source))?;
@@ -69,7 +71,8 @@ pub(super) async fn build(
     Ok(Made { wasm: component::read(&module).await?, outside })
 }
 
-fn cargo(dir: &Path, target: &Path, toolchain: &RustToolchain) -> Command {
+/// `sdk` is where this project's SDK lies: a flag for all crates, so only where the target folder is this project's own.
+fn cargo(dir: &Path, target: &Path, sdk: Option<&Path>, toolchain: &RustToolchain) -> Command {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(dir).env("CARGO_TARGET_DIR", target);
     for variable in FOREIGN_VARIABLES {
@@ -84,11 +87,12 @@ fn cargo(dir: &Path, target: &Path, toolchain: &RustToolchain) -> Command {
         cargo.env("RUSTC", debian.rustc).env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
         cargo.arg("--config").arg(format!("target.{TARGET}.linker={:?}", debian.linker.display().to_string()));
     }
-    // The same source gives the same component wherever cargo keeps its crates, and no home folder is shipped in it.
-    if let Some(crates) = registry_sources() {
-        let remap = format!("--remap-path-prefix={}=crates", crates.display());
-        cargo.arg("--config").arg(format!("target.{TARGET}.rustflags=[{remap:?}]"));
-    }
+    // The same source gives the same component on every machine, and no home folder is shipped in it.
+    let remaps: Vec<String> = [(registry_sources(), "crates"), (sdk.map(Path::to_owned), "santokit-guest")]
+        .into_iter()
+        .filter_map(|(from, to)| Some(format!("--remap-path-prefix={}={to}", from?.display())))
+        .collect();
+    cargo.arg("--config").arg(format!("target.{TARGET}.rustflags={remaps:?}"));
     // So it is wherever the project lies; only the last crate sees this flag.
     let mut remap = std::ffi::OsString::from("--remap-path-prefix=");
     remap.push(dir);

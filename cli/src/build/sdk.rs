@@ -104,7 +104,7 @@ pub(super) fn wit_dir(cache: &Path) -> PathBuf {
     sdk_dir(cache).join("wit")
 }
 
-fn rust_dir(cache: &Path) -> PathBuf {
+pub(super) fn rust_dir(cache: &Path) -> PathBuf {
     sdk_dir(cache).join("rust")
 }
 
