@@ -125,7 +125,7 @@ pub async fn build_component(
         BuildSpec::Build(Language::Rust) => {
             write_sdk(cache)?;
             let toolchain = toolchain::rust(dir, progress).await?;
-            job.run(&toolchain.recipe(), rust::build(dir, cache, &toolchain, progress)).await?
+            job.run(&rust::recipe(&toolchain), rust::build(dir, cache, &toolchain, progress)).await?
         }
         BuildSpec::Build(language @ (Language::Js | Language::Ts)) => {
             write_sdk(cache)?;

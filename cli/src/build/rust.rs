@@ -43,6 +43,11 @@ struct Artifact {
     filenames: Vec<PathBuf>,
 }
 
+/// What a built component depends on besides its source. The number grows with the flags below.
+pub(super) fn recipe(toolchain: &RustToolchain) -> String {
+    format!("{} flags 1 {PROFILE:?} {}", toolchain.recipe(), shared_target().is_some())
+}
+
 /// Builds the package in `dir`.
 pub(super) async fn build(
     dir: &Path,
@@ -53,7 +58,7 @@ pub(super) async fn build(
     if !dir.join("Cargo.toml").is_file() {
         return Err(BuildError::NoSource { language: "rust", dir: dir.to_owned(), expected: "Cargo.toml".to_owned() });
     }
-    let shared = std::env::var_os("STK_GUEST_TARGET_DIR").map(PathBuf::from);
+    let shared = shared_target();
     let sdk = shared.is_none().then(|| sdk::rust_dir(cache));
     let target = shared.unwrap_or_else(|| cache.join("guest-target"));
     // Two packages of one name leave their module in the same place: held until it is read.
@@ -99,6 +104,11 @@ fn cargo(dir: &Path, target: &Path, sdk: Option<&Path>, toolchain: &RustToolchai
     remap.push("=.");
     cargo.arg("--").arg(remap);
     cargo
+}
+
+/// A target folder for the guests of several projects.
+fn shared_target() -> Option<PathBuf> {
+    std::env::var_os("STK_GUEST_TARGET_DIR").map(PathBuf::from)
 }
 
 fn registry_sources() -> Option<PathBuf> {
