@@ -92,13 +92,13 @@ fn cargo(dir: &Path, target: &Path, sdk: Option<&Path>, toolchain: &RustToolchai
         cargo.env("RUSTC", debian.rustc).env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
         cargo.arg("--config").arg(format!("target.{TARGET}.linker={:?}", debian.linker.display().to_string()));
     }
-    // The same source gives the same component on every machine, and no home folder is shipped in it.
+    // No folder of this machine is named in a component.
     let remaps: Vec<String> = [(registry_sources(), "crates"), (sdk.map(Path::to_owned), "santokit-guest")]
         .into_iter()
         .filter_map(|(from, to)| Some(format!("--remap-path-prefix={}={to}", from?.display())))
         .collect();
     cargo.arg("--config").arg(format!("target.{TARGET}.rustflags={remaps:?}"));
-    // So it is wherever the project lies; only the last crate sees this flag.
+    // Nor is the project's; only the last crate sees this flag.
     let mut remap = std::ffi::OsString::from("--remap-path-prefix=");
     remap.push(dir);
     remap.push("=.");
