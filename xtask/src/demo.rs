@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
-use crate::process::{cargo, pause, run as run_command};
+use crate::gate;
+use crate::process::pause;
 use crate::setup::{self, Purpose};
 use crate::terminal::{note, passed, step, title};
 use client::{Answer, Client};
@@ -41,9 +42,7 @@ pub(crate) struct Arguments {
 /// Runs the demo.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     setup::ensure(root, Purpose::Demo)?;
-    step("build stk (the first time takes some minutes)", || {
-        run_command(cargo(root).args(["build", "--locked", "--package", "stk"]))
-    })?;
+    gate::build_stk(root)?;
     let shop = Shop::copy(root).context("cannot copy examples/shop")?;
     let server = step("start the shop: stk dev", || Server::start(root, shop.folder(), arguments.port))?;
     let client = Client::new(server.url());

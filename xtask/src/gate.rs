@@ -65,6 +65,14 @@ pub(crate) fn deny(root: &Path) -> anyhow::Result<()> {
     })
 }
 
+/// The command `stk` and nothing else.
+pub(crate) fn build_stk(root: &Path) -> anyhow::Result<()> {
+    step("build stk (the first time takes some minutes)", || {
+        run(cargo(root).args(["build", "--locked", "--package", "stk"]))
+    })
+}
+
+/// All of the workspace at once: with the same selection of packages as the tests, so that what is built is shared.
 fn build_host(root: &Path) -> anyhow::Result<()> {
     step("build", || {
         let mut command = cargo(root);

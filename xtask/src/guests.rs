@@ -6,16 +6,15 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-use crate::process::{cargo, run};
+use crate::process::run;
 use crate::terminal::step;
 
 /// Where guests are.
 const FOLDERS: [&str; 3] = ["tests/guests", "examples", "plugins"];
 
-/// Builds every guest.
+/// Builds every guest with the `stk` that was built before.
 pub(crate) fn build(root: &Path) -> anyhow::Result<()> {
     step("guests", || {
-        run(cargo(root).args(["build", "--quiet", "--locked", "--package", "stk"]))?;
         let mut logics = Vec::new();
         for folder in FOLDERS {
             collect(&root.join(folder), &mut logics)?;

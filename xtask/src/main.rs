@@ -87,6 +87,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Setup(arguments) => setup::ensure(&root, arguments.purpose),
         Task::Guests => {
             setup::ensure(&root, setup::Purpose::Demo)?;
+            gate::build_stk(&root)?;
             guests::build(&root)
         }
         Task::Tidy => tidy::run(&root),
