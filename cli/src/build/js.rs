@@ -1,6 +1,7 @@
-//! JavaScript and TypeScript as a component: bundled by esbuild, embedded in QuickJS by componentize-qjs.
+//! JavaScript and TypeScript as a component: types checked by tsc, bundled by esbuild, embedded in
+//! QuickJS by componentize-qjs.
 //!
-//! Both are npm packages at pinned versions in a folder of their own, installed once; the developer's folder needs no
+//! These are npm packages at pinned versions in a folder of their own, installed once; the developer's folder needs no
 //! npm. A small driver script (`js/driver.mjs`) holds them together.
 
 use std::fs::File;
@@ -106,15 +107,15 @@ async fn toolchain(cache: &Path, progress: Progress<'_>) -> Result<PathBuf, Buil
     if std::fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
         return Ok(folder);
     }
-    progress("installing esbuild and componentize-qjs with npm (once)");
+    progress("installing esbuild, componentize-qjs and typescript with npm (once)");
     write_whole(&folder.join("package.json"), PACKAGES.as_bytes())?;
     write_whole(&folder.join("package-lock.json"), PACKAGES_LOCK.as_bytes())?;
     let mut npm = Command::new("npm");
     // The lock file pins versions and digests (`npm ci` refuses it: some platforms' packages were never published). No
-    // script of a package runs: both bring their binaries as optional packages.
+    // script of a package runs: all bring their binaries as optional packages.
     npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"]).current_dir(&folder);
     let failed = |output: String| BuildError::Toolchain {
-        missing: "npm could not install esbuild and componentize-qjs".to_owned(),
+        missing: "npm could not install esbuild, componentize-qjs and typescript".to_owned(),
         next: "check that npm is installed and its registry can be reached (`npm ping`), then build again".to_owned(),
         output,
     };

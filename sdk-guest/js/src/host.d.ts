@@ -82,5 +82,23 @@ declare module "santokit:sql/connections@0.1.0" {
   export function open(name: string): WitConnection;
 }
 
-/** Native in QuickJS; TypeScript knows it from the DOM only. */
+// Globals that TypeScript knows from the DOM only. `btoa` is native; the others are those of globals.ts.
+
 declare function btoa(binary: string): string;
+
+declare var console: Record<"log" | "info" | "debug" | "warn" | "error", (...values: unknown[]) => void>;
+
+declare var crypto: {
+  getRandomValues<T extends Uint8Array>(array: T): T;
+  randomUUID(): string;
+};
+
+declare class TextEncoder {
+  readonly encoding: string;
+  encode(value?: string): Uint8Array;
+}
+
+declare class TextDecoder {
+  readonly encoding: string;
+  decode(value?: Uint8Array): string;
+}

@@ -1,23 +1,30 @@
-// Bundles one logic with esbuild and makes it a component with componentize-qjs.
+// Bundles one logic with esbuild, makes it a component with componentize-qjs, and has tsc check its types meanwhile.
 //
 // Called by `stk` as `node driver.mjs <order>`, where the order is JSON: {entry, dir, sdk, wit}. Stdout is a line of JSON,
 // {inputs}, and the component; what the developer should read goes to stderr.
 
-import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, relative, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { build, formatMessages } from "esbuild";
 import { componentize } from "componentize-qjs";
 
 const order = JSON.parse(process.argv[2]);
 try {
-  const bundle = await bundled(order);
-  const { component } = await componentized(order, bundle);
+  const [{ bundle, component }] = await Promise.all([made(order), checked(order)]);
   process.stdout.write(`${JSON.stringify({ inputs: bundle.inputs })}\n`);
   process.stdout.write(component);
 } catch (error) {
   process.stderr.write(`${error.explained ?? error.message ?? error}\n`);
   process.exitCode = 1;
+}
+
+async function made(order) {
+  const bundle = await bundled(order);
+  const { component } = await componentized(order, bundle);
+  return { bundle, component };
 }
 
 /** One ES module that imports nothing but the host's interfaces. */
@@ -87,6 +94,61 @@ function hints(errors) {
     return "if this is an npm package, install it in the logic's folder first (npm install)\n";
   }
   return "";
+}
+
+/**
+ * Type errors are errors: esbuild only drops types. The developer's tsconfig.json counts where there is one, and mistakes
+ * in the SDK's own sources under its settings do not.
+ */
+async function checked({ entry, dir, sdk }) {
+  if (!/\.m?ts$/.test(entry)) return;
+  const own = join(dir, "tsconfig.json");
+  const text = await readFile(own, "utf8").catch(() => undefined);
+  const config = {
+    ...(text === undefined ? {} : { extends: own }),
+    compilerOptions: {
+      ...(text === undefined ? { target: "es2024", lib: ["esnext"], strict: true, skipLibCheck: true, types: [] } : {}),
+      module: "preserve",
+      moduleResolution: "bundler",
+      noEmit: true,
+      allowImportingTsExtensions: true,
+      paths: { ...ownPaths(text, dir), "@santokit/guest": [join(sdk, "src/index.ts")] },
+    },
+    files: [entry, join(sdk, "src/host.d.ts")],
+    include: [],
+  };
+  const folder = await mkdtemp(join(tmpdir(), "stk-tsc-"));
+  try {
+    await writeFile(join(folder, "tsconfig.json"), JSON.stringify(config));
+    const tsc = join(dirname(fileURLToPath(import.meta.url)), "node_modules/typescript/bin/tsc");
+    const said = await output([tsc, "-p", folder, "--pretty", "false"], dir);
+    const inSdk = relative(dir, sdk);
+    const errors = said.split(/\n(?! )/).filter((line) => line.includes("error TS") && !line.startsWith(inSdk));
+    if (errors.length > 0) throw Object.assign(new Error("type errors"), { explained: errors.join("\n") });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The developer's own path aliases, where their tsconfig.json is plain JSON. */
+function ownPaths(text, dir) {
+  try {
+    const { baseUrl = ".", paths = {} } = JSON.parse(text).compilerOptions;
+    const absolute = (places) => places.map((place) => resolve(dir, baseUrl, place));
+    return Object.fromEntries(Object.entries(paths).map(([name, places]) => [name, absolute(places)]));
+  } catch {
+    return {};
+  }
+}
+
+/** What a Node script says on stdout, however it ends. */
+function output(script, cwd) {
+  return new Promise((done, failed) => {
+    const child = spawn(process.execPath, script, { cwd, stdio: ["ignore", "pipe", "inherit"] });
+    let said = "";
+    child.stdout.setEncoding("utf8").on("data", (part) => (said += part));
+    child.on("error", failed).on("close", () => done(said));
+  });
 }
 
 /** The component imports only what the bundle names, so that its imports show what it can do. */
