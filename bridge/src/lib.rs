@@ -1,1 +1,28 @@
-//! To be written.
+//! The Bridge: serves applications from signed releases. It keeps no state of its own but a cache, decides every permission
+//! without the Hub, and never changes a schema.
+//!
+//! A request goes `edge` → `app` → `call` → `edge`; a release comes by `release` → `generation`. Only `db` does I/O for a
+//! request; nothing outside `edge` knows HTTP.
+
+pub mod app;
+/// Replaced by its own file.
+pub mod call {
+    /// Placeholder until the file is there.
+    #[derive(Debug)]
+    pub struct LoadedLogicEntry;
+}
+pub mod config;
+/// Replaced by its own file.
+pub mod db {
+    /// Placeholder until the file is there.
+    #[derive(Debug)]
+    pub struct Database;
+}
+pub mod edge;
+pub mod generation;
+pub mod metrics;
+pub mod release;
+mod serve;
+
+pub use config::{BridgeConfig, ConfigError, EnvName, Settings};
+pub use serve::{RunningBridge, ServeError, serve};

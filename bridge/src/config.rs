@@ -1,0 +1,462 @@
+//! The Bridge's settings: read from a file, the environment and flags, checked together before any socket opens.
+//!
+//! Precedence: flag, environment (`STK_BRIDGE_…`), file, default. An unknown key in a file is an error; an unknown variable is
+//! kept in [`BridgeConfig::ignored`] to be warned about, because orchestrators set `<SERVICE>_PORT` variables of their own.
+
+use std::{collections::BTreeSet, fmt, net::SocketAddr, num::NonZeroUsize, path::Path, path::PathBuf, sync::Arc, time::Duration};
+
+use reqwest::Url;
+use santokit_core::{
+    id::Kind,
+    name,
+    quantity::{Bytes, Millis},
+    release::{VerifyingKey, verify::Trust},
+    seal::SealKey,
+    wire::WAIT_SECONDS_MAX,
+};
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer, de};
+
+/// Everything a Bridge needs to start.
+#[derive(Clone, Debug)]
+pub struct BridgeConfig {
+    /// Names this Bridge in its reports, `brg_…`.
+    pub id: String,
+    /// Where applications connect; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// A listener of its own for `/metrics`, without a token.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Opens `/metrics` on the main listener to this bearer token.
+    pub metrics_token: Option<SecretString>,
+    /// The Hub's address.
+    pub hub_url: Url,
+    /// What the Hub knows this Bridge's fleet by.
+    pub service_token: SecretString,
+    /// What is served. Not empty, each once.
+    pub envs: Vec<EnvName>,
+    /// Whose releases are loaded.
+    pub trust: Trust,
+    /// Verified releases, blobs and (sealed) runtime bundles.
+    pub cache_dir: PathBuf,
+    /// Seals the runtime bundle on disk. None: it is in memory only.
+    pub cache_key: Option<Arc<SealKey>>,
+    /// How long one long poll waits, and how often a Bridge reports.
+    pub poll_interval: Duration,
+    /// For every exchange with the Hub, on top of a long poll's wait.
+    pub hub_timeout: Duration,
+    /// After this long without the Hub, requests are refused.
+    pub max_stale: Duration,
+    /// How long running requests may take to end at shutdown.
+    pub drain_timeout: Duration,
+    /// How long a client may take to send a request's head.
+    pub header_timeout: Duration,
+    /// How long a client may take to send a request's body.
+    pub body_timeout: Duration,
+    /// Largest request body.
+    pub body_limit: usize,
+    /// Largest answer.
+    pub response_limit: usize,
+    /// Requests served at once; one more is refused with 429.
+    pub concurrent_requests: NonZeroUsize,
+    /// How many instances of components can be alive at once.
+    pub sandbox_instances: u32,
+    /// `STK_BRIDGE_…` variables that mean nothing to this version.
+    pub ignored: Vec<String>,
+}
+
+/// A project's env, written `project/env`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EnvName {
+    /// The project's name.
+    pub project: String,
+    /// The env's name.
+    pub env: String,
+}
+
+/// All that is wrong with the settings, at once.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct ConfigError(pub Vec<String>);
+
+/// A setting as written: text, a number, or a list. `Debug` does not show it, for it may be a secret.
+#[derive(Clone)]
+pub struct Text(String);
+
+macro_rules! settings {
+    ($($(#[$doc:meta])* $field:ident = $variable:literal,)*) => {
+        /// The settings before they are checked: one layer of file, environment or flags.
+        #[derive(Clone, Debug, Default, Deserialize)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+        pub struct Settings { $($(#[$doc])* pub $field: Option<Text>,)* }
+
+        impl Settings {
+            /// Sets the field of an environment variable; false where there is none.
+            fn set(&mut self, variable: &str, text: &str) -> bool {
+                match variable {
+                    $($variable => self.$field = Some(Text(text.to_owned())),)*
+                    _ => return false,
+                }
+                true
+            }
+
+            /// This layer, and below it another.
+            #[must_use]
+            pub fn over(self, below: Self) -> Self {
+                Self { $($field: self.$field.or(below.$field),)* }
+            }
+        }
+    };
+}
+
+settings! {
+    /// [`BridgeConfig::id`].
+    id = "STK_BRIDGE_ID",
+    /// [`BridgeConfig::listen`], default `127.0.0.1:8080`.
+    listen = "STK_BRIDGE_LISTEN",
+    /// [`BridgeConfig::metrics_listen`].
+    metrics_listen = "STK_BRIDGE_METRICS_LISTEN",
+    /// [`BridgeConfig::metrics_token`].
+    metrics_token = "STK_BRIDGE_METRICS_TOKEN",
+    /// [`BridgeConfig::hub_url`].
+    hub_url = "STK_BRIDGE_HUB_URL",
+    /// [`BridgeConfig::service_token`].
+    service_token = "STK_BRIDGE_SERVICE_TOKEN",
+    /// [`BridgeConfig::envs`]: a list of `project/env`.
+    envs = "STK_BRIDGE_ENVS",
+    /// Public keys whose releases are loaded: a list of `ed25519:…`.
+    trusted_keys = "STK_BRIDGE_TRUSTED_KEYS",
+    /// How many of them must have signed, default 1.
+    required_signers = "STK_BRIDGE_REQUIRED_SIGNERS",
+    /// [`BridgeConfig::cache_dir`], default `santokit-bridge-cache`.
+    cache_dir = "STK_BRIDGE_CACHE_DIR",
+    /// [`BridgeConfig::cache_key`]: the base64 of 32 bytes.
+    cache_key = "STK_BRIDGE_CACHE_KEY",
+    /// [`BridgeConfig::poll_interval`], default 30s.
+    poll_interval = "STK_BRIDGE_POLL_INTERVAL",
+    /// [`BridgeConfig::hub_timeout`], default 3s.
+    hub_timeout = "STK_BRIDGE_HUB_TIMEOUT",
+    /// [`BridgeConfig::max_stale`], default 1h.
+    max_stale = "STK_BRIDGE_MAX_STALE",
+    /// [`BridgeConfig::drain_timeout`], default 30s.
+    drain_timeout = "STK_BRIDGE_DRAIN_TIMEOUT",
+    /// [`BridgeConfig::header_timeout`], default 10s.
+    header_timeout = "STK_BRIDGE_HEADER_TIMEOUT",
+    /// [`BridgeConfig::body_timeout`], default 30s.
+    body_timeout = "STK_BRIDGE_BODY_TIMEOUT",
+    /// [`BridgeConfig::body_limit`], default 10MB.
+    body_limit = "STK_BRIDGE_BODY_LIMIT",
+    /// [`BridgeConfig::response_limit`], default 50MB.
+    response_limit = "STK_BRIDGE_RESPONSE_LIMIT",
+    /// [`BridgeConfig::concurrent_requests`], default 10000.
+    concurrent_requests = "STK_BRIDGE_CONCURRENT_REQUESTS",
+    /// [`BridgeConfig::sandbox_instances`], default 256.
+    sandbox_instances = "STK_BRIDGE_SANDBOX_INSTANCES",
+}
+
+impl BridgeConfig {
+    /// Reads all layers. `variables` are the process's environment.
+    pub fn load(
+        flags: Settings,
+        variables: impl IntoIterator<Item = (String, String)>,
+        file: Option<&Path>,
+    ) -> Result<Self, ConfigError> {
+        let mut environment = Settings::default();
+        let mut ignored = Vec::new();
+        for (variable, text) in variables {
+            if variable.starts_with("STK_BRIDGE_") && !environment.set(&variable, &text) {
+                ignored.push(variable);
+            }
+        }
+        let file = match file {
+            None => Settings::default(),
+            Some(path) => {
+                let shown = path.display();
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| ConfigError(vec![format!("cannot read settings from {shown}: {error}")]))?;
+                Settings::parse(&text).map_err(|error| ConfigError(vec![format!("{shown}: {error}")]))?
+            }
+        };
+        let mut config = flags.over(environment).over(file).check()?;
+        config.ignored = ignored;
+        Ok(config)
+    }
+
+    /// How long a long poll asks the Hub to wait.
+    pub fn poll_wait(&self) -> Duration {
+        self.poll_interval.min(Duration::from_secs(WAIT_SECONDS_MAX))
+    }
+}
+
+impl Settings {
+    /// Reads a settings file (YAML). The error says line and column.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        serde_saphyr::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// Checks every setting; all errors are reported together.
+    pub fn check(self) -> Result<BridgeConfig, ConfigError> {
+        let mut check = Check::default();
+        let trusted = check.list("trustedKeys", self.trusted_keys, |key| VerifyingKey::parse(key).map_err(|e| e.to_string()));
+        let envs = check.list("envs", self.envs, EnvName::parse);
+        let required = check.value("requiredSigners", self.required_signers, 1_usize, number);
+        if envs.is_empty() {
+            check.add("envs", "name at least one project/env to serve");
+        } else if envs.iter().collect::<BTreeSet<_>>().len() != envs.len() {
+            check.add("envs", "an env is named twice");
+        }
+        if required == 0 || required > trusted.len() {
+            check.add(
+                "requiredSigners",
+                &format!("must be between 1 and the number of trustedKeys ({}): list the public keys of who signs releases", trusted.len()),
+            );
+        }
+        let config = BridgeConfig {
+            id: check.value("id", self.id, Kind::Bridge.generate(), bridge_id),
+            listen: check.value("listen", self.listen, SocketAddr::from(([127, 0, 0, 1], 8080)), address),
+            metrics_listen: check.optional("metricsListen", self.metrics_listen, address),
+            metrics_token: check.optional("metricsToken", self.metrics_token, secret),
+            hub_url: check.value("hubUrl", self.hub_url, local_hub(), hub_url),
+            service_token: check.required("serviceToken", self.service_token, secret).unwrap_or_default(),
+            envs,
+            trust: Trust { keys: trusted, required },
+            cache_dir: self.cache_dir.map_or_else(|| PathBuf::from("santokit-bridge-cache"), |dir| PathBuf::from(dir.0)),
+            cache_key: check.optional("cacheKey", self.cache_key, |text| {
+                SealKey::parse(text).map(Arc::new).map_err(|error| error.to_string())
+            }),
+            poll_interval: check.value("pollInterval", self.poll_interval, Duration::from_secs(30), duration),
+            hub_timeout: check.value("hubTimeout", self.hub_timeout, Duration::from_secs(3), duration),
+            max_stale: check.value("maxStale", self.max_stale, Duration::from_hours(1), duration),
+            drain_timeout: check.value("drainTimeout", self.drain_timeout, Duration::from_secs(30), duration),
+            header_timeout: check.value("headerTimeout", self.header_timeout, Duration::from_secs(10), duration),
+            body_timeout: check.value("bodyTimeout", self.body_timeout, Duration::from_secs(30), duration),
+            body_limit: check.value("bodyLimit", self.body_limit, 10_000_000, size),
+            response_limit: check.value("responseLimit", self.response_limit, 50_000_000, size),
+            concurrent_requests: check.value(
+                "concurrentRequests",
+                self.concurrent_requests,
+                NonZeroUsize::new(10_000).unwrap_or(NonZeroUsize::MIN),
+                number,
+            ),
+            sandbox_instances: check.value("sandboxInstances", self.sandbox_instances, 256, number),
+            ignored: Vec::new(),
+        };
+        if config.max_stale < config.poll_interval * 2 {
+            check.add("maxStale", "must be at least two poll intervals: a release would expire between two polls");
+        }
+        if check.0.is_empty() { Ok(config) } else { Err(ConfigError(check.0)) }
+    }
+}
+
+/// Collects what is wrong, so that a person fixes all of it in one go.
+#[derive(Default)]
+struct Check(Vec<String>);
+
+impl Check {
+    fn add(&mut self, key: &str, what: &str) {
+        self.0.push(format!("{key}: {what}"));
+    }
+
+    fn optional<T>(&mut self, key: &str, text: Option<Text>, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        match read(text?.0.trim()) {
+            Ok(value) => Some(value),
+            Err(what) => {
+                self.add(key, &what);
+                None
+            }
+        }
+    }
+
+    fn value<T>(&mut self, key: &str, text: Option<Text>, default: T, read: impl Fn(&str) -> Result<T, String>) -> T {
+        self.optional(key, text, read).unwrap_or(default)
+    }
+
+    fn required<T>(&mut self, key: &str, text: Option<Text>, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        if text.is_none() {
+            self.add(key, "is needed");
+        }
+        self.optional(key, text, read)
+    }
+
+    fn list<T>(&mut self, key: &str, text: Option<Text>, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let text = text.map(|text| text.0).unwrap_or_default();
+        text.split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .filter_map(|item| self.optional(key, Some(Text(item.to_owned())), &read))
+            .collect()
+    }
+}
+
+fn local_hub() -> Url {
+    #[expect(clippy::expect_used, reason = "a constant that a test reads")]
+    Url::parse("http://127.0.0.1:7070/").expect("a constant URL")
+}
+
+fn bridge_id(text: &str) -> Result<String, String> {
+    let ok = Kind::Bridge.is_valid(text);
+    ok.then(|| text.to_owned()).ok_or_else(|| "must be brg_ and a ULID; leave it out to get a new one at each start".to_owned())
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("{text:?} is not address:port, for example 0.0.0.0:8080"))
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("{text:?} is not a positive whole number"))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let millis: Millis = text.parse().map_err(|error: santokit_core::quantity::QuantityError| error.to_string())?;
+    if millis.0 == 0 { Err("must be longer than nothing".to_owned()) } else { Ok(millis.duration()) }
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    let bytes: Bytes = text.parse().map_err(|error: santokit_core::quantity::QuantityError| error.to_string())?;
+    usize::try_from(bytes.0).map_err(|_| "is too large".to_owned())
+}
+
+fn secret(text: &str) -> Result<SecretString, String> {
+    if text.is_empty() { Err("is empty".to_owned()) } else { Ok(SecretString::from(text)) }
+}
+
+fn hub_url(text: &str) -> Result<Url, String> {
+    let mut url = Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err("must be http:// or https:// and a host".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("carries a credential; the Bridge shows itself with serviceToken".to_owned());
+    }
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+impl EnvName {
+    /// Reads `project/env`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (project, env) = text.split_once('/').ok_or_else(|| format!("{text:?} is not project/env"))?;
+        name::check_label("a project's name", project).map_err(|error| error.to_string())?;
+        name::check_label("an env's name", env).map_err(|error| error.to_string())?;
+        Ok(Self { project: project.to_owned(), env: env.to_owned() })
+    }
+}
+
+impl fmt::Display for EnvName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.project, self.env)
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text, a number or a list of texts")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
+                Ok(Text(text.to_owned()))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Text, E> {
+                Ok(Text(number.to_string()))
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Text, E> {
+                Ok(Text(number.to_string()))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Text, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = items.next_element::<String>()? {
+                    list.push(item);
+                }
+                Ok(Text(list.join(",")))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use santokit_core::release::SigningKey;
+
+    use super::*;
+
+    fn variables(extra: &[(&str, &str)]) -> Vec<(String, String)> {
+        let key = SigningKey::generate().unwrap().verifying_key().to_string();
+        let mut all = vec![
+            ("STK_BRIDGE_SERVICE_TOKEN".to_owned(), "hunter2".to_owned()),
+            ("STK_BRIDGE_ENVS".to_owned(), "shop/dev, shop/prod".to_owned()),
+            ("STK_BRIDGE_TRUSTED_KEYS".to_owned(), key),
+        ];
+        all.extend(extra.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        all
+    }
+
+    #[test]
+    fn flags_stand_over_the_environment_and_that_over_the_file() {
+        let file = Settings::parse("listen: 127.0.0.1:1\nbodyLimit: 1MB\npollInterval: 10s\nconcurrentRequests: 7\n").unwrap();
+        let mut environment = Settings::default();
+        for (key, value) in variables(&[("STK_BRIDGE_BODY_LIMIT", "2MB"), ("STK_BRIDGE_LISTEN", "127.0.0.1:2")]) {
+            assert!(environment.set(&key, &value));
+        }
+        let flags = Settings { listen: Some("127.0.0.1:3".into()), ..Settings::default() };
+        let config = flags.over(environment).over(file).check().unwrap();
+        assert_eq!(config.listen.port(), 3);
+        assert_eq!(config.body_limit, 2_000_000);
+        assert_eq!(config.poll_interval, Duration::from_secs(10));
+        assert_eq!(config.concurrent_requests.get(), 7);
+        assert_eq!(config.envs.len(), 2);
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn unknown_keys_are_errors_with_a_place_and_unknown_variables_are_named() {
+        let error = Settings::parse("listen: 127.0.0.1:1\nbodyLimt: 1MB\n").unwrap_err();
+        assert!(error.contains("bodyLimt"), "{error}");
+        let config = BridgeConfig::load(Settings::default(), variables(&[("STK_BRIDGE_PORT", "tcp://10.0.0.1:80")]), None).unwrap();
+        assert_eq!(config.ignored, ["STK_BRIDGE_PORT"]);
+    }
+
+    #[test]
+    fn all_errors_are_reported_together() {
+        let settings = Settings {
+            listen: Some("nowhere".into()),
+            max_stale: Some("5s".into()),
+            hub_url: Some("http://u:p@h/".into()),
+            ..Settings::default()
+        };
+        let error = settings.check().unwrap_err().to_string();
+        for key in ["listen", "maxStale", "hubUrl", "serviceToken", "envs", "requiredSigners"] {
+            assert!(error.contains(key), "{key} is missing in: {error}");
+        }
+    }
+}

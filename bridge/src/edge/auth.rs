@@ -1,0 +1,245 @@
+//! Who is calling, and for which env: a credential from the headers, checked against the keys of the envs served here.
+//!
+//! A credential that is not valid is refused; it never makes the caller anonymous.
+
+use std::{sync::Arc, time::Instant};
+
+use chrono::{DateTime, Utc};
+use http::HeaderMap;
+use santokit_core::{
+    access::{Actor, ActorKind},
+    code::Code,
+    problem::{Outcome, Problem},
+    release::Digest,
+    wire::{ApiKey, EnvState},
+};
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+
+use crate::{generation::Generation, release::EnvSlot};
+
+/// Longest credential that is looked at.
+const CREDENTIAL_BYTES_MAX: usize = 1024;
+
+/// What a request shows of its caller.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// Nothing.
+    None,
+    /// `stk_<id>.<secret>`.
+    ApiKey {
+        /// The part before the dot, without `stk_`.
+        id: String,
+        /// The part after it.
+        secret: SecretString,
+    },
+}
+
+/// The routing hints of a request: `X-Santokit-Project`, `X-Santokit-Env`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// A project's name.
+    pub project: Option<String>,
+    /// An env's name.
+    pub env: Option<String>,
+}
+
+/// The caller, and the generation that its request sees from the first byte to the last.
+#[derive(Clone, Debug)]
+pub struct Pinned {
+    /// Who is calling.
+    pub actor: Actor,
+    /// What is served.
+    pub generation: Arc<Generation>,
+}
+
+impl Credential {
+    /// The first credential found: `X-Santokit-Api-Key`, then `Authorization: Bearer`.
+    pub fn read(headers: &HeaderMap) -> Outcome<Self> {
+        if let Some(value) = headers.get("x-santokit-api-key") {
+            let text = value.to_str().unwrap_or_default();
+            return Self::api_key(text).ok_or_else(|| unauthorized("X-Santokit-Api-Key is not an API key (stk_<id>.<secret>)"));
+        }
+        let Some(value) = headers.get(http::header::AUTHORIZATION) else { return Ok(Self::None) };
+        let token = match value.to_str().unwrap_or_default().split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+            _ => return Err(unauthorized("Authorization must be: Bearer and an API key")),
+        };
+        Self::api_key(token).ok_or_else(|| {
+            unauthorized("the bearer token is not an API key").hint("this version takes API keys (stk_<id>.<secret>) only, no JWT")
+        })
+    }
+
+    fn api_key(text: &str) -> Option<Self> {
+        let (id, secret) = text.trim().strip_prefix("stk_")?.split_once('.')?;
+        let is_id = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+        let fits = text.len() <= CREDENTIAL_BYTES_MAX && !secret.is_empty();
+        (is_id && fits).then(|| Self::ApiKey { id: id.to_owned(), secret: SecretString::from(secret) })
+    }
+}
+
+impl Hints {
+    /// From the headers.
+    pub fn read(headers: &HeaderMap) -> Self {
+        let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
+        Self { project: text("x-santokit-project"), env: text("x-santokit-env") }
+    }
+
+    fn admit(&self, slot: &EnvSlot) -> bool {
+        self.project.as_ref().is_none_or(|project| *project == slot.name.project)
+            && self.env.as_ref().is_none_or(|env| *env == slot.name.env)
+    }
+}
+
+/// Finds the caller and pins the generation.
+pub fn identify(slots: &[Arc<EnvSlot>], credential: &Credential, hints: &Hints) -> Outcome<Pinned> {
+    match credential {
+        Credential::None => {
+            let candidates: Vec<&Arc<EnvSlot>> = slots.iter().filter(|slot| hints.admit(slot)).collect();
+            let slot = match candidates.as_slice() {
+                [slot] => slot,
+                [] => return Err(Problem::new(Code::NotFound, "this Bridge does not serve that project and env")),
+                _ => {
+                    return Err(Problem::new(Code::BadRequest, "this Bridge serves several envs")
+                        .hint("say which with the headers X-Santokit-Project and X-Santokit-Env, or send an API key"));
+                }
+            };
+            Ok(Pinned { actor: Actor::anonymous(), generation: serving(slot)? })
+        }
+        Credential::ApiKey { id, secret } => by_api_key(slots, id, secret, hints),
+    }
+}
+
+fn by_api_key(slots: &[Arc<EnvSlot>], id: &str, secret: &SecretString, hints: &Hints) -> Outcome<Pinned> {
+    let digest = Digest::of(secret.expose_secret().as_bytes());
+    let mut elsewhere = false;
+    let mut found = Vec::new();
+    for slot in slots {
+        let Some(generation) = slot.generation() else { continue };
+        let key = generation.runtime.load().api_key(id).filter(|key| opens(key, &digest, Utc::now())).cloned();
+        match key {
+            Some(key) if hints.admit(slot) => found.push((slot, key)),
+            Some(_) => elsewhere = true,
+            None => {}
+        }
+    }
+    match found.as_slice() {
+        [(slot, key)] => Ok(Pinned { actor: actor(key), generation: serving(slot)? }),
+        [] if elsewhere => Err(Problem::new(Code::Forbidden, "the API key is for another env than the one asked for")
+            .hint("leave out X-Santokit-Project and X-Santokit-Env: the key says which env it is for")),
+        [] => match slots.iter().find(|slot| hints.admit(slot) && slot.generation().is_none()) {
+            // The key may be of an env whose keys are not here yet.
+            Some(slot) => serving(slot).and_then(|_| Err(unknown_key())),
+            None => Err(unknown_key()),
+        },
+        _ => Err(Problem::new(Code::BadRequest, "the API key is valid for several envs")
+            .hint("say which with the headers X-Santokit-Project and X-Santokit-Env")),
+    }
+}
+
+/// Whether the secret is the key's and the key still holds. Compared in constant time.
+fn opens(key: &ApiKey, digest: &Digest, now: DateTime<Utc>) -> bool {
+    let equal: bool = key.hash.as_str().as_bytes().ct_eq(digest.as_str().as_bytes()).into();
+    let expired = key.expires_at.as_deref().is_some_and(|text| {
+        // An expiry that cannot be read has passed.
+        DateTime::parse_from_rfc3339(text).map_or(true, |expiry| expiry <= now)
+    });
+    equal && !expired
+}
+
+fn actor(key: &ApiKey) -> Actor {
+    Actor { kind: ActorKind::ApiKey, subject: Some(key.id.clone()), roles: key.roles.clone(), claims: serde_json::Map::new() }
+}
+
+/// The generation of an env, where its state allows to serve from it.
+fn serving(slot: &EnvSlot) -> Outcome<Arc<Generation>> {
+    let unavailable = |message: &str| Problem::new(Code::ServiceUnavailable, message).hint("GET /readyz says why");
+    let generation = slot.generation().ok_or_else(|| unavailable("no release is loaded for this env yet"))?;
+    if slot.state(Instant::now()) == EnvState::Expired {
+        return Err(unavailable("the release of this env could not be confirmed for too long"));
+    }
+    Ok(generation)
+}
+
+fn unauthorized(message: &str) -> Box<Problem> {
+    Problem::new(Code::Unauthorized, message)
+}
+
+fn unknown_key() -> Box<Problem> {
+    unauthorized("the API key is not valid").hint("it may be mistyped, expired, revoked, or for another Bridge; see `stk apikey list`")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())).collect()
+    }
+
+    #[test]
+    fn the_first_credential_wins_and_a_bad_one_is_never_anonymous() {
+        assert!(matches!(Credential::read(&headers(&[])), Ok(Credential::None)));
+        for (name, value) in
+            [("x-santokit-api-key", "stk_abc.secret"), ("authorization", "Bearer stk_abc.secret"), ("authorization", "bearer stk_abc.secret")]
+        {
+            let Ok(Credential::ApiKey { id, secret }) = Credential::read(&headers(&[(name, value)])) else { panic!("{name}") };
+            assert_eq!((id.as_str(), secret.expose_secret()), ("abc", "secret"));
+        }
+        let long = format!("stk_a.{}", "x".repeat(2000));
+        for (name, value) in [
+            ("x-santokit-api-key", ""), ("x-santokit-api-key", "stk_abc"), ("x-santokit-api-key", "stk_.x"), ("x-santokit-api-key", "stk_a."),
+            ("x-santokit-api-key", long.as_str()), ("authorization", "Basic dTpw"), ("authorization", "Bearer eyJhbGciOiJFZERTQSJ9.e30.x"),
+            ("authorization", "Bearer"),
+        ] {
+            assert_eq!(Credential::read(&headers(&[(name, value)])).unwrap_err().code, Code::Unauthorized, "{name}: {value}");
+        }
+        let both = headers(&[("x-santokit-api-key", "nonsense"), ("authorization", "Bearer stk_abc.secret")]);
+        assert!(Credential::read(&both).is_err());
+    }
+
+    #[test]
+    fn a_credential_does_not_show_itself() {
+        let credential = Credential::read(&headers(&[("x-santokit-api-key", "stk_abc.hunter2")])).unwrap();
+        assert!(!format!("{credential:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_key_holds_for_its_secret_until_it_expires() {
+        let now = DateTime::parse_from_rfc3339("2026-01-01T00:00:00Z").unwrap().to_utc();
+        let (good, bad) = (Digest::of(b"secret"), Digest::of(b"Secret"));
+        let key = |expires_at: Option<&str>| ApiKey {
+            id: "abc".into(),
+            hash: good.clone(),
+            roles: Vec::new(),
+            expires_at: expires_at.map(str::to_owned),
+        };
+        assert!(opens(&key(None), &good, now));
+        assert!(!opens(&key(None), &bad, now));
+        assert!(opens(&key(Some("2026-01-01T00:00:01Z")), &good, now));
+        assert!(!opens(&key(Some("2026-01-01T00:00:00Z")), &good, now));
+        assert!(!opens(&key(Some("soon")), &good, now));
+    }
+
+    #[test]
+    fn an_empty_env_answers_503_and_an_unserved_one_404() {
+        let bounds = crate::release::Bounds {
+            poll_interval: std::time::Duration::from_secs(30),
+            max_stale: std::time::Duration::from_hours(1),
+        };
+        let slot = |name| Arc::new(EnvSlot::new(crate::config::EnvName::parse(name).unwrap(), bounds));
+        let slots = [slot("shop/dev"), slot("shop/prod")];
+        let code = |credential: &Credential, env: Option<&str>| {
+            let hints = Hints { project: None, env: env.map(str::to_owned) };
+            identify(&slots, credential, &hints).unwrap_err().code
+        };
+        assert_eq!(code(&Credential::None, None), Code::BadRequest);
+        assert_eq!(code(&Credential::None, Some("dev")), Code::ServiceUnavailable);
+        assert_eq!(code(&Credential::None, Some("test")), Code::NotFound);
+        let key = Credential::ApiKey { id: "a".into(), secret: SecretString::from("b") };
+        assert_eq!(code(&key, None), Code::ServiceUnavailable);
+        assert_eq!(code(&key, Some("test")), Code::Unauthorized);
+    }
+}

@@ -1,0 +1,155 @@
+//! Answers: the one table from code to status, the two shapes of a body, and what an answer says about itself in its headers.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use santokit_core::{
+    access::ActorKind,
+    code::Code,
+    problem::{Outcome, Problem, ProblemBody},
+};
+use serde::Serialize;
+use serde_json::{Map, Value as Json, value::RawValue};
+
+/// Names the request; kept where the client sent a valid one.
+pub const REQUEST_ID: &str = "x-request-id";
+
+/// Names the release that answered.
+pub const RELEASE: &str = "x-santokit-release";
+
+/// How long a client that was refused for load should wait, in seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// What became known of a request while it was served: for its headers, its log line and its metrics.
+#[derive(Clone, Debug, Default)]
+pub struct Trail {
+    /// The project that it is about.
+    pub project: Option<String>,
+    /// The env that it is about.
+    pub env: Option<String>,
+    /// The release of the pinned generation.
+    pub release_id: Option<String>,
+    /// How the caller was authenticated.
+    pub auth_type: Option<ActorKind>,
+    /// The logic, once it is known to exist.
+    pub logic: Option<String>,
+    /// Of the error.
+    pub code: Option<Code>,
+}
+
+/// A successful answer's body.
+#[derive(Serialize)]
+struct Success<'a> {
+    data: &'a RawValue,
+    meta: &'a Map<String, Json>,
+}
+
+/// An error's body.
+#[derive(Serialize)]
+struct Failure {
+    error: ProblemBody,
+}
+
+/// The status of a code. There is no other such table in the Bridge.
+pub const fn status(code: Code) -> StatusCode {
+    match code {
+        Code::BadRequest | Code::SchemaValidationFailed => StatusCode::BAD_REQUEST,
+        Code::Unauthorized => StatusCode::UNAUTHORIZED,
+        Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        Code::LogicError => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::LogicFailed | Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Conflict
+        | Code::SchemaDrift
+        | Code::DestructiveChange
+        | Code::GrantsWidened
+        | Code::ReleaseBlocked
+        | Code::IncompatibleBridge => StatusCode::CONFLICT,
+    }
+}
+
+/// The answer to a call.
+pub fn answer(outcome: Outcome<Box<RawValue>>, mut trail: Trail, request_id: &str, limit: usize) -> Response {
+    let body = outcome.and_then(|data| {
+        let body = serde_json::to_vec(&Success { data: &data, meta: &Map::new() }).map_err(Problem::internal)?;
+        if body.len() > limit {
+            return Err(Problem::limit(Code::InternalError, "responseBody", "the answer is larger than this Bridge allows")
+                .hint("ask for less, or raise responseLimit of the Bridge"));
+        }
+        Ok(body)
+    });
+    let mut response = match body {
+        Ok(body) => json(StatusCode::OK, body),
+        Err(problem) => {
+            trail.code = Some(problem.code);
+            error(&problem, request_id)
+        }
+    };
+    if let Some(value) = trail.release_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
+        response.headers_mut().insert(RELEASE, value);
+    }
+    response.extensions_mut().insert(trail);
+    response
+}
+
+/// An error's answer. Its inside cause goes to the log, under the request id, and nowhere else.
+pub fn error(problem: &Problem, request_id: &str) -> Response {
+    let (code, cause) = (problem.code, problem.cause.as_deref().map(|cause| cause as &dyn std::error::Error));
+    match (status(code).is_server_error(), cause) {
+        (true, _) => tracing::error!(requestId = request_id, %code, reason = problem.message, cause, "the request failed"),
+        (false, Some(_)) => tracing::warn!(requestId = request_id, %code, reason = problem.message, cause, "the request was refused"),
+        (false, None) => tracing::debug!(requestId = request_id, %code, reason = problem.message, "the request was refused"),
+    }
+    // Text, a code and JSON always serialise.
+    let body = serde_json::to_vec(&Failure { error: problem.body(request_id) }).unwrap_or_default();
+    let mut response = json(status(code), body);
+    if matches!(code, Code::TooManyRequests | Code::ServiceUnavailable) {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    }
+    if code == Code::Unauthorized {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response.extensions_mut().insert(Trail { code: Some(code), ..Trail::default() });
+    response
+}
+
+/// A JSON body that no cache keeps and no browser takes for something else.
+pub fn json(status: StatusCode, body: Vec<u8>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    (status, headers, Body::from(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_are_those_of_the_contract() {
+        let statuses: Vec<String> = Code::ALL.iter().map(|code| format!("{code} {}", status(*code).as_u16())).collect();
+        assert_eq!(
+            statuses,
+            [
+                "BAD_REQUEST 400", "SCHEMA_VALIDATION_FAILED 400", "UNAUTHORIZED 401", "FORBIDDEN 403", "NOT_FOUND 404",
+                "CONFLICT 409", "TOO_MANY_REQUESTS 429", "LOGIC_ERROR 422", "LOGIC_FAILED 500", "INTERNAL_ERROR 500",
+                "SERVICE_UNAVAILABLE 503", "SCHEMA_DRIFT 409", "DESTRUCTIVE_CHANGE 409", "GRANTS_WIDENED 409",
+                "RELEASE_BLOCKED 409", "INCOMPATIBLE_BRIDGE 409",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_error_tells_its_message_and_never_its_cause() {
+        let problem = Problem::internal("password=hunter2");
+        let body = serde_json::to_string(&problem.body("req_1")).unwrap();
+        assert!(!body.contains("hunter2"));
+        assert_eq!(error(&problem, "req_1").status(), 500);
+    }
+}

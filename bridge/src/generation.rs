@@ -1,0 +1,128 @@
+//! A generation: everything that an env serves from one release, made complete or not at all, and never changed afterwards.
+//!
+//! Only keys and secrets change in place, because they are no part of a release. Pools are taken over from the generation
+//! before where the connection is the same, and so are components.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+use santokit_core::{
+    code::Code,
+    release::{Digest, Manifest, Pointer, VERSION, verify::VerifyError},
+    wire::{ApiKey, RuntimeBundle, RuntimeConnection},
+};
+use secrecy::SecretString;
+
+use crate::{call::LoadedLogicEntry, config::EnvName, db::Database};
+
+mod load;
+
+pub use load::{Loader, LoaderError};
+
+/// What an env serves.
+#[derive(Debug)]
+pub struct Generation {
+    /// The env.
+    pub env: EnvName,
+    /// `rel_…`.
+    pub release_id: String,
+    /// Of its manifest.
+    pub digest: Digest,
+    /// Of the pointer that named it.
+    pub sequence: u64,
+    /// Logics by name.
+    pub logics: BTreeMap<String, Arc<LoadedLogicEntry>>,
+    /// Databases by the connection's name.
+    pub databases: Arc<BTreeMap<String, Arc<Database>>>,
+    /// The configuration values of the env.
+    pub config: Arc<BTreeMap<String, String>>,
+    /// Keys and secrets, as the Hub said them last.
+    pub runtime: ArcSwap<Runtime>,
+    /// What the pools were opened with.
+    connections: BTreeMap<String, RuntimeConnection>,
+}
+
+/// What a generation needs and what is no part of a release.
+#[derive(Debug, Default)]
+pub struct Runtime {
+    api_keys: HashMap<String, ApiKey>,
+    /// Secrets by name.
+    pub secrets: Arc<BTreeMap<String, SecretString>>,
+}
+
+/// What a generation is made of.
+pub struct Plan {
+    /// For which env.
+    pub env: EnvName,
+    /// Verified.
+    pub pointer: Pointer,
+    /// Verified.
+    pub manifest: Manifest,
+    /// As the Hub said it last.
+    pub runtime: Arc<RuntimeBundle>,
+    /// What runs now.
+    pub previous: Option<Arc<Generation>>,
+}
+
+/// Why a release is not loaded. The message is for operators.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct LoadError {
+    /// For programs.
+    pub code: Code,
+    /// For operators.
+    pub message: String,
+}
+
+impl Generation {
+    /// Whether it is what a pointer names.
+    pub fn serves(&self, pointer: &Pointer) -> bool {
+        self.release_id == pointer.release_id && self.digest == pointer.digest && self.sequence == pointer.sequence
+    }
+
+    /// Whether its pools are those of a bundle.
+    pub fn has_connections(&self, bundle: &RuntimeBundle) -> bool {
+        self.connections.len() == bundle.connections.len()
+            && self.connections.iter().all(|(name, mine)| bundle.connections.get(name).is_some_and(|other| same(mine, other)))
+    }
+}
+
+impl Runtime {
+    /// Of a bundle.
+    pub fn new(bundle: &RuntimeBundle) -> Self {
+        Self {
+            api_keys: bundle.api_keys.iter().map(|key| (key.id.clone(), key.clone())).collect(),
+            secrets: Arc::new(bundle.secrets.iter().map(|(name, secret)| (name.clone(), secret.secret())).collect()),
+        }
+    }
+
+    /// A key by its id.
+    pub fn api_key(&self, id: &str) -> Option<&ApiKey> {
+        self.api_keys.get(id)
+    }
+}
+
+impl LoadError {
+    /// The release is not acceptable.
+    pub fn blocked(message: impl Into<String>) -> Self {
+        Self { code: Code::ReleaseBlocked, message: message.into() }
+    }
+}
+
+impl From<VerifyError> for LoadError {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Incompatible { .. } => {
+                Self { code: Code::IncompatibleBridge, message: format!("{error}; update this Bridge ({VERSION})") }
+            }
+            error => Self::blocked(error.to_string()),
+        }
+    }
+}
+
+fn same(a: &RuntimeConnection, b: &RuntimeConnection) -> bool {
+    a.engine == b.engine && a.url.expose() == b.url.expose()
+}

@@ -1,0 +1,182 @@
+//! What this Bridge runs for each env, and how sure it is of it: the running generation, its age, and a refused successor.
+//!
+//! The parts below it bring a release here: `watch` (when), `fetch` (from the Hub), `cache` (on disk), `report` (back to the
+//! Hub). No request waits for any of them.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use arc_swap::ArcSwapOption;
+use santokit_core::wire::{EnvReport, EnvState, Refused};
+
+use crate::{config::EnvName, generation::Generation};
+
+pub mod cache;
+pub mod fetch;
+pub mod report;
+pub mod watch;
+
+/// One env that this Bridge serves.
+#[derive(Debug)]
+pub struct EnvSlot {
+    /// Which one.
+    pub name: EnvName,
+    bounds: Bounds,
+    generation: ArcSwapOption<Generation>,
+    standing: Mutex<Standing>,
+}
+
+/// The settings that decide the state of an env.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// As configured; a release confirmed within two of them is fresh.
+    pub poll_interval: Duration,
+    /// After this long, requests are refused.
+    pub max_stale: Duration,
+}
+
+/// What is known about an env beside its generation.
+#[derive(Clone, Debug, Default)]
+struct Standing {
+    confirmed: Option<Confirmed>,
+    refused: Option<Refused>,
+    /// Why nothing is loaded, for `/readyz`.
+    waiting_for: Option<String>,
+}
+
+/// The last time that the Hub said which release is current. The clock of the machine is read once, at a restart.
+#[derive(Clone, Copy, Debug)]
+struct Confirmed {
+    noted: Instant,
+    age_then: Duration,
+}
+
+/// The state that follows from what is loaded and how long ago the Hub confirmed it.
+pub fn state_of(loaded: bool, age: Option<Duration>, bounds: Bounds) -> EnvState {
+    match age {
+        _ if !loaded => EnvState::Empty,
+        Some(age) if age <= bounds.poll_interval * 2 => EnvState::Fresh,
+        Some(age) if age < bounds.max_stale => EnvState::Stale,
+        _ => EnvState::Expired,
+    }
+}
+
+impl EnvSlot {
+    /// An env for which nothing is loaded yet.
+    pub fn new(name: EnvName, bounds: Bounds) -> Self {
+        let standing = Standing { waiting_for: Some("the first answer of the Hub".to_owned()), ..Standing::default() };
+        Self { name, bounds, generation: ArcSwapOption::empty(), standing: Mutex::new(standing) }
+    }
+
+    /// The generation that a request pins, whatever its age.
+    pub fn generation(&self) -> Option<Arc<Generation>> {
+        self.generation.load_full()
+    }
+
+    /// Swaps the generation, in one step, and gives back the one before.
+    pub fn swap(&self, next: Arc<Generation>) -> Option<Arc<Generation>> {
+        let previous = self.generation.swap(Some(next));
+        let mut standing = self.standing();
+        standing.refused = None;
+        standing.waiting_for = None;
+        previous
+    }
+
+    /// Notes that the Hub confirmed the pointer now.
+    pub fn confirm(&self) {
+        self.standing().confirmed = Some(Confirmed { noted: Instant::now(), age_then: Duration::ZERO });
+    }
+
+    /// Notes when it did so before a restart. A time in the future counts as never: the clock went back.
+    pub fn confirm_at(&self, then: SystemTime) {
+        let confirmed = SystemTime::now().duration_since(then).ok();
+        self.standing().confirmed = confirmed.map(|age_then| Confirmed { noted: Instant::now(), age_then });
+    }
+
+    /// Notes that a release was not loaded; what runs goes on running.
+    pub fn refuse(&self, refused: Refused) {
+        self.standing().refused = Some(refused);
+    }
+
+    /// Notes why there is nothing to run yet.
+    pub fn wait_for(&self, what: impl Into<String>) {
+        self.standing().waiting_for = Some(what.into());
+    }
+
+    /// Time since the Hub last confirmed the pointer.
+    pub fn age(&self, now: Instant) -> Option<Duration> {
+        let confirmed = self.standing().confirmed?;
+        Some(confirmed.age_then + now.saturating_duration_since(confirmed.noted))
+    }
+
+    /// The state at a time.
+    pub fn state(&self, now: Instant) -> EnvState {
+        state_of(self.generation.load().is_some(), self.age(now), self.bounds)
+    }
+
+    /// Why requests are refused, or what an operator should look at. None: all is well.
+    pub fn reason(&self, now: Instant) -> Option<String> {
+        let standing = self.standing().clone();
+        let refused = standing.refused.map(|r| format!("release {} was refused: {}", r.release_id, r.message));
+        match self.state(now) {
+            EnvState::Empty => refused.or_else(|| standing.waiting_for.map(|what| format!("waiting for {what}"))),
+            EnvState::Expired => Some("the Hub has not confirmed the release for longer than maxStale".to_owned()),
+            EnvState::Stale => Some("the Hub is away; serving the last good release".to_owned()),
+            EnvState::Fresh => refused,
+        }
+    }
+
+    /// The Hub's view of this env.
+    pub fn report(&self, now: Instant) -> EnvReport {
+        let generation = self.generation();
+        EnvReport {
+            project: self.name.project.clone(),
+            env: self.name.env.clone(),
+            state: self.state(now),
+            release_id: generation.as_ref().map(|generation| generation.release_id.clone()),
+            sequence: generation.map_or(0, |generation| generation.sequence),
+            cache_age_seconds: self.age(now).map_or(0, |age| age.as_secs()),
+            refused: self.standing().refused.clone(),
+        }
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds { poll_interval: Duration::from_secs(30), max_stale: Duration::from_hours(1) };
+
+    #[test]
+    fn the_state_follows_the_age() {
+        let state = |seconds| state_of(true, Some(Duration::from_secs(seconds)), BOUNDS);
+        assert_eq!(state_of(false, Some(Duration::ZERO), BOUNDS), EnvState::Empty);
+        assert_eq!(state(0), EnvState::Fresh);
+        assert_eq!(state(60), EnvState::Fresh);
+        assert_eq!(state(61), EnvState::Stale);
+        assert_eq!(state(3599), EnvState::Stale);
+        assert_eq!(state(3600), EnvState::Expired);
+        assert_eq!(state_of(true, None, BOUNDS), EnvState::Expired, "a cache whose age is unknown is too old");
+    }
+
+    #[test]
+    fn the_age_goes_on_over_a_restart() {
+        let slot = EnvSlot::new(EnvName::parse("shop/dev").unwrap(), BOUNDS);
+        assert_eq!(slot.age(Instant::now()), None);
+        slot.confirm_at(SystemTime::now() - Duration::from_secs(100));
+        let later = Instant::now() + Duration::from_secs(10);
+        assert!(slot.age(later).unwrap() >= Duration::from_secs(110));
+        slot.confirm_at(SystemTime::now() + Duration::from_secs(1000));
+        assert_eq!(slot.age(later), None);
+        slot.confirm();
+        assert!(slot.age(Instant::now()).unwrap() < Duration::from_secs(1));
+        assert_eq!(slot.state(Instant::now()), EnvState::Empty);
+        assert!(slot.reason(Instant::now()).unwrap().contains("waiting for"));
+    }
+}

@@ -1,0 +1,435 @@
+//! One task for each env: asks the Hub what is current, verifies it, has the generation built, and swaps it in one step.
+//!
+//! Whatever goes wrong here, what runs goes on running; an operator sees why in the log, in `/readyz` and in the report.
+
+use std::{
+    error::Error,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use santokit_core::{
+    code::Code,
+    logic::Body,
+    release::{Digest, Envelope, Pointer, SignedRelease, verify, verify::Trust},
+    wire::{Refused, RuntimeBundle},
+};
+use tokio::sync::{Notify, watch};
+
+use super::{
+    EnvSlot,
+    cache::{Cache, Good, Seen},
+    fetch::{Conditional, FetchError, HubClient},
+};
+use crate::{
+    generation::{Generation, LoadError, Loader, Plan, Runtime},
+    metrics::Metrics,
+};
+
+/// Between two polls that brought nothing, for a Hub that does not hold long polls.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Largest component that is fetched.
+const COMPONENT_BYTES_MAX: u64 = 64 << 20;
+
+/// What a watcher works with.
+#[derive(Clone)]
+pub struct Tools {
+    /// Where releases come from.
+    pub hub: HubClient,
+    /// Where they are kept.
+    pub cache: Cache,
+    /// Makes generations of them.
+    pub loader: Arc<Loader>,
+    /// Whose signatures count.
+    pub trust: Trust,
+    /// Counts failures.
+    pub metrics: Arc<Metrics>,
+    /// Woken when there is something to report.
+    pub changed: Arc<Notify>,
+    /// How long one poll waits.
+    pub wait: Duration,
+}
+
+/// The task's memory.
+struct Watcher {
+    tools: Tools,
+    slot: Arc<EnvSlot>,
+    pointer_etag: Option<String>,
+    pointer: Option<(Pointer, Envelope)>,
+    runtime_etag: Option<String>,
+    runtime: Option<Arc<RuntimeBundle>>,
+    /// Sequence of the pointer whose release was refused.
+    refused: Option<u64>,
+    release: Option<(String, SignedRelease)>,
+}
+
+/// Why a poll came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum PollError {
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error("the cache directory cannot be used")]
+    Disk(#[from] io::Error),
+    #[error("the Hub's pointer was refused: {0}")]
+    Pointer(String),
+    #[error("the Hub does not know this env any more")]
+    Gone,
+    #[error("a task ended early")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Why a release was not loaded.
+enum Failure {
+    /// It may work the next time.
+    Passing(PollError),
+    /// It will not, as long as nothing changes.
+    Refused(LoadError),
+}
+
+/// Watches one env until shutdown.
+pub async fn run(tools: Tools, slot: Arc<EnvSlot>, mut shutdown: watch::Receiver<bool>) {
+    let mut watcher = Watcher {
+        tools,
+        slot,
+        pointer_etag: None,
+        pointer: None,
+        runtime_etag: None,
+        runtime: None,
+        refused: None,
+        release: None,
+    };
+    tokio::select! {
+        _ = shutdown.wait_for(|stop| *stop) => {}
+        () = watcher.watch() => {}
+    }
+}
+
+impl Watcher {
+    async fn watch(&mut self) {
+        if let Err(error) = self.restore().await {
+            tracing::warn!(env = %self.slot.name, error = &error as &dyn Error, "the cached release cannot be used");
+        }
+        let mut backoff = delays();
+        loop {
+            let asked = Instant::now();
+            match self.poll().await {
+                Ok(is_new) => {
+                    backoff = delays();
+                    if !is_new {
+                        tokio::time::sleep(PAUSE.saturating_sub(asked.elapsed())).await;
+                    }
+                }
+                Err(error) => {
+                    let delay = backoff.next().unwrap_or(Duration::from_secs(30));
+                    self.tools.metrics.hub_poll_failed(&self.slot.name);
+                    tracing::warn!(env = %self.slot.name, error = &error as &dyn Error, ?delay, "polling the Hub failed");
+                    // The next question must be answered at once, not held for a change.
+                    self.pointer_etag = None;
+                    if self.slot.generation().is_none() && self.pointer.is_none() {
+                        self.slot.wait_for(format!("the Hub: {error}"));
+                    }
+                    tokio::time::sleep(delay).await;
+                }
+            }
+        }
+    }
+
+    /// One poll; true where something new came.
+    async fn poll(&mut self) -> Result<bool, PollError> {
+        let answer = self.tools.hub.current(&self.slot.name, self.pointer_etag.as_deref(), self.tools.wait).await?;
+        let pointer_is_new = match answer {
+            Conditional::Absent if self.slot.generation().is_some() => return Err(PollError::Gone),
+            Conditional::Absent => {
+                self.slot.wait_for("the first release: run `stk apply`");
+                return Ok(false);
+            }
+            Conditional::Unchanged => false,
+            Conditional::New(current, etag) => {
+                self.accept(current.pointer).await?;
+                self.pointer_etag = etag;
+                true
+            }
+        };
+        let runtime_is_new = self.refresh_runtime().await?;
+        self.settle(runtime_is_new).await?;
+        self.confirm().await;
+        Ok(pointer_is_new || runtime_is_new)
+    }
+
+    /// Takes a pointer that is signed, for this env, and not older than any seen before.
+    async fn accept(&mut self, envelope: Envelope) -> Result<(), PollError> {
+        let name = &self.slot.name;
+        let pointer = verify::pointer(&envelope, &self.tools.trust, &name.project, &name.env)
+            .map_err(|error| self.refuse_pointer(None, &error.to_string()))?;
+        let next = Seen { sequence: pointer.sequence, payload: Digest::of(envelope.payload.as_bytes()) };
+        let (cache, env) = (self.tools.cache.clone(), name.clone());
+        let verdict = blocking(move || {
+            let seen = cache.seen(&env)?;
+            let verdict = order(seen.as_ref(), &next);
+            if verdict == Ok(true) {
+                cache.put_seen(&env, &next)?;
+            }
+            Ok::<_, io::Error>(verdict)
+        })
+        .await??;
+        verdict.map_err(|why| self.refuse_pointer(Some(&pointer), &why))?;
+        if pointer.canary.is_some() {
+            tracing::warn!(env = %self.slot.name, "this version serves no canary: all callers get the baseline");
+        }
+        self.pointer = Some((pointer, envelope));
+        Ok(())
+    }
+
+    fn refuse_pointer(&self, pointer: Option<&Pointer>, why: &str) -> PollError {
+        self.slot.refuse(Refused {
+            release_id: pointer.map(|pointer| pointer.release_id.clone()).unwrap_or_default(),
+            sequence: pointer.map_or(0, |pointer| pointer.sequence),
+            code: Code::ReleaseBlocked,
+            message: why.to_owned(),
+        });
+        self.tools.changed.notify_one();
+        PollError::Pointer(why.to_owned())
+    }
+
+    async fn refresh_runtime(&mut self) -> Result<bool, PollError> {
+        match self.tools.hub.runtime(&self.slot.name, self.runtime_etag.as_deref()).await? {
+            Conditional::Unchanged => Ok(false),
+            Conditional::Absent => Err(PollError::Gone),
+            Conditional::New(bundle, etag) => {
+                let bundle = Arc::new(bundle);
+                let (cache, env, kept) = (self.tools.cache.clone(), self.slot.name.clone(), bundle.clone());
+                blocking(move || cache.put_runtime(&env, &kept)).await??;
+                self.runtime = Some(bundle);
+                self.runtime_etag = etag;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Brings what runs to what is known to be current.
+    async fn settle(&mut self, runtime_is_new: bool) -> Result<(), PollError> {
+        let (Some((pointer, envelope)), Some(runtime)) = (self.pointer.clone(), self.runtime.clone()) else {
+            return Ok(());
+        };
+        if let Some(running) = self.slot.generation()
+            && running.serves(&pointer)
+        {
+            if !runtime_is_new {
+                return Ok(());
+            }
+            if running.has_connections(&runtime) {
+                running.runtime.store(Arc::new(Runtime::new(&runtime)));
+                return Ok(());
+            }
+        } else if self.refused == Some(pointer.sequence) && !runtime_is_new {
+            return Ok(());
+        }
+        match self.load(&pointer, envelope, runtime).await {
+            Ok(()) => Ok(()),
+            Err(Failure::Passing(error)) => Err(error),
+            Err(Failure::Refused(error)) => {
+                self.refused = Some(pointer.sequence);
+                tracing::error!(env = %self.slot.name, release = pointer.release_id, code = %error.code, reason = error.message,
+                    "the release was refused; the one before goes on running");
+                let LoadError { code, message } = error;
+                self.slot.refuse(Refused { release_id: pointer.release_id, sequence: pointer.sequence, code, message });
+                self.tools.changed.notify_one();
+                Ok(())
+            }
+        }
+    }
+
+    /// Fetches, verifies, builds and swaps.
+    async fn load(&mut self, pointer: &Pointer, envelope: Envelope, runtime: Arc<RuntimeBundle>) -> Result<(), Failure> {
+        let started = Instant::now();
+        let signed = match &self.release {
+            Some((id, signed)) if *id == pointer.release_id => signed.clone(),
+            _ => self.tools.hub.release(&pointer.release_id).await?,
+        };
+        self.build(pointer, &signed, runtime).await?;
+        let env = &self.slot.name;
+        tracing::info!(%env, release = pointer.release_id, sequence = pointer.sequence, took = ?started.elapsed(), "the release runs");
+        self.release = Some((pointer.release_id.clone(), signed.clone()));
+        let (cache, env) = (self.tools.cache.clone(), env.clone());
+        let kept = blocking(move || cache.put_good(&env, &Good { pointer: envelope, release: signed }).and_then(|()| cache.sweep()));
+        // It runs already: a full disk only means that a restart needs the Hub.
+        if let Ok(Err(error)) | Err(error) = kept.await.map_err(io::Error::other) {
+            tracing::warn!(env = %self.slot.name, %error, "the release could not be kept on disk");
+        }
+        Ok(())
+    }
+
+    async fn build(&mut self, pointer: &Pointer, signed: &SignedRelease, runtime: Arc<RuntimeBundle>) -> Result<(), Failure> {
+        let verified = verify::release(signed, &self.tools.trust)?;
+        if verified.statement.release_id != pointer.release_id || verified.statement.digest != pointer.digest {
+            return Err(LoadError::blocked("the release is not the one that the pointer names").into());
+        }
+        if verified.manifest.project != self.slot.name.project {
+            return Err(LoadError::blocked("the release is of another project").into());
+        }
+        self.fetch_components(&verified.manifest).await?;
+        let plan = Plan {
+            env: self.slot.name.clone(),
+            pointer: pointer.clone(),
+            manifest: verified.manifest,
+            runtime,
+            previous: self.slot.generation(),
+        };
+        let generation = self.tools.loader.load(plan).await?;
+        if let Some(previous) = self.slot.swap(Arc::new(generation)) {
+            tokio::spawn(retire(previous));
+        }
+        self.refused = None;
+        self.tools.changed.notify_one();
+        Ok(())
+    }
+
+    async fn fetch_components(&self, manifest: &santokit_core::release::Manifest) -> Result<(), Failure> {
+        for logic in manifest.logics.values() {
+            let Body::Wasm(wasm) = &logic.body else { continue };
+            let digest = Digest::parse(&wasm.component).map_err(|error| LoadError::blocked(error.to_string()))?;
+            if wasm.size_bytes > COMPONENT_BYTES_MAX {
+                return Err(LoadError::blocked(format!("component {digest} is larger than {COMPONENT_BYTES_MAX} bytes")).into());
+            }
+            let (cache, wanted) = (self.tools.cache.clone(), digest.clone());
+            if blocking(move || cache.blob(&wanted)).await?.is_some() {
+                continue;
+            }
+            let bytes = self.tools.hub.blob(&digest, wasm.size_bytes).await?;
+            let cache = self.tools.cache.clone();
+            blocking(move || cache.put_blob(&digest, &bytes)).await??;
+        }
+        Ok(())
+    }
+
+    /// Loads the last good release from disk, as if the Hub had said it when it last did.
+    async fn restore(&mut self) -> Result<(), PollError> {
+        let (cache, env) = (self.tools.cache.clone(), self.slot.name.clone());
+        let (good, runtime, confirmed) = blocking(move || (cache.good(&env), cache.runtime(&env), cache.confirmed(&env))).await?;
+        let Some(Good { pointer: envelope, release }) = good else { return Ok(()) };
+        let name = &self.slot.name;
+        let pointer = verify::pointer(&envelope, &self.tools.trust, &name.project, &name.env)
+            .map_err(|error| PollError::Pointer(error.to_string()))?;
+        self.release = Some((pointer.release_id.clone(), release.clone()));
+        let Some(runtime) = runtime.map(Arc::new) else {
+            self.slot.wait_for("the Hub: the connections are not in the cache (they are kept where STK_BRIDGE_CACHE_KEY is set)");
+            return Ok(());
+        };
+        match self.build(&pointer, &release, runtime.clone()).await {
+            Ok(()) => {}
+            Err(Failure::Passing(error)) => return Err(error),
+            Err(Failure::Refused(error)) => return Err(PollError::Pointer(error.message)),
+        }
+        if let Some(confirmed) = confirmed {
+            self.slot.confirm_at(confirmed);
+        }
+        tracing::info!(env = %self.slot.name, release = pointer.release_id, "the cached release runs until the Hub answers");
+        self.pointer = Some((pointer, envelope));
+        self.runtime = Some(runtime);
+        Ok(())
+    }
+
+    async fn confirm(&self) {
+        self.slot.confirm();
+        let (cache, env) = (self.tools.cache.clone(), self.slot.name.clone());
+        if let Ok(Err(error)) | Err(error) = blocking(move || cache.put_confirmed(&env)).await.map_err(io::Error::other) {
+            tracing::warn!(env = %self.slot.name, %error, "the time of the last confirmation could not be kept on disk");
+        }
+    }
+}
+
+/// Whether a pointer is new (true), the same (false), or must be refused.
+fn order(seen: Option<&Seen>, next: &Seen) -> Result<bool, String> {
+    match seen {
+        Some(seen) if next.sequence < seen.sequence => {
+            Err(format!("its sequence {} is lower than {}, which this Bridge has seen", next.sequence, seen.sequence))
+        }
+        Some(seen) if next.sequence == seen.sequence && next.payload != seen.payload => {
+            Err(format!("it differs from another pointer with the same sequence {}", next.sequence))
+        }
+        Some(seen) => Ok(next.sequence > seen.sequence),
+        None => Ok(true),
+    }
+}
+
+/// Holds the old generation until its last request has ended, so that no request pays for freeing it.
+async fn retire(previous: Arc<Generation>) {
+    while Arc::strong_count(&previous) > 1 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    if let Err(error) = blocking(move || drop(previous)).await {
+        tracing::error!(%error, "freeing a generation failed");
+    }
+}
+
+/// 1 s, 2 s, 4 s … 30 s, each with its jitter, so that a fleet does not come back to the Hub as one.
+fn delays() -> impl Iterator<Item = Duration> {
+    let most = Duration::from_secs(30);
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_secs(1))
+        .with_max_delay(most)
+        .with_jitter()
+        .without_max_times()
+        .build()
+        .map(move |delay| delay.min(most))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, tokio::task::JoinError> {
+    tokio::task::spawn_blocking(work).await
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        Self::Passing(error.into())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Passing(error.into())
+    }
+}
+
+impl From<tokio::task::JoinError> for Failure {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self::Passing(error.into())
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<verify::VerifyError> for Failure {
+    fn from(error: verify::VerifyError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sequence_never_goes_back() {
+        let seen = |sequence, text: &str| Seen { sequence, payload: Digest::of(text.as_bytes()) };
+        let held = seen(7, "a");
+        assert_eq!(order(None, &held), Ok(true));
+        assert_eq!(order(Some(&held), &seen(8, "b")), Ok(true));
+        assert_eq!(order(Some(&held), &seen(7, "a")), Ok(false));
+        assert!(order(Some(&held), &seen(6, "a")).is_err());
+        assert!(order(Some(&held), &seen(7, "b")).is_err());
+    }
+
+    #[test]
+    fn delays_grow_up_to_their_bound() {
+        let delays: Vec<Duration> = delays().take(12).collect();
+        assert!(delays[0] >= Duration::from_secs(1) && delays[0] <= Duration::from_secs(2));
+        assert!(delays.iter().all(|delay| *delay <= Duration::from_secs(30)));
+    }
+}
