@@ -2,8 +2,15 @@
 //!
 //! It decides from values only: no permission decision depends on the Hub, a database or a clock of its own.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+
+pub mod cel;
+pub mod decide;
+
+pub use decide::{CompiledRules, Decision, Denial, RuleError, decide_call};
 
 /// One rule of an ordered list. The first rule whose roles match the caller is *the* rule; its condition must then hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +24,40 @@ pub struct Rule {
     /// For tables: the columns; absent is all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Vec<String>>,
+}
+
+/// The rules of a project's tables. Logics carry their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Permissions {
+    /// By table name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<String, TablePermissions>,
+}
+
+/// Ordered rules for each verb; an empty list allows nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TablePermissions {
+    /// Who may read rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub select: Vec<Rule>,
+    /// Who may add rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub insert: Vec<Rule>,
+    /// Who may change rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub update: Vec<Rule>,
+    /// Who may remove rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delete: Vec<Rule>,
+}
+
+impl Permissions {
+    /// Whether there is no rule at all.
+    pub fn is_empty(&self) -> bool {
+        self.tables.is_empty()
+    }
 }
 
 /// Who is calling, after authentication.

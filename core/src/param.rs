@@ -5,7 +5,17 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::schema::{Bounds, Items, Type};
+use crate::{
+    schema::{Bounds, Items, Type},
+    value::Value,
+};
+
+pub mod bounds;
+pub mod check;
+pub mod convert;
+
+pub use bounds::{BoundsError, CompiledBounds};
+pub use check::{CompiledParams, ParamError, check};
 
 /// One declared parameter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,4 +38,9 @@ pub struct Param {
     /// Bounds on the value.
     #[serde(flatten)]
     pub bounds: Bounds,
+}
+
+/// The value of a checked param for binding to a statement; NULL where it was not sent.
+pub fn to_value(param: &Param, json: Option<&Json>) -> Result<Value, String> {
+    convert::to_value(param.kind, json.unwrap_or(&Json::Null))
 }

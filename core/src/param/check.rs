@@ -1,0 +1,123 @@
+//! The check of what a caller sent against the declared params. All errors are reported together.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    Param,
+    bounds::{BoundsError, CompiledBounds},
+    convert,
+};
+use crate::{
+    code::Code,
+    name::nearest,
+    problem::{Outcome, Problem},
+    schema::Type,
+};
+
+/// Errors of one call that are told; the rest would only make the answer long.
+const ERRORS_MAX: usize = 50;
+
+/// The params of a logic, ready to check. Compiled once per release, cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct CompiledParams {
+    params: Arc<[CompiledParam]>,
+}
+
+#[derive(Clone, Debug)]
+struct CompiledParam {
+    declared: Param,
+    bounds: CompiledBounds,
+}
+
+/// A declaration that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("param {param:?}: {error}")]
+pub struct ParamError {
+    /// Its name.
+    pub param: String,
+    /// What is wrong.
+    pub error: BoundsError,
+}
+
+/// Checks params that are used once. A Bridge compiles them once per release instead.
+pub fn check(params: &[Param], input: Json) -> Outcome<Map<String, Json>> {
+    CompiledParams::compile(params).map_err(Problem::internal)?.check(input)
+}
+
+impl CompiledParams {
+    /// Compiles declarations.
+    pub fn compile(params: &[Param]) -> Result<Self, ParamError> {
+        let compile = |param: &Param| match CompiledBounds::compile(param.kind, &param.bounds) {
+            Ok(bounds) => Ok(CompiledParam { declared: param.clone(), bounds }),
+            Err(error) => Err(ParamError { param: param.name.clone(), error }),
+        };
+        Ok(Self { params: params.iter().map(compile).collect::<Result<_, _>>()? })
+    }
+
+    /// The declarations, in the order of the file.
+    pub fn declared(&self) -> impl Iterator<Item = &Param> {
+        self.params.iter().map(|param| &param.declared)
+    }
+
+    /// Checks and normalises: required, default, type, bounds. A param that was not sent and has no default is absent
+    /// from the answer; a null is the same as not sent, but for params of type `json`.
+    pub fn check(&self, input: Json) -> Outcome<Map<String, Json>> {
+        let mut sent = match input {
+            Json::Null => Map::new(),
+            Json::Object(sent) => sent,
+            _ => return Err(Problem::new(Code::SchemaValidationFailed, "params must be a JSON object")),
+        };
+        let mut checked = Map::new();
+        let mut errors = Vec::new();
+        for param in &*self.params {
+            let name = &param.declared.name;
+            let value = sent.remove(name).filter(|value| !value.is_null() || param.declared.kind == Type::Json);
+            match param.check(value) {
+                Ok(Some(value)) => {
+                    checked.insert(name.clone(), value);
+                }
+                Ok(None) => {}
+                Err(message) => errors.push(json!({"param": name, "message": message})),
+            }
+        }
+        errors.extend(sent.keys().take(ERRORS_MAX).map(|name| json!({"param": shown(name), "message": self.unknown(name)})));
+        if errors.is_empty() {
+            return Ok(checked);
+        }
+        errors.truncate(ERRORS_MAX);
+        let message = match errors.as_slice() {
+            [one] => format!("param {}: {}", one["param"], one["message"].as_str().unwrap_or_default()),
+            several => format!("{} params do not fit; see details.errors", several.len()),
+        };
+        Err(Problem::new(Code::SchemaValidationFailed, message).detail("errors", errors))
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        let known = || self.declared().map(|param| param.name.as_str());
+        // A long name is no misspelling, and comparing it would be the caller's to make slow.
+        match nearest(&shown(name), known()) {
+            Some(near) => format!("there is no such param; did you mean {near:?}?"),
+            None if known().next().is_none() => "there is no such param; this takes none".to_owned(),
+            None => format!("there is no such param; known are {}", known().collect::<Vec<_>>().join(", ")),
+        }
+    }
+}
+
+/// At most as long as a valid name.
+fn shown(name: &str) -> String {
+    name.chars().take(63).collect()
+}
+
+impl CompiledParam {
+    fn check(&self, sent: Option<Json>) -> Result<Option<Json>, String> {
+        let Some(value) = sent.or_else(|| self.declared.default.clone()) else {
+            return if self.declared.required { Err("is required".to_owned()) } else { Ok(None) };
+        };
+        let kind = self.declared.kind;
+        let value = convert::normalise(kind, self.declared.items.as_deref(), value)?;
+        self.bounds.check(kind, &value)?;
+        Ok(Some(value))
+    }
+}
