@@ -51,7 +51,8 @@ pub(crate) fn lint(root: &Path) -> anyhow::Result<()> {
     step("lints", || {
         let mut command = cargo(root);
         command.args(["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
-        run(&mut command)
+        run(&mut command)?;
+        run(guest_sdk(root, "clippy").args(["--quiet", "--all-targets", "--", "-D", "warnings"]))
     })
 }
 
@@ -83,6 +84,21 @@ fn build_host(root: &Path) -> anyhow::Result<()> {
 fn run_tests(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     step("tests", || {
         let mut command = cargo(root);
-        run(command.args(["test", "--locked", "--workspace"]).args(arguments))
+        run(command.args(["test", "--locked", "--workspace"]).args(arguments))?;
+        if arguments.is_empty() { run(&mut guest_sdk(root, "test")) } else { Ok(()) }
     })
+}
+
+/// The guest SDK is a workspace of its own; what of it needs no guest is linted and tested on the host.
+fn guest_sdk(root: &Path, action: &str) -> Command {
+    let mut command = cargo(root);
+    command.args([
+        action,
+        "--locked",
+        "--manifest-path",
+        "sdk-guest/rust/Cargo.toml",
+        "--target-dir",
+        "target/guest-sdk",
+    ]);
+    command
 }

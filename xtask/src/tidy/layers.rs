@@ -65,6 +65,12 @@ struct Dependency {
     is_for_tests: bool,
 }
 
+impl Package {
+    fn folder(&self) -> &Path {
+        self.manifest.parent().unwrap_or(Path::new(""))
+    }
+}
+
 /// The workspace's packages.
 pub(super) fn packages(root: &Path) -> anyhow::Result<Vec<Package>> {
     let metadata = MetadataCommand::new()
@@ -104,7 +110,7 @@ pub(super) fn check(tree: &Tree, packages: &[Package]) -> Vec<Violation> {
             if let Some(message) = refused(package, dependency, allowed, &inside) {
                 violations.push(Violation::at(&package.manifest, line, message));
             }
-            if !is_named(tree, package, name) {
+            if !is_named(tree, packages, package, name) {
                 let message = format!("`{name}` is used nowhere in this package: remove it");
                 violations.push(Violation::at(&package.manifest, line, message));
             }
@@ -128,10 +134,13 @@ fn refused(package: &Package, dependency: &Dependency, allowed: &[&str], inside:
 }
 
 /// Whether the sources of a package name a library at all.
-fn is_named(tree: &Tree, package: &Package, library: &str) -> bool {
-    let folder = package.manifest.parent().unwrap_or(Path::new(""));
+fn is_named(tree: &Tree, packages: &[Package], package: &Package, library: &str) -> bool {
     let name = library.replace('-', "_");
-    tree.with_extension("rs").any(|file| file.path.starts_with(folder) && has_word(&file.text, &name))
+    let is_own = |path: &Path| {
+        let owner = packages.iter().filter(|other| path.starts_with(other.folder()));
+        owner.max_by_key(|other| other.folder().iter().count()).is_some_and(|owner| owner.name == package.name)
+    };
+    tree.with_extension("rs").any(|file| has_word(&file.text, &name) && is_own(&file.path))
 }
 
 fn has_word(text: &str, word: &str) -> bool {
@@ -183,9 +192,9 @@ mod tests {
 
     #[test]
     fn unused_dependencies_and_unknown_packages_are_found() {
-        let files = [("sql/src/lib.rs", "//! csvs\n")];
+        let files = [("sql/src/lib.rs", "//! csvs\n"), ("sql/new/src/lib.rs", "use csv;\n")];
         let packages =
-            [package("santokit-sql", "sql/Cargo.toml", &[("csv", false)]), package("new", "new/Cargo.toml", &[])];
+            [package("santokit-sql", "sql/Cargo.toml", &[("csv", false)]), package("new", "sql/new/Cargo.toml", &[])];
         let found = violations(&packages, &files);
         assert_eq!(found.len(), 2, "{found:?}");
     }
