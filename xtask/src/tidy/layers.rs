@@ -25,7 +25,7 @@ const INSIDE: [(&str, &[&str]); 8] = [
 /// Libraries that only these packages may use directly.
 const OWNED: [(&str, &[&str]); 24] = [
     ("cel", &["santokit-core"]),
-    ("serde-saphyr", &["santokit-core", "stk"]),
+    ("serde-saphyr", &["santokit-core", "santokit-bridge", "santokit-hub", "stk"]),
     ("sea-query", &["santokit-sql"]),
     ("sqlparser", &["santokit-sql"]),
     ("wasmtime", &["santokit-wasm"]),
