@@ -178,3 +178,6 @@ fn start(
     servers.spawn(server.serve(router.into_make_service()));
     Ok(handle)
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,6 +61,8 @@ struct Watcher {
     pointer: Option<(Pointer, Envelope)>,
     runtime_etag: Option<String>,
     runtime: Option<Arc<RuntimeBundle>>,
+    /// Of the bundle's JSON: a Hub without ETags must not make it look new at every poll.
+    runtime_digest: Option<Digest>,
     /// Sequence of the pointer whose release was refused.
     refused: Option<u64>,
     release: Option<(String, SignedRelease)>,
@@ -98,6 +100,7 @@ pub async fn run(tools: Tools, slot: Arc<EnvSlot>, mut shutdown: watch::Receiver
         pointer: None,
         runtime_etag: None,
         runtime: None,
+        runtime_digest: None,
         refused: None,
         release: None,
     };
@@ -137,7 +140,7 @@ impl Watcher {
         }
     }
 
-    /// One poll; true where something new came.
+    /// One poll; true where there is a new pointer.
     async fn poll(&mut self) -> Result<bool, PollError> {
         let answer = self.tools.hub.current(&self.slot.name, self.pointer_etag.as_deref(), self.tools.wait).await?;
         let pointer_is_new = match answer {
@@ -156,7 +159,7 @@ impl Watcher {
         let runtime_is_new = self.refresh_runtime().await?;
         self.settle(runtime_is_new).await?;
         self.confirm().await;
-        Ok(pointer_is_new || runtime_is_new)
+        Ok(pointer_is_new)
     }
 
     /// Takes a pointer that is signed, for this env, and not older than any seen before.
@@ -199,11 +202,16 @@ impl Watcher {
             Conditional::Unchanged => Ok(false),
             Conditional::Absent => Err(PollError::Gone),
             Conditional::New(bundle, etag) => {
+                self.runtime_etag = etag;
+                let digest = Digest::of(&serde_json::to_vec(&bundle).map_err(io::Error::other)?);
+                if self.runtime_digest.as_ref() == Some(&digest) {
+                    return Ok(false);
+                }
                 let bundle = Arc::new(bundle);
                 let (cache, env, kept) = (self.tools.cache.clone(), self.slot.name.clone(), bundle.clone());
                 blocking(move || cache.put_runtime(&env, &kept)).await??;
                 self.runtime = Some(bundle);
-                self.runtime_etag = etag;
+                self.runtime_digest = Some(digest);
                 Ok(true)
             }
         }
