@@ -1,1 +1,22 @@
-//! To be written.
+//! The sandbox: compiles components, gives each call a fresh instance with its limits armed, and answers its imports through
+//! one seam, [`Host`]. It knows neither HTTP nor databases, and holds no secret longer than a host call.
+
+mod bindings;
+mod capability;
+mod call;
+mod clock;
+mod engine;
+mod error;
+mod host;
+mod limiter;
+pub mod packed;
+mod state;
+mod stdio;
+
+pub use call::{Invocation, Usage};
+pub use engine::{LoadError, LoadedLogic, Sandbox, SandboxConfig, SandboxError};
+pub use error::{Blame, CallError, Frame, LogicError};
+pub use host::{
+    CallerInfo, ConnectionId, CursorId, DatabaseError, Host, InvocationInfo, Level, LogLine, LogSource, LookupError,
+    RowBudget, SqlError, TransactionId,
+};

@@ -1,0 +1,14 @@
+//! What `bindgen!` makes of the WIT packages; nothing else.
+#![expect(clippy::pedantic, reason = "generated code")]
+
+wasmtime::component::bindgen!({
+    path: ["../../wit/runtime", "../../wit/sql", "../../wit/logic"],
+    world: "santokit:logic/logic",
+    imports: { default: async | trappable },
+    exports: { default: async },
+    with: {
+        "santokit:sql/connections.connection": crate::state::ConnectionHandle,
+        "santokit:sql/connections.transaction": crate::state::TransactionHandle,
+        "santokit:sql/connections.cursor": crate::state::CursorHandle,
+    },
+});

@@ -1,0 +1,145 @@
+//! One call: a fresh instance, its limits armed, and an account of what it used.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use santokit_core::limit::{InvocationLimits, LimitName};
+use wasmtime::{Store, UpdateDeadline};
+
+use crate::{
+    bindings::exports::santokit::logic::handler::LogicError as WitLogicError,
+    engine::Compiled,
+    error::{CallError, LimitHit, LogicError},
+    host::Host,
+    state::State,
+};
+
+/// What a call used.
+#[derive(Clone, Debug, Default)]
+pub struct Usage {
+    /// From begin to end.
+    pub wall: Duration,
+    /// On a CPU.
+    pub cpu: Duration,
+    /// Largest sum of linear memories.
+    pub memory_peak_bytes: u64,
+    /// Calls into the host by capability.
+    pub host_calls: BTreeMap<&'static str, u64>,
+    /// Rows read.
+    pub sql_rows: u64,
+    /// Bytes read.
+    pub sql_bytes: u64,
+    /// Bytes of log lines that were kept.
+    pub log_bytes: u64,
+    /// Whether log lines were dropped.
+    pub is_log_cut: bool,
+    /// Bytes of the answer.
+    pub output_bytes: u64,
+}
+
+/// How a call ended.
+pub struct Invocation<H> {
+    /// The answer as JSON text, or why there is none.
+    pub outcome: Result<Vec<u8>, CallError>,
+    /// Given back, so that its transaction can be ended.
+    pub host: Option<H>,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// A store whose limits are armed.
+pub(crate) fn store<H: Host>(
+    engine: &wasmtime::Engine,
+    host: Option<H>,
+    limits: &InvocationLimits,
+) -> Store<State<H>> {
+    let mut store = Store::new(engine, State::new(host, limits));
+    store.limiter(|state| &mut state.limiter);
+    // Guest to host, in one host call: a guest cannot hand over more than its own memory.
+    let memory = usize::try_from(limits.memory.0).unwrap_or(usize::MAX);
+    store.set_hostcall_fuel(memory.max(16 << 20));
+    store.set_max_component_handles(1_024);
+    let cpu_max = limits.cpu.duration();
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |context| {
+        if context.data().cpu.now() > cpu_max {
+            return Err(LimitHit(LimitName::Cpu).into());
+        }
+        // Yielding at each tick lets the neighbours run and the wall limit be noticed.
+        Ok(UpdateDeadline::Yield(1))
+    });
+    store
+}
+
+/// Runs the handler in a fresh instance.
+pub(crate) async fn run<H: Host>(
+    engine: &wasmtime::Engine,
+    compiled: &Compiled<H>,
+    host: H,
+    input: Vec<u8>,
+    limits: &InvocationLimits,
+) -> Invocation<H> {
+    let mut store = store(engine, Some(host), limits);
+    let cpu = Arc::clone(&store.data().cpu);
+    let handling = cpu.measure(async {
+        let logic = compiled.pre.instantiate_async(&mut store).await?;
+        logic.santokit_logic_handler().call_handle(&mut store, &input).await
+    });
+    let answer = tokio::time::timeout(limits.timeout.duration(), handling).await;
+    let state = store.data_mut();
+    let outcome = match answer {
+        Err(_elapsed) => Err(CallError::Limit { limit: LimitName::Timeout, backtrace: Vec::new() }),
+        Ok(Err(error)) => Err(CallError::from_engine(&error, state.limiter.denied)),
+        Ok(Ok(Err(refusal))) => Err(refused(refusal, state.sql_limit)),
+        Ok(Ok(Ok(output))) => accept(output, limits),
+    };
+    let host = state.take_host();
+    let usage = Usage {
+        wall: state.started.elapsed(),
+        cpu: cpu.spent(),
+        memory_peak_bytes: state.limiter.memory_bytes_peak(),
+        host_calls: std::mem::take(&mut state.host_calls),
+        sql_rows: state.sql_rows,
+        sql_bytes: state.sql_bytes,
+        log_bytes: state.log_bytes(),
+        is_log_cut: state.is_log_cut(),
+        output_bytes: outcome.as_ref().map_or(0, |output| output.len() as u64),
+    };
+    Invocation { outcome, host, usage }
+}
+
+fn accept(output: Vec<u8>, limits: &InvocationLimits) -> Result<Vec<u8>, CallError> {
+    if output.len() as u64 > limits.output.0 {
+        return Err(CallError::Limit { limit: LimitName::Output, backtrace: Vec::new() });
+    }
+    // Checked, not parsed into a tree: the answer goes out as it came.
+    match serde_json::from_slice::<serde::de::IgnoredAny>(&output) {
+        Ok(_) => Ok(output),
+        Err(error) => Err(CallError::Output(error.to_string())),
+    }
+}
+
+/// The code that the SDKs give to an unhandled `limit` error.
+const SQL_LIMIT_CODE: &str = "SQL_LIMIT";
+const CODE_BYTES_MAX: usize = 100;
+const MESSAGE_BYTES_MAX: usize = 4 << 10;
+const DETAILS_BYTES_MAX: usize = 64 << 10;
+
+fn refused(refusal: WitLogicError, sql_limit: Option<LimitName>) -> CallError {
+    if let (Some(limit), SQL_LIMIT_CODE) = (sql_limit, refusal.code.as_str()) {
+        return CallError::Limit { limit, backtrace: Vec::new() };
+    }
+    let details = match refusal.details {
+        None => None,
+        Some(bytes) if bytes.len() > DETAILS_BYTES_MAX => {
+            return CallError::Limit { limit: LimitName::Output, backtrace: Vec::new() };
+        }
+        Some(bytes) => match serde_json::from_slice(&bytes) {
+            Ok(details) => Some(details),
+            Err(error) => return CallError::Output(format!("error details: {error}")),
+        },
+    };
+    if refusal.code.len() > CODE_BYTES_MAX || refusal.message.len() > MESSAGE_BYTES_MAX {
+        return CallError::Limit { limit: LimitName::Output, backtrace: Vec::new() };
+    }
+    CallError::Logic(LogicError { code: refusal.code, message: refusal.message, details })
+}

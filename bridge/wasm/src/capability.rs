@@ -1,0 +1,20 @@
+//! Everything that a guest can import from us, one file each. This list is the whole of it; WASI 0.2 comes beside it with an
+//! empty context.
+
+mod clock;
+mod config;
+mod context;
+mod log;
+mod random;
+mod secrets;
+mod sql;
+
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::{bindings::Logic, host::Host, state::State};
+
+/// Links all capabilities and WASI.
+pub(crate) fn link<H: Host>(linker: &mut Linker<State<H>>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    Logic::add_to_linker::<State<H>, HasSelf<State<H>>>(linker, |state| state)
+}

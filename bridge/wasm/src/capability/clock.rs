@@ -1,0 +1,33 @@
+//! `santokit:runtime/clock`.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::{
+    bindings::santokit::runtime::clock::{Datetime, Host as Clock},
+    host::Host,
+    state::State,
+};
+
+/// Finer time would help a guest to measure its neighbours.
+const STEP: Duration = Duration::from_micros(1);
+
+impl<H: Host> Clock for State<H> {
+    async fn now(&mut self) -> wasmtime::Result<Datetime> {
+        self.enter("clock")?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let nanoseconds = now.subsec_nanos() / 1_000 * 1_000;
+        Ok(Datetime { seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX), nanoseconds })
+    }
+
+    async fn elapsed(&mut self) -> wasmtime::Result<u64> {
+        self.enter("clock")?;
+        let steps = self.started.elapsed().as_nanos() / STEP.as_nanos();
+        Ok(u64::try_from(steps * STEP.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    async fn remaining(&mut self) -> wasmtime::Result<u32> {
+        self.enter("clock")?;
+        let left = self.limits.timeout.duration().saturating_sub(self.started.elapsed());
+        Ok(u32::try_from(left.as_millis()).unwrap_or(u32::MAX))
+    }
+}

@@ -1,0 +1,19 @@
+//! `santokit:runtime/config`: the grant is checked by the host.
+
+use crate::{
+    bindings::santokit::runtime::config::{Error, Host as Config},
+    host::{Host, LookupError},
+    state::State,
+};
+
+impl<H: Host> Config for State<H> {
+    async fn get(&mut self, name: String) -> wasmtime::Result<Result<Option<String>, Error>> {
+        let answer = self.enter("config")?.config(&name);
+        Ok(match answer {
+            Ok(value) => Ok(value),
+            Err(LookupError::Missing(_)) => Ok(None),
+            Err(LookupError::Denied(message)) => Err(Error::Denied(message)),
+            Err(LookupError::Other(code, message)) => Err(Error::Other((code, message))),
+        })
+    }
+}

@@ -1,0 +1,125 @@
+//! `santokit:sql`: converts values, counts rows and bytes, and keeps the guest's handles. What may be done is the host's matter.
+
+mod convert;
+mod resources;
+
+use santokit_core::{
+    limit::LimitName,
+    value::{RowSet, Value},
+};
+use wasmtime::component::Resource;
+
+use crate::{
+    bindings::santokit::sql::{
+        connections::Host as Connections,
+        types::{Batch, Error, Host as Types},
+    },
+    error::LimitHit,
+    host::{ConnectionId, Host, SqlError},
+    packed,
+    state::{ConnectionHandle, CursorHandle, State},
+};
+
+/// The largest SQL text.
+const SQL_BYTES_MAX: usize = 64 << 10;
+/// The most values in one statement: SQLite's own limit.
+const PARAMS_MAX: usize = 32_766;
+
+impl<H: Host> Types for State<H> {}
+
+impl<H: Host> Connections for State<H> {
+    async fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<ConnectionHandle>, Error>> {
+        match self.enter("sql")?.sql_open(&name).await {
+            Ok(id) => Ok(Ok(self.keep(ConnectionHandle(id))?)),
+            Err(error) => Ok(Err(self.sql_error(error))),
+        }
+    }
+}
+
+impl<H: Host> State<H> {
+    /// Keeps a resource; too many is a limit, not a host's failure.
+    fn keep<T: Send + 'static>(&mut self, value: T) -> wasmtime::Result<Resource<T>> {
+        self.table.push(value).map_err(|_| LimitHit(LimitName::Handles).into())
+    }
+
+    /// Remembers a limit that the guest is told of, so that giving up over it is seen as the limit that it is.
+    fn sql_error(&mut self, error: SqlError) -> Error {
+        if let SqlError::Limit(limit) = error {
+            self.sql_limit = Some(limit);
+        }
+        convert::error(error)
+    }
+
+    async fn run_query(
+        &mut self,
+        connection: ConnectionId,
+        sql: String,
+        params: Vec<Value>,
+    ) -> wasmtime::Result<Result<RowSet, Error>> {
+        if let Err(error) = check(&sql, &params) {
+            return Ok(Err(error));
+        }
+        let budget = self.row_budget();
+        match self.enter("sql")?.sql_query(connection, sql, params, budget).await {
+            Ok(rows) => Ok(self.count(&rows.rows).map(|()| rows)),
+            Err(error) => Ok(Err(self.sql_error(error))),
+        }
+    }
+
+    async fn run_execute(
+        &mut self,
+        connection: ConnectionId,
+        sql: String,
+        params: Vec<Value>,
+    ) -> wasmtime::Result<Result<u64, Error>> {
+        if let Err(error) = check(&sql, &params) {
+            return Ok(Err(error));
+        }
+        let answer = self.enter("sql")?.sql_execute(connection, sql, params).await;
+        Ok(answer.map_err(|error| self.sql_error(error)))
+    }
+
+    async fn run_cursor(
+        &mut self,
+        connection: ConnectionId,
+        sql: String,
+        params: Vec<Value>,
+    ) -> wasmtime::Result<Result<Resource<CursorHandle>, Error>> {
+        if let Err(error) = check(&sql, &params) {
+            return Ok(Err(error));
+        }
+        let budget = self.row_budget();
+        match self.enter("sql")?.sql_cursor(connection, sql, params, budget).await {
+            Ok((id, columns)) => Ok(Ok(self.keep(CursorHandle { id, columns })?)),
+            Err(error) => Ok(Err(self.sql_error(error))),
+        }
+    }
+
+    /// Counts rows that were read. The host stops at the budget; this is the second lock.
+    fn count(&mut self, rows: &[Vec<Value>]) -> Result<(), Error> {
+        let bytes: usize = rows.iter().flatten().map(Value::size_bytes).sum();
+        self.sql_rows = self.sql_rows.saturating_add(rows.len() as u64);
+        self.sql_bytes = self.sql_bytes.saturating_add(bytes as u64);
+        if self.sql_rows > self.limits.sql_rows {
+            return Err(self.sql_error(SqlError::Limit(LimitName::SqlRows)));
+        }
+        if self.sql_bytes > self.limits.sql_bytes.0 {
+            return Err(self.sql_error(SqlError::Limit(LimitName::SqlBytes)));
+        }
+        Ok(())
+    }
+}
+
+fn batch(rows: &[Vec<Value>]) -> Batch {
+    Batch { rows: u32::try_from(rows.len()).unwrap_or(u32::MAX), format: packed::FORMAT, data: packed::pack(rows) }
+}
+
+fn check(sql: &str, params: &[Value]) -> Result<(), Error> {
+    if sql.len() > SQL_BYTES_MAX {
+        return Err(Error::Invalid(format!("the statement is longer than {SQL_BYTES_MAX} bytes")));
+    }
+    if params.len() > PARAMS_MAX {
+        return Err(Error::Invalid(format!("more than {PARAMS_MAX} values in one statement")));
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! CPU time of one invocation: what its future spends on a thread, poll by poll. Waiting does not count.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// Shared by the future that is measured and the epoch callback that looks at it from inside a poll.
+#[derive(Debug, Default)]
+pub(crate) struct CpuClock {
+    spent_ns: AtomicU64,
+    poll_started_ns: AtomicU64,
+}
+
+/// Measures the polls of a future.
+pub(crate) struct Measured<F> {
+    future: Pin<Box<F>>,
+    clock: Arc<CpuClock>,
+}
+
+impl CpuClock {
+    /// To be asked from inside a poll of the measured future, on its thread.
+    pub(crate) fn now(&self) -> Duration {
+        let running = thread_cpu_ns().saturating_sub(self.poll_started_ns.load(Ordering::Relaxed));
+        Duration::from_nanos(self.spent_ns.load(Ordering::Relaxed).saturating_add(running))
+    }
+
+    /// What all finished polls took.
+    pub(crate) fn spent(&self) -> Duration {
+        Duration::from_nanos(self.spent_ns.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn measure<F: Future>(self: &Arc<Self>, future: F) -> Measured<F> {
+        Measured { future: Box::pin(future), clock: Arc::clone(self) }
+    }
+}
+
+impl<F: Future> Future for Measured<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let started = thread_cpu_ns();
+        self.clock.poll_started_ns.store(started, Ordering::Relaxed);
+        let poll = self.future.as_mut().poll(context);
+        self.clock.spent_ns.fetch_add(thread_cpu_ns().saturating_sub(started), Ordering::Relaxed);
+        poll
+    }
+}
+
+fn thread_cpu_ns() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let (seconds, nanos) = (u64::try_from(time.tv_sec).unwrap_or(0), u64::try_from(time.tv_nsec).unwrap_or(0));
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+}

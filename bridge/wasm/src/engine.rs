@@ -1,0 +1,269 @@
+//! The engine and its settings, and loading: gate, compile, link, probe.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use santokit_core::{
+    component::{self, ComponentError},
+    limit::InvocationLimits,
+    quantity::{Bytes, Millis},
+};
+use tokio::sync::Semaphore;
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails,
+    component::{Component, Linker},
+};
+
+use crate::{
+    bindings::LogicPre,
+    call::{self, Invocation},
+    capability,
+    error::CallError,
+    host::Host,
+    state::State,
+};
+
+/// What an operator can set.
+#[derive(Clone, Debug)]
+pub struct SandboxConfig {
+    /// Live instances at once, 16 or more.
+    pub instances_max: u32,
+    /// Largest memory of one invocation, whatever its manifest says.
+    pub memory_bytes_max: usize,
+    /// How often a busy guest yields.
+    pub tick: Duration,
+    /// Compilations at once.
+    pub compiles_max: usize,
+}
+
+/// Compiles and runs components for one kind of host.
+pub struct Sandbox<H: 'static> {
+    engine: Engine,
+    linker: Linker<State<H>>,
+    instances: Semaphore,
+    compiles: Arc<Semaphore>,
+    /// By digest, while some generation holds it: a swap compiles only what changed.
+    compiled: Mutex<HashMap<String, Weak<Compiled<H>>>>,
+}
+
+/// A component that is ready to be called.
+pub struct LoadedLogic<H: 'static> {
+    sandbox: Arc<Sandbox<H>>,
+    compiled: Arc<Compiled<H>>,
+}
+
+pub(crate) struct Compiled<H: 'static> {
+    pub(crate) pre: LogicPre<State<H>>,
+}
+
+/// Why the sandbox cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the sandbox cannot be made: {0}")]
+pub struct SandboxError(String);
+
+/// Why a component is not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Not acceptable, by looking at it.
+    #[error(transparent)]
+    Refused(#[from] ComponentError),
+    /// The compiler refuses it.
+    #[error("the component does not compile: {0}")]
+    Compile(String),
+    /// Its imports or exports are not of our types.
+    #[error("the component does not fit this version's interfaces: {0}")]
+    Link(String),
+    /// It cannot be instantiated.
+    #[error("the component cannot be instantiated: {0}")]
+    Probe(CallError),
+    /// The host's own failure.
+    #[error("loading failed: {0}")]
+    Host(String),
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, |cores| u32::try_from(cores.get()).unwrap_or(64));
+        Self {
+            instances_max: (64 * cores).clamp(256, 4_096),
+            memory_bytes_max: 256 << 20,
+            tick: Duration::from_millis(5),
+            compiles_max: 1,
+        }
+    }
+}
+
+impl<H: Host> Sandbox<H> {
+    /// Makes the engine and starts its ticker, which ends with it.
+    pub fn new(config: &SandboxConfig) -> Result<Arc<Self>, SandboxError> {
+        let failed = |error: wasmtime::Error| SandboxError(format!("{error:#}"));
+        // Where the address space is too small for the pool, instances are made on demand: slower, and just as bounded.
+        let engine = Engine::new(&settings(Some(pool(config)))).or_else(|error| {
+            tracing::warn!(error = %error, "no pooling allocator; instances are made on demand");
+            Engine::new(&settings(None))
+        });
+        let engine = engine.map_err(failed)?;
+        let mut linker = Linker::new(&engine);
+        capability::link(&mut linker).map_err(failed)?;
+        start_ticker(&engine, config.tick)?;
+        Ok(Arc::new(Self {
+            engine,
+            linker,
+            instances: Semaphore::new(config.instances_max.max(16) as usize),
+            compiles: Arc::new(Semaphore::new(config.compiles_max.max(1))),
+            compiled: Mutex::default(),
+        }))
+    }
+
+    /// Checks, compiles, links and probes a component. `digest` names its bytes, which the caller has verified.
+    pub async fn load(self: &Arc<Self>, bytes: &[u8], digest: &str) -> Result<LoadedLogic<H>, LoadError> {
+        if let Some(compiled) = self.known(digest) {
+            return Ok(LoadedLogic { sandbox: Arc::clone(self), compiled });
+        }
+        let inspection = component::inspect(bytes)?;
+        component::check_world(&inspection)?;
+        let everything = every_grant();
+        component::check_imports(&inspection.imports, &everything)?;
+        let component = self.compile(bytes.to_vec()).await?;
+        let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
+        let pre = self.linker.instantiate_pre(&component).and_then(LogicPre::new).map_err(link)?;
+        let compiled = Arc::new(Compiled { pre });
+        self.probe(&compiled).await?;
+        let mut known = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, compiled| compiled.strong_count() > 0);
+        known.insert(digest.to_owned(), Arc::downgrade(&compiled));
+        drop(known);
+        Ok(LoadedLogic { sandbox: Arc::clone(self), compiled })
+    }
+
+    fn known(&self, digest: &str) -> Option<Arc<Compiled<H>>> {
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).get(digest).and_then(Weak::upgrade)
+    }
+
+    async fn compile(&self, bytes: Vec<u8>) -> Result<Component, LoadError> {
+        let permit = Arc::clone(&self.compiles).acquire_owned().await.map_err(|error| LoadError::Host(error.to_string()))?;
+        let engine = self.engine.clone();
+        tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            Component::new(&engine, bytes).map_err(|error| LoadError::Compile(format!("{error:#}")))
+        })
+        .await
+        .map_err(|error| LoadError::Host(error.to_string()))?
+    }
+
+    /// One instantiation without a host: what fails here would fail in every call.
+    async fn probe(&self, compiled: &Compiled<H>) -> Result<(), LoadError> {
+        let limits = InvocationLimits {
+            timeout: Millis(10_000),
+            cpu: Millis(2_000),
+            memory: Bytes(256 << 20),
+            ..InvocationLimits::default()
+        };
+        let mut store = call::store::<H>(&self.engine, None, &limits);
+        let cpu = Arc::clone(&store.data().cpu);
+        let made = tokio::time::timeout(
+            limits.timeout.duration(),
+            cpu.measure(async { compiled.pre.instantiate_async(&mut store).await.map(drop) }),
+        )
+        .await;
+        match made {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(LoadError::Probe(CallError::from_engine(&error, store.data().limiter.denied))),
+            Err(_) => Err(LoadError::Probe(CallError::Limit {
+                limit: santokit_core::limit::LimitName::Timeout,
+                backtrace: Vec::new(),
+            })),
+        }
+    }
+}
+
+impl<H: Host> LoadedLogic<H> {
+    /// Calls the handler in a fresh instance. Dropping the future stops the guest and rolls back what it has open.
+    pub async fn call(&self, host: H, input: Vec<u8>, limits: &InvocationLimits) -> Invocation<H> {
+        let Ok(_permit) = self.sandbox.instances.acquire().await else {
+            let outcome = Err(CallError::Host("the sandbox is closed".to_owned()));
+            return Invocation { outcome, host: Some(host), usage: call::Usage::default() };
+        };
+        call::run(&self.sandbox.engine, &self.compiled, host, input, limits).await
+    }
+}
+
+/// At load, imports are checked against what is offered; grants were checked with the release and again in each host call.
+fn every_grant() -> santokit_core::logic::Grants {
+    let sql = santokit_core::logic::SqlGrant { connection: String::new(), tables: std::collections::BTreeMap::new() };
+    santokit_core::logic::Grants {
+        sql: vec![sql],
+        secrets: [String::new()].into(),
+        config: [String::new()].into(),
+    }
+}
+
+/// See docs/decisions/0002: components only, and everything off that no guest of ours needs.
+fn settings(pool: Option<PoolingAllocationConfig>) -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .concurrency_support(false)
+        .gc_support(false)
+        .wasm_gc(false)
+        .wasm_function_references(false)
+        .wasm_exceptions(false)
+        .wasm_threads(false)
+        .wasm_memory64(false)
+        .wasm_stack_switching(false)
+        .cranelift_opt_level(OptLevel::Speed)
+        .epoch_interruption(true)
+        .memory_init_cow(true)
+        .memory_may_move(false)
+        .max_wasm_stack(1 << 20)
+        .async_stack_size(2 << 20)
+        .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16))
+        .native_unwind_info(false);
+    if let Some(pool) = pool {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    }
+    config
+}
+
+fn pool(config: &SandboxConfig) -> PoolingAllocationConfig {
+    let instances = config.instances_max.max(16);
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(32))
+        .total_memories(instances + instances / 4)
+        .total_tables(instances.saturating_mul(2))
+        .total_stacks(instances)
+        .max_core_instances_per_component(64)
+        .max_memories_per_component(4)
+        .max_tables_per_component(8)
+        .max_tables_per_module(2)
+        .max_memories_per_module(1)
+        .table_elements(100_000)
+        .max_component_instance_size(10 << 20)
+        .max_core_instance_size(10 << 20)
+        .max_memory_size(config.memory_bytes_max)
+        .linear_memory_keep_resident(1 << 20)
+        .table_keep_resident(64 << 10)
+        // Pages that are written but swapped out would keep their content: only safe without swap, so not used.
+        .pagemap_scan(Enabled::No);
+    pool
+}
+
+fn start_ticker(engine: &Engine, tick: Duration) -> Result<(), SandboxError> {
+    let engine = engine.weak();
+    std::thread::Builder::new()
+        .name("wasm-ticker".to_owned())
+        .spawn(move || {
+            while let Some(engine) = engine.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                std::thread::sleep(tick);
+            }
+        })
+        .map(drop)
+        .map_err(|error| SandboxError(error.to_string()))
+}

@@ -1,0 +1,127 @@
+//! How a call can fail, and whose fault it is.
+
+use std::fmt;
+
+use santokit_core::limit::LimitName;
+use wasmtime::{Trap, WasmBacktrace};
+
+/// Whose fault a failure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The component: its answer, its trap, its limit.
+    Guest,
+    /// The platform.
+    Host,
+}
+
+/// The guest said no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogicError {
+    /// For programs.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// Anything else.
+    pub details: Option<serde_json::Value>,
+}
+
+/// One frame of a guest's stack; for the log only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Demangled name.
+    pub function: String,
+    /// `file:line:column` where the component has debug information.
+    pub place: Option<String>,
+}
+
+/// Why a call has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The guest said no.
+    #[error("the logic answered {}: {}", .0.code, .0.message)]
+    Logic(LogicError),
+    /// The guest trapped.
+    #[error("the guest trapped: {message}")]
+    Trap {
+        /// What the engine says.
+        message: String,
+        /// Innermost first.
+        backtrace: Vec<Frame>,
+    },
+    /// A limit was reached.
+    #[error("the guest reached its limit {}", .limit.as_str())]
+    Limit {
+        /// Which one.
+        limit: LimitName,
+        /// Where the guest was; empty where it was waiting.
+        backtrace: Vec<Frame>,
+    },
+    /// The guest's answer or error details are not JSON.
+    #[error("the guest's answer is not JSON: {0}")]
+    Output(String),
+    /// The platform could not run it.
+    #[error("the sandbox failed: {0}")]
+    Host(String),
+}
+
+/// A limit, on its way through the engine as an error.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LimitHit(pub(crate) LimitName);
+
+impl fmt::Display for LimitHit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "limit {}", self.0.as_str())
+    }
+}
+
+impl std::error::Error for LimitHit {}
+
+impl CallError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            CallError::Host(_) => Blame::Host,
+            _ => Blame::Guest,
+        }
+    }
+
+    /// From what the engine answered. `denied` is the growth that was refused before, if any.
+    pub(crate) fn from_engine(error: &wasmtime::Error, denied: Option<LimitName>) -> Self {
+        let backtrace = frames(error);
+        if let Some(LimitHit(limit)) = error.downcast_ref::<LimitHit>() {
+            return CallError::Limit { limit: *limit, backtrace };
+        }
+        if matches!(error.downcast_ref::<Trap>(), Some(Trap::StackOverflow)) {
+            return CallError::Limit { limit: LimitName::Stack, backtrace };
+        }
+        // A guest that cannot grow gives up with whatever trap its language has for it.
+        if let Some(limit) = denied {
+            return CallError::Limit { limit, backtrace };
+        }
+        let message = error.downcast_ref::<Trap>().map_or_else(|| error.root_cause().to_string(), ToString::to_string);
+        CallError::Trap { message, backtrace }
+    }
+}
+
+fn frames(error: &wasmtime::Error) -> Vec<Frame> {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
+    backtrace
+        .frames()
+        .iter()
+        .map(|frame| {
+            let name = frame.func_name().map(wasmtime_environ_demangle);
+            let symbol = frame.symbols().iter().find(|symbol| symbol.file().is_some());
+            Frame {
+                function: name.unwrap_or_else(|| format!("function {}", frame.func_index())),
+                place: symbol.map(|symbol| {
+                    let file = symbol.file().unwrap_or_default();
+                    format!("{file}:{}:{}", symbol.line().unwrap_or(0), symbol.column().unwrap_or(0))
+                }),
+            }
+        })
+        .collect()
+}
+
+fn wasmtime_environ_demangle(name: &str) -> String {
+    rustc_demangle::try_demangle(name).map_or_else(|_| name.to_owned(), |name| format!("{name:#}"))
+}

@@ -1,0 +1,202 @@
+//! The seam between the sandbox and the platform: everything that a guest's imports can reach, as one trait.
+//!
+//! Implemented once outside (`bridge::host`), which knows grants, pools and transactions. Ids are the implementer's own.
+
+use santokit_core::{
+    limit::LimitName,
+    value::{Column, RowSet, Value},
+};
+use secrecy::SecretString;
+
+/// An open connection of one invocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId(pub u32);
+
+/// An open transaction or savepoint of one invocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TransactionId(pub u32);
+
+/// An open cursor of one invocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CursorId(pub u32);
+
+/// What this invocation is.
+#[derive(Clone, Debug)]
+pub struct InvocationInfo {
+    /// Under which the log has it.
+    pub request_id: String,
+    /// The logic's name.
+    pub logic: String,
+    /// The project's name.
+    pub project: String,
+    /// The env's name.
+    pub env: String,
+    /// `rel_…`.
+    pub release_id: String,
+    /// `request`, `event`, `cron`, …
+    pub trigger: String,
+}
+
+/// Who called.
+#[derive(Clone, Debug)]
+pub struct CallerInfo {
+    /// `anonymous`, `apiKey`, `user`, `system`.
+    pub kind: String,
+    /// Key id or `sub`.
+    pub subject: Option<String>,
+    /// Role names.
+    pub roles: Vec<String>,
+    /// A JSON object.
+    pub claims: Vec<u8>,
+}
+
+/// Severity of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Finest.
+    Trace,
+    /// For the developer.
+    Debug,
+    /// For the operator.
+    Info,
+    /// Something to look at.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
+/// Where a log line came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogSource {
+    /// `santokit:runtime/log`.
+    Guest,
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// The sandbox itself, about the guest.
+    Sandbox,
+}
+
+/// One log line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Severity.
+    pub level: Level,
+    /// Text.
+    pub message: String,
+    /// Key/value pairs.
+    pub fields: Vec<(String, String)>,
+    /// Where it came from.
+    pub source: LogSource,
+}
+
+/// Why a configuration value or secret is not given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LookupError {
+    /// Not granted.
+    Denied(String),
+    /// Granted, but the env has none.
+    Missing(String),
+    /// (code, message).
+    Other(String, String),
+}
+
+/// What is left of the invocation's limits when a statement runs.
+#[derive(Clone, Copy, Debug)]
+pub struct RowBudget {
+    /// Rows.
+    pub rows: u64,
+    /// Bytes, as [`Value::size_bytes`] counts.
+    pub bytes: u64,
+}
+
+/// Why a statement failed; the cases are those of `santokit:sql/types.error`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SqlError {
+    /// Not granted.
+    Denied(String),
+    /// Not acceptable.
+    Invalid(String),
+    /// A limit was reached.
+    Limit(LimitName),
+    /// Ran into its time limit.
+    Timeout(String),
+    /// The database is away.
+    Unavailable(String),
+    /// The database refused.
+    Database(DatabaseError),
+    /// (code, message).
+    Other(String, String),
+}
+
+/// What the database said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseError {
+    /// SQLSTATE or `sqlite:<extended code>`.
+    pub code: String,
+    /// For the guest.
+    pub message: String,
+    /// `unique`, `foreign_key`, `not_null`, `check`.
+    pub constraint_kind: Option<String>,
+    /// Whether the same call may succeed when made again.
+    pub retryable: bool,
+}
+
+/// Everything that a guest can reach. Each method checks its own grant.
+///
+/// When the value is dropped, whatever is open on it (transactions, cursors) must be rolled back and closed.
+pub trait Host: Send + 'static {
+    /// What this invocation is.
+    fn invocation(&self) -> InvocationInfo;
+    /// Who called.
+    fn caller(&self) -> CallerInfo;
+    /// A configuration value.
+    fn config(&self, name: &str) -> Result<Option<String>, LookupError>;
+    /// A secret.
+    fn secret(&self, name: &str) -> Result<SecretString, LookupError>;
+    /// Takes a log line; must not block.
+    fn log(&self, line: LogLine);
+
+    /// Opens a connection by name.
+    fn sql_open(&mut self, name: &str) -> impl Future<Output = Result<ConnectionId, SqlError>> + Send;
+    /// `sqlite`, `postgres`, `mysql`.
+    fn sql_engine(&self, connection: ConnectionId) -> &'static str;
+    /// All rows of a statement; [`SqlError::Limit`] as soon as the budget is exceeded.
+    fn sql_query(
+        &mut self,
+        connection: ConnectionId,
+        sql: String,
+        params: Vec<Value>,
+        budget: RowBudget,
+    ) -> impl Future<Output = Result<RowSet, SqlError>> + Send;
+    /// Rows affected.
+    fn sql_execute(
+        &mut self,
+        connection: ConnectionId,
+        sql: String,
+        params: Vec<Value>,
+    ) -> impl Future<Output = Result<u64, SqlError>> + Send;
+    /// Opens a cursor.
+    fn sql_cursor(
+        &mut self,
+        connection: ConnectionId,
+        sql: String,
+        params: Vec<Value>,
+        budget: RowBudget,
+    ) -> impl Future<Output = Result<(CursorId, Vec<Column>), SqlError>> + Send;
+    /// The next rows: at most so many rows and about so many bytes; none at the end.
+    fn sql_cursor_next(
+        &mut self,
+        cursor: CursorId,
+        budget: RowBudget,
+    ) -> impl Future<Output = Result<Option<Vec<Vec<Value>>>, SqlError>> + Send;
+    /// Closes a cursor.
+    fn sql_cursor_close(&mut self, cursor: CursorId) -> impl Future<Output = ()> + Send;
+    /// Begins a transaction, or a savepoint inside the open one.
+    fn sql_begin(&mut self, connection: ConnectionId) -> impl Future<Output = Result<TransactionId, SqlError>> + Send;
+    /// Commits.
+    fn sql_commit(&mut self, transaction: TransactionId) -> impl Future<Output = Result<(), SqlError>> + Send;
+    /// Rolls back.
+    fn sql_rollback(&mut self, transaction: TransactionId) -> impl Future<Output = Result<(), SqlError>> + Send;
+}
