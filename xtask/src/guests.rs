@@ -30,6 +30,12 @@ pub(crate) fn build(root: &Path) -> anyhow::Result<()> {
     })
 }
 
+/// Settings of `stk` that let all guests of this repository share what they are built with. The tests use the same.
+pub(crate) fn shared_folders(root: &Path) -> [(&'static str, PathBuf); 2] {
+    let shared = root.join("target/guests");
+    [("STK_GUEST_TARGET_DIR", shared.join("rust")), ("STK_JS_TOOLCHAIN_DIR", shared.join("js"))]
+}
+
 /// Folders with a `logic.yaml`, in order.
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     if !folder.is_dir() {

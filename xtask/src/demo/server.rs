@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 use super::client::Client;
+use crate::guests;
 use crate::process::pause;
 use crate::terminal::note;
 
@@ -36,6 +37,7 @@ impl Server {
         let child = Command::new(&program)
             .args(["dev", "--port", &port.to_string()])
             .current_dir(folder)
+            .envs(guests::shared_folders(root))
             .stdin(Stdio::null())
             .stdout(output.try_clone().context("cannot share the log file")?)
             .stderr(output)
