@@ -17,5 +17,6 @@ pub mod quantity;
 pub mod release;
 pub mod schema;
 pub mod seal;
+pub mod sql_text;
 pub mod value;
 pub mod wire;
