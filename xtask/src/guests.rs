@@ -1,30 +1,26 @@
-//! Guests, built by the `stk` of this tree as a user would build them: the examples, and one program per behaviour for
-//! the tests.
+//! The guests of the examples, built by the `stk` of this tree as a user would build them. Tests build theirs when
+//! they need them, with the same settings.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use crate::process::run;
-use crate::terminal::step;
+use crate::project_copy;
+use crate::terminal::{note, step};
 
-/// Where guests are.
-const FOLDERS: [&str; 3] = ["tests/guests", "examples", "plugins"];
-
-/// Builds every guest with the `stk` that was built before.
+/// Checks and builds every example with the `stk` that was built before.
 pub(crate) fn build(root: &Path) -> anyhow::Result<()> {
     step("guests", || {
-        let mut logics = Vec::new();
-        for folder in FOLDERS {
-            collect(&root.join(folder), &mut logics)?;
-        }
-        if logics.is_empty() {
-            bail!("there are no guests under {}", FOLDERS.join(", "));
-        }
-        for logic in logics {
-            let name = logic.strip_prefix(root).unwrap_or(&logic);
-            run(Command::new(root.join("target/debug/stk")).current_dir(root).args(["logic", "build"]).arg(name))?;
+        for name in examples(root)? {
+            let copy = root.join("target/guests/examples").join(&name);
+            project_copy::renew(&root.join("examples").join(&name), &copy)?;
+            for arguments in [&["check"][..], &["logic", "build"]] {
+                note(&format!("examples/{name}: stk {}", arguments.join(" ")));
+                let mut stk = Command::new(root.join("target/debug/stk"));
+                run(stk.args(arguments).current_dir(&copy).envs(shared_folders(root)))?;
+            }
         }
         Ok(())
     })
@@ -36,26 +32,16 @@ pub(crate) fn shared_folders(root: &Path) -> [(&'static str, PathBuf); 2] {
     [("STK_GUEST_TARGET_DIR", shared.join("rust")), ("STK_JS_TOOLCHAIN_DIR", shared.join("js"))]
 }
 
-/// Folders with a `logic.yaml`, in order.
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    if !folder.is_dir() {
-        return Ok(());
+/// Names of the example projects, in order.
+fn examples(root: &Path) -> anyhow::Result<Vec<String>> {
+    let folder = root.join("examples");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let entry = entry?;
+        if entry.path().join("santokit.yaml").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
     }
-    if folder.join("logic.yaml").is_file() {
-        found.push(folder.to_owned());
-        return Ok(());
-    }
-    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut inside = Vec::new();
-    for entry in entries {
-        inside.push(entry.with_context(|| format!("cannot read {}", folder.display()))?.path());
-    }
-    inside.sort();
-    let is_source = |path: &PathBuf| {
-        path.is_dir()
-            && path
-                .file_name()
-                .is_some_and(|name| !["target", "node_modules", ".stk"].iter().any(|other| name == *other))
-    };
-    inside.iter().filter(|path| is_source(path)).try_for_each(|path| collect(path, found))
+    names.sort();
+    Ok(names)
 }

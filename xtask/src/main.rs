@@ -7,6 +7,7 @@ mod gate;
 mod guests;
 mod machine;
 mod process;
+mod project_copy;
 mod setup;
 mod terminal;
 mod tidy;
@@ -34,7 +35,7 @@ enum Task {
     Ci,
     /// Install what is missing on this machine
     Setup(SetupArguments),
-    /// Build every guest: the SDKs' test programs and the examples
+    /// Check and build the example projects with the `stk` of this tree
     Guests,
     /// Check the rules that no compiler knows: direction of dependencies, sizes, dead files, links
     Tidy,

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
+use crate::project_copy;
+
 /// Of `santokit.dev.yaml`.
 pub(crate) const KEY: &str = "stk_shopapp.development-only-secret";
 /// The file that is edited, relative to the shop.
@@ -45,16 +47,7 @@ impl Shop {
     /// Copies the example anew. Built guests of an earlier demo stay, its database does not.
     pub(crate) fn copy(root: &Path) -> anyhow::Result<Self> {
         let folder = root.join("target/demo/shop");
-        if folder.is_dir() {
-            for entry in std::fs::read_dir(&folder)? {
-                let entry = entry?;
-                if entry.file_name() != ".stk" {
-                    remove(&entry.path())?;
-                }
-            }
-            keep_only_cache(&folder.join(".stk"))?;
-        }
-        copy_folder(&root.join("examples/shop"), &folder)?;
+        project_copy::renew(&root.join("examples/shop"), &folder)?;
         Ok(Self { folder })
     }
 
@@ -78,41 +71,6 @@ impl Shop {
     }
 }
 
-fn keep_only_cache(state: &Path) -> anyhow::Result<()> {
-    let Ok(entries) = std::fs::read_dir(state) else { return Ok(()) };
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_name() != "cache" {
-            remove(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-fn remove(path: &Path) -> anyhow::Result<()> {
-    let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
-    removed.with_context(|| format!("cannot remove {}", path.display()))
-}
-
-/// Copies sources; what tools have left beside them stays behind.
-fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
-    for entry in std::fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if ["target", "node_modules", ".stk"].iter().any(|skipped| name == *skipped) {
-            continue;
-        }
-        let target = to.join(&name);
-        if entry.path().is_dir() {
-            copy_folder(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), &target).with_context(|| format!("cannot write {}", target.display()))?;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,17 +83,5 @@ mod tests {
         assert!(quote.contains(EDIT_FROM));
         let settings = std::fs::read_to_string(shop.join("santokit.dev.yaml")).unwrap();
         assert!(settings.contains(KEY));
-    }
-
-    #[test]
-    fn copies_leave_built_things_behind() {
-        let folder = tempfile::tempdir().unwrap();
-        let from = folder.path().join("from");
-        std::fs::create_dir_all(from.join("a/target")).unwrap();
-        std::fs::write(from.join("a/b"), "text").unwrap();
-        let to = folder.path().join("to");
-        copy_folder(&from, &to).unwrap();
-        assert_eq!(std::fs::read_to_string(to.join("a/b")).unwrap(), "text");
-        assert!(!to.join("a/target").exists());
     }
 }
