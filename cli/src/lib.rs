@@ -1,3 +1,44 @@
-//! The `stk` command as a library, so that tests and `stk dev` can use its parts.
+//! The `stk` command as a library, so that tests can use its parts: commands, the building of logic, the Hub's client and
+//! `stk dev`. It decides nothing that Hub, Bridge or `core` decide; it asks them and says what they answered.
 
 pub mod build;
+pub mod client;
+pub mod command;
+pub mod context;
+pub mod dev;
+pub mod failure;
+pub mod folder;
+pub mod report;
+pub mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    command::Arguments,
+    failure::{Exit, exit_of},
+    report::Terminal,
+};
+
+/// Runs the command line of this process to its end.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let terminal = Terminal::new(arguments.json);
+    // Before the runtime and ended after it: the exporter of traces blocks.
+    let ended = telemetry::start(arguments.command.log_for(), terminal.colours_log()).and_then(|telemetry| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let ended = runtime.block_on(command::run(arguments, terminal));
+        runtime.shutdown_background();
+        telemetry.end();
+        ended
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal.failure(&error);
+            let exit: Exit = exit_of(&error);
+            ExitCode::from(exit as u8)
+        }
+    }
+}

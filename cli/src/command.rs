@@ -1,0 +1,242 @@
+//! The command line: which commands there are, and who runs them. Each command is a file below; none of them prints but
+//! through [`Terminal`], and none decides what the Hub or the Bridge decides.
+
+use std::{
+    io::{BufRead, IsTerminal, Read},
+    path::PathBuf,
+};
+
+use clap::{Parser, Subcommand};
+use serde_json::Value as Json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{
+    client::HubClient,
+    context::{Context, Target},
+    failure::{Exit, Failure},
+    folder::Folder,
+    report::Terminal,
+    telemetry::LogFor,
+};
+
+pub mod apikey;
+pub mod apply;
+pub mod bridge;
+pub mod call;
+pub mod check;
+pub mod completions;
+pub mod connections;
+pub mod context;
+pub mod dev;
+pub mod env;
+pub mod hub;
+pub mod init;
+pub mod logic;
+pub mod project;
+pub mod release;
+pub mod secrets;
+
+/// Santokit: a self-hosted backend whose logic is WebAssembly in signed releases
+#[derive(Debug, Parser)]
+#[command(name = "stk", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "Start here:\n  stk init shop && cd shop && stk dev\n\nExit codes: 0 ok, 1 failed, 2 usage, 3 refused, 4 not reachable")]
+pub struct Arguments {
+    /// Answer in JSON, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The project folder; default: this one or the nearest above with a santokit.yaml
+    #[arg(long, short = 'C', global = true, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a project folder that works at once
+    Init(init::Options),
+    /// Serve the project here, and swap on every save
+    Dev(dev::Options),
+    /// Find everything that is wrong with the project
+    Check(check::Options),
+    /// Build a release, show what it changes, and let an env run it
+    Apply(apply::Options),
+    /// Call a Bridge as an application would
+    Call(call::Options),
+    /// Make, build, inspect and run logic
+    #[command(subcommand)]
+    Logic(logic::Command),
+    /// Look at releases, and verify them without trusting the Hub
+    #[command(subcommand, alias = "releases")]
+    Release(release::Command),
+    /// Projects of the Hub
+    #[command(subcommand)]
+    Project(project::Command),
+    /// Envs of a project
+    #[command(subcommand)]
+    Env(env::Command),
+    /// Databases of an env
+    #[command(subcommand)]
+    Connections(connections::Command),
+    /// Secrets of an env
+    #[command(subcommand)]
+    Secrets(secrets::Command),
+    /// Keys that applications call with
+    #[command(subcommand, alias = "apikeys")]
+    Apikey(apikey::Command),
+    /// The Hub: serve it, make tokens for Bridges
+    #[command(subcommand)]
+    Hub(Box<hub::Command>),
+    /// The Bridge: serve it
+    #[command(subcommand)]
+    Bridge(Box<bridge::Command>),
+    /// Which Hub, project and env the commands of this folder mean
+    #[command(subcommand)]
+    Context(context::Command),
+    /// Completions for a shell
+    Completions(completions::Options),
+}
+
+/// What every command is given.
+#[derive(Clone, Debug)]
+pub struct Shell {
+    /// Where it writes.
+    pub terminal: Terminal,
+    /// `--dir`, else the working directory.
+    pub dir: PathBuf,
+}
+
+/// Runs a command to its end.
+pub async fn run(arguments: Arguments, terminal: Terminal) -> anyhow::Result<()> {
+    let dir = match arguments.dir {
+        Some(dir) => dir,
+        None => std::env::current_dir()?,
+    };
+    let shell = Shell { terminal, dir: std::path::absolute(dir)? };
+    match arguments.command {
+        Command::Init(options) => init::run(&options, &shell).await,
+        Command::Dev(options) => dev::run(options, &shell).await,
+        Command::Check(options) => check::run(&options, &shell),
+        Command::Apply(options) => apply::run(&options, &shell).await,
+        Command::Call(options) => call::run(&options, &shell).await,
+        Command::Logic(command) => logic::run(command, &shell).await,
+        Command::Release(command) => release::run(command, &shell).await,
+        Command::Project(command) => project::run(command, &shell).await,
+        Command::Env(command) => env::run(command, &shell).await,
+        Command::Connections(command) => connections::run(command, &shell).await,
+        Command::Secrets(command) => secrets::run(command, &shell).await,
+        Command::Apikey(command) => apikey::run(command, &shell).await,
+        Command::Hub(command) => hub::run(*command, &shell).await,
+        Command::Bridge(command) => bridge::run(*command, &shell).await,
+        Command::Context(command) => context::run(command, &shell),
+        Command::Completions(options) => completions::run(&options),
+    }
+}
+
+impl Command {
+    /// For whom the process logs.
+    pub fn log_for(&self) -> LogFor {
+        match self {
+            Command::Dev(_) => LogFor::Developer,
+            Command::Hub(command) if matches!(**command, hub::Command::Serve(_)) => LogFor::Server("stk-hub"),
+            Command::Bridge(command) if matches!(**command, bridge::Command::Serve(_)) => LogFor::Server("stk-bridge"),
+            Command::Logic(logic::Command::Invoke(options)) if options.trace => LogFor::Trace,
+            _ => LogFor::Command,
+        }
+    }
+}
+
+impl Shell {
+    /// The project folder that the command is in.
+    pub fn folder(&self) -> anyhow::Result<Folder> {
+        Folder::find(&self.dir)
+    }
+
+    /// Where the context is kept: the project folder, else here.
+    pub fn context_dir(&self) -> PathBuf {
+        self.folder().map_or_else(|_| self.dir.clone(), |folder| folder.root().to_owned())
+    }
+
+    /// Flags over what is kept; the project's name is the folder's where nothing else says one.
+    pub fn context(&self, target: &Target) -> anyhow::Result<Context> {
+        let mut context = Context::load(&self.context_dir())?.under(target);
+        if context.project.is_none() {
+            context.project = self.folder().ok().and_then(|folder| folder.project_name());
+        }
+        Ok(context)
+    }
+
+    /// The Hub's client and what the flags mean.
+    pub fn hub(&self, target: &Target) -> anyhow::Result<(HubClient, Context)> {
+        let context = self.context(target)?;
+        Ok((HubClient::of(&context)?, context))
+    }
+}
+
+impl Shell {
+    /// Asks before something is destroyed; without a terminal it wants `--yes`.
+    pub fn confirm(&self, yes: bool, question: &str) -> anyhow::Result<()> {
+        if yes {
+            return Ok(());
+        }
+        if !std::io::stdin().is_terminal() || self.terminal.is_json() {
+            return Err(Failure::usage(question.to_owned()).hint("say --yes; there is nobody to ask").into());
+        }
+        self.terminal.note(&format!("{question} [y/N]"));
+        let mut line = String::new();
+        std::io::stdin().lock().take(100).read_line(&mut line)?;
+        if matches!(line.trim(), "y" | "Y" | "yes") {
+            return Ok(());
+        }
+        Err(Failure::new(Exit::Refused, "nothing was changed").into())
+    }
+}
+
+/// A list that a Hub answered, under a key or bare.
+fn list(shell: &Shell, answer: &Json, key: &str, head: &[&str], row: impl Fn(&Json) -> Vec<String>) {
+    shell.terminal.answer(answer, |terminal| {
+        let rows = answer[key].as_array().or_else(|| answer.as_array()).map(Vec::as_slice).unwrap_or_default();
+        if rows.is_empty() {
+            terminal.say("none");
+        } else {
+            terminal.table(head, rows.iter().map(row));
+        }
+    });
+}
+
+/// A secret from a flag or standard input, without the line's end.
+fn secret_text(given: Option<String>, from_stdin: bool, what: &str, how: &str) -> anyhow::Result<String> {
+    let text = match given {
+        Some(text) => text,
+        None if from_stdin => {
+            if std::io::stdin().is_terminal() {
+                return Err(Failure::usage(format!("{what} is read from standard input")).hint("pipe it in").into());
+            }
+            let mut text = String::new();
+            std::io::stdin().lock().take(64 << 10).read_to_string(&mut text)?;
+            text.trim_end_matches(['\r', '\n']).to_owned()
+        }
+        None => return Err(Failure::usage(format!("{what} is missing")).hint(format!("use {how}")).into()),
+    };
+    if text.is_empty() {
+        return Err(Failure::usage(format!("{what} is empty")).into());
+    }
+    Ok(text)
+}
+
+/// Ctrl-C or SIGTERM.
+pub struct Ending(Signal, Signal);
+
+/// Takes both signals over from now on.
+pub fn ending() -> anyhow::Result<Ending> {
+    Ok(Ending(signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+}
+
+impl Ending {
+    /// Returns when the process is asked to end.
+    pub async fn asked(&mut self) {
+        tokio::select! { _ = self.0.recv() => {} _ = self.1.recv() => {} }
+    }
+}

@@ -1,0 +1,93 @@
+//! `stk hub`: serving the control plane, and tokens for Bridges.
+
+use std::path::PathBuf;
+
+use santokit_hub::{HubConfig, Settings};
+use serde_json::json;
+
+use super::Shell;
+use crate::{
+    context::Target,
+    failure::Failure,
+    report::{Tone, cell},
+};
+
+/// The commands.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Serve operators and Bridges
+    Serve(Box<Serve>),
+    /// Tokens that Bridges show themselves with
+    #[command(subcommand)]
+    Token(Token),
+}
+
+/// Flags of `stk hub serve`. Every setting is also a variable `STK_HUB_…` and a key of the file.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  STK_HUB_OPERATOR_TOKEN=… STK_MASTER_KEY=… stk hub serve --listen 127.0.0.1:7070 --data-dir /var/lib/santokit\n\nAll settings: docs/reference/hub.md")]
+pub struct Serve {
+    /// Settings in YAML
+    #[arg(long, env = "STK_HUB_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where operators and Bridges connect, address:port
+    #[arg(long)]
+    pub listen: Option<String>,
+    /// Where the database, blobs and keys are kept
+    #[arg(long)]
+    pub data_dir: Option<String>,
+}
+
+/// Tokens of Bridges.
+#[derive(Debug, clap::Subcommand)]
+pub enum Token {
+    /// Make a token and show it, once
+    #[command(after_help = "Example:\n  stk hub token create eu-fleet --for shop/prod")]
+    Create {
+        /// What it is for
+        name: String,
+        /// What its Bridges may serve, project/env; more than one may be named
+        #[arg(long = "for", value_name = "PROJECT/ENV", required = true)]
+        envs: Vec<String>,
+        /// The Hub.
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// Runs one.
+pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(serve) => run_serve(*serve, shell).await,
+        Command::Token(Token::Create { name, envs, target }) => {
+            let (hub, _) = shell.hub(&target)?;
+            let made = hub.post(&["v1", "service-tokens"], &json!({"name": name, "envs": envs})).await?;
+            shell.terminal.answer(&made, |terminal| {
+                terminal.say(&terminal.tone(Tone::Strong, &cell(&made["token"])));
+                terminal.note("this is the only time that it is shown; give it to the Bridge as STK_BRIDGE_SERVICE_TOKEN");
+            });
+            Ok(())
+        }
+    }
+}
+
+async fn run_serve(serve: Serve, shell: &Shell) -> anyhow::Result<()> {
+    let flags = Settings {
+        listen: serve.listen.map(Into::into),
+        data_dir: serve.data_dir.map(Into::into),
+        ..Settings::default()
+    };
+    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let config = HubConfig::load(flags, variables, serve.config.as_deref())
+        .map_err(|error| Failure::usage(error.to_string()).hint("see `stk hub serve --help`"))?;
+    let mut asked = super::ending()?;
+    let mut hub = santokit_hub::serve(config).await?;
+    let url = format!("http://{}", hub.addr);
+    shell.terminal.event("ready", json!({"url": url}), &format!("the Hub serves on {url}"));
+    tokio::select! {
+        ended = hub.wait() => return Ok(ended?),
+        () = asked.asked() => {}
+    }
+    shell.terminal.note("ending");
+    hub.shutdown().await;
+    Ok(())
+}

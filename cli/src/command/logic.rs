@@ -1,0 +1,259 @@
+//! `stk logic`: making, building, inspecting and running logic.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use santokit_core::{
+    component::{self, ComponentError},
+    name::{check_logic, nearest},
+    project::{LogicSource, Project, WasmSource},
+    release::Digest,
+};
+use serde_json::{Value as Json, json};
+
+use super::{
+    Shell,
+    apply::explain,
+    call::{Answered, read_params},
+};
+use crate::{
+    build::{Language, template, write_sdk},
+    dev::{self, plane::Announced},
+    failure::{Exit, Failure},
+    folder,
+    report::{Terminal, Tone, took},
+};
+
+/// The commands.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Make a logic from a template
+    #[command(after_help = "Example:\n  stk logic new --lang ts pricing/quote")]
+    New {
+        /// Its name under logics/, for example pricing/quote
+        name: String,
+        /// What it is written in
+        #[arg(long, short, value_enum, default_value_t = Lang::Ts)]
+        lang: Lang,
+    },
+    /// Build one logic, or all
+    #[command(after_help = "Example:\n  stk logic build quote")]
+    Build {
+        /// Its name; default: all
+        name: Option<String>,
+    },
+    /// What a component imports, may do and may use
+    #[command(after_help = "Example:\n  stk logic inspect quote\n  stk logic inspect component.wasm")]
+    Inspect {
+        /// A logic's name, or a file
+        what: String,
+    },
+    /// Run a logic against the development database
+    #[command(after_help = "Example:\n  stk logic invoke purchase --params '{\"productId\": \"p-0002\"}' --role app --trace")]
+    Invoke(Invoke),
+}
+
+/// Flags of `stk logic invoke`.
+#[derive(Debug, clap::Args)]
+pub struct Invoke {
+    /// Its name
+    pub name: String,
+    /// The params in JSON, @FILE, or - for standard input
+    #[arg(long, default_value = "{}")]
+    pub params: String,
+    /// A role of the caller; more than one may be named; default: an anonymous caller
+    #[arg(long = "role", value_name = "ROLE")]
+    pub roles: Vec<String>,
+    /// Show what happens inside: host calls, statements and the guest's own log
+    #[arg(long)]
+    pub trace: bool,
+}
+
+/// Languages with a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Lang {
+    /// A cargo package
+    Rust,
+    /// TypeScript
+    Ts,
+    /// JavaScript
+    Js,
+}
+
+/// Runs one.
+pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
+    match command {
+        Command::New { name, lang } => new(&name, lang, shell),
+        Command::Build { name } => build(name.as_deref(), shell).await,
+        Command::Inspect { what } => inspect(&what, shell).await,
+        Command::Invoke(options) => invoke(&options, shell).await,
+    }
+}
+
+fn new(name: &str, lang: Lang, shell: &Shell) -> anyhow::Result<()> {
+    check_logic(name).map_err(|error| Failure::usage(error.to_string()))?;
+    let folder = shell.folder()?;
+    let dir = folder.root().join("logics").join(name);
+    if dir.exists() || dir.with_extension("sql").exists() {
+        return Err(Failure::failed(format!("logics/{name} is there already")).hint("choose another name").into());
+    }
+    let language = match lang {
+        Lang::Rust => Language::Rust,
+        Lang::Ts => Language::Ts,
+        Lang::Js => Language::Js,
+    };
+    let mut written = Vec::new();
+    for file in template(language, name).unwrap_or_default() {
+        let path = dir.join(file.path);
+        let make = || -> std::io::Result<()> {
+            if let Some(dir) = path.parent() {
+                std::fs::create_dir_all(dir)?;
+            }
+            std::fs::write(&path, &file.content)
+        };
+        make().with_context(|| format!("cannot write {}", path.display()))?;
+        written.push(format!("logics/{name}/{}", file.path));
+    }
+    write_sdk(&folder.cache())?;
+    shell.terminal.answer(&json!({"logic": name, "files": written}), |terminal| {
+        for path in &written {
+            terminal.say(&format!("{} {path}", terminal.tone(Tone::Good, "made")));
+        }
+        terminal.say(&format!("next: stk dev, then: stk call logics/{name}"));
+    });
+    Ok(())
+}
+
+async fn build(name: Option<&str>, shell: &Shell) -> anyhow::Result<()> {
+    let folder = shell.folder()?;
+    let terminal = shell.terminal;
+    let project = folder.project().map_err(|error| explain(error, terminal))?;
+    let progress = move |line: &str| terminal.note(line);
+    let mut rows = Vec::new();
+    let all = project.logics.iter().filter_map(|(name, logic)| match &logic.source {
+        LogicSource::Wasm(source) => Some((name, &**source)),
+        LogicSource::Sql(_) => None,
+    });
+    let chosen: Vec<(&String, &WasmSource)> = match name {
+        Some(name) => vec![wasm_source(&project, name)?],
+        None => all.collect(),
+    };
+    for (name, source) in chosen {
+        let built = folder.build(name, source, &progress).await.map_err(|error| explain(error.into(), terminal))?;
+        rows.push(json!({
+            "logic": name, "language": built.language, "digest": Digest::of(&built.wasm), "sizeBytes": built.wasm.len(),
+            "sourceDigest": built.source_digest, "fromCache": built.from_cache, "durationMs": built.elapsed.as_millis(),
+        }));
+        if !terminal.is_json() {
+            let how = if built.from_cache { "unchanged".to_owned() } else { took(built.elapsed) };
+            terminal.say(&format!("{} {name} ({}, {} KiB, {how})", terminal.tone(Tone::Good, "built"), built.language, built.wasm.len() / 1024));
+        }
+    }
+    terminal.answer(&json!({"built": rows}), |_| {});
+    Ok(())
+}
+
+async fn inspect(what: &str, shell: &Shell) -> anyhow::Result<()> {
+    let terminal = shell.terminal;
+    let is_file = Path::new(what).extension().is_some_and(|extension| extension == "wasm");
+    if is_file {
+        let path = PathBuf::from(what);
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {what}"))?;
+        return describe(what, &bytes, None, terminal);
+    }
+    let folder = shell.folder()?;
+    let project = folder.project().map_err(|error| explain(error, terminal))?;
+    let (name, source) = wasm_source(&project, what)?;
+    let built = folder
+        .build(name, source, &move |line: &str| terminal.note(line))
+        .await
+        .map_err(|error| explain(error.into(), terminal))?;
+    describe(name, &built.wasm, Some((source, built.language)), terminal)
+}
+
+fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, terminal: Terminal) -> anyhow::Result<()> {
+    let digest = Digest::of(bytes);
+    let refused = |error: ComponentError| Failure::new(Exit::Refused, format!("{name}: {error}"));
+    let inspection = folder::inspect(&digest, bytes).map_err(refused)?;
+    let verdict = component::check_world(&inspection).and_then(|()| match of {
+        Some((source, _)) => component::check_imports(&inspection.imports, &source.grants),
+        None => Ok(()),
+    });
+    let problem = verdict.as_ref().err().map(ToString::to_string);
+    let mut answer = json!({
+        "name": name, "digest": digest, "sizeBytes": bytes.len(), "imports": inspection.imports, "exports": inspection.exports,
+        "modules": inspection.modules, "functions": inspection.functions, "problem": problem,
+    });
+    if let Some((source, language)) = of {
+        answer["language"] = json!(language);
+        answer["grants"] = json!(source.grants);
+        answer["limits"] = json!(source.limits);
+    }
+    terminal.answer(&answer, |terminal| {
+        terminal.say(&format!("{}  {digest}", terminal.tone(Tone::Strong, name)));
+        let language = of.map(|(_, language)| format!("{language}, ")).unwrap_or_default();
+        terminal.say(&format!("  {language}{} KiB, {} functions", bytes.len() / 1024, inspection.functions));
+        section(terminal, "exports", inspection.exports.iter().cloned());
+        section(terminal, "imports", inspection.imports.iter().cloned());
+        if let Some((source, _)) = of {
+            section(terminal, "grants", source.grants.lines().into_iter());
+            let limits = json!(source.limits);
+            let limits = limits.as_object().into_iter().flatten().map(|(key, value)| format!("{key}: {}", crate::report::cell(value)));
+            section(terminal, "limits", limits);
+        }
+    });
+    match verdict {
+        Ok(()) => Ok(()),
+        Err(error) => Err(anyhow::Error::from(refused(error).reported(terminal.is_json()))),
+    }
+}
+
+fn section(terminal: Terminal, title: &str, lines: impl Iterator<Item = String>) {
+    let mut is_empty = true;
+    terminal.say(&format!("  {title}"));
+    for line in lines {
+        is_empty = false;
+        terminal.say(&format!("    {}", crate::report::printable(&line)));
+    }
+    if is_empty {
+        terminal.say("    none");
+    }
+}
+
+async fn invoke(options: &Invoke, shell: &Shell) -> anyhow::Result<()> {
+    let params: Json = read_params(&options.params)?;
+    let folder = shell.folder()?;
+    let path = format!("logics/{}", options.name);
+    // A trace is this process's own: the log of a running `stk dev` is in its terminal.
+    let running = if options.trace { None } else { Announced::of(&folder) };
+    let answered: Answered = match running {
+        Some(running) => running.call_as(&options.roles, &path, &params).await?,
+        None => {
+            let project = folder.project().map_err(|error| explain(error, shell.terminal))?;
+            logic_named(&project, &options.name)?;
+            dev::run::once(folder, &options.roles, &path, &params, shell.terminal)
+                .await
+                .map_err(|error| explain(error, shell.terminal))?
+        }
+    };
+    answered.show(shell)
+}
+
+fn logic_named<'a>(project: &'a Project, name: &str) -> anyhow::Result<(&'a String, &'a LogicSource)> {
+    if let Some((name, logic)) = project.logics.get_key_value(name) {
+        return Ok((name, &logic.source));
+    }
+    let near = nearest(name, project.logics.keys().map(String::as_str));
+    let failure = Failure::usage(format!("there is no logic {name:?}"));
+    Err(match near {
+        Some(near) => failure.hint(format!("did you mean {near}?")).into(),
+        None => failure.hint("`stk logic new NAME` makes one").into(),
+    })
+}
+
+fn wasm_source<'a>(project: &'a Project, name: &str) -> anyhow::Result<(&'a String, &'a WasmSource)> {
+    match logic_named(project, name)? {
+        (name, LogicSource::Wasm(source)) => Ok((name, source)),
+        (name, LogicSource::Sql(_)) => Err(Failure::usage(format!("logic {name} is SQL; it has no component")).into()),
+    }
+}

@@ -1,0 +1,229 @@
+//! `stk release`: what there is, what runs, and whether a release is what its signers signed. Verification needs no Hub.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use santokit_core::{
+    id::Kind,
+    logic::Body,
+    release::{
+        Digest, Manifest, SignedRelease, VerifyingKey,
+        verify::{self, Trust},
+    },
+};
+use serde_json::{Value as Json, json};
+
+use super::Shell;
+use crate::{
+    context::Target,
+    failure::{Exit, Failure},
+    report::{Tone, cell},
+};
+
+/// The commands.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// All releases of a project, the newest first
+    #[command(after_help = "Example:\n  stk release list")]
+    List {
+        /// The Hub and project.
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Which release an env runs
+    #[command(after_help = "Example:\n  stk release current --env prod")]
+    Current {
+        /// The Hub, project and env.
+        #[command(flatten)]
+        target: Target,
+    },
+    /// What is in a release
+    #[command(after_help = "Example:\n  stk release show rel_01J… --output release.json")]
+    Show {
+        /// Its id
+        id: String,
+        /// Write the signed release to a file, to verify it elsewhere
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// The Hub and project.
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Check signatures, digests and the imports of every component
+    #[command(after_help = "Example:\n  stk release verify release.json --key ed25519:… --blobs components/\n  stk release verify rel_01J… --key ed25519:…")]
+    Verify(Verify),
+}
+
+/// Flags of `stk release verify`.
+#[derive(Debug, clap::Args)]
+pub struct Verify {
+    /// A file of `stk release show --output`, or an id to fetch from the Hub
+    pub release: String,
+    /// A key that must have signed; without one, the Hub's own keys are taken, which proves less
+    #[arg(long = "key", env = "STK_TRUSTED_KEYS", value_delimiter = ',', value_name = "ed25519:…")]
+    pub keys: Vec<String>,
+    /// How many of the keys must have signed
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub signers: usize,
+    /// A folder of components; each is found by its digest, whatever its name
+    #[arg(long, value_name = "DIR")]
+    pub blobs: Option<PathBuf>,
+    /// The Hub and project, for an id.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// Runs one.
+pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
+    match command {
+        Command::List { target } => {
+            let (hub, context) = shell.hub(&target)?;
+            let all = hub.get(&["v1", "projects", context.project()?, "releases"]).await?;
+            super::list(shell, &all, "releases", &["id", "created", "author", "digest"], |row| {
+                ["id", "createdAt", "author", "digest"].iter().map(|key| cell(&row[*key])).collect()
+            });
+        }
+        Command::Current { target } => {
+            let (hub, context) = shell.hub(&target)?;
+            let current = hub.get(&["v1", "projects", context.project()?, "envs", context.env()?, "current"]).await?;
+            shell.terminal.answer(&current, |terminal| {
+                terminal.say(&format!("{} sequence {} {}", cell(&current["releaseId"]), cell(&current["sequence"]), cell(&current["digest"])));
+            });
+        }
+        Command::Show { id, output, target } => show(&id, output.as_deref(), &target, shell).await?,
+        Command::Verify(options) => verify(&options, shell).await?,
+    }
+    Ok(())
+}
+
+async fn show(id: &str, output: Option<&Path>, target: &Target, shell: &Shell) -> anyhow::Result<()> {
+    let (hub, context) = shell.hub(target)?;
+    let answer = hub.get(&["v1", "projects", context.project()?, "releases", id]).await?;
+    let signed = signed_release(&answer)?;
+    if let Some(path) = output {
+        std::fs::write(path, serde_json::to_vec_pretty(&signed)?).with_context(|| format!("cannot write {}", path.display()))?;
+        shell.terminal.note(&format!("written to {}", path.display()));
+    }
+    let manifest = verify::manifest(&signed.manifest)?;
+    shell.terminal.answer(&answer, |terminal| {
+        terminal.say(&format!("{} of {}, {}", terminal.tone(Tone::Strong, id), manifest.project, Digest::of(signed.manifest.as_bytes())));
+        for (name, schema) in &manifest.connections {
+            terminal.say(&format!("  connection {name}: tables {}", schema.tables.keys().cloned().collect::<Vec<_>>().join(", ")));
+        }
+        for (name, logic) in &manifest.logics {
+            match &logic.body {
+                Body::Sql(_) => terminal.say(&format!("  logic {name}: sql")),
+                Body::Wasm(wasm) => terminal.say(&format!("  logic {name}: {} {} bytes {}", wasm.language, wasm.size_bytes, wasm.component)),
+            }
+        }
+        for line in manifest.capability_lines() {
+            terminal.say(&format!("  grants {line}"));
+        }
+    });
+    Ok(())
+}
+
+/// The Hub answers it bare or beside other fields.
+fn signed_release(answer: &Json) -> anyhow::Result<SignedRelease> {
+    let bare = json!({"manifest": answer["manifest"], "envelope": answer["envelope"]});
+    let value = answer.get("release").unwrap_or(&bare);
+    serde_json::from_value(value.clone()).context("this is no signed release")
+}
+
+async fn verify(options: &Verify, shell: &Shell) -> anyhow::Result<()> {
+    let is_id = Kind::Release.is_valid(&options.release);
+    let hub = if is_id { Some(shell.hub(&options.target)?) } else { None };
+    let signed = match &hub {
+        Some((hub, context)) => signed_release(&hub.get(&["v1", "projects", context.project()?, "releases", &options.release]).await?)?,
+        None => {
+            let text = std::fs::read(&options.release).with_context(|| format!("cannot read {}", options.release))?;
+            signed_release(&serde_json::from_slice(&text).context("the file is no signed release")?)?
+        }
+    };
+    let keys = match (&hub, options.keys.is_empty()) {
+        (Some((hub, _)), true) => {
+            shell.terminal.warn("no --key: the keys come from the Hub itself, which proves that nothing was damaged, not who signed");
+            hub_keys(&hub.get(&["v1", "keys"]).await?)
+        }
+        _ => options.keys.clone(),
+    };
+    let trust = Trust { keys: parse_keys(&keys)?, required: options.signers };
+    if trust.required == 0 || trust.required > trust.keys.len() {
+        return Err(Failure::usage(format!("{} key(s) for {} signer(s)", trust.keys.len(), trust.required))
+            .hint("name each signer's public key with --key ed25519:…")
+            .into());
+    }
+    let refused = |error: verify::VerifyError| Failure::new(Exit::Refused, format!("the release does not hold: {error}"));
+    let release = verify::release(&signed, &trust).map_err(refused)?;
+    let mut blobs = match &options.blobs {
+        Some(dir) => read_blobs(dir)?,
+        None => BTreeMap::new(),
+    };
+    if let Some((hub, context)) = &hub {
+        for digest in release.manifest.components() {
+            if !blobs.contains_key(&digest) {
+                let bytes = hub.bytes(&["v1", "projects", context.project()?, "blobs", digest.as_str()]).await?;
+                blobs.insert(digest, bytes);
+            }
+        }
+    }
+    let components = release.manifest.components().len();
+    let is_complete = components == 0 || hub.is_some() || options.blobs.is_some();
+    if is_complete {
+        verify::components(&release.manifest, |digest| blobs.get(digest).map(|bytes| Cow::Borrowed(bytes.as_slice())))
+            .map_err(refused)?;
+    } else {
+        shell.terminal.warn(&format!("its {components} component(s) were not checked: name their folder with --blobs DIR"));
+    }
+    report(&release, is_complete, components, shell);
+    Ok(())
+}
+
+fn report(release: &verify::VerifiedRelease, is_complete: bool, components: usize, shell: &Shell) {
+    let statement = &release.statement;
+    let grants: Vec<String> = Manifest::capability_lines(&release.manifest).into_iter().collect();
+    let answer = json!({
+        "verified": true, "componentsVerified": is_complete, "releaseId": statement.release_id, "project": statement.project,
+        "digest": statement.digest, "provenance": statement.provenance, "grants": grants,
+    });
+    shell.terminal.answer(&answer, |terminal| {
+        terminal.say(&format!("{} {} of {}", terminal.tone(Tone::Good, "verified"), statement.release_id, statement.project));
+        terminal.say(&format!("  digest {}", statement.digest));
+        terminal.say(&format!("  made {} by {}", statement.provenance.created_at, statement.provenance.author));
+        if is_complete {
+            terminal.say(&format!("  {components} component(s): digests and imports hold"));
+        }
+        for line in &grants {
+            terminal.say(&format!("  grants {line}"));
+        }
+    });
+}
+
+fn parse_keys(keys: &[String]) -> anyhow::Result<Vec<VerifyingKey>> {
+    let parse = |key: &String| {
+        VerifyingKey::parse(key.trim()).map_err(|error| Failure::usage(format!("{key:?}: {error}")).hint("a key is ed25519:<base64>").into())
+    };
+    keys.iter().map(parse).collect()
+}
+
+/// The keys of `GET /v1/keys`: texts, or objects that hold one.
+pub fn hub_keys(answer: &Json) -> Vec<String> {
+    let list = answer["keys"].as_array().or_else(|| answer.as_array()).map(Vec::as_slice).unwrap_or_default();
+    list.iter().filter_map(|key| key.as_str().or_else(|| key["key"].as_str()).or_else(|| key["publicKey"].as_str())).map(str::to_owned).collect()
+}
+
+fn read_blobs(dir: &Path) -> anyhow::Result<BTreeMap<Digest, Vec<u8>>> {
+    let mut blobs = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
+        let path = entry?.path();
+        if path.is_file() {
+            let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            blobs.insert(Digest::of(&bytes), bytes);
+        }
+    }
+    Ok(blobs)
+}
