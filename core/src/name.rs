@@ -44,6 +44,15 @@ pub fn check_secret(text: &str) -> Result<(), NameError> {
     if ok { Ok(()) } else { Err(NameError { what: "a secret's name", rule }) }
 }
 
+/// Roles: letters, digits, `_` and `-`, from a letter, up to 63.
+pub fn check_role(text: &str) -> Result<(), NameError> {
+    let rule = "1 to 63 of a-z, A-Z, 0-9, _ and -, beginning with a letter";
+    let ok = text.len() <= 63
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if ok { Ok(()) } else { Err(NameError { what: "a role", rule }) }
+}
+
 /// The known name that is nearest to an unknown one, for "did you mean". None where nothing is near.
 pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known

@@ -1,0 +1,294 @@
+//! Reading typed values out of a [`Node`] tree. Whatever does not fit is reported with its place, and reading goes on.
+
+use std::{cell::RefCell, str::FromStr};
+
+use serde_json::{Map as JsonMap, Value as Json};
+
+use super::{
+    diagnostic::{Check, Diagnostic, Severity},
+    keys::Keys,
+    node::{Entry, Node, Span, Yaml},
+};
+use crate::name::{NameError, nearest};
+
+/// A file that is being read, and where findings go.
+pub(super) struct File<'f> {
+    pub(super) path: &'f str,
+    lines: Vec<&'f str>,
+    /// Findings show no source line: the file holds secrets.
+    secret: bool,
+    found: &'f RefCell<Vec<Diagnostic>>,
+}
+
+/// A map with fixed keys. Unknown, double and missing keys were reported when it was made.
+pub(super) struct Map<'n> {
+    keys: &'static Keys,
+    entries: &'n [Entry],
+    pub(super) span: Span,
+}
+
+/// A word with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Word {
+    pub(super) text: String,
+    pub(super) span: Span,
+}
+
+impl<'f> File<'f> {
+    pub(super) fn new(path: &'f str, text: &'f str, secret: bool, found: &'f RefCell<Vec<Diagnostic>>) -> Self {
+        Self { path, lines: text.lines().collect(), secret, found }
+    }
+
+    pub(super) fn error(&self, span: Span, code: Check, message: impl Into<String>) {
+        self.report(Severity::Error, span, code, message.into(), None);
+    }
+
+    pub(super) fn error_hint(&self, span: Span, code: Check, message: impl Into<String>, hint: impl Into<String>) {
+        self.report(Severity::Error, span, code, message.into(), Some(hint.into()));
+    }
+
+    pub(super) fn warning(&self, span: Span, code: Check, message: impl Into<String>, hint: impl Into<String>) {
+        self.report(Severity::Warning, span, code, message.into(), Some(hint.into()));
+    }
+
+    /// An unknown name: the hint is the nearest known one, or all of them where they are few.
+    pub(super) fn unknown<'k>(
+        &self,
+        span: Span,
+        code: Check,
+        message: impl Into<String>,
+        name: &str,
+        known: impl IntoIterator<Item = &'k str>,
+    ) {
+        self.report(Severity::Error, span, code, message.into(), hint_for(name, known));
+    }
+
+    fn report(&self, severity: Severity, span: Span, code: Check, message: String, hint: Option<String>) {
+        let snippet = self.lines.get(span.line as usize - 1).filter(|_| !self.secret).map(|line| (*line).to_owned());
+        let end = (span.width > 0).then(|| span.column.saturating_add(span.width));
+        let Span { line, column, .. } = span;
+        self.found.borrow_mut().push(Diagnostic { severity, code, message, path: self.path.to_owned(), line, column, end, hint, snippet });
+    }
+
+    fn wrong_type(&self, node: &Node, expected: &str) {
+        let message = format!("expected {expected}, found {}", node.yaml.what());
+        match &node.yaml {
+            Yaml::Whole(_) | Yaml::Float(_) | Yaml::Boolean(_) if expected.contains("text") => {
+                self.error_hint(node.span, Check::WrongType, message, "put it in quotes");
+            }
+            _ => self.error(node.span, Check::WrongType, message),
+        }
+    }
+
+    /// A map with fixed keys.
+    pub(super) fn map<'n>(&self, node: &'n Node, keys: &'static Keys) -> Option<Map<'n>> {
+        let entries = self.entries(node)?;
+        for (index, entry) in entries.iter().enumerate() {
+            if !keys.names().any(|name| name == entry.key) {
+                let message = format!("unknown key {:?} in {}", entry.key, keys.what);
+                self.unknown(entry.span, Check::UnknownKey, message, &entry.key, keys.names());
+            }
+            self.check_first(entries, index);
+        }
+        let map = Map { keys, entries, span: node.span };
+        for key in keys.keys.iter().filter(|key| key.required && map.get(key.name).is_none()) {
+            self.error_hint(node.span, Check::MissingKey, format!("{} needs {:?}", keys.what, key.name), key.doc);
+        }
+        Some(map)
+    }
+
+    /// A map with free names, each once.
+    pub(super) fn names<'n>(&self, node: &'n Node) -> Vec<&'n Entry> {
+        let Some(entries) = self.entries(node) else { return Vec::new() };
+        let once = |(index, entry): (usize, &'n Entry)| self.check_first(entries, index).then_some(entry);
+        entries.iter().enumerate().filter_map(once).collect()
+    }
+
+    fn entries<'n>(&self, node: &'n Node) -> Option<&'n [Entry]> {
+        match &node.yaml {
+            Yaml::Map(entries) => Some(entries),
+            Yaml::Null => Some(&[]),
+            _ => {
+                self.wrong_type(node, "a map");
+                None
+            }
+        }
+    }
+
+    fn check_first(&self, entries: &[Entry], index: usize) -> bool {
+        let entry = &entries[index];
+        match entries[..index].iter().find(|earlier| earlier.key == entry.key) {
+            None => true,
+            Some(earlier) => {
+                let message = format!("the key {:?} stands here twice; the first is in line {}", entry.key, earlier.span.line);
+                self.error(entry.span, Check::DuplicateKey, message);
+                false
+            }
+        }
+    }
+
+    pub(super) fn text(&self, node: &Node) -> Option<Word> {
+        match &node.yaml {
+            Yaml::Text(text) => Some(Word { text: text.clone(), span: node.span }),
+            _ => {
+                self.wrong_type(node, "text");
+                None
+            }
+        }
+    }
+
+    /// Text that is a name of some kind.
+    pub(super) fn name(&self, node: &Node, rule: impl Fn(&str) -> Result<(), NameError>) -> Option<Word> {
+        self.text(node).filter(|word| self.check_name(&word.text, word.span, rule))
+    }
+
+    pub(super) fn check_name(&self, name: &str, span: Span, rule: impl Fn(&str) -> Result<(), NameError>) -> bool {
+        let checked = rule(name);
+        if let Err(error) = &checked {
+            self.error(span, Check::InvalidName, error.to_string());
+        }
+        checked.is_ok()
+    }
+
+    pub(super) fn boolean(&self, node: &Node) -> Option<bool> {
+        match &node.yaml {
+            Yaml::Boolean(truth) => Some(*truth),
+            _ => {
+                self.wrong_type(node, "true or false");
+                None
+            }
+        }
+    }
+
+    pub(super) fn whole(&self, node: &Node) -> Option<u64> {
+        let n = match &node.yaml {
+            Yaml::Whole(n) => u64::try_from(*n).ok(),
+            _ => None,
+        };
+        if n.is_none() {
+            self.wrong_type(node, "a whole number from 0");
+        }
+        n
+    }
+
+    /// A number as written; decimals may be in quotes.
+    pub(super) fn number(&self, node: &Node) -> Option<Word> {
+        match &node.yaml {
+            Yaml::Whole(_) | Yaml::Float(_) => Some(Word { text: node.raw.clone(), span: node.span }),
+            Yaml::Text(text) => Some(Word { text: text.clone(), span: node.span }),
+            _ => {
+                self.wrong_type(node, "a number");
+                None
+            }
+        }
+    }
+
+    /// `5s`, `64MiB` and the like.
+    pub(super) fn quantity<Q: FromStr>(&self, node: &Node) -> Option<Q>
+    where
+        Q::Err: std::fmt::Display,
+    {
+        let text = match &node.yaml {
+            Yaml::Text(text) => text,
+            // A number without a unit: the error says which units there are.
+            Yaml::Whole(_) | Yaml::Float(_) => &node.raw,
+            _ => {
+                self.wrong_type(node, "a quantity with its unit");
+                return None;
+            }
+        };
+        text.parse().map_err(|error: Q::Err| self.error(node.span, Check::InvalidValue, error.to_string())).ok()
+    }
+
+    /// One of a few words.
+    pub(super) fn word<T: Copy>(&self, node: &Node, words: &[&'static str], values: &[T]) -> Option<T> {
+        let word = self.text(node)?;
+        let found = words.iter().zip(values).find(|(known, _)| **known == word.text);
+        if found.is_none() {
+            let message = format!("{:?} is not one of {}", word.text, words.join(", "));
+            self.report(Severity::Error, word.span, Check::UnknownValue, message, nearest_hint(&word.text, words.iter().copied()));
+        }
+        found.map(|(_, value)| *value)
+    }
+
+    pub(super) fn list<'n>(&self, node: &'n Node) -> &'n [Node] {
+        match &node.yaml {
+            Yaml::List(items) => items,
+            Yaml::Null => &[],
+            _ => {
+                self.wrong_type(node, "a list");
+                &[]
+            }
+        }
+    }
+
+    /// A list of different texts.
+    pub(super) fn texts(&self, node: &Node) -> Vec<Word> {
+        let mut words: Vec<Word> = Vec::new();
+        for word in self.list(node).iter().filter_map(|item| self.text(item)) {
+            if words.iter().any(|earlier| earlier.text == word.text) {
+                self.error(word.span, Check::Duplicate, format!("{:?} stands in the list twice", word.text));
+            } else {
+                words.push(word);
+            }
+        }
+        words
+    }
+}
+
+impl<'n> Map<'n> {
+    /// The value of a key; an empty one is the same as none. The key is one of the map's table.
+    pub(super) fn get(&self, key: &'static str) -> Option<&'n Node> {
+        self.entry(key).map(|entry| &entry.value)
+    }
+
+    /// The key with its own place.
+    pub(super) fn entry(&self, key: &'static str) -> Option<&'n Entry> {
+        debug_assert!(self.keys.names().any(|name| name == key), "{key} is not in the table of {}", self.keys.what);
+        self.entries.iter().find(|entry| entry.key == key && !matches!(entry.value.yaml, Yaml::Null))
+    }
+}
+
+impl Yaml {
+    const fn what(&self) -> &'static str {
+        match self {
+            Yaml::Null => "nothing",
+            Yaml::Boolean(_) => "a truth value",
+            Yaml::Whole(_) | Yaml::Float(_) => "a number",
+            Yaml::Text(_) => "text",
+            Yaml::List(_) => "a list",
+            Yaml::Map(_) => "a map",
+        }
+    }
+}
+
+impl Node {
+    /// As JSON. Numbers that JSON does not hold exactly become what a double holds.
+    pub(super) fn json(&self) -> Json {
+        match &self.yaml {
+            Yaml::Null => Json::Null,
+            Yaml::Boolean(truth) => Json::Bool(*truth),
+            Yaml::Whole(n) => Json::from(*n),
+            Yaml::Float(n) => Json::from(*n),
+            Yaml::Text(text) => Json::String(text.clone()),
+            Yaml::List(items) => items.iter().map(Node::json).collect(),
+            Yaml::Map(entries) => {
+                Json::Object(entries.iter().map(|entry| (entry.key.clone(), entry.value.json())).collect::<JsonMap<_, _>>())
+            }
+        }
+    }
+}
+
+fn nearest_hint<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+    // A long name is no misspelling of a short one.
+    (name.len() <= 100).then(|| nearest(name, known)).flatten().map(|near| format!("did you mean {near:?}?"))
+}
+
+fn hint_for<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+    let known: Vec<&str> = known.into_iter().collect();
+    nearest_hint(name, known.iter().copied()).or_else(|| match known.len() {
+        0 => None,
+        1..=12 => Some(format!("known: {}", known.join(", "))),
+        _ => None,
+    })
+}

@@ -1,0 +1,251 @@
+//! All files of a project, in the order in which they need each other: settings, tables, then what names tables.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use super::{
+    Project, ProjectLogic,
+    access::{self, LogicRules},
+    decode::{File, Map},
+    diagnostic::{Check, Diagnostic, has_errors},
+    links,
+    logics::{DraftLogic, Known, name_of},
+    node::{self, Node, Span, Yaml},
+    settings::{self, Settings},
+    source::{SourceTree, is_project_file},
+    sql_logic, tables, wasm_logic,
+};
+use crate::name::check_logic;
+
+/// Bytes of one file.
+const FILE_BYTES_MAX: usize = 1 << 20;
+
+/// Findings that are told; more would hide the first ones.
+const FINDINGS_MAX: usize = 500;
+
+const SETTINGS: &str = "santokit.yaml";
+const DEV: &str = "santokit.dev.yaml";
+const PERMISSIONS: &str = "config/permissions.yaml";
+
+/// Reads a project; see [`super::parse`].
+pub(super) fn project(files: &SourceTree) -> Result<Project, Vec<Diagnostic>> {
+    let found = RefCell::new(Vec::new());
+    let texts = texts(files, &found);
+    let opened: Vec<(File<'_>, &str)> =
+        texts.iter().map(|(path, text)| (File::new(path, text, *path == DEV, &found), *text)).collect();
+    let project = Reader { opened: &opened }.read(&found);
+    let mut found = found.into_inner();
+    found.sort_by(|a, b| (&a.path, a.line, a.column, a.code, &a.message).cmp(&(&b.path, b.line, b.column, b.code, &b.message)));
+    found.dedup();
+    found.truncate(FINDINGS_MAX);
+    if has_errors(&found) {
+        return Err(found);
+    }
+    Ok(Project { warnings: found, ..project })
+}
+
+/// `version: 1`.
+pub(super) fn version(file: &File<'_>, map: &Map<'_>) {
+    if let Some(node) = map.get("version").filter(|node| !matches!(node.yaml, Yaml::Whole(1))) {
+        file.error(node.span, Check::InvalidValue, "the version of this format is 1");
+    }
+}
+
+/// The project's files as text.
+fn texts<'f>(files: &'f SourceTree, found: &RefCell<Vec<Diagnostic>>) -> Vec<(&'f str, &'f str)> {
+    let mut texts = Vec::new();
+    for (path, bytes) in files.iter().filter(|(path, _)| is_project_file(path)) {
+        let unreadable = |message: String| File::new(path, "", true, found).error(Span::START, Check::Syntax, message);
+        if bytes.len() > FILE_BYTES_MAX {
+            unreadable(format!("the file has more than {FILE_BYTES_MAX} bytes"));
+            continue;
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => texts.push((path, text.strip_prefix('\u{feff}').unwrap_or(text))),
+            Err(error) => unreadable(format!("the file is not UTF-8: byte {} cannot be read", error.valid_up_to())),
+        }
+    }
+    texts
+}
+
+/// What a path says about a file.
+enum Role {
+    Settings,
+    Dev,
+    Schema,
+    Permissions,
+    SqlLogic,
+    WasmLogic,
+    /// Of the contract, but not of this version: what it is.
+    Later(&'static str),
+    /// A mistake: what to do.
+    Misplaced(&'static str),
+}
+
+fn role(path: &str, wasm_folders: &BTreeSet<&str>) -> Option<Role> {
+    if path.ends_with(".yml") {
+        return Some(Role::Misplaced("name it .yaml"));
+    }
+    let (folder, rest) = path.split_once('/').unwrap_or(("", path));
+    Some(match (folder, rest) {
+        ("", "santokit.yaml") => Role::Settings,
+        ("", "santokit.dev.yaml") => Role::Dev,
+        ("", _) => Role::Misplaced("the project's files are santokit.yaml and santokit.dev.yaml"),
+        ("schema", _) => Role::Schema,
+        ("config", "permissions.yaml") => Role::Permissions,
+        ("config", "storage.yaml") => Role::Later("storage"),
+        ("config", "auth.yaml") => Role::Later("end users"),
+        ("config", _) => Role::Misplaced("known is permissions.yaml"),
+        ("events", _) => Role::Later("events"),
+        ("cron", _) => Role::Later("cron jobs"),
+        ("queries", _) => Role::Later("declared queries"),
+        ("logics", _) => return logic_role(path, wasm_folders),
+        _ => return None,
+    })
+}
+
+/// What lies below a Wasm logic's folder is its source, and a matter of its own toolchain.
+fn logic_role(path: &str, wasm_folders: &BTreeSet<&str>) -> Option<Role> {
+    let folders = || path.match_indices('/').map(|(at, _)| &path[..at]);
+    let inside = folders().filter(|folder| wasm_folders.contains(folder)).count();
+    match (path.ends_with("/logic.yaml"), inside) {
+        (true, 1) if path != "logics/logic.yaml" => Some(Role::WasmLogic),
+        (true, 1) => Some(Role::Misplaced("put it into a folder with the logic's name")),
+        (true, _) => Some(Role::Misplaced("a logic cannot lie in the folder of another one")),
+        (false, 0) => Some(Role::SqlLogic),
+        (false, _) => None,
+    }
+}
+
+struct Reader<'f> {
+    opened: &'f [(File<'f>, &'f str)],
+}
+
+impl<'f> Reader<'f> {
+    fn read(&self, found: &RefCell<Vec<Diagnostic>>) -> Project {
+        let wasm_folders: BTreeSet<&str> =
+            self.opened.iter().filter_map(|(file, _)| file.path.strip_suffix("/logic.yaml")).collect();
+        let mut roles = Vec::new();
+        for (file, text) in self.opened {
+            match role(file.path, &wasm_folders) {
+                Some(Role::Later(what)) => {
+                    file.error_hint(Span::START, Check::Unsupported, format!("{what} are not supported by this version"), "remove the file");
+                }
+                Some(Role::Misplaced(hint)) => file.error_hint(Span::START, Check::UnknownFile, "this file means nothing here", hint),
+                Some(role) => roles.push((role, file, *text)),
+                None => {}
+            }
+        }
+        let settings = Self::settings(&roles, found);
+        let mut drafts = Vec::new();
+        for (_, file, text) in roles.iter().filter(|(role, ..)| matches!(role, Role::Schema)) {
+            if let Some(root) = yaml(file, text) {
+                tables::read(file, &root, &mut drafts);
+            }
+        }
+        let connections = links::join(drafts, &settings.default_connection);
+        let config = settings.config.keys().chain(settings.envs.values().flat_map(|env| env.config.keys())).cloned().collect();
+        let known = Known { default_connection: settings.default_connection.clone(), connections, config };
+        let permissions_file = roles.iter().find(|(role, ..)| matches!(role, Role::Permissions)).map(|(_, file, text)| (*file, *text));
+        let root = permissions_file.and_then(|(file, text)| yaml(file, text).map(|root| (file, root)));
+        let (permissions, given) =
+            root.as_ref().map(|(file, root)| access::read(file, root, &known.connections)).unwrap_or_default();
+        let logics = Self::logics(&roles, &known, given, permissions_file.map(|(file, _)| file));
+        let dev = roles.iter().find(|(role, ..)| matches!(role, Role::Dev)).and_then(|(_, file, text)| {
+            let names: Vec<&str> = known.connections.keys().map(String::as_str).collect();
+            yaml(file, text).map(|root| settings::read_dev(file, &root, &names))
+        });
+        Project {
+            name: settings.name,
+            default_connection: settings.default_connection,
+            connections: known.connections,
+            permissions,
+            config: settings.config,
+            envs: settings.envs,
+            logics,
+            dev,
+            warnings: Vec::new(),
+        }
+    }
+
+    fn settings(roles: &[(Role, &'f File<'f>, &'f str)], found: &RefCell<Vec<Diagnostic>>) -> Settings {
+        match roles.iter().find(|(role, ..)| matches!(role, Role::Settings)) {
+            Some((_, file, text)) => yaml(file, text).map(|root| settings::read(file, &root)).unwrap_or_default(),
+            None => {
+                let file = File::new(SETTINGS, "", true, found);
+                let hint = "run stk init, or stk in the project's folder";
+                // The file can be there and unreadable; then that is said already.
+                if !found.borrow().iter().any(|finding| finding.path == SETTINGS) {
+                    file.error_hint(Span::START, Check::MissingFile, "the project has no santokit.yaml", hint);
+                }
+                Settings::default()
+            }
+        }
+    }
+
+    fn logics(
+        roles: &[(Role, &'f File<'f>, &'f str)],
+        known: &Known,
+        mut given: LogicRules,
+        permissions: Option<&File<'_>>,
+    ) -> BTreeMap<String, ProjectLogic> {
+        let mut logics = BTreeMap::new();
+        // Also those that cannot be read: a rule for one of them is no mistake.
+        let mut names = BTreeMap::new();
+        for (role, file, text) in roles {
+            let draft = match role {
+                Role::SqlLogic => sql_logic::read(file, text, known),
+                Role::WasmLogic => yaml(file, text).and_then(|root| wasm_logic::read(file, &root, known)),
+                _ => continue,
+            };
+            let Some(name) = name_of(file.path) else { continue };
+            file.check_name(name, Span::START, check_logic);
+            if let Some(earlier) = names.insert(name.to_owned(), file.path) {
+                file.error(Span::START, Check::Duplicate, format!("the logic {name:?} is declared in {earlier} already"));
+            }
+            let rules = given.by_name.remove(name).map(|given| (given, permissions));
+            if let Some(draft) = draft {
+                logics.insert(name.to_owned(), with_access(draft, rules));
+            }
+        }
+        for (name, rules) in &given.by_name {
+            if let Some(file) = permissions {
+                let message = format!("there is no logic {name:?}");
+                file.unknown(rules.span, Check::UnknownLogic, message, name, names.keys().map(String::as_str));
+            }
+        }
+        logics
+    }
+}
+
+/// Gives a logic its rules: its own, or those of `config/permissions.yaml`.
+fn with_access(draft: DraftLogic<'_>, given: Option<(access::GivenRules, Option<&File<'_>>)>) -> ProjectLogic {
+    let DraftLogic { file, own_rules, mut logic } = draft;
+    let rules = match (own_rules, given) {
+        (Some(own), given) => {
+            if let Some((given, Some(permissions))) = given {
+                let message = format!("the logic says itself who may call it, in {}", file.path);
+                permissions.error_hint(given.span, Check::Conflict, message, format!("say it there or in {PERMISSIONS}, not in both"));
+            }
+            own.into_iter().map(|rule| rule.for_logic(file, &logic.params)).collect()
+        }
+        (None, Some((given, permissions))) => {
+            let at = permissions.unwrap_or(file);
+            given.rules.into_iter().map(|rule| rule.for_logic(at, &logic.params)).collect()
+        }
+        (None, None) => Vec::new(),
+    };
+    if rules.is_empty() {
+        let hint = format!("add auth: public, auth: authenticated or roles: […], or a rule in {PERMISSIONS}");
+        file.warning(Span::START, Check::NoAccess, "nobody may call this logic", hint);
+    }
+    logic.rules = rules;
+    logic
+}
+
+/// The tree of a YAML file; an error in one file does not stop the others.
+fn yaml(file: &File<'_>, text: &str) -> Option<Node> {
+    node::parse(text).map_err(|error| file.error(error.span, Check::Syntax, error.message)).ok()
+}

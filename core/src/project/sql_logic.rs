@@ -1,0 +1,160 @@
+//! `logics/**/NAME.sql`: front matter between `---` lines, then SQL with named parameters.
+
+use super::{
+    LogicSource, ProjectLogic,
+    decode::File,
+    diagnostic::Check,
+    keys,
+    logics::{self, DraftLogic, DraftParam, Known, SQL_TIMEOUT},
+    node::{self, Span},
+    statement::{self, Placeholder, Statement},
+};
+use crate::logic::{SqlBody, TransactionMode};
+
+/// What a statement can read besides params.
+pub const SYSTEM_VARIABLES: &[&str] = &["auth.sub", "auth.roles", "now", "env"];
+
+/// Statements that would break the logic's transaction, leave its connection changed, or change the schema: that is what
+/// the host, the connection's settings and `schema/*.yaml` are for.
+const REFUSED: &[(&[&str], &str)] = &[
+    (
+        &["begin", "start", "commit", "end", "rollback", "savepoint", "release", "abort"],
+        "several statements are one transaction; say transaction: false in the front matter where they should not be",
+    ),
+    (
+        &["create", "alter", "drop", "truncate", "rename", "grant", "revoke", "reindex", "vacuum"],
+        "declare tables in schema/*.yaml: the Hub changes the database when a release is applied",
+    ),
+    (&["attach", "detach", "pragma", "set", "reset", "discard", "use", "lock", "copy", "load", "do", "call"], "it acts on more than rows"),
+];
+
+/// Statements of a logic.
+const STATEMENTS_MAX: usize = 50;
+
+pub(super) fn read<'f>(file: &'f File<'f>, text: &str, known: &Known) -> Option<DraftLogic<'f>> {
+    let (front, sql, first_line) = split_front_matter(file, text)?;
+    // The file's lines keep their numbers: the opening line becomes an empty one.
+    let root = match node::parse(&format!("\n{front}")) {
+        Ok(root) => root,
+        Err(error) => {
+            file.error(error.span, Check::Syntax, format!("the front matter cannot be read: {}", error.message));
+            return None;
+        }
+    };
+    let map = file.map(&root, &keys::SQL_LOGIC)?;
+    if let Some(entry) = map.entry("publish") {
+        let hint = "leave \"publish\" out";
+        file.error_hint(entry.span, Check::Unsupported, "events are not supported by this version", hint);
+    }
+    let params = logics::params(file, &map);
+    for param in params.iter().filter(|param| SYSTEM_VARIABLES.contains(&param.param.name.as_str())) {
+        file.error(param.span, Check::InvalidName, format!(":{} is a system variable; give the param another name", param.param.name));
+    }
+    let places = Places { sql, first_line };
+    let statements = statements(file, &places, &params, &front_place(&map.span));
+    let many = statements.len() > 1;
+    let transaction = map.get("transaction").and_then(|node| file.boolean(node)).unwrap_or(many);
+    let logic = ProjectLogic {
+        path: file.path.to_owned(),
+        description: DraftLogic::description(file, &map),
+        rules: Vec::new(),
+        params: params.into_iter().map(|param| param.param).collect(),
+        connection: logics::connection(file, &map, known),
+        transaction: if transaction { TransactionMode::Required } else { TransactionMode::None },
+        timeout: logics::timeout(file, &map).unwrap_or(SQL_TIMEOUT),
+        source: LogicSource::Sql(SqlBody { statements: statements.into_iter().map(|statement| statement.text).collect() }),
+    };
+    Some(DraftLogic::new(file, &map, logic))
+}
+
+const fn front_place(span: &Span) -> Span {
+    Span { width: 0, ..*span }
+}
+
+/// The front matter, the SQL, and the line that the SQL begins in.
+fn split_front_matter<'t>(file: &File<'_>, text: &'t str) -> Option<(&'t str, &'t str, u32)> {
+    let mut lines = text.split_inclusive('\n');
+    let first = lines.next().unwrap_or_default();
+    if first.trim_end() != "---" {
+        let hint = "begin with a line ---, then for example auth: public, then another line ---";
+        file.error_hint(Span::START, Check::FrontMatter, "a SQL logic begins with its front matter", hint);
+        return None;
+    }
+    let mut end = first.len();
+    for (line, number) in lines.zip(2..) {
+        if line.trim_end() == "---" {
+            return Some((&text[first.len()..end], &text[end + line.len()..], number + 1));
+        }
+        end += line.len();
+    }
+    file.error_hint(Span::START, Check::FrontMatter, "the front matter has no end", "close it with a line --- before the SQL");
+    None
+}
+
+/// From offsets in the SQL to places in the file.
+struct Places<'t> {
+    sql: &'t str,
+    first_line: u32,
+}
+
+impl Places<'_> {
+    fn span(&self, offset: usize, width: usize) -> Span {
+        let before = &self.sql[..offset];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Span {
+            line: self.first_line + count(before.matches('\n').count()),
+            column: count(before[line_start..].chars().count()) + 1,
+            width: count(width),
+        }
+    }
+}
+
+fn statements(file: &File<'_>, places: &Places<'_>, params: &[DraftParam], front: &Span) -> Vec<Statement> {
+    let statements = match statement::split(places.sql) {
+        Ok(statements) => statements,
+        Err(error) => {
+            file.error(places.span(error.offset, 1), Check::Sql, error.to_string());
+            return Vec::new();
+        }
+    };
+    if statements.is_empty() {
+        file.error(*front, Check::Sql, "there is no statement behind the front matter");
+    }
+    if statements.len() > STATEMENTS_MAX {
+        let message = format!("a logic has at most {STATEMENTS_MAX} statements; this one has {}", statements.len());
+        file.error(*front, Check::TooMany, message);
+    }
+    for statement in &statements {
+        let word = statement::first_word(&statement.text);
+        if let Some((_, hint)) = REFUSED.iter().find(|(words, _)| words.contains(&word.as_str())) {
+            let span = places.span(statement.offset, 0);
+            file.error_hint(span, Check::Sql, format!("a logic cannot use {}", word.to_uppercase()), *hint);
+        }
+        for placeholder in &statement.placeholders {
+            check_placeholder(file, places, statement, placeholder, params);
+        }
+    }
+    let used = |name: &str| statements.iter().flat_map(|statement| &statement.placeholders).any(|used| used.name == name);
+    for param in params.iter().filter(|param| !used(&param.param.name)) {
+        let name = &param.param.name;
+        let hint = format!("write :{name} in the SQL, or leave the param out");
+        file.warning(param.span, Check::UnusedParam, format!("the param {name:?} is used in no statement"), hint);
+    }
+    statements
+}
+
+fn check_placeholder(file: &File<'_>, places: &Places<'_>, statement: &Statement, placeholder: &Placeholder, params: &[DraftParam]) {
+    let name = placeholder.name.as_str();
+    let declared = || params.iter().map(|param| param.param.name.as_str());
+    if declared().any(|param| param == name) || SYSTEM_VARIABLES.contains(&name) {
+        return;
+    }
+    let span = places.span(statement.offset + placeholder.range.start, placeholder.range.len());
+    if name == "event" || name.starts_with("event.") {
+        file.error(span, Check::Unsupported, format!(":{name} is not supported by this version: there are no events yet"));
+        return;
+    }
+    let message = format!(":{name} is neither a param nor a system variable");
+    file.unknown(span, Check::UnknownPlaceholder, message, name, declared().chain(SYSTEM_VARIABLES.iter().copied()));
+}

@@ -1,0 +1,207 @@
+//! `logics/**/NAME/logic.yaml`: the manifest of a component.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    ComponentSource, Language, LogicSource, ProjectLogic, WasmSource,
+    decode::{File, Map, Word},
+    diagnostic::Check,
+    keys,
+    logics::{self, DraftLogic, Known, check_ceiling},
+    node::{Node, Yaml},
+};
+use crate::{
+    limit::InvocationLimits,
+    logic::{Grants, SqlGrant, TransactionMode, Verb},
+    name::check_secret,
+    quantity::{Bytes, Millis},
+};
+
+pub(super) fn read<'f>(file: &'f File<'f>, root: &Node, known: &Known) -> Option<DraftLogic<'f>> {
+    let map = file.map(root, &keys::WASM_LOGIC)?;
+    let component = map.get("component").and_then(|node| component(file, node));
+    if let Some(node) = map.get("instances").filter(|node| !matches!(&node.yaml, Yaml::Text(text) if text == "fresh")) {
+        let message = "only fresh instances are supported by this version: every call gets a new one";
+        file.error_hint(node.span, Check::Unsupported, message, "leave \"instances\" out");
+    }
+    let (limits, timeout) = limits(file, &map);
+    let transaction = map
+        .get("transaction")
+        .and_then(|node| file.word(node, &["none", "required"], &[TransactionMode::None, TransactionMode::Required]));
+    let logic = ProjectLogic {
+        path: file.path.to_owned(),
+        description: DraftLogic::description(file, &map),
+        rules: Vec::new(),
+        params: logics::params(file, &map).into_iter().map(|param| param.param).collect(),
+        connection: logics::connection(file, &map, known),
+        transaction: transaction.unwrap_or(TransactionMode::None),
+        timeout,
+        source: LogicSource::Wasm(Box::new(WasmSource {
+            // Without a component there is an error, and no project.
+            component: component.unwrap_or(ComponentSource::Path(String::new())),
+            dir: file.path.strip_suffix("/logic.yaml").unwrap_or(file.path).to_owned(),
+            grants: map.get("grants").map(|node| grants(file, node, known)).unwrap_or_default(),
+            limits,
+        })),
+    };
+    Some(DraftLogic::new(file, &map, logic))
+}
+
+fn component(file: &File<'_>, node: &Node) -> Option<ComponentSource> {
+    let map = file.map(node, &keys::COMPONENT)?;
+    let forms = ["path", "build", "command"].into_iter().filter_map(|key| map.entry(key)).collect::<Vec<_>>();
+    let hint = "for example component: {build: rust}, {path: x.wasm} or {command: \"make\", output: x.wasm}";
+    match forms.as_slice() {
+        [] => {
+            file.error_hint(node.span, Check::MissingKey, "a component needs one of \"path\", \"build\" and \"command\"", hint);
+            return None;
+        }
+        [_] => {}
+        [_, second, ..] => {
+            let message = "a component has one of \"path\", \"build\" and \"command\", not several";
+            file.error_hint(second.span, Check::Conflict, message, hint);
+            return None;
+        }
+    }
+    if let (Some(entry), None) = (map.entry("output"), map.get("command")) {
+        file.error(entry.span, Check::Conflict, "\"output\" goes with \"command\" only");
+    }
+    if let Some(node) = map.get("path") {
+        return inner_path(file, node).map(ComponentSource::Path);
+    }
+    if let Some(node) = map.get("build") {
+        if let Yaml::Text(text) = &node.yaml
+            && matches!(text.as_str(), "python" | "c")
+        {
+            let message = format!("building {text} is not supported by this version");
+            file.error_hint(node.span, Check::Unsupported, message, "build it with a command: {command: …, output: …}");
+            return None;
+        }
+        return file.word(node, keys::LANGUAGES, &[Language::Rust, Language::Js, Language::Ts]).map(ComponentSource::Build);
+    }
+    let Some(output) = map.get("output") else {
+        file.error_hint(map.span, Check::MissingKey, "a command needs \"output\": the file that it leaves", hint);
+        return None;
+    };
+    let command = file.text(map.get("command")?)?.text;
+    Some(ComponentSource::Command { command, output: inner_path(file, output)? })
+}
+
+/// A path that stays in the logic's folder.
+fn inner_path(file: &File<'_>, node: &Node) -> Option<String> {
+    let word = file.text(node)?;
+    let inside = !word.text.is_empty()
+        && !word.text.contains(['\\', '\0', ':'])
+        && word.text.split('/').all(|part| !part.is_empty() && part != "..");
+    if !inside {
+        file.error(word.span, Check::InvalidValue, "the path must lie in the logic's folder, written with / and without ..");
+    }
+    inside.then_some(word.text)
+}
+
+fn grants(file: &File<'_>, node: &Node, known: &Known) -> Grants {
+    let Some(map) = file.map(node, &keys::GRANTS) else { return Grants::default() };
+    for entry in keys::LATER_GRANTS.iter().filter_map(|key| map.entry(key)) {
+        let message = format!("the grant {:?} is not supported by this version", entry.key);
+        file.error_hint(entry.span, Check::Unsupported, message, "sql, secrets and config are");
+    }
+    let sql = map.get("sql").map(|node| file.list(node)).unwrap_or_default();
+    let secret = |word: &Word| file.check_name(&word.text, word.span, check_secret);
+    let words = |key| map.get(key).map(|node| file.texts(node)).unwrap_or_default();
+    let config = |word: &Word| {
+        let is_known = known.config.contains(&word.text);
+        if !is_known {
+            let message = format!("there is no configuration value {:?} in santokit.yaml", word.text);
+            file.unknown(word.span, Check::UnknownConfig, message, &word.text, known.config.iter().map(String::as_str));
+        }
+        is_known
+    };
+    Grants {
+        sql: sql.iter().filter_map(|node| sql_grant(file, node, known)).collect(),
+        secrets: words("secrets").into_iter().filter(secret).map(|word| word.text).collect(),
+        config: words("config").into_iter().filter(config).map(|word| word.text).collect(),
+    }
+}
+
+fn sql_grant(file: &File<'_>, node: &Node, known: &Known) -> Option<SqlGrant> {
+    let map = file.map(node, &keys::SQL_GRANT)?;
+    let connection = logics::connection(file, &map, known);
+    let verbs = [Verb::Select, Verb::Insert, Verb::Update, Verb::Delete];
+    let mut tables = BTreeMap::new();
+    for entry in file.names(map.get("tables")?) {
+        check_table(file, &connection, &Word { text: entry.key.clone(), span: entry.span }, known);
+        let list = file.list(&entry.value);
+        if list.is_empty() && matches!(&entry.value.yaml, Yaml::List(_) | Yaml::Null) {
+            let hint = "name at least one of select, insert, update and delete, or leave the table out";
+            file.error_hint(entry.span, Check::InvalidValue, format!("nothing is granted on {:?}", entry.key), hint);
+        }
+        let granted: BTreeSet<Verb> = list.iter().filter_map(|node| file.word(node, keys::VERBS, &verbs)).collect();
+        tables.insert(entry.key.clone(), granted);
+    }
+    Some(SqlGrant { connection, tables })
+}
+
+fn check_table(file: &File<'_>, connection: &str, table: &Word, known: &Known) {
+    let Some(schema) = known.connections.get(connection) else { return };
+    if schema.tables.contains_key(&table.text) {
+        return;
+    }
+    let message = format!("there is no table {:?} on connection {connection:?}", table.text);
+    match known.connections.iter().find(|(_, schema)| schema.tables.contains_key(&table.text)) {
+        Some((other, _)) => {
+            file.error_hint(table.span, Check::UnknownTable, message, format!("it is on connection {other:?}"));
+        }
+        None => file.unknown(table.span, Check::UnknownTable, message, &table.text, schema.tables.keys().map(String::as_str)),
+    }
+}
+
+/// The limits, and the wall time, which can stand in either place.
+fn limits(file: &File<'_>, map: &Map<'_>) -> (InvocationLimits, Millis) {
+    let mut limits = InvocationLimits::default();
+    let top = logics::timeout(file, map);
+    if let Some(inner) = map.get("limits").and_then(|node| file.map(node, &keys::LIMITS)) {
+        let ceiling = InvocationLimits::ceiling();
+        let inner_timeout = logics::timeout(file, &inner);
+        if let (Some(top), Some(timeout), Some(entry)) = (top, inner_timeout, inner.entry("timeout"))
+            && top != timeout
+        {
+            let message = format!("the wall time is {timeout} here and {top} under \"timeout\" of the logic");
+            file.error_hint(entry.span, Check::Conflict, message, "say it in one place");
+        }
+        limits.timeout = inner_timeout.unwrap_or(limits.timeout);
+        time(file, &inner, "cpu", &mut limits.cpu, ceiling.cpu);
+        size(file, &inner, "memory", &mut limits.memory, ceiling.memory);
+        size(file, &inner, "sqlBytes", &mut limits.sql_bytes, ceiling.sql_bytes);
+        size(file, &inner, "output", &mut limits.output, ceiling.output);
+        size(file, &inner, "logBytes", &mut limits.log_bytes, ceiling.log_bytes);
+        count(file, &inner, "hostCalls", &mut limits.host_calls, ceiling.host_calls);
+        count(file, &inner, "sqlRows", &mut limits.sql_rows, ceiling.sql_rows);
+        count(file, &inner, "httpRequests", &mut limits.http_requests, ceiling.http_requests);
+    }
+    limits.timeout = top.unwrap_or(limits.timeout);
+    let timeout = limits.timeout;
+    (limits, timeout)
+}
+
+fn time(file: &File<'_>, map: &Map<'_>, key: &'static str, limit: &mut Millis, ceiling: Millis) {
+    let Some(node) = map.get(key) else { return };
+    let Some(value) = file.quantity::<Millis>(node) else { return };
+    check_ceiling(file, node.span, key, value > ceiling, value == Millis(0), &ceiling.to_string());
+    *limit = value;
+}
+
+fn size(file: &File<'_>, map: &Map<'_>, key: &'static str, limit: &mut Bytes, ceiling: Bytes) {
+    let Some(node) = map.get(key) else { return };
+    let Some(value) = file.quantity::<Bytes>(node) else { return };
+    // Without a byte to read or to log a logic can run; without memory or an answer it cannot.
+    let needed = matches!(key, "memory" | "output");
+    check_ceiling(file, node.span, key, value > ceiling, needed && value == Bytes(0), &ceiling.to_string());
+    *limit = value;
+}
+
+fn count(file: &File<'_>, map: &Map<'_>, key: &'static str, limit: &mut u64, ceiling: u64) {
+    let Some(node) = map.get(key) else { return };
+    let Some(value) = file.whole(node) else { return };
+    check_ceiling(file, node.span, key, value > ceiling, false, &ceiling.to_string());
+    *limit = value;
+}
