@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Migrations run within an apply.
-const ANSWER_MAX: Duration = Duration::from_secs(600);
+const ANSWER_MAX: Duration = Duration::from_mins(10);
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// One Hub, one operator.
@@ -148,12 +148,11 @@ async fn answered(response: Response) -> anyhow::Result<Response> {
         return Ok(response);
     }
     let bytes = response.bytes().await.unwrap_or_default();
-    let failure = match serde_json::from_slice::<Body>(&bytes) {
-        Ok(body) => Failure::from_body(body.error),
-        Err(_) => {
-            let exit = if status.is_server_error() { Exit::Unreachable } else { Exit::Failed };
-            Failure::new(exit, format!("the Hub answered {status}")).hint("check that the address is the one of a Hub")
-        }
+    let failure = if let Ok(body) = serde_json::from_slice::<Body>(&bytes) {
+        Failure::from_body(body.error)
+    } else {
+        let exit = if status.is_server_error() { Exit::Unreachable } else { Exit::Failed };
+        Failure::new(exit, format!("the Hub answered {status}")).hint("check that the address is the one of a Hub")
     };
     Err(failure.into())
 }

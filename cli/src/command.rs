@@ -116,7 +116,7 @@ pub async fn run(arguments: Arguments, terminal: Terminal) -> anyhow::Result<()>
     };
     let shell = Shell { terminal, dir: std::path::absolute(dir)? };
     match arguments.command {
-        Command::Init(options) => init::run(&options, &shell).await,
+        Command::Init(options) => init::run(&options, &shell),
         Command::Dev(options) => dev::run(options, &shell).await,
         Command::Check(options) => check::run(&options, &shell),
         Command::Apply(options) => apply::run(&options, &shell).await,

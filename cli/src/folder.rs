@@ -13,12 +13,10 @@ use anyhow::Context as _;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use santokit_core::{
     component::{self, ComponentError, Inspection},
-    logic::{Body, Logic, WasmBody},
     project::{
-        self, ComponentSource, Diagnostic, Language as Named, LogicSource, Project, ProjectLogic, SourceTree, WasmSource,
-        is_project_file,
+        self, BuiltComponent, ComponentSource, Diagnostic, Language as Named, LogicSource, Project, SourceTree, WasmSource, is_project_file,
     },
-    release::{Digest, FORMAT, Manifest, VERSION},
+    release::{Digest, Manifest},
 };
 
 use crate::{
@@ -125,7 +123,7 @@ impl Folder {
     /// Reads and checks the project.
     pub fn parse(&self) -> anyhow::Result<Result<Project, Vec<Diagnostic>>> {
         let mut files = SourceTree::new();
-        self.read(&self.root, "", 0, &mut files)?;
+        read_dir(&self.root, "", 0, &mut files)?;
         Ok(project::parse(&files))
     }
 
@@ -134,48 +132,30 @@ impl Folder {
         Ok(self.parse()?.map_err(NotReady::Findings)?)
     }
 
-    fn read(&self, dir: &Path, prefix: &str, depth: usize, files: &mut SourceTree) -> anyhow::Result<()> {
-        let shown = || format!("cannot read {}", dir.display());
-        for entry in fs::read_dir(dir).with_context(shown)? {
-            let entry = entry.with_context(shown)?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            let path = format!("{prefix}{name}");
-            let kind = entry.file_type().with_context(shown)?;
-            if kind.is_dir() {
-                if depth < DEPTH_MAX && !name.starts_with('.') && !FOREIGN.contains(&name.as_str()) {
-                    self.read(&entry.path(), &format!("{path}/"), depth + 1, files)?;
-                }
-            } else if is_project_file(&path) && entry.path().is_file() {
-                files.insert(path, read_bounded(&entry.path())?);
-            }
-        }
-        Ok(())
-    }
-
     /// Checks the project, builds what changed, and puts a release together.
     pub async fn candidate(&self, progress: Progress<'_>) -> anyhow::Result<Candidate> {
         let project = self.project()?;
-        let jobs: Vec<(&String, &ProjectLogic, &WasmSource)> = project
+        let jobs: Vec<(&String, &WasmSource)> = project
             .logics
             .iter()
             .filter_map(|(name, logic)| match &logic.source {
-                LogicSource::Wasm(source) => Some((name, logic, &**source)),
+                LogicSource::Wasm(source) => Some((name, &**source)),
                 LogicSource::Sql(_) => None,
             })
             .collect();
-        let parts: Vec<Part> = stream::iter(jobs.into_iter().map(|(name, _, source)| self.part(name, source, progress)))
+        let parts: Vec<Part> = stream::iter(jobs.into_iter().map(|(name, source)| self.part(name, source, progress)))
             .buffer_unordered(BUILDS_AT_ONCE)
             .try_collect()
             .await?;
-        let mut bodies = BTreeMap::new();
+        let mut components = BTreeMap::new();
         let (mut blobs, mut built) = (BTreeMap::new(), Vec::new());
         for part in parts {
             blobs.insert(part.digest, part.wasm);
             built.extend(part.report);
-            bodies.insert(part.name, part.body);
+            components.insert(part.name, part.component);
         }
         built.sort_by(|a, b| a.logic.cmp(&b.logic));
-        let manifest = manifest(&project, &bodies);
+        let manifest = project.manifest(&components)?;
         let digest = manifest.digest()?;
         Ok(Candidate { project, manifest, digest, blobs, built })
     }
@@ -205,16 +185,14 @@ impl Folder {
             progress(&format!("{name}: built in {}", took(built.elapsed)));
             Report { logic: name.to_owned(), language: built.language, size_bytes, elapsed: built.elapsed }
         });
-        let body = WasmBody {
-            component: digest.to_string(),
+        let component = BuiltComponent {
+            digest: digest.clone(),
             size_bytes,
             language: built.language.to_owned(),
             imports: inspection.imports.clone(),
-            grants: source.grants.clone(),
-            limits: source.limits.clone(),
             sbom: None,
         };
-        Ok(Part { name: name.to_owned(), digest, wasm: Arc::new(built.wasm), body, report })
+        Ok(Part { name: name.to_owned(), digest, wasm: Arc::new(built.wasm), component, report })
     }
 }
 
@@ -248,38 +226,8 @@ struct Part {
     name: String,
     digest: Digest,
     wasm: Arc<Vec<u8>>,
-    body: WasmBody,
+    component: BuiltComponent,
     report: Option<Report>,
-}
-
-fn manifest(project: &Project, bodies: &BTreeMap<String, WasmBody>) -> Manifest {
-    let logics = project.logics.iter().filter_map(|(name, logic)| {
-        let body = match &logic.source {
-            LogicSource::Sql(sql) => Body::Sql(sql.clone()),
-            LogicSource::Wasm(_) => Body::Wasm(Box::new(bodies.get(name)?.clone())),
-        };
-        let logic = Logic {
-            description: logic.description.clone(),
-            rules: logic.rules.clone(),
-            params: logic.params.clone(),
-            connection: logic.connection.clone(),
-            transaction: logic.transaction,
-            timeout: logic.timeout,
-            body,
-        };
-        Some((name.clone(), logic))
-    });
-    Manifest {
-        format: FORMAT,
-        project: project.name.clone(),
-        minimum_bridge: VERSION.to_owned(),
-        default_connection: project.default_connection.clone(),
-        connections: project.connections.clone(),
-        permissions: project.permissions.clone(),
-        logics: logics.collect(),
-        config: project.config.clone(),
-        envs: project.envs.clone(),
-    }
 }
 
 fn spec(source: &ComponentSource) -> BuildSpec {
@@ -294,6 +242,24 @@ fn spec(source: &ComponentSource) -> BuildSpec {
             BuildSpec::Command { command: command.clone(), output: output.into() }
         }
     }
+}
+
+fn read_dir(dir: &Path, prefix: &str, depth: usize, files: &mut SourceTree) -> anyhow::Result<()> {
+    let shown = || format!("cannot read {}", dir.display());
+    for entry in fs::read_dir(dir).with_context(shown)? {
+        let entry = entry.with_context(shown)?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let path = format!("{prefix}{name}");
+        let kind = entry.file_type().with_context(shown)?;
+        if kind.is_dir() {
+            if depth < DEPTH_MAX && !name.starts_with('.') && !FOREIGN.contains(&name.as_str()) {
+                read_dir(&entry.path(), &format!("{path}/"), depth + 1, files)?;
+            }
+        } else if is_project_file(&path) && entry.path().is_file() {
+            files.insert(path, read_bounded(&entry.path())?);
+        }
+    }
+    Ok(())
 }
 
 fn read_bounded(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -16,6 +16,7 @@ use crate::failure::{self, Failure};
 
 /// Where and how a command writes.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked alone")]
 pub struct Terminal {
     json: bool,
     quiet: bool,

@@ -122,6 +122,7 @@ fn exporter(service: &'static str) -> anyhow::Result<Option<SdkTracerProvider>> 
 }
 
 /// Writes one line for each event, with the fields of the spans that it is in.
+#[expect(clippy::struct_excessive_bools, reason = "each is asked alone")]
 struct Lines {
     json: bool,
     colours: bool,

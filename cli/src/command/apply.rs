@@ -22,6 +22,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Flags of `stk apply`.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = "Example:\n  stk apply --env prod --dry-run\n  stk apply --env prod --accept-grants")]
 pub struct Options {
     /// The Hub, project and env.

@@ -26,7 +26,8 @@ pub fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
         }
         Err(findings) => (findings, None),
     };
-    let is_ok = summary.is_some() && !has_errors(&findings) && !(options.strict && !findings.is_empty());
+    let is_clean = if options.strict { findings.is_empty() } else { !has_errors(&findings) };
+    let is_ok = summary.is_some() && is_clean;
     let terminal = shell.terminal;
     if terminal.is_json() {
         terminal.answer(&json!({"ok": is_ok, "diagnostics": findings}), |_| {});

@@ -49,7 +49,7 @@ const FILES: [(&str, &str); 6] = [
 const GITIGNORE: &str = ".stk/\ntarget/\nnode_modules/\n";
 
 /// Runs it.
-pub async fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
+pub fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
     let root = options.name.as_ref().map_or_else(|| shell.dir.clone(), |name| shell.dir.join(name));
     let name = root.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_lowercase();
     check_label("the project's name", &name)

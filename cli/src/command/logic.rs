@@ -226,15 +226,14 @@ async fn invoke(options: &Invoke, shell: &Shell) -> anyhow::Result<()> {
     let path = format!("logics/{}", options.name);
     // A trace is this process's own: the log of a running `stk dev` is in its terminal.
     let running = if options.trace { None } else { Announced::of(&folder) };
-    let answered: Answered = match running {
-        Some(running) => running.call_as(&options.roles, &path, &params).await?,
-        None => {
-            let project = folder.project().map_err(|error| explain(error, shell.terminal))?;
-            logic_named(&project, &options.name)?;
-            dev::run::once(folder, &options.roles, &path, &params, shell.terminal)
-                .await
-                .map_err(|error| explain(error, shell.terminal))?
-        }
+    let answered: Answered = if let Some(running) = running {
+        running.call_as(&options.roles, &path, &params).await?
+    } else {
+        let project = folder.project().map_err(|error| explain(error, shell.terminal))?;
+        logic_named(&project, &options.name)?;
+        dev::run::once(folder, &options.roles, &path, &params, shell.terminal)
+            .await
+            .map_err(|error| explain(error, shell.terminal))?
     };
     answered.show(shell)
 }

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     path::{Path, PathBuf},
 };
 
@@ -137,13 +137,13 @@ fn signed_release(answer: &Json) -> anyhow::Result<SignedRelease> {
 async fn verify(options: &Verify, shell: &Shell) -> anyhow::Result<()> {
     let is_id = Kind::Release.is_valid(&options.release);
     let hub = if is_id { Some(shell.hub(&options.target)?) } else { None };
-    let signed = match &hub {
-        Some((hub, context)) => signed_release(&hub.get(&["v1", "projects", context.project()?, "releases", &options.release]).await?)?,
-        None => {
-            let text = std::fs::read(&options.release).with_context(|| format!("cannot read {}", options.release))?;
-            signed_release(&serde_json::from_slice(&text).context("the file is no signed release")?)?
-        }
+    let answer: Json = if let Some((hub, context)) = &hub {
+        hub.get(&["v1", "projects", context.project()?, "releases", &options.release]).await?
+    } else {
+        let text = std::fs::read(&options.release).with_context(|| format!("cannot read {}", options.release))?;
+        serde_json::from_slice(&text).context("the file is no signed release")?
     };
+    let signed = signed_release(&answer)?;
     let keys = match (&hub, options.keys.is_empty()) {
         (Some((hub, _)), true) => {
             shell.terminal.warn("no --key: the keys come from the Hub itself, which proves that nothing was damaged, not who signed");
@@ -165,9 +165,10 @@ async fn verify(options: &Verify, shell: &Shell) -> anyhow::Result<()> {
     };
     if let Some((hub, context)) = &hub {
         for digest in release.manifest.components() {
-            if !blobs.contains_key(&digest) {
-                let bytes = hub.bytes(&["v1", "projects", context.project()?, "blobs", digest.as_str()]).await?;
-                blobs.insert(digest, bytes);
+            if let Entry::Vacant(missing) = blobs.entry(digest) {
+                let path = ["v1", "projects", context.project()?, "blobs", missing.key().as_str()];
+                let bytes = hub.bytes(&path).await?;
+                missing.insert(bytes);
             }
         }
     }

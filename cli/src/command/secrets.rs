@@ -48,7 +48,7 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
             let (hub, context) = shell.hub(&target)?;
             let given = from_env.as_deref().map(|variable| {
                 std::env::var(variable)
-                    .map_err(|_| crate::failure::Failure::usage(format!("the variable {variable} is not set")))
+                    .map_err(|_| anyhow::Error::from(crate::failure::Failure::usage(format!("the variable {variable} is not set"))))
             });
             let is_piped = given.is_none();
             let value = secret_text(given.transpose()?, is_piped, "the secret's value", "--from-env VARIABLE")?;

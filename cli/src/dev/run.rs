@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Compiling a large component for the first time takes seconds.
-const SWAP_MAX: Duration = Duration::from_secs(120);
+const SWAP_MAX: Duration = Duration::from_mins(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// What the command line says.

@@ -129,7 +129,7 @@ async fn load_sql(
     text: &str,
     bar: &indicatif::ProgressBar,
 ) -> anyhow::Result<u64> {
-    // The developer's own file, run on the developer's own database.
+    #[expect(clippy::disallowed_methods, reason = "the developer's own file, run on the developer's own database")]
     let script = sqlx::raw_sql(AssertSqlSafe(text));
     let mut rows = 0;
     let mut results = script.execute_many(&mut **transaction);

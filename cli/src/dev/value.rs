@@ -114,7 +114,6 @@ pub fn new_id(generate: Generate) -> anyhow::Result<Cell> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use serde_json::json;
 
     use super::*;

@@ -18,7 +18,7 @@ use crate::folder::FOREIGN;
 /// A save is over when nothing happened for this long.
 const QUIET: Duration = Duration::from_millis(80);
 /// Even if something writes all the time.
-const BURST_MAX: Duration = Duration::from_millis(1000);
+const BURST_MAX: Duration = Duration::from_secs(1);
 const FOLDERS_MAX: usize = 5000;
 
 /// A watched project folder.
@@ -81,8 +81,7 @@ impl Watch {
 
 fn matters(event: &Event, root: &Path) -> bool {
     let kind = match event.kind {
-        EventKind::Access(_) => false,
-        EventKind::Modify(ModifyKind::Metadata(_)) => false,
+        EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(_)) => false,
         EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Other => true,
     };
     kind && (event.paths.is_empty() || event.paths.iter().any(|path| is_own(path.strip_prefix(root).unwrap_or(path))))
@@ -92,7 +91,7 @@ fn is_own(path: &Path) -> bool {
     let foreign = path.components().any(|part| matches!(part, Component::Normal(name) if is_foreign(name.to_str().unwrap_or_default())));
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     // Editors' and tools' own files; a lock file is written by the build itself.
-    let by_tools = name.ends_with('~') || name.ends_with(".swp") || name == "4913" || name == "Cargo.lock";
+    let by_tools = name.ends_with('~') || path.extension().is_some_and(|extension| extension == "swp") || name == "4913" || name == "Cargo.lock";
     !foreign && !by_tools
 }
 
@@ -102,7 +101,6 @@ fn is_foreign(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     #[tokio::test]
