@@ -25,17 +25,20 @@ use crate::{
 const HANDLES_MAX: usize = 1_024;
 
 /// A guest's connection.
-pub(crate) struct ConnectionHandle(pub(crate) ConnectionId);
+#[expect(unreachable_pub, reason = "the generated bindings re-export the handles, so they cannot be pub(crate)")]
+pub struct ConnectionHandle(pub(crate) ConnectionId);
 
 /// A guest's transaction; `open` until it is committed or rolled back.
-pub(crate) struct TransactionHandle {
+#[expect(unreachable_pub, reason = "as ConnectionHandle")]
+pub struct TransactionHandle {
     pub(crate) id: TransactionId,
     pub(crate) connection: ConnectionId,
     pub(crate) open: bool,
 }
 
 /// A guest's cursor.
-pub(crate) struct CursorHandle {
+#[expect(unreachable_pub, reason = "as ConnectionHandle")]
+pub struct CursorHandle {
     pub(crate) id: CursorId,
     pub(crate) columns: Vec<santokit_core::value::Column>,
 }
