@@ -18,8 +18,10 @@ use serde_json::{Map, Value as Json, value::RawValue};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
+    call::CallContext,
     config::BridgeConfig,
     edge::auth::{self, Credential, Hints, Pinned},
+    generation::Generation,
     metrics::Metrics,
     release::EnvSlot,
 };
@@ -67,11 +69,25 @@ impl App {
         auth::identify(&self.slots, credential, hints)
     }
 
-    /// Runs a call.
+    /// Runs a call on the generation that it has pinned.
     pub async fn call(&self, call: Call) -> Outcome<Box<RawValue>> {
-        let Call { pinned, name, params, request_id } = call;
-        let _ = (params, request_id);
-        Err(unknown_logic(pinned.actor.kind, &name, pinned.generation.logics.keys().cloned()))
+        let Call { pinned: Pinned { actor, generation }, name, params, request_id } = call;
+        let kind = actor.kind;
+        let unknown = || unknown_logic(kind, &name, &generation);
+        let Some(entry) = generation.logics.get(&name) else { return Err(unknown()) };
+        let context = CallContext {
+            request_id,
+            project: generation.env.project.clone(),
+            env: generation.env.env.clone(),
+            release_id: generation.release_id.clone(),
+            actor,
+            databases: generation.databases.clone(),
+            schemas: generation.schemas.clone(),
+            config: generation.config.clone(),
+            secrets: generation.runtime.load().secrets.clone(),
+            metrics: self.metrics.clone(),
+        };
+        entry.call(context, params, unknown).await
     }
 
     /// Notes that the Bridge is ending: `/readyz` says so, and load balancers stop sending.
@@ -89,21 +105,24 @@ impl App {
         let now = Instant::now();
         for slot in self.slots.iter() {
             self.metrics.standing(&slot.report(now));
+            for (name, database) in slot.generation().iter().flat_map(|generation| generation.databases.iter()) {
+                let (active, idle) = database.pool_use();
+                self.metrics.pool(&slot.name, name, active, idle);
+            }
         }
         self.metrics.render()
     }
 }
 
 /// The answer where there is no such logic, or where an end user or anonymous caller may not know of it.
-pub fn unknown_logic(kind: ActorKind, sent: &str, known: impl IntoIterator<Item = String>) -> Box<Problem> {
+fn unknown_logic(kind: ActorKind, sent: &str, generation: &Generation) -> Box<Problem> {
     match kind {
         // The same as for a logic that exists and that no public rule allows.
         ActorKind::Anonymous => Problem::new(Code::Unauthorized, "this needs a credential"),
         ActorKind::User => Problem::new(Code::NotFound, "there is no such logic"),
         ActorKind::ApiKey | ActorKind::System => {
-            let known: Vec<String> = known.into_iter().collect();
             let problem = Problem::new(Code::NotFound, "there is no such logic");
-            match name::nearest(sent, known.iter().map(String::as_str)) {
+            match name::nearest(sent, generation.logics.keys().map(String::as_str)) {
                 Some(near) => problem.hint(format!("did you mean {near}?")),
                 None => problem,
             }

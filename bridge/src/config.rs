@@ -14,6 +14,7 @@ use santokit_core::{
     seal::SealKey,
     wire::WAIT_SECONDS_MAX,
 };
+use santokit_wasm::SandboxConfig;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de};
 
@@ -58,8 +59,8 @@ pub struct BridgeConfig {
     pub response_limit: usize,
     /// Requests served at once; one more is refused with 429.
     pub concurrent_requests: NonZeroUsize,
-    /// How many instances of components can be alive at once.
-    pub sandbox_instances: u32,
+    /// How components are run.
+    pub sandbox: SandboxConfig,
     /// `STK_BRIDGE_…` variables that mean nothing to this version.
     pub ignored: Vec<String>,
 }
@@ -90,6 +91,9 @@ macro_rules! settings {
         pub struct Settings { $($(#[$doc])* pub $field: Option<Text>,)* }
 
         impl Settings {
+            /// Every variable, in the order of the reference.
+            pub const VARIABLES: &[&str] = &[$($variable),*];
+
             /// Sets the field of an environment variable; false where there is none.
             fn set(&mut self, variable: &str, text: &str) -> bool {
                 match variable {
@@ -149,8 +153,12 @@ settings! {
     response_limit = "STK_BRIDGE_RESPONSE_LIMIT",
     /// [`BridgeConfig::concurrent_requests`], default 10000.
     concurrent_requests = "STK_BRIDGE_CONCURRENT_REQUESTS",
-    /// [`BridgeConfig::sandbox_instances`], default 256.
+    /// Instances of components alive at once, default 64 for each core and at least 256.
     sandbox_instances = "STK_BRIDGE_SANDBOX_INSTANCES",
+    /// Largest memory of one invocation, whatever its manifest says, default 256MiB.
+    sandbox_memory = "STK_BRIDGE_SANDBOX_MEMORY",
+    /// Components compiled at once, default 1.
+    sandbox_compiles = "STK_BRIDGE_SANDBOX_COMPILES",
 }
 
 impl BridgeConfig {
@@ -213,6 +221,7 @@ impl Settings {
                 &format!("must be between 1 and the number of trustedKeys ({}): list the public keys of who signs releases", trusted.len()),
             );
         }
+        let sandbox = SandboxConfig::default();
         let config = BridgeConfig {
             id: check.value("id", self.id, Kind::Bridge.generate(), bridge_id),
             listen: check.value("listen", self.listen, SocketAddr::from(([127, 0, 0, 1], 8080)), address),
@@ -240,7 +249,12 @@ impl Settings {
                 NonZeroUsize::new(10_000).unwrap_or(NonZeroUsize::MIN),
                 number,
             ),
-            sandbox_instances: check.value("sandboxInstances", self.sandbox_instances, 256, number),
+            sandbox: SandboxConfig {
+                instances_max: check.value("sandboxInstances", self.sandbox_instances, sandbox.instances_max, number),
+                memory_bytes_max: check.value("sandboxMemory", self.sandbox_memory, sandbox.memory_bytes_max, size),
+                compiles_max: check.value("sandboxCompiles", self.sandbox_compiles, sandbox.compiles_max, number),
+                tick: sandbox.tick,
+            },
             ignored: Vec::new(),
         };
         if config.max_stale < config.poll_interval * 2 {
@@ -444,6 +458,14 @@ mod tests {
         assert!(error.contains("bodyLimt"), "{error}");
         let config = BridgeConfig::load(Settings::default(), variables(&[("STK_BRIDGE_PORT", "tcp://10.0.0.1:80")]), None).unwrap();
         assert_eq!(config.ignored, ["STK_BRIDGE_PORT"]);
+    }
+
+    #[test]
+    fn every_setting_is_in_the_reference() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/bridge.md")).unwrap();
+        for variable in Settings::VARIABLES {
+            assert!(page.contains(&format!("| `{variable}` |")), "{variable} is missing in docs/reference/bridge.md");
+        }
     }
 
     #[test]

@@ -11,7 +11,9 @@ use std::{
 use arc_swap::ArcSwap;
 use santokit_core::{
     code::Code,
+    logic::Logic,
     release::{Digest, Manifest, Pointer, VERSION, verify::VerifyError},
+    schema::Schema,
     wire::{ApiKey, RuntimeBundle, RuntimeConnection},
 };
 use secrecy::SecretString;
@@ -37,12 +39,16 @@ pub struct Generation {
     pub logics: BTreeMap<String, Arc<LoadedLogicEntry>>,
     /// Databases by the connection's name.
     pub databases: Arc<BTreeMap<String, Arc<Database>>>,
+    /// Declared schemas by the connection's name.
+    pub schemas: Arc<BTreeMap<String, Schema>>,
     /// The configuration values of the env.
     pub config: Arc<BTreeMap<String, String>>,
     /// Keys and secrets, as the Hub said them last.
     pub runtime: ArcSwap<Runtime>,
     /// What the pools were opened with.
     connections: BTreeMap<String, RuntimeConnection>,
+    /// What the logics were loaded from.
+    sources: BTreeMap<String, Logic>,
 }
 
 /// What a generation needs and what is no part of a release.

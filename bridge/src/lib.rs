@@ -5,21 +5,12 @@
 //! request; nothing outside `edge` knows HTTP.
 
 pub mod app;
-/// Replaced by its own file.
-pub mod call {
-    /// Placeholder until the file is there.
-    #[derive(Debug)]
-    pub struct LoadedLogicEntry;
-}
+pub mod call;
 pub mod config;
-/// Replaced by its own file.
-pub mod db {
-    /// Placeholder until the file is there.
-    #[derive(Debug)]
-    pub struct Database;
-}
+pub mod db;
 pub mod edge;
 pub mod generation;
+pub mod host;
 pub mod metrics;
 pub mod release;
 mod serve;

@@ -86,7 +86,7 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
     let cache = Cache::open(&config.cache_dir, config.cache_key.clone())
         .map_err(|source| ServeError::Cache { dir: config.cache_dir.display().to_string(), source })?;
     let metrics = Arc::new(Metrics::new()?);
-    let loader = Arc::new(Loader::new(&config, cache.clone(), metrics.clone())?);
+    let loader = Arc::new(Loader::new(&config, cache.clone())?);
     let hub = HubClient::new(&config)?;
     let listener = listen(config.listen)?;
     let addr = listener.local_addr()?;

@@ -2,44 +2,47 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::Arc,
 };
 
 use arc_swap::ArcSwap;
 use santokit_core::{
-    logic::Body,
-    release::{Manifest, verify},
-    wire::RuntimeBundle,
+    logic::{Body, Logic},
+    release::{Digest, Manifest, verify},
+    wire::{RuntimeBundle, RuntimeConnection},
 };
+use santokit_wasm::{Sandbox, SandboxError};
 
 use super::{Generation, LoadError, Plan, Runtime, same};
-use crate::{call::LoadedLogicEntry, config::BridgeConfig, db::Database, metrics::Metrics, release::cache::Cache};
+use crate::{call::LoadedLogicEntry, config::BridgeConfig, db::Database, host::Session, release::cache::Cache};
+
+/// Logics by name, loaded.
+type Entries = BTreeMap<String, Arc<LoadedLogicEntry>>;
 
 /// Makes generations. One for a Bridge: it owns the sandbox.
-#[derive(Debug)]
 pub struct Loader {
     cache: Cache,
-    metrics: Arc<Metrics>,
+    sandbox: Arc<Sandbox<Session>>,
 }
 
 /// Why a loader cannot be made.
 #[derive(Debug, thiserror::Error)]
-#[error("the sandbox cannot start")]
-pub struct LoaderError;
+#[error(transparent)]
+pub struct LoaderError(#[from] SandboxError);
 
 impl Loader {
     /// With a sandbox of its own.
-    pub fn new(_config: &BridgeConfig, cache: Cache, metrics: Arc<Metrics>) -> Result<Self, LoaderError> {
-        Ok(Self { cache, metrics })
+    pub fn new(config: &BridgeConfig, cache: Cache) -> Result<Self, LoaderError> {
+        Ok(Self { cache, sandbox: Sandbox::new(&config.sandbox)? })
     }
 
     /// Makes the generation that a plan describes. Components are in the cache already.
     pub async fn load(&self, plan: Plan) -> Result<Generation, LoadError> {
         let Plan { env, pointer, manifest, runtime, previous } = plan;
-        self.verify_components(&manifest).await?;
         check_runtime(&manifest, &runtime)?;
-        let databases = Arc::new(BTreeMap::new());
-        let logics = BTreeMap::new();
+        let databases = databases(&runtime, previous.as_deref())?;
+        let logics = self.logics(&manifest, previous.as_deref()).await?;
         Ok(Generation {
             config: Arc::new(manifest.config_of(&env.env)),
             env,
@@ -47,19 +50,77 @@ impl Loader {
             digest: pointer.digest,
             sequence: pointer.sequence,
             logics,
-            databases,
+            databases: Arc::new(databases),
+            schemas: Arc::new(manifest.connections),
             runtime: ArcSwap::from_pointee(Runtime::new(&runtime)),
             connections: runtime.connections.clone(),
+            sources: manifest.logics,
         })
     }
 
-    /// Digests, and imports against grants, again and here: this is the last place before the components run.
-    async fn verify_components(&self, manifest: &Manifest) -> Result<(), LoadError> {
-        let (cache, manifest) = (self.cache.clone(), manifest.clone());
-        let verified = tokio::task::spawn_blocking(move || verify::components(&manifest, |digest| cache.blob(digest).map(Into::into)));
-        verified.await.map_err(|error| LoadError::blocked(format!("verifying the components failed: {error}")))??;
-        Ok(())
+    /// What did not change is taken over: it was verified when it was loaded, and its component is named by its digest.
+    async fn logics(&self, manifest: &Manifest, previous: Option<&Generation>) -> Result<Entries, LoadError> {
+        let mut entries = Entries::new();
+        let mut changed = manifest.clone();
+        changed.logics.retain(|name, logic| {
+            let kept = previous.filter(|previous| previous.sources.get(name) == Some(logic)).and_then(|previous| previous.logics.get(name));
+            kept.is_none_or(|entry| entries.insert(name.clone(), entry.clone()).is_some())
+        });
+        let changed = self.verify(changed).await?;
+        for (name, logic) in changed.logics {
+            let entry = self.logic(&name, logic).await?;
+            entries.insert(name, Arc::new(entry));
+        }
+        Ok(entries)
     }
+
+    /// Digests, and imports against grants, again and here: this is the last place before the components run.
+    async fn verify(&self, manifest: Manifest) -> Result<Manifest, LoadError> {
+        let cache = self.cache.clone();
+        blocking(move || {
+            verify::components(&manifest, |digest| cache.blob(digest).map(Into::into))?;
+            Ok(manifest)
+        })
+        .await?
+    }
+
+    async fn logic(&self, name: &str, logic: Logic) -> Result<LoadedLogicEntry, LoadError> {
+        let bytes = match &logic.body {
+            Body::Sql(_) => None,
+            Body::Wasm(wasm) => {
+                let digest = Digest::parse(&wasm.component).map_err(|error| LoadError::blocked(error.to_string()))?;
+                let cache = self.cache.clone();
+                blocking(move || cache.blob(&digest)).await?
+            }
+        };
+        LoadedLogicEntry::load(name, logic, &self.sandbox, |_| bytes).await.map_err(LoadError::blocked)
+    }
+}
+
+impl fmt::Debug for Loader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loader").field("cache", &self.cache).finish_non_exhaustive()
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, LoadError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| LoadError::blocked(format!("loading failed: {error}")))
+}
+
+/// The pools of the generation before where the connection is the same, new ones where not.
+fn databases(runtime: &RuntimeBundle, previous: Option<&Generation>) -> Result<BTreeMap<String, Arc<Database>>, LoadError> {
+    let open = |(name, connection): (&String, &RuntimeConnection)| {
+        let kept = previous
+            .filter(|previous| previous.connections.get(name).is_some_and(|before| same(before, connection)))
+            .and_then(|previous| previous.databases.get(name));
+        let database = match kept {
+            Some(database) => database.clone(),
+            None => Arc::new(Database::open(name, connection).map_err(|error| LoadError::blocked(format!("connection {name:?}: {error}")))?),
+        };
+        Ok((name.clone(), database))
+    };
+    runtime.connections.iter().map(open).collect()
 }
 
 /// Everything that the release names must be in the bundle; all that is missing is told at once.

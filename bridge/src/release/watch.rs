@@ -131,7 +131,8 @@ impl Watcher {
                     tracing::warn!(env = %self.slot.name, error = &error as &dyn Error, ?delay, "polling the Hub failed");
                     // The next question must be answered at once, not held for a change.
                     self.pointer_etag = None;
-                    if self.slot.generation().is_none() && self.pointer.is_none() {
+                    // Where only the runtime bundle is missing, the reason says so already.
+                    if self.slot.generation().is_none() && (self.release.is_none() || self.runtime.is_some()) {
                         self.slot.wait_for(format!("the Hub: {error}"));
                     }
                     tokio::time::sleep(delay).await;

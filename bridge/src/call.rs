@@ -1,0 +1,175 @@
+//! One call of a logic: decide, check the params, run, answer. It knows no HTTP.
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use chrono::Utc;
+use santokit_core::{
+    access::{Actor, ActorKind, CompiledRules, Decision, Denial},
+    code::Code,
+    logic::{Body, Logic},
+    param::CompiledParams,
+    problem::{Outcome, Problem},
+    schema::Schema,
+};
+use santokit_wasm::{LoadedLogic, Sandbox};
+use secrecy::SecretString;
+use serde_json::{Map, Value as Json, value::RawValue};
+use tracing::Instrument;
+
+use crate::{db::Database, host::Session, metrics::Metrics};
+
+mod sql;
+mod wasm;
+
+pub use sql::SqlCode;
+
+/// A logic of a generation, ready to be called.
+#[derive(Debug)]
+pub struct LoadedLogicEntry {
+    name: String,
+    logic: Logic,
+    rules: CompiledRules,
+    params: CompiledParams,
+    code: LoadedCode,
+}
+
+/// What runs.
+enum LoadedCode {
+    Sql(SqlCode),
+    Wasm(wasm::WasmCode),
+}
+
+/// What a call has besides the logic.
+#[derive(Debug)]
+pub struct CallContext {
+    /// The id of the request.
+    pub request_id: Arc<str>,
+    /// Project's name.
+    pub project: String,
+    /// Env's name.
+    pub env: String,
+    /// `rel_…`.
+    pub release_id: String,
+    /// Who calls.
+    pub actor: Actor,
+    /// Databases by connection name.
+    pub databases: Arc<BTreeMap<String, Arc<Database>>>,
+    /// Declared schemas by connection name.
+    pub schemas: Arc<BTreeMap<String, Schema>>,
+    /// Configuration values of the env.
+    pub config: Arc<BTreeMap<String, String>>,
+    /// Secrets of the env.
+    pub secrets: Arc<BTreeMap<String, SecretString>>,
+    /// The numbers.
+    pub metrics: Arc<Metrics>,
+}
+
+impl LoadedLogicEntry {
+    /// Compiles rules, params and code. `component` gives a component's bytes by its digest. The error is for operators.
+    pub async fn load(
+        name: &str,
+        logic: Logic,
+        sandbox: &Arc<Sandbox<Session>>,
+        component: impl FnOnce(&str) -> Option<Vec<u8>>,
+    ) -> Result<Self, String> {
+        let rules = CompiledRules::compile(&logic.rules).map_err(|error| format!("logic {name:?}: {error}"))?;
+        let params = CompiledParams::compile(&logic.params)
+            .map_err(|error| format!("logic {name:?}: param {:?}: {}", error.param, error.error))?;
+        let code = match &logic.body {
+            Body::Sql(body) => LoadedCode::Sql(SqlCode::new(body)),
+            Body::Wasm(body) => {
+                let bytes = component(&body.component).ok_or_else(|| format!("logic {name:?}: its component is missing"))?;
+                let loaded: LoadedLogic<Session> =
+                    sandbox.load(&bytes, &body.component).await.map_err(|error| format!("logic {name:?}: {error}"))?;
+                LoadedCode::Wasm(wasm::WasmCode::new(loaded, body, logic.timeout))
+            }
+        };
+        Ok(Self { name: name.to_owned(), logic, rules, params, code })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Decides, checks and runs. `unknown` is the answer for callers who may not know that the logic exists.
+    pub async fn call(
+        &self,
+        context: CallContext,
+        params: Map<String, Json>,
+        unknown: impl FnOnce() -> Box<Problem>,
+    ) -> Outcome<Box<RawValue>> {
+        let params = self.admit(&context, params, unknown)?;
+        let (started, metrics) = (Instant::now(), Arc::clone(&context.metrics));
+        let span = tracing::info_span!("logic.invoke", logic = %self.name);
+        let answer = match &self.code {
+            LoadedCode::Sql(code) => code.run(self, &context, &params).instrument(span).await,
+            LoadedCode::Wasm(code) => code.run(self, context, &params).instrument(span).await,
+        };
+        metrics.invocation(&self.name, outcome(&answer), started.elapsed());
+        answer
+    }
+
+    /// Who is denied learns nothing of the params; who is not is told all that is wrong with them.
+    #[tracing::instrument(name = "permission", level = "debug", skip_all)]
+    fn admit(
+        &self,
+        context: &CallContext,
+        params: Map<String, Json>,
+        unknown: impl FnOnce() -> Box<Problem>,
+    ) -> Outcome<Map<String, Json>> {
+        let sent = params.clone();
+        let checked = self.params.check(Json::Object(params));
+        let decision = self.rules.decide(&context.actor, checked.as_ref().unwrap_or(&sent), Utc::now());
+        match decision {
+            Decision::Allow => checked,
+            Decision::DenyAnonymous => {
+                context.metrics.denied(&self.name, "invoke");
+                Err(unknown())
+            }
+            Decision::Deny { reason } => {
+                context.metrics.denied(&self.name, "invoke");
+                tracing::info!(logic = %self.name, requestId = %context.request_id, rule = rule(&reason), "denied");
+                if context.actor.kind == ActorKind::User {
+                    return Err(unknown());
+                }
+                Err(Problem::new(Code::Forbidden, denial(&reason)).because(reason))
+            }
+        }
+    }
+}
+
+/// An evaluator's words can hold values of the request: they stay inside.
+fn denial(reason: &Denial) -> String {
+    match reason {
+        Denial::Evaluation { rule, .. } => format!("the condition of rule {rule} cannot be evaluated"),
+        other => other.to_string(),
+    }
+}
+
+fn rule(reason: &Denial) -> usize {
+    match reason {
+        Denial::NoRule => 0,
+        Denial::Condition { rule } | Denial::Evaluation { rule, .. } => *rule,
+    }
+}
+
+fn outcome(answer: &Outcome<Box<RawValue>>) -> &'static str {
+    match answer {
+        Ok(_) => "ok",
+        Err(problem) => match problem.code {
+            Code::LogicError | Code::Conflict | Code::BadRequest => "error",
+            Code::LogicFailed => "failed",
+            _ => "host",
+        },
+    }
+}
+
+impl std::fmt::Debug for LoadedCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            LoadedCode::Sql(_) => "Sql",
+            LoadedCode::Wasm(_) => "Wasm",
+        })
+    }
+}

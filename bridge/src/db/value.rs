@@ -1,0 +1,127 @@
+//! Between SQLite's values, ours, and JSON. A result column's type is the declared one where it comes from a table.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use santokit_core::{
+    schema::{Schema, Type},
+    value::{Column, RowSet, Value},
+};
+use serde_json::{Map, Value as Json};
+use sqlx::{
+    Arguments, Column as _, Row, TypeInfo, ValueRef,
+    sqlite::{SqliteArguments, SqliteColumn, SqliteRow},
+};
+
+/// The largest whole number that every JSON reader keeps exactly.
+const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;
+
+/// A result column with its declared type.
+pub(super) struct ResultColumn {
+    name: String,
+    declared: Option<Type>,
+    own: String,
+}
+
+pub(super) fn columns(columns: &[SqliteColumn], schema: &Schema) -> Vec<ResultColumn> {
+    columns
+        .iter()
+        .map(|column| ResultColumn {
+            name: column.name().to_owned(),
+            declared: declared(column, schema),
+            own: column.type_info().name().to_lowercase(),
+        })
+        .collect()
+}
+
+pub(super) fn named(columns: &[ResultColumn]) -> Vec<Column> {
+    columns
+        .iter()
+        .map(|column| Column {
+            name: column.name.clone(),
+            type_name: column.declared.map_or_else(|| column.own.clone(), |kind| kind.as_str().to_owned()),
+        })
+        .collect()
+}
+
+fn declared(column: &SqliteColumn, schema: &Schema) -> Option<Type> {
+    let sqlx::ColumnOrigin::Table(origin) = column.origin() else { return None };
+    let table = schema.tables.get(origin.table.as_ref())?;
+    if table.id.name == *origin.name {
+        return Some(table.id.kind);
+    }
+    table.columns.iter().find(|column| column.name == *origin.name).map(|column| column.kind)
+}
+
+pub(super) fn row(row: &SqliteRow, columns: &[ResultColumn]) -> Result<Vec<Value>, sqlx::Error> {
+    columns.iter().enumerate().map(|(index, column)| cell(row, index, column.declared)).collect()
+}
+
+fn cell(row: &SqliteRow, index: usize, declared: Option<Type>) -> Result<Value, sqlx::Error> {
+    let raw = row.try_get_raw(index)?;
+    if raw.is_null() {
+        return Ok(Value::Null);
+    }
+    let storage = raw.type_info().name().to_owned();
+    drop(raw);
+    Ok(match (storage.as_str(), declared) {
+        ("INTEGER" | "BOOLEAN" | "BIGINT" | "INT4" | "INT8", Some(Type::Boolean)) => {
+            Value::Boolean(row.try_get_unchecked::<i64, _>(index)? != 0)
+        }
+        ("REAL", _) => Value::Float64(row.try_get_unchecked(index)?),
+        ("TEXT" | "DATETIME" | "DATE" | "TIME", declared) => {
+            let text: String = row.try_get_unchecked(index)?;
+            match declared {
+                Some(kind @ (Type::Decimal | Type::Timestamp)) => Value::Typed(kind.as_str().to_owned(), text),
+                Some(Type::Json | Type::Array) => Value::Typed(Type::Json.as_str().to_owned(), text),
+                _ => Value::Text(text),
+            }
+        }
+        ("BLOB", _) => Value::Bytes(row.try_get_unchecked(index)?),
+        _ => Value::Int64(row.try_get_unchecked(index)?),
+    })
+}
+
+pub(super) fn arguments(values: &[Value]) -> Result<SqliteArguments, sqlx::Error> {
+    let mut arguments = SqliteArguments::default();
+    for value in values {
+        let added = match value {
+            Value::Null => arguments.add(None::<String>),
+            Value::Boolean(truth) => arguments.add(*truth),
+            Value::Int64(number) => arguments.add(*number),
+            Value::Float64(number) => arguments.add(*number),
+            Value::Text(text) => arguments.add(text.clone()),
+            Value::Bytes(bytes) => arguments.add(bytes.clone()),
+            Value::Typed(name, text) if name == Type::Bigint.as_str() || name == Type::Int.as_str() => {
+                let number: i64 = text.parse().map_err(|_| sqlx::Error::Encode(format!("{text:?} is no {name}").into()))?;
+                arguments.add(number)
+            }
+            Value::Typed(_, text) => arguments.add(text.clone()),
+        };
+        added.map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+/// Rows as the API answers them: a list of objects.
+pub fn json_rows(set: RowSet) -> Json {
+    let columns = set.columns;
+    let rows = set.rows.into_iter().map(|row| {
+        let fields = columns.iter().zip(row).map(|(column, cell)| (column.name.clone(), json_value(&column.type_name, cell)));
+        Json::Object(fields.collect::<Map<_, _>>())
+    });
+    Json::Array(rows.collect())
+}
+
+/// A value in its JSON form: `bigint` and `decimal` are strings, bytes are base64, JSON is itself.
+pub fn json_value(type_name: &str, value: Value) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Boolean(truth) => truth.into(),
+        Value::Int64(number) if type_name == "bigint" || number.unsigned_abs() > SAFE_INTEGER_MAX => number.to_string().into(),
+        Value::Int64(number) => number.into(),
+        Value::Float64(number) => number.into(),
+        Value::Text(text) => text.into(),
+        Value::Bytes(bytes) => STANDARD.encode(bytes).into(),
+        Value::Typed(name, text) if name == "json" => serde_json::from_str(&text).unwrap_or(Json::String(text)),
+        Value::Typed(_, text) => text.into(),
+    }
+}
