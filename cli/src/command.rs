@@ -240,3 +240,24 @@ impl Ending {
         tokio::select! { _ = self.0.recv() => {} _ = self.1.recv() => {} }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together_and_every_command_has_an_example() {
+        Arguments::command().debug_assert();
+        let mut open = vec![Arguments::command()];
+        while let Some(command) = open.pop() {
+            let below: Vec<_> = command.get_subcommands().filter(|below| below.get_name() != "help").cloned().collect();
+            if below.is_empty() {
+                let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(after.contains("Example:\n  "), "{} has no example", command.get_name());
+            }
+            open.extend(below);
+        }
+    }
+}

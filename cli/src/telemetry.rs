@@ -57,7 +57,7 @@ pub struct Telemetry {
 pub fn start(log_for: LogFor, colours: bool) -> anyhow::Result<Telemetry> {
     let (default, json, service) = match log_for {
         LogFor::Command => ("warn", false, "stk"),
-        LogFor::Developer => ("warn,santokit_bridge=info,santokit_wasm=info,guest=info", false, "stk-dev"),
+        LogFor::Developer => ("warn,santokit_bridge=info,santokit_bridge::release=warn,santokit_bridge::serve=warn,santokit_wasm=info,guest=info", false, "stk-dev"),
         LogFor::Trace => ("warn,santokit_bridge=debug,santokit_wasm=debug,guest=trace", false, "stk"),
         LogFor::Server(name) => {
             let format = variable("STK_LOG_FORMAT").unwrap_or_else(|| "json".to_owned());

@@ -16,6 +16,9 @@ pub struct Options {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(options.shell, &mut Arguments::command(), "stk", &mut script);
-    std::io::Write::write_all(&mut std::io::stdout().lock(), &script)?;
-    Ok(())
+    match std::io::Write::write_all(&mut std::io::stdout().lock(), &script) {
+        // The reader has what it wanted.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
 }

@@ -82,7 +82,7 @@ pub fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
         terminal.say(&format!("{} {} with {} files", terminal.tone(Tone::Good, "made"), root.display(), written.len()));
         let cd = options.name.as_ref().map(|name| format!("cd {name} && ")).unwrap_or_default();
         terminal.say(&format!("next: {cd}stk dev"));
-        terminal.say("then: stk call logics/list_notes");
+        terminal.say("then: stk call logics/list_notes; the key for the others is in santokit.dev.yaml");
     });
     Ok(())
 }

@@ -284,3 +284,6 @@ fn read(root: &Path) -> anyhow::Result<Seeded> {
 fn write(root: &Path, seeded: &Seeded) -> anyhow::Result<()> {
     write_private(&root.join(FILE), &serde_json::to_vec_pretty(seeded)?)
 }
+
+#[cfg(test)]
+mod tests;
