@@ -132,9 +132,8 @@ impl Folder {
         Ok(self.parse()?.map_err(NotReady::Findings)?)
     }
 
-    /// Checks the project, builds what changed, and puts a release together.
-    pub async fn candidate(&self, progress: Progress<'_>) -> anyhow::Result<Candidate> {
-        let project = self.project()?;
+    /// Builds what changed and puts a release together.
+    pub async fn candidate(&self, project: Project, progress: Progress<'_>) -> anyhow::Result<Candidate> {
         let jobs: Vec<(&String, &WasmSource)> = project
             .logics
             .iter()

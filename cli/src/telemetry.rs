@@ -258,7 +258,7 @@ impl Lines {
             (true, _) => ("", "\u{1b}[0m", "\u{1b}[2m"),
         };
         let mut line = format!("{faint}{time}{reset} {colour}{level:5}{reset} {}", printable(&message));
-        for (key, value) in shown.into_iter().filter(|(_, value)| !value.is_empty()) {
+        for (key, value) in shown.into_iter().filter(|(_, value)| !matches!(value.as_str(), "" | "{}")) {
             // Writing to a string cannot fail.
             let _ = write!(line, " {faint}{key}={reset}{}", printable(&value));
         }

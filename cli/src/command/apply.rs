@@ -71,10 +71,9 @@ pub async fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
     let folder = shell.folder()?;
     let (hub, context) = shell.hub(&options.target)?;
     let env = context.env()?;
-    let candidate = match folder.candidate(&move |line: &str| terminal.note(line)).await {
-        Ok(candidate) => candidate,
-        Err(error) => return Err(explain(error, terminal)),
-    };
+    let project = folder.project().map_err(|error| explain(error, terminal))?;
+    let progress = move |line: &str| terminal.note(line);
+    let candidate = folder.candidate(project, &progress).await.map_err(|error| explain(error, terminal))?;
     if let Some(project) = options.target.project.as_ref().filter(|project| **project != candidate.project.name) {
         let found = &candidate.project.name;
         return Err(Failure::usage(format!("this folder is project {found}, not {project}")).into());

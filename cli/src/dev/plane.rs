@@ -106,9 +106,7 @@ impl Plane {
         };
         let config: BridgeConfig = settings.check()?;
         match santokit_bridge::serve(config).await {
-            Err(ServeError::Listen { .. }) => Err(Failure::failed(format!("port {port} is taken"))
-                .hint(format!("end what listens there, or choose another: stk dev --port {}", port.saturating_add(1)))
-                .into()),
+            Err(ServeError::Listen { .. }) => Err(port_taken(port).into()),
             other => other.context("the Bridge cannot start"),
         }
     }
@@ -177,6 +175,12 @@ impl Announced {
     fn path(folder: &Folder) -> PathBuf {
         folder.root().join(STATE).join("server.json")
     }
+}
+
+/// What to do about a port that something else has.
+pub fn port_taken(port: u16) -> Failure {
+    Failure::failed(format!("port {port} is taken"))
+        .hint(format!("end what listens there, or choose another: stk dev --port {}", port.saturating_add(1)))
 }
 
 fn random_text(length: usize) -> String {

@@ -5,10 +5,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use santokit_bridge::RunningBridge;
-use santokit_core::release::Digest;
+use santokit_core::{
+    project::{ComponentSource, LogicSource, Project},
+    release::Digest,
+};
 use serde_json::{Value as Json, json};
 
-use super::{plane::Plane, seed, settings::Settings, watch::Watch};
+use super::{
+    plane::{Plane, port_taken},
+    seed,
+    settings::Settings,
+    watch::Watch,
+};
 use crate::{
     command::{
         apply::{Consent, submit},
@@ -22,6 +30,8 @@ use crate::{
 
 /// Compiling a large component for the first time takes seconds.
 const SWAP_MAX: Duration = Duration::from_mins(2);
+/// A refusal is old news while a Bridge looks again, because a secret or a connection was added.
+const REFUSED_FOR: Duration = Duration::from_secs(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// What the command line says.
@@ -40,8 +50,8 @@ struct Session {
     bridge: Option<RunningBridge>,
     settings: Option<Settings>,
     project: Option<String>,
-    /// What the env points to.
-    pointed: Option<Digest>,
+    /// What the env points to, and its `rel_…`.
+    pointed: Option<(Digest, String)>,
     grants: std::collections::BTreeSet<String>,
 }
 
@@ -50,13 +60,16 @@ pub async fn run(folder: Folder, plan: Plan, terminal: Terminal) -> anyhow::Resu
     let started = Instant::now();
     let mut ending = ending()?;
     let mut watch = Watch::new(folder.root())?;
+    check_port(plan.port)?;
     let plane = Plane::start(&folder, "main").await?;
     let mut session = Session::new(folder, plan, plane, terminal);
     let mut since = started;
     loop {
+        let project = session.folder.project();
+        let may_stop = project.as_ref().is_ok_and(|project| !has_commands(project));
         let built = tokio::select! {
-            built = session.build() => built,
-            changed = watch.changed() => {
+            built = session.build(project) => built,
+            changed = watch.changed(), if may_stop => {
                 // What is being built is old already.
                 changed?;
                 since = Instant::now();
@@ -86,11 +99,26 @@ pub async fn run(folder: Folder, plan: Plan, terminal: Terminal) -> anyhow::Resu
     Ok(())
 }
 
+/// Before anything is built for nothing.
+fn check_port(port: u16) -> anyhow::Result<()> {
+    match std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(port_taken(port).into()),
+    }
+}
+
+/// A command of the developer's may write into the folder that is watched: its build is not stopped by that.
+fn has_commands(project: &Project) -> bool {
+    project.logics.values().any(|logic| {
+        matches!(&logic.source, LogicSource::Wasm(source) if matches!(source.component, ComponentSource::Command { .. }))
+    })
+}
+
 /// Runs the project for one call; the database stays, the rest goes.
 pub async fn once(folder: Folder, roles: &[String], path: &str, params: &Json, terminal: Terminal) -> anyhow::Result<Answered> {
     let plane = Plane::start(&folder, "once").await?;
     let mut session = Session::new(folder, Plan { port: 0 }, plane, terminal.quiet());
-    let candidate = session.build().await?;
+    let candidate = session.build(session.folder.project()).await?;
     session.serve(candidate, Instant::now()).await?;
     let (bridge, project) = (session.bridge.as_ref().context("the Bridge runs")?, session.project.clone().unwrap_or_default());
     let announced = session.plane.as_announced(&project, &format!("http://{}", bridge.addr));
@@ -114,10 +142,11 @@ impl Session {
         }
     }
 
-    async fn build(&self) -> anyhow::Result<Candidate> {
+    async fn build(&self, project: anyhow::Result<Project>) -> anyhow::Result<Candidate> {
+        let project = project?;
         let terminal = self.terminal;
         let progress = move |line: &str| terminal.note(line);
-        self.folder.candidate(&progress).await
+        self.folder.candidate(project, &progress).await
     }
 
     /// From a candidate to a release that runs.
@@ -129,24 +158,25 @@ impl Session {
             });
             self.terminal.event("built", fields, "");
         }
-        if !candidate.project.warnings.is_empty() && self.pointed.as_ref() != Some(&candidate.digest) {
+        if !candidate.project.warnings.is_empty() && !self.points_to(&candidate) {
             self.terminal.note(&self.terminal.diagnostics(&candidate.project.warnings));
         }
         self.prepare(&candidate).await?;
-        if self.pointed.as_ref() == Some(&candidate.digest) && self.bridge.is_some() {
-            self.terminal.event("unchanged", json!({"releaseId": self.running()}), "");
+        if let (true, Some((_, release_id)), true) = (self.points_to(&candidate), self.pointed.clone(), self.bridge.is_some()) {
+            self.wait_for(&release_id, REFUSED_FOR).await?;
+            self.terminal.event("unchanged", json!({"releaseId": release_id}), "");
             return Ok(());
         }
         self.show_grants(&candidate);
         let consent = Consent { accept_grants: true, ..Consent::default() };
         let applied = submit(&self.plane.hub, super::ENV, &candidate, consent, self.terminal).await?;
-        self.pointed = Some(candidate.digest.clone());
+        self.pointed = Some((candidate.digest.clone(), applied.release_id.clone()));
         self.seed(&candidate).await?;
         let is_first = self.bridge.is_none();
         if is_first {
             self.bridge = Some(self.plane.serve(&candidate.manifest.project, self.plan.port).await?);
         }
-        self.wait_for(&applied.release_id).await?;
+        self.wait_for(&applied.release_id, Duration::ZERO).await?;
         if is_first && !self.terminal.is_quiet() {
             self.plane.announce(&self.folder, &candidate.manifest.project, &self.url()?)?;
         }
@@ -193,17 +223,23 @@ impl Session {
         Ok(())
     }
 
+    fn points_to(&self, candidate: &Candidate) -> bool {
+        self.pointed.as_ref().is_some_and(|(digest, _)| *digest == candidate.digest)
+    }
+
     /// Until the Bridge runs the release, or says why it does not.
-    async fn wait_for(&self, release_id: &str) -> anyhow::Result<()> {
+    async fn wait_for(&self, release_id: &str, refused_for: Duration) -> anyhow::Result<()> {
         let bridge = self.bridge.as_ref().context("the Bridge runs")?;
-        let until = Instant::now() + SWAP_MAX;
+        let since = Instant::now();
+        let until = since + SWAP_MAX;
         while Instant::now() < until {
             let report = bridge.status();
             let env = report.envs.first().context("the Bridge serves the env")?;
             if env.release_id.as_deref() == Some(release_id) {
                 return Ok(());
             }
-            if let Some(refused) = env.refused.as_ref().filter(|refused| refused.release_id == release_id) {
+            let refused = env.refused.as_ref().filter(|refused| refused.release_id == release_id);
+            if let Some(refused) = refused.filter(|_| since.elapsed() >= refused_for) {
                 let mut failure = Failure::new(Exit::Refused, refused.message.clone());
                 failure.code = Some(refused.code);
                 return Err(failure.into());
