@@ -27,7 +27,6 @@ mod read;
 mod settings;
 pub mod source;
 mod sql_logic;
-pub mod statement;
 mod tables;
 mod typed;
 mod wasm_logic;

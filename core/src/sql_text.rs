@@ -86,6 +86,40 @@ pub fn is_read_only(text: &str) -> bool {
     }
 }
 
+/// Something that has no end: where it begins, and what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the {what} that begins here has no end")]
+pub struct Unterminated {
+    /// Byte offset.
+    pub at: usize,
+    /// For people.
+    pub what: &'static str,
+}
+
+/// Whether the text ends inside of a string, a quoted name or a comment.
+pub fn check_ends(text: &str) -> Result<(), Unterminated> {
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let bytes = rest.as_bytes();
+        let what = match bytes[0] {
+            b'\'' if quoted(bytes, b'\'').is_none() => Some("string"),
+            quote @ (b'"' | b'`') if quoted(bytes, quote).is_none() => Some("quoted name"),
+            b'[' if !rest.contains(']') => Some("quoted name"),
+            b'/' if rest.starts_with("/*") && !rest[2..].contains("*/") => Some("comment"),
+            b'$' if dollar_tag(rest).is_some_and(|tag| !rest[tag.len()..].contains(tag)) => Some("dollar-quoted string"),
+            _ => None,
+        };
+        if let Some(what) = what {
+            return Err(Unterminated { at, what });
+        }
+        at += next(rest, at).0.max(1);
+        while !text.is_char_boundary(at) {
+            at += 1;
+        }
+    }
+    Ok(())
+}
+
 /// Replaces named placeholders; `render` gives the text for each name in order of appearance.
 pub fn replace_placeholders(text: &str, mut render: impl FnMut(&str) -> String) -> String {
     let mut out = String::with_capacity(text.len());
@@ -110,7 +144,7 @@ fn next(rest: &str, at: usize) -> (usize, Option<Piece<'_>>) {
         b';' => (1, Some(Piece::End { at })),
         b'-' if bytes.get(1) == Some(&b'-') => (rest.find('\n').unwrap_or(rest.len()), None),
         b'/' if bytes.get(1) == Some(&b'*') => (rest[2..].find("*/").map_or(rest.len(), |end| end + 4), None),
-        quote @ (b'\'' | b'"' | b'`') => other(quoted(bytes, quote)),
+        quote @ (b'\'' | b'"' | b'`') => other(quoted(bytes, quote).unwrap_or(rest.len())),
         b'[' => other(rest.find(']').map_or(rest.len(), |end| end + 1)),
         b'$' => other(dollar_quoted(rest)),
         b':' if bytes.get(1) == Some(&b':') => other(2),
@@ -126,31 +160,34 @@ fn next(rest: &str, at: usize) -> (usize, Option<Piece<'_>>) {
     }
 }
 
-/// To the closing quote; a doubled one is inside. Unterminated runs to the end.
-fn quoted(bytes: &[u8], quote: u8) -> usize {
+/// To the closing quote, if there is one; a doubled one is inside.
+fn quoted(bytes: &[u8], quote: u8) -> Option<usize> {
     let mut at = 1;
     while at < bytes.len() {
         if bytes[at] == quote {
             if bytes.get(at + 1) != Some(&quote) {
-                return at + 1;
+                return Some(at + 1);
             }
             at += 1;
         }
         at += 1;
     }
-    bytes.len()
+    None
 }
 
 /// `$tag$ … $tag$`, or a lone `$`.
 fn dollar_quoted(rest: &str) -> usize {
-    let Some(end) = rest[1..].find('$') else { return 1 };
+    let Some(tag) = dollar_tag(rest) else { return 1 };
+    rest[tag.len()..].find(tag).map_or(rest.len(), |close| tag.len() * 2 + close)
+}
+
+/// `$$` or `$tag$`.
+fn dollar_tag(rest: &str) -> Option<&str> {
+    let end = rest[1..].find('$')?;
     let tag = &rest[..end + 2];
     let is_tag = tag[1..=end].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         && !tag[1..].starts_with(|c: char| c.is_ascii_digit());
-    if !is_tag {
-        return 1;
-    }
-    rest[tag.len()..].find(tag).map_or(rest.len(), |close| tag.len() * 2 + close)
+    is_tag.then_some(tag)
 }
 
 /// Length of `name` or `name.name`.
@@ -193,6 +230,27 @@ mod tests {
         let texts: Vec<&str> = statements("SELECT ';' ; -- ;\n UPDATE t SET a = 1;;").into_iter().map(|(_, text)| text).collect();
         assert_eq!(texts, ["SELECT ';'", "UPDATE t SET a = 1"]);
         assert!(statements(" -- nothing\n;").is_empty());
+    }
+
+    #[test]
+    fn what_has_no_end_is_found() {
+        for (text, at, what) in [
+            ("select 'a''", 7, "string"),
+            ("select \"a", 7, "quoted name"),
+            ("select [a", 7, "quoted name"),
+            ("/* a", 0, "comment"),
+            ("select $x$ a $y$", 7, "dollar-quoted string"),
+        ] {
+            assert_eq!(check_ends(text), Err(Unterminated { at, what }));
+        }
+        assert_eq!(check_ends("select 'a''b', \"c\", [d], `e`, $$ f $$, $1 -- 'g\n/* \" */"), Ok(()));
+    }
+
+    #[test]
+    fn any_text_is_taken() {
+        for text in ["", ":", "::", ":1", "$", "$$", "'", "é:ä", "/*/", "*/", "\u{0}:a", ":a:b", ":é", "é'é", "$é$"] {
+            let _ = (check_ends(text), statements(text), is_read_only(text));
+        }
     }
 
     #[test]

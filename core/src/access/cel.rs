@@ -20,6 +20,9 @@ pub const NODES_MAX: usize = 500;
 /// Levels of the tree.
 pub const DEPTH_MAX: usize = 64;
 
+/// Additions, macros' own left out: each can make its operands' text or list anew.
+const ADDITIONS_MAX: usize = 16;
+
 /// Bytes that a compiled regular expression of a condition may take.
 const PATTERN_BYTES_MAX: usize = 64 << 10;
 
@@ -76,6 +79,8 @@ pub struct ExpressionError {
     pub line: u32,
     /// From 1, in characters.
     pub column: u32,
+    /// Characters; 0 where it is a point.
+    pub width: u32,
     /// One sentence, lower case.
     pub message: String,
     /// What to write instead.
@@ -93,10 +98,13 @@ impl Expression {
         if source.len() > SOURCE_BYTES_MAX {
             return Err(ExpressionError::at_start(format!("a condition is at most {SOURCE_BYTES_MAX} bytes; this one has {}", source.len())));
         }
+        if bracket_depth(source) > DEPTH_MAX {
+            return Err(ExpressionError::too_deep());
+        }
         let depth = u16::try_from(DEPTH_MAX).unwrap_or(u16::MAX);
-        let parser = PrattParser::new().max_recursion_depth(depth).max_expression_node_count(NODES_MAX).error_recovery_limit(0);
+        let parser = PrattParser::new().max_recursion_depth(depth).max_expression_node_count(NODES_MAX);
         let tree = parser.parse(source).map_err(|errors| ExpressionError::from_parser(&errors))?;
-        let uses = Walk { source, scope, uses: Uses::default() }.over(&tree)?;
+        let uses = Walk { source, scope, uses: Uses::default(), additions: 0 }.over(&tree)?;
         Ok(Self { tree: Arc::new(tree), uses })
     }
 
@@ -131,6 +139,7 @@ struct Walk<'s> {
     source: &'s str,
     scope: Scope,
     uses: Uses,
+    additions: usize,
 }
 
 /// A node to visit, and where it stands.
@@ -158,7 +167,7 @@ impl Walk<'_> {
                 return Err(ExpressionError::at_start(format!("the condition has more than {NODES_MAX} parts; make it smaller")));
             }
             if place.depth > DEPTH_MAX {
-                return Err(ExpressionError::at_start(format!("the condition is nested deeper than {DEPTH_MAX} levels; make it flatter")));
+                return Err(ExpressionError::too_deep());
             }
             self.visit(&place, &mut open)?;
         }
@@ -234,7 +243,7 @@ impl Walk<'_> {
         while let Expr::Select(inner) = node {
             fields.push(inner.field.as_str());
             if place.depth + fields.len() > DEPTH_MAX {
-                return Err(ExpressionError::at_start(format!("the condition is nested deeper than {DEPTH_MAX} levels; make it flatter")));
+                return Err(ExpressionError::too_deep());
             }
             node = &inner.operand.expr;
         }
@@ -270,8 +279,15 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn call(&self, call: &CallExpr, place: &Place<'_>) -> Result<(), ExpressionError> {
+    fn call(&mut self, call: &CallExpr, place: &Place<'_>) -> Result<(), ExpressionError> {
         let name = call.func_name.as_str();
+        let of_macro = matches!(call.args.first().map(|node| &node.expr), Some(Expr::Ident(name)) if name.starts_with('@'));
+        if name == operators::ADD && !of_macro {
+            self.additions += 1;
+            if self.additions > ADDITIONS_MAX {
+                return Err(ExpressionError::at_start(format!("a condition adds at most {ADDITIONS_MAX} times")));
+            }
+        }
         if OPERATORS.contains(&name) {
             return Ok(());
         }
@@ -306,12 +322,27 @@ impl Walk<'_> {
     /// The tree carries no places, so a name is looked for in the source, outside of string literals.
     fn error_at_word(&self, word: &str, message: &str) -> ExpressionError {
         let (line, column) = place_of_word(self.source, word).unwrap_or((1, 1));
-        ExpressionError { line, column, message: message.to_owned(), hint: None }
+        let width = u32::try_from(word.chars().count()).unwrap_or(0);
+        ExpressionError { line, column, width, message: message.to_owned(), hint: None }
     }
 }
 
 fn last_line(text: &str) -> &str {
     text.lines().last().unwrap_or_default().trim_start_matches("error: ")
+}
+
+/// Brackets that leave no trace in the tree are bounded in the source, for the parser's sake. One in a string counts too.
+fn bracket_depth(source: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in source.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 fn place_of_word(source: &str, word: &str) -> Option<(u32, u32)> {
@@ -339,17 +370,25 @@ fn place_of_word(source: &str, word: &str) -> Option<(u32, u32)> {
 
 impl ExpressionError {
     fn at_start(message: impl Into<String>) -> Self {
-        Self { line: 1, column: 1, message: message.into(), hint: None }
+        Self { line: 1, column: 1, width: 0, message: message.into(), hint: None }
+    }
+
+    fn too_deep() -> Self {
+        Self::at_start(format!("the condition is nested deeper than {DEPTH_MAX} levels; make it flatter"))
     }
 
     fn from_parser(errors: &cel::parser::ParseErrors) -> Self {
-        let Some(first) = errors.errors.first() else { return Self::at_start("the condition cannot be read") };
+        // The parser goes on after an error and can give up later; the first thing that it says of the source counts.
+        let of_source = |error: &&cel::parser::ParseError| error.pos.0 > 0;
+        let first = errors.errors.iter().find(of_source).or_else(|| errors.errors.first());
+        let Some(first) = first else { return Self::at_start("the condition cannot be read") };
         let number = |n: isize| u32::try_from(n).unwrap_or(1).max(1);
         let message = first.msg.lines().next().unwrap_or_default();
         let message = message.strip_prefix("Syntax error: ").unwrap_or(message);
         Self {
             line: number(first.pos.0),
             column: number(first.pos.1),
+            width: 0,
             message: format!("the condition cannot be read: {}", message.to_lowercase()),
             hint: None,
         }

@@ -19,11 +19,17 @@ pub const PUBLIC: &str = "public";
 /// Role name for every end user.
 pub const AUTHENTICATED: &str = "authenticated";
 
-/// Values of params that one condition may read.
-const PARAM_VALUES_MAX: usize = 10_000;
+/// Values and bytes of text in the params that one condition may read.
+const PARAMS_MAX: Size = Size { values: 10_000, bytes: 256 << 10 };
 
-/// Bytes of text in the params that one condition may read.
-const PARAM_BYTES_MAX: usize = 256 << 10;
+/// The same for a condition that goes over lists, and so does its work for every element.
+const LISTED_PARAMS_MAX: Size = Size { values: 1_000, bytes: 16 << 10 };
+
+#[derive(Clone, Copy)]
+struct Size {
+    values: usize,
+    bytes: usize,
+}
 
 /// An ordered list of rules, ready to decide. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -160,30 +166,30 @@ fn evaluate(condition: &Expression, actor: &Actor, params: &Map<String, Json>, n
 /// The params that the condition reads, if they are not too many for it.
 fn params_read(uses: &Uses, params: &Map<String, Json>) -> Result<CelValue, String> {
     let read: Vec<_> = params.iter().filter(|(name, _)| uses.all_params || uses.params.contains(*name)).collect();
-    if !is_bounded(read.iter().map(|(_, value)| *value)) {
-        return Err(format!(
-            "the params that it reads have more than {PARAM_VALUES_MAX} values or {PARAM_BYTES_MAX} bytes of text"
-        ));
+    let most = if uses.comprehension { LISTED_PARAMS_MAX } else { PARAMS_MAX };
+    if !is_within(read.iter().map(|(_, value)| *value), most) {
+        let Size { values, bytes } = most;
+        return Err(format!("the params that it reads have more than {values} values or {bytes} bytes of text"));
     }
     Ok(map(read.into_iter().map(|(name, value)| (name.as_str(), cel_value(value)))))
 }
 
 /// Counts without recursion, and stops as soon as it is too much.
-fn is_bounded<'j>(values: impl Iterator<Item = &'j Json>) -> bool {
+fn is_within<'j>(values: impl Iterator<Item = &'j Json>, most: Size) -> bool {
     let mut open: Vec<&Json> = values.collect();
     let (mut count, mut bytes) = (0, 0);
     while let Some(value) = open.pop() {
         count += 1;
         match value {
-            Json::Array(items) => open.extend(items.iter().take(PARAM_VALUES_MAX + 1)),
+            Json::Array(items) => open.extend(items.iter().take(most.values + 1)),
             Json::Object(fields) => {
-                bytes += fields.keys().take(PARAM_VALUES_MAX + 1).map(String::len).sum::<usize>();
-                open.extend(fields.values().take(PARAM_VALUES_MAX + 1));
+                bytes += fields.keys().take(most.values + 1).map(String::len).sum::<usize>();
+                open.extend(fields.values().take(most.values + 1));
             }
             Json::String(text) => bytes += text.len(),
             Json::Null | Json::Bool(_) | Json::Number(_) => {}
         }
-        if count + open.len() > PARAM_VALUES_MAX || bytes > PARAM_BYTES_MAX {
+        if count + open.len() > most.values || bytes > most.bytes {
             return false;
         }
     }

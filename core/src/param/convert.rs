@@ -15,6 +15,10 @@ use crate::{
 /// Brings a value of the type to its one JSON spelling. The error says what is expected; it does not repeat the value.
 pub fn normalise(kind: Type, items: Option<&Items>, json: Json) -> Result<Json, String> {
     match (kind, json) {
+        // PostgreSQL cannot hold it, and SQLite ends the text there.
+        (Type::String | Type::File, Json::String(text)) if text.contains('\0') => {
+            Err("must not contain the character U+0000".to_owned())
+        }
         (Type::String | Type::File, json @ Json::String(_)) | (Type::Boolean, json @ Json::Bool(_)) | (Type::Json, json) => Ok(json),
         (Type::Int, Json::Number(number)) => match whole(&number) {
             Some(n) if i32::try_from(n).is_ok() => Ok(n.into()),
@@ -63,7 +67,8 @@ pub fn to_value(kind: Type, json: &Json) -> Result<Value, String> {
     }
 }
 
-/// RFC 3339 with any offset, as UTC with at most microseconds: the precision that every engine keeps.
+/// RFC 3339 with any offset, as UTC with microseconds: the precision that every engine keeps, in one width, so that text
+/// sorts as time does.
 fn timestamp(text: &str) -> Result<String, String> {
     let time = DateTime::parse_from_rfc3339(text)
         .map_err(|_| "expected a time as RFC 3339, for example 2026-01-31T12:00:00Z".to_owned())?;
@@ -71,12 +76,10 @@ fn timestamp(text: &str) -> Result<String, String> {
     if !(1..=9999).contains(&chrono::Datelike::year(&utc)) {
         return Err("expected a time between the years 1 and 9999".to_owned());
     }
-    let format = match utc.timestamp_subsec_micros() % 1_000_000 {
-        0 => SecondsFormat::Secs,
-        micros if micros % 1_000 == 0 => SecondsFormat::Millis,
-        _ => SecondsFormat::Micros,
-    };
-    Ok(utc.to_rfc3339_opts(format, true))
+    if utc.timestamp_subsec_nanos() >= 1_000_000_000 {
+        return Err("a leap second cannot be stored; use the second before it".to_owned());
+    }
+    Ok(utc.to_rfc3339_opts(SecondsFormat::Micros, true))
 }
 
 /// Digits and a point, at most 28 digits; no exponent.

@@ -140,11 +140,12 @@ fn condition(file: &File<'_>, node: &Node, scope: Scope) -> Option<(Word, Expres
         Ok(expression) => Some((word, expression)),
         Err(error) => {
             // On one line in quotes or without, the place inside is the place in the file; in a block it is not known.
-            let plain = node.span.width as usize == word.text.chars().count();
-            let span = if error.line == 1 && plain {
-                Span { column: node.span.column + error.column - 1, width: 0, ..node.span }
-            } else {
-                node.span
+            let quotes = node.span.width.checked_sub(u32::try_from(word.text.chars().count()).unwrap_or(u32::MAX));
+            let span = match quotes {
+                Some(quotes @ (0 | 2)) if error.line == 1 => {
+                    Span { column: node.span.column + quotes / 2 + error.column - 1, width: error.width, ..node.span }
+                }
+                _ => node.span,
             };
             let code = Check::InvalidCondition;
             match error.hint {
@@ -173,7 +174,7 @@ pub(super) fn own(file: &File<'_>, map: &Map<'_>) -> Option<Vec<DraftRule>> {
                 file.error(entry.span, Check::MissingKey, message);
             }
             // A wrong word under `auth` is reported already.
-            return map.get("auth").map(|_| Vec::new());
+            return map.get("auth").or_else(|| map.get("condition")).map(|_| Vec::new());
         }
     };
     let source = condition.as_ref().map(|(word, _)| word.text.clone());

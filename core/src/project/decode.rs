@@ -6,7 +6,7 @@ use serde_json::{Map as JsonMap, Value as Json};
 
 use super::{
     diagnostic::{Check, Diagnostic, Severity},
-    keys::Keys,
+    keys::{Keys, Shape},
     node::{Entry, Node, Span, Yaml},
 };
 use crate::name::{NameError, nearest};
@@ -92,7 +92,11 @@ impl<'f> File<'f> {
         }
         let map = Map { keys, entries, span: node.span };
         for key in keys.keys.iter().filter(|key| key.required && map.get(key.name).is_none()) {
-            self.error_hint(node.span, Check::MissingKey, format!("{} needs {:?}", keys.what, key.name), key.doc);
+            let hint = match key.shape {
+                Shape::One => format!("add {}: 1", key.name),
+                _ => format!("{}: {}", key.name, key.doc),
+            };
+            self.error_hint(node.span, Check::MissingKey, format!("missing key {:?} in {}", key.name, keys.what), hint);
         }
         Some(map)
     }

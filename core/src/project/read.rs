@@ -131,7 +131,7 @@ impl<'f> Reader<'f> {
         for (file, text) in self.opened {
             match role(file.path, &wasm_folders) {
                 Some(Role::Later(what)) => {
-                    file.error_hint(Span::START, Check::Unsupported, format!("{what} are not supported by this version"), "remove the file");
+                    file.error_hint(Span::START, Check::Unsupported, format!("not supported by this version: {what}"), "remove the file");
                 }
                 Some(Role::Misplaced(hint)) => file.error_hint(Span::START, Check::UnknownFile, "this file means nothing here", hint),
                 Some(role) => roles.push((role, file, *text)),
@@ -223,6 +223,8 @@ impl<'f> Reader<'f> {
 /// Gives a logic its rules: its own, or those of `config/permissions.yaml`.
 fn with_access(draft: DraftLogic<'_>, given: Option<(access::GivenRules, Option<&File<'_>>)>) -> ProjectLogic {
     let DraftLogic { file, own_rules, mut logic } = draft;
+    // A mistake in what it says is reported already.
+    let is_silent = own_rules.is_none() && given.as_ref().is_none_or(|(given, _)| given.rules.is_empty());
     let rules = match (own_rules, given) {
         (Some(own), given) => {
             if let Some((given, Some(permissions))) = given {
@@ -237,7 +239,7 @@ fn with_access(draft: DraftLogic<'_>, given: Option<(access::GivenRules, Option<
         }
         (None, None) => Vec::new(),
     };
-    if rules.is_empty() {
+    if is_silent {
         let hint = format!("add auth: public, auth: authenticated or roles: […], or a rule in {PERMISSIONS}");
         file.warning(Span::START, Check::NoAccess, "nobody may call this logic", hint);
     }

@@ -7,9 +7,11 @@ use super::{
     keys,
     logics::{self, DraftLogic, DraftParam, Known, SQL_TIMEOUT},
     node::{self, Span},
-    statement::{self, Placeholder, Statement},
 };
-use crate::logic::{SqlBody, TransactionMode};
+use crate::{
+    logic::{SqlBody, TransactionMode},
+    sql_text::{self, Piece},
+};
 
 /// What a statement can read besides params.
 pub const SYSTEM_VARIABLES: &[&str] = &["auth.sub", "auth.roles", "now", "env"];
@@ -62,7 +64,7 @@ pub(super) fn read<'f>(file: &'f File<'f>, text: &str, known: &Known) -> Option<
         connection: logics::connection(file, &map, known),
         transaction: if transaction { TransactionMode::Required } else { TransactionMode::None },
         timeout: logics::timeout(file, &map).unwrap_or(SQL_TIMEOUT),
-        source: LogicSource::Sql(SqlBody { statements: statements.into_iter().map(|statement| statement.text).collect() }),
+        source: LogicSource::Sql(SqlBody { statements: statements.into_iter().map(|(_, statement)| statement.to_owned()).collect() }),
     };
     Some(DraftLogic::new(file, &map, logic))
 }
@@ -110,14 +112,12 @@ impl Places<'_> {
     }
 }
 
-fn statements(file: &File<'_>, places: &Places<'_>, params: &[DraftParam], front: &Span) -> Vec<Statement> {
-    let statements = match statement::split(places.sql) {
-        Ok(statements) => statements,
-        Err(error) => {
-            file.error(places.span(error.offset, 1), Check::Sql, error.to_string());
-            return Vec::new();
-        }
-    };
+fn statements<'t>(file: &File<'_>, places: &Places<'t>, params: &[DraftParam], front: &Span) -> Vec<(usize, &'t str)> {
+    if let Err(error) = sql_text::check_ends(places.sql) {
+        file.error(places.span(error.at, 1), Check::Sql, error.to_string());
+        return Vec::new();
+    }
+    let statements = sql_text::statements(places.sql);
     if statements.is_empty() {
         file.error(*front, Check::Sql, "there is no statement behind the front matter");
     }
@@ -125,18 +125,21 @@ fn statements(file: &File<'_>, places: &Places<'_>, params: &[DraftParam], front
         let message = format!("a logic has at most {STATEMENTS_MAX} statements; this one has {}", statements.len());
         file.error(*front, Check::TooMany, message);
     }
-    for statement in &statements {
-        let word = statement::first_word(&statement.text);
-        if let Some((_, hint)) = REFUSED.iter().find(|(words, _)| words.contains(&word.as_str())) {
-            let span = places.span(statement.offset, 0);
+    for (at, word) in statements.iter().filter_map(|(at, statement)| first_word(*at, statement)) {
+        if let Some((_, hint)) = REFUSED.iter().find(|(words, _)| words.iter().any(|known| word.eq_ignore_ascii_case(known))) {
+            let span = places.span(at, word.len());
             file.error_hint(span, Check::Sql, format!("a logic cannot use {}", word.to_uppercase()), *hint);
         }
-        for placeholder in &statement.placeholders {
-            check_placeholder(file, places, statement, placeholder, params);
-        }
     }
-    let used = |name: &str| statements.iter().flat_map(|statement| &statement.placeholders).any(|used| used.name == name);
-    for param in params.iter().filter(|param| !used(&param.param.name)) {
+    let used = |piece: &Piece<'t>| match piece {
+        Piece::Placeholder { name, at } => Some((*name, *at)),
+        _ => None,
+    };
+    let placeholders: Vec<(&str, usize)> = sql_text::pieces(places.sql).iter().filter_map(used).collect();
+    for (name, at) in &placeholders {
+        check_placeholder(file, places, name, *at, params);
+    }
+    for param in params.iter().filter(|param| !placeholders.iter().any(|(name, _)| *name == param.param.name)) {
         let name = &param.param.name;
         let hint = format!("write :{name} in the SQL, or leave the param out");
         file.warning(param.span, Check::UnusedParam, format!("the param {name:?} is used in no statement"), hint);
@@ -144,13 +147,20 @@ fn statements(file: &File<'_>, places: &Places<'_>, params: &[DraftParam], front
     statements
 }
 
-fn check_placeholder(file: &File<'_>, places: &Places<'_>, statement: &Statement, placeholder: &Placeholder, params: &[DraftParam]) {
-    let name = placeholder.name.as_str();
+/// The first word of a statement, and its place in the SQL.
+fn first_word(at: usize, statement: &str) -> Option<(usize, &str)> {
+    sql_text::pieces(statement).into_iter().find_map(|piece| match piece {
+        Piece::Word { text, at: inside } => Some((at + inside, text)),
+        _ => None,
+    })
+}
+
+fn check_placeholder(file: &File<'_>, places: &Places<'_>, name: &str, at: usize, params: &[DraftParam]) {
     let declared = || params.iter().map(|param| param.param.name.as_str());
     if declared().any(|param| param == name) || SYSTEM_VARIABLES.contains(&name) {
         return;
     }
-    let span = places.span(statement.offset + placeholder.range.start, placeholder.range.len());
+    let span = places.span(at, name.len() + 1);
     if name == "event" || name.starts_with("event.") {
         file.error(span, Check::Unsupported, format!(":{name} is not supported by this version: there are no events yet"));
         return;

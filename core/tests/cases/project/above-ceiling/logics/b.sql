@@ -1,0 +1,5 @@
+---
+auth: public
+timeout: 6m
+---
+SELECT 1

@@ -1,0 +1,5 @@
+---
+auth: public
+roles: [app]
+---
+SELECT 1

@@ -1,0 +1,3 @@
+---
+auth: public
+SELECT 1

@@ -1,0 +1,5 @@
+---
+auth: public
+condition: "request.auth.rols == 1"
+---
+SELECT 1

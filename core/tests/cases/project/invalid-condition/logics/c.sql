@@ -1,0 +1,5 @@
+---
+auth: public
+condition: "1 +"
+---
+SELECT 1

@@ -1,0 +1,6 @@
+---
+auth: public
+condition: |
+  request.params.all(a, a.all(b, b))
+---
+SELECT 1

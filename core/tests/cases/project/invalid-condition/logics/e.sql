@@ -1,0 +1,5 @@
+---
+auth: public
+condition: resource.id == "1"
+---
+SELECT 1

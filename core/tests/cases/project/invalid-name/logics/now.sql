@@ -1,0 +1,5 @@
+---
+roles: ["a b"]
+params: {now: {type: string}}
+---
+SELECT :now

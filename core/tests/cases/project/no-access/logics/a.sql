@@ -1,0 +1,4 @@
+---
+description: nobody
+---
+SELECT 1

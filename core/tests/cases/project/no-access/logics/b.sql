@@ -1,0 +1,4 @@
+---
+description: given
+---
+SELECT 1

@@ -1,0 +1,4 @@
+---
+auth: public
+---
+SELECT 'open

@@ -1,0 +1,6 @@
+---
+auth: public
+---
+BEGIN;
+UPDATE a SET b = 1;
+COMMIT;

@@ -1,0 +1,5 @@
+---
+auth: public
+connection: archve
+---
+SELECT 1

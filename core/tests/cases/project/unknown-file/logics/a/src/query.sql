@@ -1,0 +1,1 @@
+this is source of the component

@@ -1,0 +1,4 @@
+---
+description: a quote
+---
+SELECT 1

@@ -1,0 +1,4 @@
+---
+auth: pubic
+---
+SELECT 1

@@ -1,0 +1,5 @@
+---
+auth: public
+publish: [{topic: a}]
+---
+SELECT :event.id

@@ -1,0 +1,7 @@
+---
+auth: public
+params:
+  used: {type: int}
+  unused: {type: int}
+---
+SELECT :used
