@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use wasmparser::{Encoding, Parser, Payload, Validator};
+use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 use crate::{logic::Grants, name::nearest};
 
@@ -14,8 +14,22 @@ pub const HANDLER: &str = "santokit:logic/handler@0.1.0";
 pub const SIZE_BYTES_MAX: usize = 64 << 20;
 const DEPTH_MAX: usize = 4;
 const MODULES_MAX: usize = 64;
-const FUNCTIONS_MAX: u32 = 200_000;
+const COMPONENTS_MAX: usize = 16;
+const FUNCTIONS_MAX: usize = 200_000;
 const FUNCTION_BYTES_MAX: usize = 1 << 20;
+const LOCALS_MAX: usize = 10_000;
+/// The compiler's own instances and adapters, which cost time and memory for each: far beyond what toolchains make.
+const INSTANCES_MAX: usize = 1_000;
+const TYPES_MAX: usize = 100_000;
+
+/// What the engine of every Bridge accepts: anything else is refused where it is built, not where it would run.
+const FEATURES: WasmFeatures = WasmFeatures::WASM3
+    .union(WasmFeatures::COMPONENT_MODEL)
+    .difference(WasmFeatures::GC)
+    .difference(WasmFeatures::GC_TYPES)
+    .difference(WasmFeatures::FUNCTION_REFERENCES)
+    .difference(WasmFeatures::EXCEPTIONS)
+    .difference(WasmFeatures::MEMORY64);
 
 /// Our interfaces: name, version track (`major.minor` below 1.0), and the grant that an import needs.
 const OURS: &[(&str, &str, Option<Grant>)] = &[
@@ -52,7 +66,7 @@ pub struct Inspection {
     /// Core modules inside.
     pub modules: usize,
     /// Functions in all core modules.
-    pub functions: u32,
+    pub functions: usize,
     /// Size in bytes.
     pub size_bytes: usize,
 }
@@ -143,6 +157,11 @@ pub fn check_world(inspection: &Inspection) -> Result<(), ComponentError> {
     Err(ComponentError::WrongWorld(if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") }))
 }
 
+/// Whether every import is offered to guests at all; grants are not looked at.
+pub fn check_offered(imports: &BTreeSet<String>) -> Result<(), ComponentError> {
+    imports.iter().try_for_each(|import| offered(import).map(drop))
+}
+
 /// Whether every import is offered, and granted where it needs a grant.
 pub fn check_imports(imports: &BTreeSet<String>, grants: &Grants) -> Result<(), ComponentError> {
     for import in imports {
@@ -186,57 +205,87 @@ fn is_on_track(version: &str, track: &str) -> bool {
 /// Validates a component and lists what it imports and exports. Bounded: sizes are checked before anything is looked at.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
     at_most("bytes", bytes.len(), SIZE_BYTES_MAX)?;
-    let mut inspection = Inspection {
-        imports: BTreeSet::new(),
-        exports: BTreeSet::new(),
-        modules: 0,
-        functions: 0,
-        size_bytes: bytes.len(),
-    };
-    let mut depth = 0;
+    let mut gate = Gate::default();
     for payload in Parser::new(0).parse_all(bytes) {
-        read(payload.map_err(|error| malformed(&error))?, &mut depth, &mut inspection)?;
+        gate.read(payload.map_err(|error| malformed(&error))?)?;
     }
-    Validator::new().validate_all(bytes).map_err(|error| malformed(&error))?;
-    Ok(inspection)
+    Validator::new_with_features(FEATURES).validate_all(bytes).map_err(|error| malformed(&error))?;
+    Ok(Inspection {
+        imports: gate.imports,
+        exports: gate.exports,
+        modules: gate.modules,
+        functions: gate.functions,
+        size_bytes: bytes.len(),
+    })
 }
 
-fn read(payload: Payload<'_>, depth: &mut usize, inspection: &mut Inspection) -> Result<(), ComponentError> {
-    match payload {
-        Payload::Version { encoding, .. } => {
-            if *depth == 0 && encoding == Encoding::Module {
-                return Err(ComponentError::CoreModule);
+/// Counts while it reads; what is beyond a bound ends the reading.
+#[derive(Default)]
+struct Gate {
+    depth: usize,
+    components: usize,
+    modules: usize,
+    functions: usize,
+    instances: usize,
+    types: usize,
+    imports: BTreeSet<String>,
+    exports: BTreeSet<String>,
+}
+
+impl Gate {
+    fn read(&mut self, payload: Payload<'_>) -> Result<(), ComponentError> {
+        match payload {
+            Payload::Version { encoding, .. } => self.enter(encoding)?,
+            Payload::End(_) => self.depth = self.depth.saturating_sub(1),
+            Payload::CodeSectionStart { count, .. } => count_in(&mut self.functions, count, "functions", FUNCTIONS_MAX)?,
+            Payload::CodeSectionEntry(body) => {
+                at_most("bytes in one function", body.range().len(), FUNCTION_BYTES_MAX)?;
+                let mut locals = 0;
+                for group in body.get_locals_reader().map_err(|error| malformed(&error))? {
+                    let (count, _) = group.map_err(|error| malformed(&error))?;
+                    count_in(&mut locals, count, "locals in one function", LOCALS_MAX)?;
+                }
             }
-            *depth += 1;
-            at_most("levels of nesting", *depth, DEPTH_MAX)?;
-            if encoding == Encoding::Module {
-                inspection.modules += 1;
-                at_most("core modules", inspection.modules, MODULES_MAX)?;
+            Payload::TypeSection(section) => count_in(&mut self.types, section.count(), "types", TYPES_MAX)?,
+            Payload::CoreTypeSection(section) => count_in(&mut self.types, section.count(), "types", TYPES_MAX)?,
+            Payload::ComponentTypeSection(section) => count_in(&mut self.types, section.count(), "types", TYPES_MAX)?,
+            Payload::InstanceSection(section) => count_in(&mut self.instances, section.count(), "instances", INSTANCES_MAX)?,
+            Payload::ComponentInstanceSection(section) => {
+                count_in(&mut self.instances, section.count(), "instances", INSTANCES_MAX)?;
             }
-        }
-        Payload::End(_) => *depth = depth.saturating_sub(1),
-        Payload::CodeSectionStart { count, .. } => {
-            inspection.functions = inspection.functions.saturating_add(count);
-            at_most("functions", inspection.functions as usize, FUNCTIONS_MAX as usize)?;
-        }
-        Payload::CodeSectionEntry(body) => {
-            at_most("bytes in one function", body.range().len(), FUNCTION_BYTES_MAX)?;
-        }
-        Payload::ComponentImportSection(section) if *depth == 1 => {
-            for import in section {
-                let import = import.map_err(|error| malformed(&error))?;
-                inspection.imports.insert(import.name.name.to_owned());
+            Payload::ComponentImportSection(section) if self.depth == 1 => {
+                for import in section {
+                    let import = import.map_err(|error| malformed(&error))?;
+                    self.imports.insert(import.name.name.to_owned());
+                }
             }
-        }
-        Payload::ComponentExportSection(section) if *depth == 1 => {
-            for export in section {
-                let export = export.map_err(|error| malformed(&error))?;
-                inspection.exports.insert(export.name.name.to_owned());
+            Payload::ComponentExportSection(section) if self.depth == 1 => {
+                for export in section {
+                    let export = export.map_err(|error| malformed(&error))?;
+                    self.exports.insert(export.name.name.to_owned());
+                }
             }
+            _ => {}
         }
-        _ => {}
+        Ok(())
     }
-    Ok(())
+
+    fn enter(&mut self, encoding: Encoding) -> Result<(), ComponentError> {
+        if self.depth == 0 && encoding == Encoding::Module {
+            return Err(ComponentError::CoreModule);
+        }
+        self.depth += 1;
+        at_most("levels of nesting", self.depth, DEPTH_MAX)?;
+        match encoding {
+            Encoding::Module => count_in(&mut self.modules, 1, "core modules", MODULES_MAX),
+            Encoding::Component => count_in(&mut self.components, 1, "components", COMPONENTS_MAX),
+        }
+    }
+}
+
+fn count_in(total: &mut usize, more: u32, what: &'static str, most: usize) -> Result<(), ComponentError> {
+    *total = total.saturating_add(more as usize);
+    at_most(what, *total, most)
 }
 
 fn malformed(error: &wasmparser::BinaryReaderError) -> ComponentError {

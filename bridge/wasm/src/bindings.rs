@@ -1,5 +1,4 @@
 //! What `bindgen!` makes of the WIT packages; nothing else.
-#![expect(clippy::pedantic, reason = "generated code")]
 
 wasmtime::component::bindgen!({
     path: ["../../wit/runtime", "../../wit/sql", "../../wit/logic"],

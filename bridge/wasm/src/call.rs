@@ -10,7 +10,7 @@ use crate::{
     engine::Compiled,
     error::{CallError, LimitHit, LogicError},
     host::Host,
-    state::State,
+    state::{HANDLES_MAX, State},
 };
 
 /// What a call used.
@@ -57,7 +57,8 @@ pub(crate) fn store<H: Host>(
     // Guest to host, in one host call: a guest cannot hand over more than its own memory.
     let memory = usize::try_from(limits.memory.0).unwrap_or(usize::MAX);
     store.set_hostcall_fuel(memory.max(16 << 20));
-    store.set_max_component_handles(1_024);
+    // Above the table of host resources, which has an error of its own: this bounds what a guest makes by itself.
+    store.set_max_component_handles(4 * HANDLES_MAX);
     let cpu_max = limits.cpu.duration();
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |context| {
@@ -110,6 +111,9 @@ pub(crate) async fn run<H: Host>(
 fn accept(output: Vec<u8>, limits: &InvocationLimits) -> Result<Vec<u8>, CallError> {
     if output.len() as u64 > limits.output.0 {
         return Err(CallError::Limit { limit: LimitName::Output, backtrace: Vec::new() });
+    }
+    if let Err(error) = std::str::from_utf8(&output) {
+        return Err(CallError::Output(error.to_string()));
     }
     // Checked, not parsed into a tree: the answer goes out as it came.
     match serde_json::from_slice::<serde::de::IgnoredAny>(&output) {

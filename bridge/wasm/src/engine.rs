@@ -37,6 +37,9 @@ pub struct SandboxConfig {
     pub tick: Duration,
     /// Compilations at once.
     pub compiles_max: usize,
+    /// Whether backtraces name source files and lines, from the component's own debug information. Reading it at a trap is
+    /// work that no limit of the invocation covers, so it is for components that one trusts: those of `stk dev`.
+    pub debug_info: bool,
 }
 
 /// Compiles and runs components for one kind of host.
@@ -44,6 +47,7 @@ pub struct Sandbox<H: 'static> {
     engine: Engine,
     linker: Linker<State<H>>,
     instances: Semaphore,
+    memory_bytes_max: usize,
     compiles: Arc<Semaphore>,
     /// By digest, while some generation holds it: a swap compiles only what changed.
     compiled: Mutex<HashMap<String, Weak<Compiled<H>>>>,
@@ -92,6 +96,7 @@ impl Default for SandboxConfig {
             memory_bytes_max: 256 << 20,
             tick: Duration::from_millis(5),
             compiles_max: 1,
+            debug_info: false,
         }
     }
 }
@@ -101,9 +106,9 @@ impl<H: Host> Sandbox<H> {
     pub fn new(config: &SandboxConfig) -> Result<Arc<Self>, SandboxError> {
         let failed = |error: wasmtime::Error| SandboxError(format!("{error:#}"));
         // Where the address space is too small for the pool, instances are made on demand: slower, and just as bounded.
-        let engine = Engine::new(&settings(Some(pool(config)))).or_else(|error| {
+        let engine = Engine::new(&settings(config, Some(pool(config)))).or_else(|error| {
             tracing::warn!(error = %error, "no pooling allocator; instances are made on demand");
-            Engine::new(&settings(None))
+            Engine::new(&settings(config, None))
         });
         let engine = engine.map_err(failed)?;
         let mut linker = Linker::new(&engine);
@@ -113,6 +118,7 @@ impl<H: Host> Sandbox<H> {
             engine,
             linker,
             instances: Semaphore::new(config.instances_max.max(16) as usize),
+            memory_bytes_max: config.memory_bytes_max,
             compiles: Arc::new(Semaphore::new(config.compiles_max.max(1))),
             compiled: Mutex::default(),
         }))
@@ -123,10 +129,6 @@ impl<H: Host> Sandbox<H> {
         if let Some(compiled) = self.known(digest) {
             return Ok(LoadedLogic { sandbox: Arc::clone(self), compiled });
         }
-        let inspection = component::inspect(bytes)?;
-        component::check_world(&inspection)?;
-        let everything = every_grant();
-        component::check_imports(&inspection.imports, &everything)?;
         let component = self.compile(bytes.to_vec()).await?;
         let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
         let pre = self.linker.instantiate_pre(&component).and_then(LogicPre::new).map_err(link)?;
@@ -148,7 +150,15 @@ impl<H: Host> Sandbox<H> {
         let engine = self.engine.clone();
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            Component::new(&engine, bytes).map_err(|error| LoadError::Compile(format!("{error:#}")))
+            let inspection = component::inspect(&bytes)?;
+            component::check_world(&inspection)?;
+            component::check_offered(&inspection.imports)?;
+            let compiled = Component::new(&engine, bytes).and_then(|component| {
+                // Now, rather than in the first call.
+                component.initialize_copy_on_write_image()?;
+                Ok(component)
+            });
+            compiled.map_err(|error| LoadError::Compile(format!("{error:#}")))
         })
         .await
         .map_err(|error| LoadError::Host(error.to_string()))?
@@ -159,7 +169,7 @@ impl<H: Host> Sandbox<H> {
         let limits = InvocationLimits {
             timeout: Millis(10_000),
             cpu: Millis(2_000),
-            memory: Bytes(256 << 20),
+            memory: Bytes(self.memory_bytes_max as u64),
             ..InvocationLimits::default()
         };
         let mut store = call::store::<H>(&self.engine, None, &limits);
@@ -183,26 +193,20 @@ impl<H: Host> Sandbox<H> {
 impl<H: Host> LoadedLogic<H> {
     /// Calls the handler in a fresh instance. Dropping the future stops the guest and rolls back what it has open.
     pub async fn call(&self, host: H, input: Vec<u8>, limits: &InvocationLimits) -> Invocation<H> {
-        let Ok(_permit) = self.sandbox.instances.acquire().await else {
-            let outcome = Err(CallError::Host("the sandbox is closed".to_owned()));
+        let free = tokio::time::timeout(limits.timeout.duration(), self.sandbox.instances.acquire()).await;
+        let Ok(Ok(_permit)) = free else {
+            let outcome = Err(CallError::Host("all instances are busy; raise the Bridge's `sandboxInstances`".to_owned()));
             return Invocation { outcome, host: Some(host), usage: call::Usage::default() };
         };
-        call::run(&self.sandbox.engine, &self.compiled, host, input, limits).await
-    }
-}
-
-/// At load, imports are checked against what is offered; grants were checked with the release and again in each host call.
-fn every_grant() -> santokit_core::logic::Grants {
-    let sql = santokit_core::logic::SqlGrant { connection: String::new(), tables: std::collections::BTreeMap::new() };
-    santokit_core::logic::Grants {
-        sql: vec![sql],
-        secrets: [String::new()].into(),
-        config: [String::new()].into(),
+        // Where instances are made on demand there is no pool that would hold the operator's ceiling.
+        let memory = limits.memory.min(Bytes(self.sandbox.memory_bytes_max as u64));
+        let limits = InvocationLimits { memory, ..limits.clone() };
+        call::run(&self.sandbox.engine, &self.compiled, host, input, &limits).await
     }
 }
 
 /// See docs/decisions/0002: components only, and everything off that no guest of ours needs.
-fn settings(pool: Option<PoolingAllocationConfig>) -> Config {
+fn settings(sandbox: &SandboxConfig, pool: Option<PoolingAllocationConfig>) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -220,7 +224,7 @@ fn settings(pool: Option<PoolingAllocationConfig>) -> Config {
         .memory_may_move(false)
         .max_wasm_stack(1 << 20)
         .async_stack_size(2 << 20)
-        .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+        .wasm_backtrace_details(if sandbox.debug_info { WasmBacktraceDetails::Enable } else { WasmBacktraceDetails::Disable })
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16))
         .native_unwind_info(false);
     if let Some(pool) = pool {
@@ -253,6 +257,7 @@ fn pool(config: &SandboxConfig) -> PoolingAllocationConfig {
     pool
 }
 
+#[expect(clippy::disallowed_methods, reason = "sleeps on a thread of its own")]
 fn start_ticker(engine: &Engine, tick: Duration) -> Result<(), SandboxError> {
     let engine = engine.weak();
     std::thread::Builder::new()

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use santokit_core::limit::LimitName;
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace, component::ResourceTableError};
 
 /// Whose fault a failure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,9 +98,27 @@ impl CallError {
         if let Some(limit) = denied {
             return CallError::Limit { limit, backtrace };
         }
+        if error.is::<PoolConcurrencyLimitError>() {
+            return CallError::Host(format!("no room for another instance: {error}"));
+        }
         let message = error.downcast_ref::<Trap>().map_or_else(|| error.root_cause().to_string(), ToString::to_string);
-        CallError::Trap { message, backtrace }
+        let has_no_handle_left = matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full))
+            || message.ends_with(HANDLES_EXCEEDED);
+        if has_no_handle_left {
+            return CallError::Limit { limit: LimitName::Handles, backtrace };
+        }
+        CallError::Trap { message: cut(message), backtrace }
     }
+}
+
+/// How the engine ends its message about too many handles; it has no type for it.
+const HANDLES_EXCEEDED: &str = "store handle limit exceeded";
+/// Of one text that a guest has chosen, in a log line.
+const TEXT_BYTES_MAX: usize = 512;
+
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+    text
 }
 
 fn frames(error: &wasmtime::Error) -> Vec<Frame> {
@@ -109,19 +127,19 @@ fn frames(error: &wasmtime::Error) -> Vec<Frame> {
         .frames()
         .iter()
         .map(|frame| {
-            let name = frame.func_name().map(wasmtime_environ_demangle);
+            let name = frame.func_name().map(demangled);
             let symbol = frame.symbols().iter().find(|symbol| symbol.file().is_some());
             Frame {
                 function: name.unwrap_or_else(|| format!("function {}", frame.func_index())),
                 place: symbol.map(|symbol| {
                     let file = symbol.file().unwrap_or_default();
-                    format!("{file}:{}:{}", symbol.line().unwrap_or(0), symbol.column().unwrap_or(0))
+                    cut(format!("{file}:{}:{}", symbol.line().unwrap_or(0), symbol.column().unwrap_or(0)))
                 }),
             }
         })
         .collect()
 }
 
-fn wasmtime_environ_demangle(name: &str) -> String {
-    rustc_demangle::try_demangle(name).map_or_else(|_| name.to_owned(), |name| format!("{name:#}"))
+fn demangled(name: &str) -> String {
+    cut(rustc_demangle::try_demangle(name).map_or_else(|_| name.to_owned(), |name| format!("{name:#}")))
 }

@@ -34,8 +34,13 @@ impl Limiter {
 }
 
 impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let total = self.memory_bytes.saturating_add(desired.saturating_sub(current));
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        // Its own declared maximum is the guest's matter, and no limit of ours.
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let more = desired.saturating_sub(current);
+        let total = self.memory_bytes.saturating_add(more);
         if total > self.memory_bytes_max {
             self.denied = Some(LimitName::Memory);
             return Ok(false);
@@ -45,13 +50,28 @@ impl ResourceLimiter for Limiter {
         Ok(true)
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let total = self.table_elements.saturating_add(desired.saturating_sub(current));
+    // What was counted stays counted: this is also called for a growth that was never asked about, and to count too much is safe.
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.denied = Some(LimitName::Memory);
+        Ok(())
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) && desired <= TABLE_ELEMENTS_MAX {
+            return Ok(false);
+        }
+        let more = desired.saturating_sub(current);
+        let total = self.table_elements.saturating_add(more);
         if total > TABLE_ELEMENTS_MAX {
             self.denied = Some(LimitName::Table);
             return Ok(false);
         }
         self.table_elements = total;
         Ok(true)
+    }
+
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.denied = Some(LimitName::Table);
+        Ok(())
     }
 }

@@ -2,10 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::Instant,
 };
 
@@ -16,13 +13,13 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use crate::{
     clock::CpuClock,
     error::LimitHit,
-    host::{ConnectionId, CursorId, Host, LogLine, RowBudget, TransactionId},
+    host::{ConnectionId, CursorId, Host, Level, LogLine, LogSource, RowBudget, TransactionId},
     limiter::Limiter,
-    stdio::{GuestStream, Lines},
+    stdio::{GuestStream, LINE_BYTES_EXTRA, Lines},
 };
 
 /// Live resources of all kinds in one invocation.
-const HANDLES_MAX: usize = 1_024;
+pub(crate) const HANDLES_MAX: usize = 1_024;
 
 /// A guest's connection.
 #[expect(unreachable_pub, reason = "the generated bindings re-export the handles, so they cannot be pub(crate)")]
@@ -58,8 +55,9 @@ pub(crate) struct State<H> {
     pub(crate) sql_bytes: u64,
     /// A SQL limit that the guest was told of.
     pub(crate) sql_limit: Option<LimitName>,
-    log_bytes: Arc<AtomicU64>,
-    log_dropped: bool,
+    log_bytes: u64,
+    lines_dropped: u64,
+    output_dropped: u64,
     pub(crate) lines: Lines,
 }
 
@@ -80,8 +78,9 @@ impl<H: Host> State<H> {
             sql_rows: 0,
             sql_bytes: 0,
             sql_limit: None,
-            log_bytes: Arc::default(),
-            log_dropped: false,
+            log_bytes: 0,
+            lines_dropped: 0,
+            output_dropped: 0,
             lines: Lines::default(),
         }
     }
@@ -93,41 +92,51 @@ impl<H: Host> State<H> {
             return Err(LimitHit(LimitName::HostCalls).into());
         }
         *self.host_calls.entry(capability).or_default() += 1;
-        self.flush_lines();
+        let finished = self.lines.take_finished();
+        self.log_all(finished);
         // Without a host it is the probe at load, which must not do anything.
         self.host.as_mut().ok_or_else(|| wasmtime::Error::msg("a component must not call the host while it is made"))
     }
 
+    /// The end: nothing of the log is kept back, and the host is free for its own end.
     pub(crate) fn take_host(&mut self) -> Option<H> {
-        self.flush_lines();
+        let (lines, output_dropped) = self.lines.take_all();
+        self.log_all(lines);
+        self.output_dropped = output_dropped;
+        if let (true, Some(host)) = (self.is_log_cut(), &self.host) {
+            host.log(LogLine {
+                level: Level::Warn,
+                message: format!(
+                    "the log limit of {} was reached: {} lines and {output_dropped} bytes of output were dropped",
+                    self.limits.log_bytes, self.lines_dropped
+                ),
+                fields: vec![("limit".to_owned(), LimitName::LogBytes.as_str().to_owned())],
+                source: LogSource::Sandbox,
+            });
+        }
         self.host.take()
     }
 
-    /// Writes a log line while the byte limit lasts; then one line that says so.
+    /// Writes a log line while the byte limit lasts; beyond it lines are counted, and the end says how many.
     pub(crate) fn log(&mut self, line: LogLine) {
-        let size: usize = line.message.len() + line.fields.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
-        let before = self.log_bytes.fetch_add(size as u64, Ordering::Relaxed);
-        let fits = before.saturating_add(size as u64) <= self.limits.log_bytes.0;
-        let Some(host) = &self.host else { return };
-        if fits {
+        let fields: usize = line.fields.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let total = self.log_bytes.saturating_add((line.message.len() + fields) as u64 + LINE_BYTES_EXTRA);
+        if self.lines_dropped > 0 || total > self.limits.log_bytes.0 {
+            self.lines_dropped += 1;
+            return;
+        }
+        self.log_bytes = total;
+        if let Some(host) = &self.host {
             host.log(line);
-        } else if !self.log_dropped {
-            self.log_dropped = true;
-            host.log(LogLine {
-                level: crate::host::Level::Warn,
-                message: format!("the log limit of {} is reached; further lines are dropped", self.limits.log_bytes),
-                fields: vec![("limit".to_owned(), LimitName::LogBytes.as_str().to_owned())],
-                source: crate::host::LogSource::Sandbox,
-            });
         }
     }
 
     pub(crate) fn log_bytes(&self) -> u64 {
-        self.log_bytes.load(Ordering::Relaxed).min(self.limits.log_bytes.0)
+        self.log_bytes
     }
 
     pub(crate) fn is_log_cut(&self) -> bool {
-        self.log_dropped
+        self.lines_dropped > 0 || self.output_dropped > 0
     }
 
     /// What is left for reading.
@@ -138,8 +147,8 @@ impl<H: Host> State<H> {
         }
     }
 
-    fn flush_lines(&mut self) {
-        for line in self.lines.take() {
+    fn log_all(&mut self, lines: Vec<LogLine>) {
+        for line in lines {
             self.log(line);
         }
     }
@@ -154,6 +163,9 @@ impl<H: Host> WasiView for State<H> {
                 .stdout(GuestStream::stdout(lines.clone(), max))
                 .stderr(GuestStream::stderr(lines, max))
                 .max_random_size(64 << 10)
+                .allow_tcp(false)
+                .allow_udp(false)
+                .allow_ip_name_lookup(false)
                 .build()
         });
         WasiCtxView { ctx, table: &mut self.table }

@@ -2,7 +2,7 @@
 //!
 //! Its own stream rather than the library's adapter over `AsyncWrite`, which queues without a bound.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
@@ -16,6 +16,9 @@ use crate::host::{Level, LogLine, LogSource};
 /// The longest line before it is cut in two.
 const LINE_BYTES_MAX: usize = 8 << 10;
 
+/// What a line costs of the byte limit beside its text, so that a flood of empty ones has an end too.
+pub(crate) const LINE_BYTES_EXTRA: u64 = 32;
+
 /// Lines that wait for the next host call or the end.
 #[derive(Clone, Default)]
 pub(crate) struct Lines(Arc<Mutex<Buffer>>);
@@ -23,8 +26,9 @@ pub(crate) struct Lines(Arc<Mutex<Buffer>>);
 #[derive(Default)]
 struct Buffer {
     partial: [Vec<u8>; 2],
-    lines: Vec<LogLine>,
-    taken_bytes: u64,
+    finished: Vec<LogLine>,
+    kept_bytes: u64,
+    dropped_bytes: u64,
 }
 
 #[derive(Clone)]
@@ -35,23 +39,50 @@ pub(crate) struct GuestStream {
 }
 
 impl Lines {
-    /// All lines so far, an unfinished last one too.
-    pub(crate) fn take(&self) -> Vec<LogLine> {
-        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The lines that have ended.
+    pub(crate) fn take_finished(&self) -> Vec<LogLine> {
+        std::mem::take(&mut self.lock().finished)
+    }
+
+    /// All lines, an unfinished last one too, and how many bytes were dropped.
+    pub(crate) fn take_all(&self) -> (Vec<LogLine>, u64) {
+        let mut buffer = self.lock();
         for source in [LogSource::Stdout, LogSource::Stderr] {
             buffer.finish_line(source);
         }
-        std::mem::take(&mut buffer.lines)
+        (std::mem::take(&mut buffer.finished), buffer.dropped_bytes)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Buffer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Buffer {
+    fn take_in(&mut self, bytes: &[u8], source: LogSource, bytes_max: u64) {
+        let index = usize::from(source == LogSource::Stderr);
+        for (at, byte) in bytes.iter().enumerate() {
+            if self.kept_bytes >= bytes_max {
+                self.dropped_bytes += (bytes.len() - at) as u64;
+                return;
+            }
+            if *byte == b'\n' || self.partial[index].len() >= LINE_BYTES_MAX {
+                self.kept_bytes += LINE_BYTES_EXTRA;
+                self.finish_line(source);
+            }
+            if *byte != b'\n' {
+                self.kept_bytes += 1;
+                self.partial[index].push(*byte);
+            }
+        }
+    }
+
     fn finish_line(&mut self, source: LogSource) {
         let bytes = std::mem::take(&mut self.partial[usize::from(source == LogSource::Stderr)]);
         if !bytes.is_empty() {
             let level = if source == LogSource::Stderr { Level::Warn } else { Level::Info };
             let message = String::from_utf8_lossy(&bytes).into_owned();
-            self.lines.push(LogLine { level, message, fields: Vec::new(), source });
+            self.finished.push(LogLine { level, message, fields: Vec::new(), source });
         }
     }
 }
@@ -63,23 +94,6 @@ impl GuestStream {
 
     pub(crate) fn stderr(lines: Lines, bytes_max: u64) -> Self {
         Self { lines, source: LogSource::Stderr, bytes_max }
-    }
-
-    fn take_in(&self, bytes: &[u8]) {
-        let mut buffer = self.lines.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // One line more than the limit is let in, so that the limit is seen to be reached; the rest is not kept.
-        let room = self.bytes_max.saturating_add(LINE_BYTES_MAX as u64).saturating_sub(buffer.taken_bytes);
-        let bytes = &bytes[..bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX))];
-        buffer.taken_bytes += bytes.len() as u64;
-        let index = usize::from(self.source == LogSource::Stderr);
-        for byte in bytes {
-            if *byte == b'\n' || buffer.partial[index].len() >= LINE_BYTES_MAX {
-                buffer.finish_line(self.source);
-            }
-            if *byte != b'\n' {
-                buffer.partial[index].push(*byte);
-            }
-        }
     }
 }
 
@@ -102,7 +116,7 @@ impl StdoutStream for GuestStream {
 
 impl OutputStream for GuestStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.take_in(&bytes);
+        self.lines.lock().take_in(&bytes, self.source, self.bytes_max);
         Ok(())
     }
 

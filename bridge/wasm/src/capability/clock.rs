@@ -15,7 +15,7 @@ impl<H: Host> Clock for State<H> {
     async fn now(&mut self) -> wasmtime::Result<Datetime> {
         self.enter("clock")?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let nanoseconds = now.subsec_nanos() / 1_000 * 1_000;
+        let nanoseconds = now.subsec_micros() * 1_000;
         Ok(Datetime { seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX), nanoseconds })
     }
 

@@ -26,7 +26,6 @@ impl<H: Host> Log for State<H> {
 }
 
 fn cut(mut name: String) -> String {
-    let end = (0..=FIELD_NAME_BYTES_MAX.min(name.len())).rev().find(|at| name.is_char_boundary(*at)).unwrap_or(0);
-    name.truncate(end);
+    name.truncate(name.floor_char_boundary(FIELD_NAME_BYTES_MAX));
     name
 }
