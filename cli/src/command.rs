@@ -13,6 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::{
     client::HubClient,
     context::{Context, Target},
+    dev::{ENV, plane::Announced},
     failure::{Exit, Failure},
     folder::Folder,
     report::Terminal,
@@ -168,9 +169,16 @@ impl Shell {
         Ok(context)
     }
 
-    /// The Hub's client and what the flags mean.
+    /// The Hub's client and what the flags mean; where no Hub is named, the one of the `stk dev` that runs in this folder.
     pub fn hub(&self, target: &Target) -> anyhow::Result<(HubClient, Context)> {
-        let context = self.context(target)?;
+        let mut context = self.context(target)?;
+        if context.hub_url.is_none()
+            && let Some(running) = self.folder().ok().and_then(|folder| Announced::of(&folder))
+        {
+            context.hub_url = Some(running.hub_url);
+            context.token = Some(running.token);
+            context.env = context.env.or_else(|| Some(ENV.to_owned()));
+        }
         Ok((HubClient::of(&context)?, context))
     }
 }
