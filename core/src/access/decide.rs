@@ -150,7 +150,7 @@ impl Actor {
 
 fn evaluate(condition: &Expression, actor: &Actor, params: &Map<String, Json>, now: DateTime<Utc>) -> Result<CelValue, String> {
     let auth = map([
-        ("sub", actor.subject.as_deref().map_or(CelValue::Null, |sub| sub.into())),
+        ("sub", actor.subject.as_deref().map_or(CelValue::Null, Into::into)),
         ("roles", CelValue::List(Arc::new(actor.roles.iter().map(|role| role.as_str().into()).collect()))),
         ("type", actor.kind.as_str().into()),
         ("claims", object(&actor.claims)),

@@ -19,7 +19,10 @@ pub fn normalise(kind: Type, items: Option<&Items>, json: Json) -> Result<Json, 
         (Type::String | Type::File, Json::String(text)) if text.contains('\0') => {
             Err("must not contain the character U+0000".to_owned())
         }
-        (Type::String | Type::File, json @ Json::String(_)) | (Type::Boolean, json @ Json::Bool(_)) | (Type::Json, json) => Ok(json),
+        (Type::String | Type::File, json @ Json::String(_))
+        | (Type::Boolean, json @ Json::Bool(_))
+        | (Type::Float, json @ Json::Number(_))
+        | (Type::Json, json) => Ok(json),
         (Type::Int, Json::Number(number)) => match whole(&number) {
             Some(n) if i32::try_from(n).is_ok() => Ok(n.into()),
             Some(_) => Err("expected a whole number of 32 bits; declare bigint for larger ones".to_owned()),
@@ -30,7 +33,6 @@ pub fn normalise(kind: Type, items: Option<&Items>, json: Json) -> Result<Json, 
             Ok(n) => Ok(Json::String(n.to_string())),
             Err(_) => Err("expected a whole number of 64 bits, as a string".to_owned()),
         },
-        (Type::Float, json @ Json::Number(_)) => Ok(json),
         (Type::Decimal, Json::String(text)) => decimal(&text).map(|_| Json::String(text)),
         (Type::Timestamp, Json::String(text)) => timestamp(&text).map(Json::String),
         (Type::Bytes, Json::String(text)) => match STANDARD.decode(&text) {

@@ -43,14 +43,11 @@ pub(super) fn read(file: &File<'_>, root: &Node, schemas: &BTreeMap<String, Sche
     let Some(map) = file.map(root, &keys::PERMISSIONS) else { return (permissions, logics) };
     for entry in map.get("tables").map(|node| file.names(node)).unwrap_or_default() {
         let tables = || schemas.values().flat_map(|schema| &schema.tables);
-        match tables().find(|(name, _)| **name == entry.key) {
-            Some((name, table)) => {
-                permissions.tables.extend(table_rules(file, entry, table).map(|rules| (name.clone(), rules)));
-            }
-            None => {
-                let message = format!("there is no table {:?}", entry.key);
-                file.unknown(entry.span, Check::UnknownTable, message, &entry.key, tables().map(|(name, _)| name.as_str()));
-            }
+        if let Some((name, table)) = tables().find(|(name, _)| **name == entry.key) {
+            permissions.tables.extend(table_rules(file, entry, table).map(|rules| (name.clone(), rules)));
+        } else {
+            let message = format!("there is no table {:?}", entry.key);
+            file.unknown(entry.span, Check::UnknownTable, message, &entry.key, tables().map(|(name, _)| name.as_str()));
         }
     }
     for entry in map.get("logics").map(|node| file.names(node)).unwrap_or_default() {

@@ -132,13 +132,11 @@ impl<'f> File<'f> {
     }
 
     pub(super) fn text(&self, node: &Node) -> Option<Word> {
-        match &node.yaml {
-            Yaml::Text(text) => Some(Word { text: text.clone(), span: node.span }),
-            _ => {
-                self.wrong_type(node, "text");
-                None
-            }
+        if let Yaml::Text(text) = &node.yaml {
+            return Some(Word { text: text.clone(), span: node.span });
         }
+        self.wrong_type(node, "text");
+        None
     }
 
     /// Text that is a name of some kind.
@@ -155,13 +153,11 @@ impl<'f> File<'f> {
     }
 
     pub(super) fn boolean(&self, node: &Node) -> Option<bool> {
-        match &node.yaml {
-            Yaml::Boolean(truth) => Some(*truth),
-            _ => {
-                self.wrong_type(node, "true or false");
-                None
-            }
+        if let Yaml::Boolean(truth) = node.yaml {
+            return Some(truth);
         }
+        self.wrong_type(node, "true or false");
+        None
     }
 
     pub(super) fn whole(&self, node: &Node) -> Option<u64> {
@@ -291,7 +287,6 @@ fn nearest_hint<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opt
 fn hint_for<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
     nearest_hint(name, known.iter().copied()).or_else(|| match known.len() {
-        0 => None,
         1..=12 => Some(format!("known: {}", known.join(", "))),
         _ => None,
     })

@@ -73,19 +73,16 @@ fn unique(drafts: Vec<DraftTable<'_>>) -> BTreeMap<String, DraftTable<'_>> {
     let mut tables = BTreeMap::new();
     for draft in drafts {
         let place = (draft.name.text.clone(), draft.file.path.to_owned(), draft.name.span.line);
-        match folded.get(&draft.name.text.to_lowercase()) {
-            Some((name, path, line)) => {
-                let message = if *name == draft.name.text {
-                    format!("the table {name:?} is there already, in {path} line {line}")
-                } else {
-                    format!("the table {:?} differs from {name:?} ({path} line {line}) in case only", draft.name.text)
-                };
-                draft.file.error(draft.name.span, Check::Duplicate, message);
-            }
-            None => {
-                folded.insert(draft.name.text.to_lowercase(), place);
-                tables.insert(draft.name.text.clone(), draft);
-            }
+        if let Some((name, path, line)) = folded.get(&draft.name.text.to_lowercase()) {
+            let message = if *name == draft.name.text {
+                format!("the table {name:?} is there already, in {path} line {line}")
+            } else {
+                format!("the table {:?} differs from {name:?} ({path} line {line}) in case only", draft.name.text)
+            };
+            draft.file.error(draft.name.span, Check::Duplicate, message);
+        } else {
+            folded.insert(draft.name.text.to_lowercase(), place);
+            tables.insert(draft.name.text.clone(), draft);
         }
     }
     tables

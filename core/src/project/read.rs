@@ -14,7 +14,7 @@ use super::{
     logics::{DraftLogic, Known, name_of},
     node::{self, Node, Span, Yaml},
     settings::{self, Settings},
-    source::{SourceTree, is_project_file},
+    source::{SourceTree, has_extension, is_project_file},
     sql_logic, tables, wasm_logic,
 };
 use crate::name::check_logic;
@@ -85,7 +85,7 @@ enum Role {
 }
 
 fn role(path: &str, wasm_folders: &BTreeSet<&str>) -> Option<Role> {
-    if path.ends_with(".yml") {
+    if has_extension(path, "yml") {
         return Some(Role::Misplaced("name it .yaml"));
     }
     let (folder, rest) = path.split_once('/').unwrap_or(("", path));
@@ -171,18 +171,15 @@ impl<'f> Reader<'f> {
     }
 
     fn settings(roles: &[(Role, &'f File<'f>, &'f str)], found: &RefCell<Vec<Diagnostic>>) -> Settings {
-        match roles.iter().find(|(role, ..)| matches!(role, Role::Settings)) {
-            Some((_, file, text)) => yaml(file, text).map(|root| settings::read(file, &root)).unwrap_or_default(),
-            None => {
-                let file = File::new(SETTINGS, "", true, found);
-                let hint = "run stk init, or stk in the project's folder";
-                // The file can be there and unreadable; then that is said already.
-                if !found.borrow().iter().any(|finding| finding.path == SETTINGS) {
-                    file.error_hint(Span::START, Check::MissingFile, "the project has no santokit.yaml", hint);
-                }
-                Settings::default()
-            }
+        if let Some((_, file, text)) = roles.iter().find(|(role, ..)| matches!(role, Role::Settings)) {
+            return yaml(file, text).map(|root| settings::read(file, &root)).unwrap_or_default();
         }
+        // The file can be there and unreadable; then that is said already.
+        if !found.borrow().iter().any(|finding: &Diagnostic| finding.path == SETTINGS) {
+            let hint = "run stk init, or stk in the project's folder";
+            File::new(SETTINGS, "", true, found).error_hint(Span::START, Check::MissingFile, "the project has no santokit.yaml", hint);
+        }
+        Settings::default()
     }
 
     fn logics(
@@ -195,7 +192,7 @@ impl<'f> Reader<'f> {
         // Also those that cannot be read: a rule for one of them is no mistake.
         let mut names = BTreeMap::new();
         for (role, file, text) in roles {
-            let draft = match role {
+            let read = match role {
                 Role::SqlLogic => sql_logic::read(file, text, known),
                 Role::WasmLogic => yaml(file, text).and_then(|root| wasm_logic::read(file, &root, known)),
                 _ => continue,
@@ -206,7 +203,7 @@ impl<'f> Reader<'f> {
                 file.error(Span::START, Check::Duplicate, format!("the logic {name:?} is declared in {earlier} already"));
             }
             let rules = given.by_name.remove(name).map(|given| (given, permissions));
-            if let Some(draft) = draft {
+            if let Some(draft) = read {
                 logics.insert(name.to_owned(), with_access(draft, rules));
             }
         }

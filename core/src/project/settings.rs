@@ -104,7 +104,7 @@ fn dev_connection(file: &File<'_>, node: &Node) -> Option<DevConnection> {
         _ => file.word(node, &["sqlite"], &[DevEngine::Sqlite]),
     });
     let url = file.text(map.get("url")?)?;
-    if !url.text.strip_prefix("sqlite:").is_some_and(|path| !path.is_empty()) {
+    if url.text.strip_prefix("sqlite:").is_none_or(str::is_empty) {
         file.error_hint(url.span, Check::InvalidValue, "not the URL of a SQLite database", "for example sqlite:.stk/dev/main.db");
         return None;
     }

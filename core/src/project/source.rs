@@ -32,7 +32,8 @@ pub fn is_project_file(path: &str) -> bool {
     }
 }
 
-fn has_extension(path: &str, extension: &str) -> bool {
+/// Names are taken as they are written: `.YAML` is another ending.
+pub(super) fn has_extension(path: &str, extension: &str) -> bool {
     path.rsplit_once('.').is_some_and(|(_, found)| found == extension)
 }
 
