@@ -253,7 +253,7 @@ impl Settings {
                 instances_max: check.value("sandboxInstances", self.sandbox_instances, sandbox.instances_max, number),
                 memory_bytes_max: check.value("sandboxMemory", self.sandbox_memory, sandbox.memory_bytes_max, size),
                 compiles_max: check.value("sandboxCompiles", self.sandbox_compiles, sandbox.compiles_max, number),
-                tick: sandbox.tick,
+                ..sandbox
             },
             ignored: Vec::new(),
         };

@@ -58,9 +58,7 @@ impl Database {
             .map_err(|_| DbError::unavailable("the connection's URL cannot be read; expected sqlite:path"))?
             .create_if_missing(false)
             .foreign_keys(true)
-            .busy_timeout(ACQUIRE_MAX)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal);
+            .busy_timeout(ACQUIRE_MAX);
         let pool = || {
             SqlitePoolOptions::new().acquire_timeout(ACQUIRE_MAX).test_before_acquire(false).after_release(|connection, _| {
                 Box::pin(async move {
@@ -71,9 +69,11 @@ impl Database {
                 })
             })
         };
+        // Only the writer may turn a database to WAL: a reader that tries fails where nobody has written yet.
+        let writing = options.clone().journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Normal);
         Ok(Self {
             name: name.to_owned(),
-            writer: pool().max_connections(1).connect_lazy_with(options.clone()),
+            writer: pool().max_connections(1).connect_lazy_with(writing),
             reader: pool().max_connections(READERS_MAX).connect_lazy_with(options.read_only(true)),
         })
     }

@@ -22,12 +22,14 @@ use santokit_core::{
         envelope::{POINTER_TYPE, RELEASE_TYPE},
     },
     seal::SealKey,
-    wire::{ApiKey, Current, Report, RuntimeBundle},
+    wire::{ApiKey, Current, Report, RuntimeBundle, RuntimeConnection, Sealed},
 };
 use serde_json::{Value, json};
 
 use super::{RunningBridge, serve};
 use crate::config::{BridgeConfig, Settings};
+
+mod logic;
 
 #[derive(Default)]
 struct Script {
@@ -35,6 +37,9 @@ struct Script {
     releases: BTreeMap<String, SignedRelease>,
     keys: Vec<ApiKey>,
     reports: Vec<Report>,
+    blobs: BTreeMap<String, Vec<u8>>,
+    connections: BTreeMap<String, RuntimeConnection>,
+    secrets: BTreeMap<String, Sealed>,
 }
 
 #[derive(Clone)]
@@ -51,6 +56,7 @@ impl Hub {
         let router = Router::new()
             .route("/internal/releases/current", get(current))
             .route("/internal/releases/{id}", get(release))
+            .route("/internal/blobs/{digest}", get(blob))
             .route("/internal/runtime/{project}/{env}", get(runtime))
             .route("/internal/bridges/{id}/report", post(report))
             .with_state(script.clone());
@@ -61,7 +67,11 @@ impl Hub {
     }
 
     fn release(&self, marker: &str, key: &SigningKey) -> (String, Digest) {
-        let manifest = Manifest {
+        self.release_with(marker, key, |_| {})
+    }
+
+    fn release_with(&self, marker: &str, key: &SigningKey, change: impl FnOnce(&mut Manifest)) -> (String, Digest) {
+        let mut manifest = Manifest {
             format: FORMAT,
             project: "shop".into(),
             minimum_bridge: VERSION.into(),
@@ -72,6 +82,7 @@ impl Hub {
             config: BTreeMap::from([("marker".into(), marker.into())]),
             envs: BTreeMap::new(),
         };
+        change(&mut manifest);
         let (release_id, digest) = (Kind::Release.generate(), manifest.digest().unwrap());
         let provenance = Provenance { created_at: "2026-01-01T00:00:00Z".into(), author: "test".into(), ..Provenance::default() };
         let statement = Statement { release_id: release_id.clone(), project: "shop".into(), digest: digest.clone(), provenance };
@@ -129,8 +140,13 @@ async fn release(State(script): State<Arc<Mutex<Script>>>, Path(id): Path<String
 }
 
 async fn runtime(State(script): State<Arc<Mutex<Script>>>) -> Response {
-    let api_keys = script.lock().unwrap().keys.clone();
-    Json(RuntimeBundle { connections: BTreeMap::new(), secrets: BTreeMap::new(), api_keys }).into_response()
+    let script = script.lock().unwrap();
+    let (connections, secrets) = (script.connections.clone(), script.secrets.clone());
+    Json(RuntimeBundle { connections, secrets, api_keys: script.keys.clone() }).into_response()
+}
+
+async fn blob(State(script): State<Arc<Mutex<Script>>>, Path(digest): Path<String>) -> Response {
+    script.lock().unwrap().blobs[&digest].clone().into_response()
 }
 
 async fn report(State(script): State<Arc<Mutex<Script>>>, Json(report): Json<Report>) -> StatusCode {
