@@ -7,6 +7,7 @@ use santokit_core::{
     component::{self, ComponentError},
     name::{check_logic, nearest},
     project::{LogicSource, Project, WasmSource},
+    quantity::{Bytes, Millis},
     release::Digest,
 };
 use serde_json::{Value as Json, json};
@@ -198,13 +199,22 @@ fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, terminal:
         if let Some((source, _)) = of {
             section(terminal, "grants", source.grants.lines().into_iter());
             let limits = json!(source.limits);
-            let limits = limits.as_object().into_iter().flatten().map(|(key, value)| format!("{key}: {}", crate::report::cell(value)));
+            let limits = limits.as_object().into_iter().flatten().map(|(key, value)| format!("{key}: {}", quantity(key, value)));
             section(terminal, "limits", limits);
         }
     });
     match verdict {
         Ok(()) => Ok(()),
         Err(error) => Err(anyhow::Error::from(refused(error).reported(terminal.is_json()))),
+    }
+}
+
+/// A limit as it is written in `logic.yaml`.
+fn quantity(key: &str, value: &Json) -> String {
+    match (key, value.as_u64()) {
+        ("timeout" | "cpu", Some(millis)) => Millis(millis).to_string(),
+        ("memory" | "sqlBytes" | "output" | "logBytes", Some(bytes)) => Bytes(bytes).to_string(),
+        _ => crate::report::cell(value),
     }
 }
 

@@ -21,7 +21,7 @@ use super::Shell;
 use crate::{
     context::Target,
     failure::{Exit, Failure},
-    report::{Tone, cell},
+    report::{Tone, cell, printable},
 };
 
 /// The commands.
@@ -92,6 +92,12 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
             let current = hub.get(&["v1", "projects", context.project()?, "envs", context.env()?, "current"]).await?;
             shell.terminal.answer(&current, |terminal| {
                 terminal.say(&format!("{} sequence {} {}", cell(&current["releaseId"]), cell(&current["sequence"]), cell(&current["digest"])));
+                for bridge in current["bridges"].as_array().into_iter().flatten() {
+                    let runs = bridge["releaseId"] == current["releaseId"];
+                    let word = terminal.tone(if runs { Tone::Good } else { Tone::Warn }, if runs { "running" } else { "behind" });
+                    let said = printable(&format!("{} {} {}", cell(&bridge["id"]), cell(&bridge["state"]), cell(&bridge["refused"]["message"])));
+                    terminal.say(&format!("  {word} {said}"));
+                }
             });
         }
         Command::Show { id, output, target } => show(&id, output.as_deref(), &target, shell).await?,

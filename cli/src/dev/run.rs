@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use santokit_bridge::RunningBridge;
 use santokit_core::{
+    code::Code,
     project::{ComponentSource, LogicSource, Project},
     release::Digest,
 };
@@ -169,7 +170,21 @@ impl Session {
         }
         self.show_grants(&candidate);
         let consent = Consent { accept_grants: true, ..Consent::default() };
-        let applied = submit(&self.plane.hub, super::ENV, &candidate, consent, self.terminal).await?;
+        let applied = submit(&self.plane.hub, super::ENV, &candidate, consent, self.terminal).await.map_err(|error| {
+            match error.downcast::<Failure>() {
+                Ok(failure) if failure.code == Some(Code::DestructiveChange) => {
+                    let hint = format!("keep it declared, or remove {} and start again to begin with a new database", super::STATE);
+                    failure.hint(hint).into()
+                }
+                Ok(failure) => failure.into(),
+                Err(error) => error,
+            }
+        })?;
+        for kind in ["schema", "warning"] {
+            for line in applied.answer["changes"][kind].as_array().into_iter().flatten() {
+                self.terminal.note(&format!("{kind} {}", crate::report::printable(&crate::report::cell(line))));
+            }
+        }
         self.pointed = Some((candidate.digest.clone(), applied.release_id.clone()));
         self.seed(&candidate).await?;
         let is_first = self.bridge.is_none();
