@@ -1,0 +1,84 @@
+//! What stands around every request: its id, its span, its log line and metrics, the body of a refusal, and the last catch for
+//! a panic. It reads no credential and no body.
+
+use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+
+use axum::{
+    extract::{ConnectInfo, MatchedPath, Request, State},
+    http::{HeaderValue, StatusCode},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt;
+use santokit_core::{
+    code::Code,
+    id::{Kind, is_acceptable_request_id},
+    problem::Problem,
+};
+use tracing::Instrument;
+
+use super::respond::{self, Refused, Unwritten};
+use crate::{app::App, store::audit::Caller};
+
+const REQUEST_ID: &str = "x-request-id";
+
+/// Outermost.
+pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let sent = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|text| is_acceptable_request_id(text));
+    let id = sent.map_or_else(|| Kind::Request.generate(), str::to_owned);
+    let ip = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_string());
+    let (path, method, started) = (template(&request), request.method().clone(), Instant::now());
+    let caller = Caller { actor_id: "anonymous".to_owned(), actor_type: "system", request_id: id.clone(), ip };
+    request.extensions_mut().insert(caller);
+    let span = tracing::info_span!("hub.request", requestId = id, method = %method, path, status = tracing::field::Empty);
+    let served = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
+    // The panic's text may hold anything: only that it happened is told.
+    let response = served.unwrap_or_else(|_| Refused(Problem::internal("the request's task panicked")).into_response());
+    let mut response = span.in_scope(|| written(response, &id));
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    span.record("status", status);
+    app.metrics.request(&path, status, took);
+    let _entered = span.enter();
+    if matches!(path.as_str(), "/healthz" | "/readyz" | "/metrics") || status == 304 {
+        tracing::debug!(requestId = id, method = %method, path, status, "request");
+    } else {
+        tracing::info!(requestId = id, method = %method, path, status, durationMs = (took.as_secs_f64() * 1e6).round() / 1e3, "request");
+    }
+    response
+}
+
+/// What the router itself refuses (a method, a path that is no text) gets a body like any other refusal.
+pub async fn named(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let is_ours = response.extensions().get::<Unwritten>().is_some();
+    match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            let mut named = Refused(Problem::new(Code::BadRequest, "the path does not take this method")).into_response();
+            if let Some(allow) = response.headers().get("allow") {
+                named.headers_mut().insert("allow", allow.clone());
+            }
+            named
+        }
+        StatusCode::BAD_REQUEST if !is_ours => Refused(Problem::new(Code::BadRequest, "the path or the query cannot be read")).into_response(),
+        _ => response,
+    }
+}
+
+fn written(mut response: Response, id: &str) -> Response {
+    match response.extensions_mut().remove::<Unwritten>() {
+        Some(Unwritten(problem)) => {
+            let mut answer = respond::error(&problem, id);
+            answer.headers_mut().extend(response.headers_mut().drain().filter_map(|(name, value)| Some((name?, value))).filter(|(name, _)| name == "allow"));
+            answer
+        }
+        None => response,
+    }
+}
+
+/// What no route takes is one label, whatever was asked for.
+fn template(request: &Request) -> String {
+    request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned())
+}

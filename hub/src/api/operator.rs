@@ -1,0 +1,243 @@
+//! `/v1/*`: what operators ask. Each function takes a request apart, calls `app`, and puts the answer together.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    extract::{Path, Query, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use santokit_core::{
+    code::Code,
+    problem::{Outcome, Problem},
+    release::Digest,
+    wire::Sealed,
+};
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::{
+    bridges::bytes,
+    respond::{Body, Raw, Refused, json},
+};
+use crate::{
+    app::{
+        App,
+        access::{ApiKeyBody, ServiceTokenBody},
+        apply::ApplyBody,
+        projects::{At, ConnectionBody},
+    },
+    store::audit::Caller,
+};
+
+type Reply = Result<Response, Refused>;
+type Hub = State<Arc<App>>;
+type By = Extension<Caller>;
+type InEnv = Path<(String, String)>;
+type Of = Path<(String, String, String)>;
+
+/// A body that is a name.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Named {
+    name: String,
+}
+
+/// A body that is a secret.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Value {
+    value: Sealed,
+}
+
+/// Which page of the audit log.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    #[serde(default)]
+    after: i64,
+    #[serde(default = "page_size")]
+    limit: i64,
+}
+
+fn page_size() -> i64 {
+    100
+}
+
+/// Reads a digest of a path.
+pub(super) fn digest(text: &str) -> Outcome<Digest> {
+    Digest::parse(text).map_err(|error| Problem::new(Code::BadRequest, error.to_string()))
+}
+
+fn ok(outcome: Outcome<Json>) -> Reply {
+    Ok(json(StatusCode::OK, &outcome?))
+}
+
+fn made(outcome: Outcome<Json>) -> Reply {
+    Ok(json(StatusCode::CREATED, &outcome?))
+}
+
+fn gone(outcome: Outcome<()>) -> Reply {
+    outcome?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn at((project, env): &(String, String)) -> At<'_> {
+    At { project, env }
+}
+
+/// `POST /v1/projects`
+pub async fn create_project(State(app): Hub, Extension(by): By, Body(body): Body<Named>) -> Reply {
+    made(app.create_project(&by, &body.name).await)
+}
+
+/// `GET /v1/projects`
+pub async fn projects(State(app): Hub) -> Reply {
+    ok(app.projects().await)
+}
+
+/// `POST /v1/projects/{project}/envs`
+pub async fn create_env(State(app): Hub, Extension(by): By, Path(project): Path<String>, Body(body): Body<Named>) -> Reply {
+    made(app.create_env(&by, &project, &body.name).await)
+}
+
+/// `GET /v1/projects/{project}/envs`
+pub async fn envs(State(app): Hub, Path(project): Path<String>) -> Reply {
+    ok(app.envs(&project).await)
+}
+
+/// `PUT …/connections/{name}`
+pub async fn set_connection(State(app): Hub, Extension(by): By, Path((p, e, name)): Of, Body(body): Body<ConnectionBody>) -> Reply {
+    ok(app.set_connection(&by, at(&(p, e)), &name, body).await)
+}
+
+/// `GET …/connections`
+pub async fn connections(State(app): Hub, Path(env): InEnv) -> Reply {
+    ok(app.connections(at(&env)).await)
+}
+
+/// `GET …/connections/{name}`
+pub async fn connection(State(app): Hub, Path((p, e, name)): Of) -> Reply {
+    ok(app.connection(at(&(p, e)), &name).await)
+}
+
+/// `DELETE …/connections/{name}`
+pub async fn delete_connection(State(app): Hub, Extension(by): By, Path((p, e, name)): Of) -> Reply {
+    gone(app.delete_connection(&by, at(&(p, e)), &name).await)
+}
+
+/// `PUT …/secrets/{name}`
+pub async fn set_secret(State(app): Hub, Extension(by): By, Path((p, e, name)): Of, Body(body): Body<Value>) -> Reply {
+    ok(app.set_secret(&by, at(&(p, e)), &name, &body.value).await)
+}
+
+/// `GET …/secrets`
+pub async fn secrets(State(app): Hub, Path(env): InEnv) -> Reply {
+    ok(app.secrets(at(&env)).await)
+}
+
+/// `GET …/secrets/{name}`
+pub async fn secret(State(app): Hub, Path((p, e, name)): Of) -> Reply {
+    ok(app.secret(at(&(p, e)), &name).await)
+}
+
+/// `DELETE …/secrets/{name}`
+pub async fn delete_secret(State(app): Hub, Extension(by): By, Path((p, e, name)): Of) -> Reply {
+    gone(app.delete_secret(&by, at(&(p, e)), &name).await)
+}
+
+/// `POST …/apikeys`
+pub async fn create_api_key(State(app): Hub, Extension(by): By, Path(env): InEnv, Body(body): Body<ApiKeyBody>) -> Reply {
+    made(app.create_api_key(&by, at(&env), body).await)
+}
+
+/// `GET …/apikeys`
+pub async fn api_keys(State(app): Hub, Path(env): InEnv) -> Reply {
+    ok(app.api_keys(at(&env)).await)
+}
+
+/// `GET …/apikeys/{id}`
+pub async fn api_key(State(app): Hub, Path((p, e, id)): Of) -> Reply {
+    ok(app.api_key(at(&(p, e)), &id).await)
+}
+
+/// `DELETE …/apikeys/{id}`
+pub async fn revoke_api_key(State(app): Hub, Extension(by): By, Path((p, e, id)): Of) -> Reply {
+    gone(app.revoke_api_key(&by, at(&(p, e)), &id).await)
+}
+
+/// `POST /v1/service-tokens`
+pub async fn create_service_token(State(app): Hub, Extension(by): By, Body(body): Body<ServiceTokenBody>) -> Reply {
+    made(app.create_service_token(&by, body).await)
+}
+
+/// `GET /v1/service-tokens`
+pub async fn service_tokens(State(app): Hub) -> Reply {
+    ok(app.service_tokens().await)
+}
+
+/// `DELETE /v1/service-tokens/{id}`
+pub async fn delete_service_token(State(app): Hub, Extension(by): By, Path(id): Path<String>) -> Reply {
+    gone(app.delete_service_token(&by, &id).await)
+}
+
+/// `GET /v1/keys`
+pub async fn keys(State(app): Hub) -> Reply {
+    ok(app.keys().await)
+}
+
+/// `HEAD /v1/projects/{project}/blobs/{digest}`
+pub async fn has_blob(State(app): Hub, Path((project, text)): InEnv) -> Reply {
+    if app.has_blob(&project, &digest(&text)?).await? {
+        return Ok(StatusCode::OK.into_response());
+    }
+    Err(Refused(Problem::new(Code::NotFound, "there is no such component")))
+}
+
+/// `GET /v1/projects/{project}/blobs/{digest}`
+pub async fn blob(State(app): Hub, Path((project, text)): InEnv) -> Reply {
+    let _permit = app.blobs_at_once.acquire().await.map_err(Problem::internal)?;
+    Ok(bytes(app.blob(&project, &digest(&text)?).await?))
+}
+
+/// `PUT /v1/projects/{project}/blobs/{digest}`
+pub async fn put_blob(State(app): Hub, Extension(by): By, Path((project, text)): InEnv, Raw(body): Raw) -> Reply {
+    made(app.put_blob(&by, &project, &digest(&text)?, body).await)
+}
+
+/// `POST …/apply`. It ends what it has begun, also where the caller goes away.
+pub async fn apply(State(app): Hub, Extension(by): By, Path(env): InEnv, Body(body): Body<ApplyBody>) -> Reply {
+    let task = tokio::spawn(async move { app.apply(&by, at(&env), body).await });
+    ok(task.await.map_err(Problem::internal)?)
+}
+
+/// `GET …/current`
+pub async fn current(State(app): Hub, Path(env): InEnv) -> Reply {
+    ok(app.current(at(&env)).await)
+}
+
+/// `GET …/bridges`
+pub async fn bridges(State(app): Hub, Path(env): InEnv) -> Reply {
+    ok(app.bridges(at(&env)).await)
+}
+
+/// `GET /v1/projects/{project}/releases`
+pub async fn releases(State(app): Hub, Path(project): Path<String>) -> Reply {
+    ok(app.releases(&project).await)
+}
+
+/// `GET /v1/projects/{project}/releases/{id}`
+pub async fn release(State(app): Hub, Path((project, id)): InEnv) -> Reply {
+    Ok(json(StatusCode::OK, &app.signed_release(&project, &id).await?))
+}
+
+/// `GET /v1/audit`
+pub async fn audit(State(app): Hub, Query(page): Query<Page>) -> Reply {
+    ok(app.audit(page.after, page.limit).await)
+}
+
+/// `GET /v1/audit/verify`
+pub async fn verify_audit(State(app): Hub) -> Reply {
+    ok(app.verify_audit().await)
+}

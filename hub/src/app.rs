@@ -1,0 +1,238 @@
+//! What the Hub decides: the state that all requests share, and how it comes to be at the first start.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use santokit_core::{
+    id::Kind,
+    problem::Problem,
+    release::{Digest, EnvelopeError, SigningKey, VerifyingKey},
+    seal::{SealError, SealKey},
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use tokio::sync::{Semaphore, watch};
+
+use crate::{
+    config::HubConfig,
+    metrics::Metrics,
+    store::{
+        Store, StoreError,
+        audit::{self, Caller, Deed},
+        commit, credentials,
+        envs::now,
+    },
+};
+
+pub mod access;
+pub mod apply;
+pub mod bridges;
+pub mod projects;
+pub mod releases;
+pub mod schema;
+
+/// Components in memory at once: each may have 64 MiB.
+const BLOBS_AT_ONCE: usize = 4;
+
+/// A running Hub's state.
+#[derive(Debug)]
+pub struct App {
+    /// What is kept.
+    pub store: Store,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Opens `/metrics` and nothing else.
+    pub metrics_token: Option<SecretString>,
+    /// How long a request's body may take.
+    pub body_timeout: Duration,
+    /// Bounds how many components are in memory.
+    pub blobs_at_once: Arc<Semaphore>,
+    data_dir: PathBuf,
+    master_key: Arc<SealKey>,
+    signing_key: SigningKey,
+    /// Makes ETags of secret content say nothing about it.
+    etag_salt: [u8; 32],
+    applying: Mutex<BTreeSet<(String, String)>>,
+    /// Counts pointer moves; long polls wait for it.
+    moved: watch::Sender<u64>,
+    stopping: watch::Sender<bool>,
+}
+
+/// Why a Hub cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The directory cannot be made, read or written.
+    #[error("the data directory {dir} cannot be used; set STK_HUB_DATA_DIR to one that can be written")]
+    DataDir {
+        /// As configured.
+        dir: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The database or the blobs.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Not the key that sealed what is in the database.
+    #[error("the master key does not open this Hub's data; start it with the STK_MASTER_KEY that it was made with")]
+    MasterKey(#[source] SealError),
+    /// The signing key cannot be made or read.
+    #[error("the signing key cannot be used")]
+    SigningKey(#[from] EnvelopeError),
+    /// Two metrics have one name: a mistake in this program.
+    #[error("the metrics cannot be made")]
+    Metrics(#[from] prometheus::Error),
+}
+
+impl App {
+    /// Opens the store; at the first start it makes the master key, the signing key and the operator's token, as far as they
+    /// are not given. The path is where the operator's token was written, if it was not given.
+    pub async fn open(config: &HubConfig) -> Result<(Self, Option<PathBuf>), StartError> {
+        let dir = &config.data_dir;
+        let at_disk = |source| StartError::DataDir { dir: dir.display().to_string(), source };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(at_disk)?;
+        let dir = &fs::canonicalize(dir).map_err(at_disk)?;
+        let master_key = match &config.master_key {
+            Some(key) => key.clone(),
+            None => Arc::new(master_key(&dir.join("master-key")).map_err(at_disk)?.map_err(StartError::MasterKey)?),
+        };
+        let store = Store::open(dir).await?;
+        let (token, path) = match &config.operator_token {
+            Some(token) => (token.clone(), None),
+            None => {
+                let path = dir.join("operator-token");
+                (operator_token(&path).map_err(at_disk)?, Some(path))
+            }
+        };
+        let signing_key = prepare(&store, &master_key, &token).await?;
+        let mut etag_salt = [0; 32];
+        aws_lc_rs::rand::fill(&mut etag_salt).map_err(|_| at_disk(io::Error::other("no randomness")))?;
+        let app = Self {
+            store,
+            metrics: Metrics::new()?,
+            metrics_token: config.metrics_token.clone(),
+            body_timeout: config.body_timeout,
+            blobs_at_once: Arc::new(Semaphore::new(BLOBS_AT_ONCE)),
+            data_dir: dir.clone(),
+            master_key,
+            signing_key,
+            etag_salt,
+            applying: Mutex::default(),
+            moved: watch::Sender::new(0),
+            stopping: watch::Sender::new(false),
+        };
+        Ok((app, path))
+    }
+
+    /// Ends waiting requests.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Whether it is about to end.
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// An ETag that changes with the content and tells nothing of it.
+    fn etag(&self, content: &[u8]) -> String {
+        let salted = [self.etag_salt.as_slice(), content].concat();
+        format!("\"{}\"", &Digest::of(&salted).hex()[..32])
+    }
+}
+
+impl From<StoreError> for Box<Problem> {
+    fn from(error: StoreError) -> Self {
+        Problem::internal(error)
+    }
+}
+
+/// A random text of 256 bits that is safe in URLs and headers.
+fn random_text() -> Result<String, Box<Problem>> {
+    let mut bytes = [0_u8; 32];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Problem::internal("no randomness"))?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// The Hub itself, for deeds that nobody asked for.
+fn hub_itself() -> Caller {
+    Caller { actor_id: "hub".to_owned(), actor_type: "system", request_id: Kind::Request.generate(), ip: None }
+}
+
+async fn prepare(store: &Store, master_key: &SealKey, token: &SecretString) -> Result<SigningKey, StartError> {
+    let mut db = store.write().await?;
+    let newest = credentials::signing_keys(&mut db).await?.into_iter().next();
+    let signing_key = match newest {
+        Some((id, _, sealed, _)) => {
+            let der = master_key.open(&format!("signing-key/{id}"), &sealed).map_err(StartError::MasterKey)?;
+            SigningKey::from_pkcs8(&der)?
+        }
+        None => {
+            let key = SigningKey::generate()?;
+            let public: VerifyingKey = key.verifying_key();
+            let sealed = master_key.seal(&format!("signing-key/{}", public.id()), &key.to_pkcs8()?).map_err(StartError::MasterKey)?;
+            credentials::add_signing_key(&mut db, &(public.id(), public.to_string(), sealed, now())).await?;
+            let deed = Deed { action: "signingkey.create", project: None, env: None, detail: json!({"id": public.id()}) };
+            audit::append(&mut db, &hub_itself(), &deed).await?;
+            key
+        }
+    };
+    let (id, hash) = (Kind::Operator.generate(), Digest::of(token.expose_secret().as_bytes()));
+    if credentials::set_operator(&mut db, &id, hash.as_str(), &now()).await? {
+        let deed = Deed { action: "operator.token", project: None, env: None, detail: json!({"id": id}) };
+        audit::append(&mut db, &hub_itself(), &deed).await?;
+    }
+    commit(db).await?;
+    Ok(signing_key)
+}
+
+fn master_key(path: &Path) -> io::Result<Result<SealKey, SealError>> {
+    if let Some(text) = read_private(path)? {
+        return Ok(SealKey::parse(&text));
+    }
+    let text = match SealKey::generate_text() {
+        Ok(text) => text,
+        Err(error) => return Ok(Err(error)),
+    };
+    write_private(path, &text)?;
+    tracing::warn!(
+        path = %path.display(),
+        "made a master key beside the data that it seals; keep it elsewhere and give it as STK_MASTER_KEY, and back it up: without it no secret can be read"
+    );
+    Ok(SealKey::parse(&text))
+}
+
+fn operator_token(path: &Path) -> io::Result<SecretString> {
+    if let Some(text) = read_private(path)? {
+        return Ok(text.into());
+    }
+    let token = format!("stk_op_{}", random_text().map_err(|_| io::Error::other("no randomness"))?);
+    write_private(path, &token)?;
+    tracing::info!(path = %path.display(), "made the operator's token; delete the file and start again to get another");
+    Ok(token.into())
+}
+
+fn read_private(path: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) if !text.trim().is_empty() => Ok(Some(text.trim().to_owned())),
+        Ok(_) => Err(io::Error::other(format!("{} is empty", path.display()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whole or not at all: half a key would lock its owner out.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)
+}

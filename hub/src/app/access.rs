@@ -1,0 +1,292 @@
+//! Who may ask: the operator's token, service tokens of Bridges, and the API keys that Bridges check.
+
+use std::collections::BTreeSet;
+
+use chrono::DateTime;
+use santokit_core::{
+    code::Code,
+    id::Kind,
+    name,
+    problem::{Outcome, Problem},
+    release::Digest,
+    wire::Sealed,
+};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use super::{
+    App,
+    projects::{At, bad_name, full, missing, need_env},
+    random_text,
+};
+use crate::store::{
+    audit::{self, Caller, Deed},
+    commit,
+    credentials::{self, ApiKeyRow},
+    envs::now,
+};
+
+const API_KEYS_MAX: i64 = 100;
+const SERVICE_TOKENS_MAX: usize = 1_000;
+const ROLES_MAX: usize = 50;
+const KEY_BYTES_MAX: usize = 256;
+const LABEL_CHARS_MAX: usize = 100;
+
+/// The body of a new API key. Without `key` or `hash`, the Hub makes the key and shows it once.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApiKeyBody {
+    /// What it is for.
+    pub name: String,
+    /// What it may act as.
+    pub roles: Vec<String>,
+    /// RFC 3339.
+    #[serde(default)]
+    pub expires_at: Option<String>,
+    /// A key that exists already, `stk_<id>.<secret>`.
+    #[serde(default)]
+    pub key: Option<Sealed>,
+    /// The id of a key whose secret stays with the caller; with `hash`.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// SHA-256 of its secret part.
+    #[serde(default)]
+    pub hash: Option<Digest>,
+}
+
+/// The body of a new service token.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ServiceTokenBody {
+    /// What it is for.
+    pub name: String,
+    /// What its Bridges may serve.
+    pub envs: Vec<EnvRef>,
+}
+
+/// `project/env`, or `{"project", "env"}`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum EnvRef {
+    /// As one text.
+    Text(String),
+    /// As an object.
+    Fields {
+        /// The project's name.
+        project: String,
+        /// The env's name.
+        env: String,
+    },
+}
+
+/// A service token that was shown: whose Bridges ask, and for what they may.
+#[derive(Clone, Debug)]
+pub struct Fleet {
+    /// The token's id.
+    pub id: String,
+    /// (project, env).
+    pub envs: BTreeSet<(String, String)>,
+}
+
+impl Fleet {
+    /// Fails where the token is not for the env. It does not say whether the env exists.
+    pub fn need(&self, project: &str, env: &str) -> Outcome<()> {
+        if self.envs.contains(&(project.to_owned(), env.to_owned())) {
+            return Ok(());
+        }
+        Err(foreign().hint("make one with `stk hub token create NAME --for PROJECT/ENV`"))
+    }
+
+    /// Whether it is for any env of a project.
+    pub fn has_project(&self, project: &str) -> bool {
+        self.envs.iter().any(|(own, _)| own == project)
+    }
+}
+
+/// What a token gets that is for something else.
+pub(super) fn foreign() -> Box<Problem> {
+    Problem::new(Code::Forbidden, "the service token is not for this")
+}
+
+impl App {
+    /// Whose operator token this is.
+    pub async fn operator(&self, token: &str) -> Outcome<String> {
+        let hash = Digest::of(token.as_bytes());
+        let found = credentials::operator_by_hash(&mut *self.store.read().await?, hash.as_str()).await?;
+        found.ok_or_else(|| Problem::new(Code::Unauthorized, "the token is not valid").hint("set STK_TOKEN to the operator's token of this Hub"))
+    }
+
+    /// Whose service token this is.
+    pub async fn fleet(&self, token: &str) -> Outcome<Fleet> {
+        let (hash, mut db) = (Digest::of(token.as_bytes()), self.store.read().await?);
+        let id = credentials::service_token_by_hash(&mut db, hash.as_str()).await?;
+        let id = id.ok_or_else(|| Problem::new(Code::Unauthorized, "the service token is not valid"))?;
+        let envs = credentials::service_token_envs(&mut db, &id).await?.into_iter().collect();
+        Ok(Fleet { id, envs })
+    }
+
+    /// Makes an API key.
+    pub async fn create_api_key(&self, caller: &Caller, at: At<'_>, body: ApiKeyBody) -> Outcome<Json> {
+        check_label(&body.name)?;
+        if body.roles.is_empty() || body.roles.len() > ROLES_MAX {
+            return Err(Problem::new(Code::BadRequest, format!("a key has between 1 and {ROLES_MAX} roles")));
+        }
+        for role in &body.roles {
+            name::check_role(role).map_err(|error| bad_name(&error))?;
+        }
+        let expires_at = body.expires_at.as_deref().map(|text| DateTime::parse_from_rfc3339(text).map(|time| time.to_utc().to_rfc3339()));
+        let expires_at = expires_at.transpose().map_err(|_| {
+            Problem::new(Code::BadRequest, "expiresAt is no time").hint("write it as RFC 3339, for example 2030-01-01T00:00:00Z")
+        })?;
+        let (id, hash, made) = identity(body.key, body.id, body.hash)?;
+        let roles = json!(body.roles);
+        let row = ApiKeyRow {
+            id,
+            name: body.name,
+            hash: hash.as_str().to_owned(),
+            roles: roles.to_string(),
+            created_at: now(),
+            expires_at,
+            revoked_at: None,
+        };
+        let mut db = self.store.write().await?;
+        need_env(&mut db, at).await?;
+        if credentials::count_api_keys(&mut db, at.project).await? >= API_KEYS_MAX {
+            return Err(full("apiKeys", API_KEYS_MAX, "API keys in the project"));
+        }
+        if !credentials::add_api_key(&mut db, at.project, at.env, &row).await? {
+            return Err(Problem::new(Code::Conflict, format!("there is an API key {:?} already", row.id)));
+        }
+        let detail = json!({"id": row.id, "name": row.name, "roles": roles, "expiresAt": row.expires_at});
+        audit::append(&mut db, caller, &at.deed("apikey.create", detail)).await?;
+        commit(db).await?;
+        let mut answer = shown(&row);
+        if let Some(key) = made {
+            answer["key"] = json!(key.expose());
+        }
+        Ok(answer)
+    }
+
+    /// The API keys of an env, without their secrets.
+    pub async fn api_keys(&self, at: At<'_>) -> Outcome<Json> {
+        let mut db = self.store.read().await?;
+        need_env(&mut db, at).await?;
+        let rows = credentials::api_keys(&mut db, at.project, at.env).await?;
+        Ok(json!({"apiKeys": rows.iter().map(shown).collect::<Vec<_>>()}))
+    }
+
+    /// One API key, without its secret.
+    pub async fn api_key(&self, at: At<'_>, id: &str) -> Outcome<Json> {
+        let mut db = self.store.read().await?;
+        need_env(&mut db, at).await?;
+        let rows = credentials::api_keys(&mut db, at.project, at.env).await?;
+        rows.iter().find(|row| row.id == id).map(shown).ok_or_else(|| missing("API key", id))
+    }
+
+    /// Revokes an API key; Bridges know within one poll.
+    pub async fn revoke_api_key(&self, caller: &Caller, at: At<'_>, id: &str) -> Outcome<()> {
+        let mut db = self.store.write().await?;
+        need_env(&mut db, at).await?;
+        if !credentials::revoke_api_key(&mut db, at.project, at.env, id, &now()).await? {
+            return Err(missing("valid API key", id));
+        }
+        audit::append(&mut db, caller, &at.deed("apikey.revoke", json!({"id": id}))).await?;
+        Ok(commit(db).await?)
+    }
+
+    /// Makes a service token, which is shown once.
+    pub async fn create_service_token(&self, caller: &Caller, body: ServiceTokenBody) -> Outcome<Json> {
+        check_label(&body.name)?;
+        let envs: Vec<(String, String)> = body.envs.into_iter().map(EnvRef::read).collect::<Outcome<_>>()?;
+        if envs.is_empty() || envs.len() > SERVICE_TOKENS_MAX {
+            return Err(Problem::new(Code::BadRequest, "a service token is for one env or more").hint("name them as project/env"));
+        }
+        let mut db = self.store.write().await?;
+        for (project, env) in &envs {
+            need_env(&mut db, At { project, env }).await?;
+        }
+        if credentials::service_tokens(&mut db).await?.len() >= SERVICE_TOKENS_MAX {
+            return Err(full("serviceTokens", SERVICE_TOKENS_MAX, "service tokens"));
+        }
+        let (id, token) = (Kind::Key.generate(), Sealed::new(format!("stk_svc_{}", random_text()?)));
+        let row = (id, body.name, now());
+        credentials::add_service_token(&mut db, &row, Digest::of(token.expose().as_bytes()).as_str(), &envs).await?;
+        let names: Vec<String> = envs.iter().map(|(project, env)| format!("{project}/{env}")).collect();
+        let detail = json!({"id": row.0, "name": row.1, "envs": names});
+        audit::append(&mut db, caller, &Deed { action: "servicetoken.create", project: None, env: None, detail }).await?;
+        commit(db).await?;
+        Ok(json!({"id": row.0, "name": row.1, "envs": names, "createdAt": row.2, "token": token.expose()}))
+    }
+
+    /// All service tokens, without their secrets.
+    pub async fn service_tokens(&self) -> Outcome<Json> {
+        let mut db = self.store.read().await?;
+        let mut rows = Vec::new();
+        for (id, name, at) in credentials::service_tokens(&mut db).await? {
+            let envs = credentials::service_token_envs(&mut db, &id).await?;
+            let envs: Vec<String> = envs.iter().map(|(project, env)| format!("{project}/{env}")).collect();
+            rows.push(json!({"id": id, "name": name, "envs": envs, "createdAt": at}));
+        }
+        Ok(json!({"serviceTokens": rows}))
+    }
+
+    /// Ends a service token.
+    pub async fn delete_service_token(&self, caller: &Caller, id: &str) -> Outcome<()> {
+        let mut db = self.store.write().await?;
+        if !credentials::delete_service_token(&mut db, id).await? {
+            return Err(missing("service token", id));
+        }
+        let deed = Deed { action: "servicetoken.delete", project: None, env: None, detail: json!({"id": id}) };
+        audit::append(&mut db, caller, &deed).await?;
+        Ok(commit(db).await?)
+    }
+}
+
+impl EnvRef {
+    fn read(self) -> Outcome<(String, String)> {
+        match self {
+            Self::Fields { project, env } => Ok((project, env)),
+            Self::Text(text) => text
+                .split_once('/')
+                .map(|(project, env)| (project.to_owned(), env.to_owned()))
+                .ok_or_else(|| Problem::new(Code::BadRequest, format!("{text:?} is not project/env"))),
+        }
+    }
+}
+
+/// Id, hash, and the key where the Hub made it.
+fn identity(key: Option<Sealed>, id: Option<String>, hash: Option<Digest>) -> Outcome<(String, Digest, Option<Sealed>)> {
+    let wrong = |message: &str| Problem::new(Code::BadRequest, message).hint("give `key`, or `id` and `hash`, or none of them");
+    let (id, hash, made) = match (key, id, hash) {
+        (None, None, None) => {
+            let (id, secret) = (Kind::Key.generate(), random_text()?);
+            let hash = Digest::of(secret.as_bytes());
+            let key = Sealed::new(format!("stk_{id}.{secret}"));
+            (id, hash, Some(key))
+        }
+        (Some(key), None, None) => {
+            let parts = key.expose().strip_prefix("stk_").and_then(|rest| rest.split_once('.'));
+            let (id, secret) = parts.filter(|(_, secret)| !secret.is_empty()).ok_or_else(|| wrong("a key is stk_<id>.<secret>"))?;
+            if key.expose().len() > KEY_BYTES_MAX {
+                return Err(wrong("the key is too long"));
+            }
+            (id.to_owned(), Digest::of(secret.as_bytes()), None)
+        }
+        (None, Some(id), Some(hash)) => (id, hash, None),
+        _ => return Err(wrong("these fields do not go together")),
+    };
+    let is_id = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if is_id { Ok((id, hash, made)) } else { Err(wrong("a key's id is 1 to 64 letters, digits, _ and -")) }
+}
+
+fn check_label(text: &str) -> Outcome<()> {
+    let ok = (1..=LABEL_CHARS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if ok { Ok(()) } else { Err(Problem::new(Code::BadRequest, format!("a name is 1 to {LABEL_CHARS_MAX} printable characters"))) }
+}
+
+fn shown(row: &ApiKeyRow) -> Json {
+    json!({
+        "id": row.id, "name": row.name, "roles": serde_json::from_str::<Json>(&row.roles).unwrap_or_default(),
+        "createdAt": row.created_at, "expiresAt": row.expires_at, "revokedAt": row.revoked_at,
+    })
+}

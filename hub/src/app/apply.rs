@@ -1,0 +1,384 @@
+//! `apply`: from a manifest that someone sends to a release that an env points to. Everything is checked again here, with the
+//! code that built it; the database is changed before the pointer, and the pointer moves last.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use santokit_core::{
+    code::Code,
+    id::Kind,
+    problem::{Outcome, Problem},
+    release::{
+        Digest, Envelope, Manifest, Pointer, Provenance, Statement,
+        envelope::{POINTER_TYPE, RELEASE_TYPE},
+        verify::{self, MANIFEST_BYTES_MAX, VerifyError},
+    },
+    wire::Sealed,
+};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use super::{
+    App,
+    bridges::secrets_of,
+    projects::{At, need_env},
+    releases::blocking,
+    schema,
+};
+use crate::store::{
+    audit::{self, Caller},
+    commit, envs,
+    envs::now,
+    releases::{self, PointerRow, ReleaseRow},
+};
+
+const TABLES_MAX: usize = 500;
+const COLUMNS_MAX: usize = 200;
+const PROVENANCE_CHARS_MAX: usize = 200;
+
+/// The body of an apply.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApplyBody {
+    /// Canonical text.
+    pub manifest: String,
+    /// Also as fields of their own.
+    #[serde(default)]
+    pub provenance: Source,
+    /// As in `provenance`.
+    #[serde(default)]
+    pub source_revision: Option<String>,
+    /// As in `provenance`.
+    #[serde(default)]
+    pub tool: Option<String>,
+    /// Components may gain powers.
+    #[serde(default)]
+    pub accept_grants: bool,
+    /// Nothing is changed.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Data may be lost.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// Where it came from, as the sender says.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Source {
+    /// Of the source.
+    #[serde(default)]
+    pub source_revision: Option<String>,
+    /// That built it.
+    #[serde(default)]
+    pub tool: Option<String>,
+}
+
+/// A checked manifest, and what it meets in the env.
+struct Candidate {
+    manifest: Manifest,
+    text: String,
+    digest: Digest,
+    urls: BTreeMap<String, Sealed>,
+    added: Vec<String>,
+    removed: Vec<String>,
+    warnings: Vec<String>,
+}
+
+/// The pointer after an apply.
+struct Moved {
+    release_id: String,
+    sequence: i64,
+    created: bool,
+    moved: bool,
+}
+
+/// One apply for each env at a time.
+struct Lock<'a> {
+    app: &'a App,
+    key: (String, String),
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        self.app.applying.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+impl App {
+    /// Applies a manifest to an env.
+    pub async fn apply(&self, caller: &Caller, at: At<'_>, body: ApplyBody) -> Outcome<Json> {
+        need_env(&mut *self.store.read().await?, at).await?;
+        let _lock = self.lock(at)?;
+        let candidate = self.check(at, &body).await?;
+        if !candidate.added.is_empty() && !body.accept_grants && !body.dry_run {
+            let message = format!("components gain {} power(s)", candidate.added.len());
+            return Err(Problem::new(Code::GrantsWidened, message)
+                .hint("read them; if they are meant, apply again with --accept-grants")
+                .detail("added", candidate.added));
+        }
+        let steps = self.schema(&candidate, &body).await?;
+        if body.dry_run {
+            let mut db = self.store.read().await?;
+            let known = releases::by_digest(&mut db, at.project, candidate.digest.as_str()).await?;
+            let pointer = releases::pointer(&mut db, at.project, at.env).await?;
+            let moved = pointer.as_ref().is_none_or(|pointer| pointer.digest != candidate.digest.as_str());
+            let sequence = pointer.map_or(0, |pointer| pointer.sequence) + i64::from(moved);
+            let created = known.is_none();
+            let would = Moved { release_id: known.map(|row| row.id).unwrap_or_default(), sequence, created, moved };
+            return Ok(answer(&candidate, &would, &steps, &body));
+        }
+        let moved = self.release(caller, at, &candidate, &body, &steps).await?;
+        if moved.created {
+            self.metrics.release_created();
+        }
+        if moved.moved {
+            self.moved.send_modify(|count| *count = count.wrapping_add(1));
+        }
+        tracing::info!(
+            requestId = caller.request_id, project = at.project, env = at.env, releaseId = moved.release_id, sequence = moved.sequence,
+            created = moved.created, moved = moved.moved, "applied"
+        );
+        Ok(answer(&candidate, &moved, &steps, &body))
+    }
+
+    fn lock(&self, at: At<'_>) -> Outcome<Lock<'_>> {
+        let key = (at.project.to_owned(), at.env.to_owned());
+        let mut applying = self.applying.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !applying.insert(key.clone()) {
+            return Err(Problem::new(Code::Conflict, "another apply to this env is running").hint("try again when it has ended"));
+        }
+        Ok(Lock { app: self, key })
+    }
+
+    async fn check(&self, at: At<'_>, body: &ApplyBody) -> Outcome<Candidate> {
+        if body.manifest.len() > MANIFEST_BYTES_MAX {
+            return Err(Problem::limit(Code::BadRequest, "manifestBytes", format!("a manifest may have {MANIFEST_BYTES_MAX} bytes")));
+        }
+        let manifest = verify::manifest(&body.manifest).map_err(|error| match error {
+            VerifyError::Incompatible { .. } => Problem::new(Code::ReleaseBlocked, error.to_string()).hint("use the same version of stk and Hub"),
+            error => Problem::new(Code::BadRequest, error.to_string()),
+        })?;
+        if manifest.project != at.project {
+            return Err(Problem::new(Code::BadRequest, format!("the manifest is of project {:?}, not of {:?}", manifest.project, at.project)));
+        }
+        check_size(&manifest)?;
+        self.check_components(at, &manifest).await?;
+        let mut db = self.store.read().await?;
+        let mut urls = BTreeMap::new();
+        for row in envs::connections(&mut db, at.project, at.env).await? {
+            let (kind, sealed) = row.admin_url.as_ref().map_or(("connection", &row.url), |url| ("admin-connection", url));
+            urls.insert(row.name.clone(), self.unseal(&at.context(kind, &row.name), sealed)?);
+        }
+        let missing: Vec<&String> = manifest.connections.keys().filter(|name| !urls.contains_key(*name)).collect();
+        if !missing.is_empty() {
+            return Err(Problem::new(Code::ReleaseBlocked, "the env does not have every connection that the release needs")
+                .hint(format!("set it with `stk connections set {} --env {}`", missing[0], at.env))
+                .detail("missingConnections", json!(missing)));
+        }
+        let set: BTreeSet<String> = envs::secrets(&mut db, at.project, at.env).await?.into_iter().map(|(name, ..)| name).collect();
+        let unset = secrets_of(&manifest).into_iter().filter(|name| !set.contains(*name));
+        let warnings = unset.map(|name| format!("secret {name} is granted but not set in this env")).collect();
+        let before = match releases::pointer(&mut db, at.project, at.env).await? {
+            Some(pointer) => releases::by_id(&mut db, &pointer.release).await?,
+            None => None,
+        };
+        let before: Option<Manifest> = before.map(|row| serde_json::from_str(&row.manifest)).transpose().map_err(Problem::internal)?;
+        let (before, after) = (before.map(|manifest| manifest.capability_lines()).unwrap_or_default(), manifest.capability_lines());
+        Ok(Candidate {
+            digest: Digest::of(body.manifest.as_bytes()),
+            text: body.manifest.clone(),
+            added: after.difference(&before).cloned().collect(),
+            removed: before.difference(&after).cloned().collect(),
+            manifest,
+            urls,
+            warnings,
+        })
+    }
+
+    async fn check_components(&self, at: At<'_>, manifest: &Manifest) -> Outcome<()> {
+        let mut missing = Vec::new();
+        let mut db = self.store.read().await?;
+        for digest in manifest.components() {
+            if !releases::has_blob(&mut db, at.project, digest.as_str()).await? {
+                missing.push(digest.as_str().to_owned());
+            }
+        }
+        drop(db);
+        if !missing.is_empty() {
+            return Err(Problem::new(Code::ReleaseBlocked, format!("{} component(s) were not uploaded", missing.len()))
+                .hint("upload each to /v1/projects/{project}/blobs/{digest}")
+                .detail("missing", missing));
+        }
+        let _permit = self.blobs_at_once.acquire().await.map_err(Problem::internal)?;
+        let (blobs, manifest) = (self.store.blobs.clone(), manifest.clone());
+        let checked = blocking(move || verify::components(&manifest, |digest| blobs.get(digest).ok().flatten().map(Cow::Owned)));
+        checked.await?.map_err(|error| Problem::new(Code::ReleaseBlocked, error.to_string()))
+    }
+
+    /// Plans every database before it touches one: a refusal of the second must not find the first changed.
+    async fn schema(&self, candidate: &Candidate, body: &ApplyBody) -> Outcome<Vec<String>> {
+        let (mut lines, mut refusals) = (Vec::new(), Vec::new());
+        for (name, url, schema) in candidate.databases() {
+            match schema::plan(name, url, schema).await? {
+                Ok(steps) => lines.extend(steps.into_iter().map(|step| format!("{name}: {}", step.description))),
+                Err(refused) => refusals.extend(refused.into_iter().map(|refusal| (name.clone(), refusal))),
+            }
+        }
+        if !refusals.is_empty() {
+            self.metrics.schema_applied("refused");
+            return Err(destructive(&refusals, body.force));
+        }
+        if body.dry_run {
+            return Ok(lines);
+        }
+        lines.clear();
+        for (name, url, schema) in candidate.databases() {
+            let done = schema::apply(name, url, schema).await.inspect_err(|_| self.metrics.schema_applied("failed"))?;
+            let steps = done.map_err(|refused| {
+                self.metrics.schema_applied("refused");
+                destructive(&refused.into_iter().map(|refusal| (name.clone(), refusal)).collect::<Vec<_>>(), body.force)
+            })?;
+            self.metrics.schema_applied(if steps.is_empty() { "unchanged" } else { "applied" });
+            lines.extend(steps.into_iter().map(|step| format!("{name}: {}", step.description)));
+        }
+        Ok(lines)
+    }
+
+    /// Release, pointer and audit entries, all or none.
+    async fn release(&self, caller: &Caller, at: At<'_>, candidate: &Candidate, body: &ApplyBody, steps: &[String]) -> Outcome<Moved> {
+        let mut db = self.store.write().await?;
+        let digest = &candidate.digest;
+        if !steps.is_empty() {
+            audit::append(&mut db, caller, &at.deed("schema.apply", json!({"steps": steps}))).await?;
+        }
+        let known = releases::by_digest(&mut db, at.project, digest.as_str()).await?;
+        let created = known.is_none();
+        let release_id = match known {
+            Some(row) => row.id,
+            None => {
+                let row = self.sign(caller, at, candidate, body)?;
+                let blobs = candidate.manifest.components().into_iter().map(String::from);
+                releases::add(&mut db, &row, blobs).await?;
+                audit::append(&mut db, caller, &at.deed("release.create", json!({"releaseId": row.id, "digest": digest}))).await?;
+                row.id
+            }
+        };
+        let pointer = releases::pointer(&mut db, at.project, at.env).await?;
+        let (moved, mut sequence) = match &pointer {
+            Some(pointer) => (pointer.release != release_id, pointer.sequence),
+            None => (true, 0),
+        };
+        if moved {
+            sequence += 1;
+            let row = self.point(at, &release_id, digest, sequence)?;
+            releases::set_pointer(&mut db, at.project, at.env, &row).await?;
+            let from = pointer.map(|pointer| pointer.release);
+            let detail = json!({"releaseId": release_id, "from": from, "sequence": sequence});
+            audit::append(&mut db, caller, &at.deed("release.apply", detail)).await?;
+            if !candidate.added.is_empty() {
+                let detail = json!({"releaseId": release_id, "added": candidate.added});
+                audit::append(&mut db, caller, &at.deed("grants.widen", detail)).await?;
+            }
+        }
+        commit(db).await?;
+        Ok(Moved { release_id, sequence, created, moved })
+    }
+
+    fn sign(&self, caller: &Caller, at: At<'_>, candidate: &Candidate, body: &ApplyBody) -> Outcome<ReleaseRow> {
+        let short = |text: &Option<String>, other: &Option<String>| {
+            text.as_ref().or(other.as_ref()).map(|text| text.chars().filter(|c| !c.is_control()).take(PROVENANCE_CHARS_MAX).collect())
+        };
+        let (id, created_at) = (Kind::Release.generate(), now());
+        let provenance = Provenance {
+            created_at: created_at.clone(),
+            author: caller.actor_id.clone(),
+            source_revision: short(&body.provenance.source_revision, &body.source_revision),
+            tool: short(&body.provenance.tool, &body.tool),
+        };
+        let statement =
+            Statement { release_id: id.clone(), project: at.project.to_owned(), digest: candidate.digest.clone(), provenance };
+        let envelope = Envelope::sign(RELEASE_TYPE, &statement, &self.signing_key).map_err(Problem::internal)?;
+        Ok(ReleaseRow {
+            id,
+            project: at.project.to_owned(),
+            digest: candidate.digest.as_str().to_owned(),
+            manifest: candidate.text.clone(),
+            envelope: serde_json::to_string(&envelope).map_err(Problem::internal)?,
+            author: caller.actor_id.clone(),
+            created_at,
+        })
+    }
+
+    fn point(&self, at: At<'_>, release_id: &str, digest: &Digest, sequence: i64) -> Outcome<PointerRow> {
+        let issued_at = now();
+        let pointer = Pointer {
+            project: at.project.to_owned(),
+            env: at.env.to_owned(),
+            release_id: release_id.to_owned(),
+            digest: digest.clone(),
+            canary: None,
+            sequence: u64::try_from(sequence).map_err(Problem::internal)?,
+            issued_at: issued_at.clone(),
+        };
+        let envelope = Envelope::sign(POINTER_TYPE, &pointer, &self.signing_key).map_err(Problem::internal)?;
+        Ok(PointerRow {
+            release: release_id.to_owned(),
+            digest: digest.as_str().to_owned(),
+            sequence,
+            envelope: serde_json::to_string(&envelope).map_err(Problem::internal)?,
+            issued_at,
+        })
+    }
+}
+
+impl Candidate {
+    fn databases(&self) -> impl Iterator<Item = (&String, &Sealed, &santokit_core::schema::Schema)> {
+        self.manifest.connections.iter().filter_map(|(name, schema)| Some((name, self.urls.get(name)?, schema)))
+    }
+}
+
+fn check_size(manifest: &Manifest) -> Outcome<()> {
+    for (name, schema) in &manifest.connections {
+        if schema.tables.len() > TABLES_MAX {
+            return Err(Problem::limit(Code::BadRequest, "tables", format!("connection {name:?} may have {TABLES_MAX} tables")));
+        }
+        if let Some((table, _)) = schema.tables.iter().find(|(_, table)| table.columns.len() >= COLUMNS_MAX) {
+            return Err(Problem::limit(Code::BadRequest, "columns", format!("table {table:?} may have {COLUMNS_MAX} columns")));
+        }
+    }
+    Ok(())
+}
+
+fn destructive(refusals: &[(String, santokit_sql::sqlite::Refusal)], force: bool) -> Box<Problem> {
+    let steps: Vec<Json> = refusals
+        .iter()
+        .map(|(connection, refusal)| json!({"connection": connection, "description": refusal.description, "reason": refusal.reason}))
+        .collect();
+    let hint = if force {
+        "this version makes additive changes only, with --force too; change the database by hand, or declare what it has"
+    } else {
+        "keep what is there declared and add beside it; this version makes additive changes only"
+    };
+    Problem::new(Code::DestructiveChange, format!("the schema needs {} change(s) that cannot be made in place", steps.len()))
+        .hint(hint)
+        .detail("steps", steps)
+}
+
+fn answer(candidate: &Candidate, moved: &Moved, steps: &[String], body: &ApplyBody) -> Json {
+    let mut changes = serde_json::Map::new();
+    let signed = |sign: &str, lines: &[String]| -> Vec<String> { lines.iter().map(|line| format!("{sign} {line}")).collect() };
+    let powers = [signed("+", &candidate.added), signed("-", &candidate.removed)].concat();
+    for (key, lines) in [("schema", steps.to_vec()), ("grants", powers), ("warning", candidate.warnings.clone())] {
+        if !lines.is_empty() {
+            changes.insert(key.to_owned(), json!(lines));
+        }
+    }
+    json!({
+        "releaseId": moved.release_id, "digest": candidate.digest, "sequence": moved.sequence, "created": moved.created, "moved": moved.moved,
+        "dryRun": body.dry_run, "schemaSteps": steps, "capabilities": {"added": candidate.added, "removed": candidate.removed},
+        "needsAcceptGrants": !candidate.added.is_empty() && !body.accept_grants, "changes": changes,
+    })
+}

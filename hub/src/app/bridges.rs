@@ -1,0 +1,181 @@
+//! What Bridges ask: the signed pointer (with a long poll), releases, components, the runtime bundle; and what they report.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use santokit_core::{
+    code::Code,
+    id::Kind,
+    logic::Body,
+    problem::{Outcome, Problem},
+    release::{Digest, Manifest, SignedRelease},
+    wire::{ApiKey, Current, EnvReport, Report, RuntimeBundle, RuntimeConnection, Sealed, WAIT_SECONDS_MAX},
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    App,
+    access::{Fleet, foreign},
+    projects::{At, missing},
+    releases::{ago, signed},
+};
+use crate::store::{
+    commit, credentials, envs,
+    envs::now,
+    releases::{self, ReportRow},
+};
+
+const REPORT_TEXT_MAX: usize = 2_000;
+const REPORT_KEPT: TimeDelta = TimeDelta::days(7);
+
+/// An answer with its ETag; none where the caller has it already.
+pub type Tagged<T> = Option<(T, String)>;
+
+impl App {
+    /// The pointer of an env, as soon as it differs from what the caller has, or none after the wait.
+    pub async fn current_pointer(&self, fleet: &Fleet, at: At<'_>, known: Option<&str>, wait: Duration) -> Outcome<Tagged<Current>> {
+        fleet.need(at.project, at.env)?;
+        let until = Instant::now() + wait.min(Duration::from_secs(WAIT_SECONDS_MAX));
+        let (mut moved, mut stopping) = (self.moved.subscribe(), self.stopping.subscribe());
+        loop {
+            moved.mark_unchanged();
+            let row = releases::pointer(&mut *self.store.read().await?, at.project, at.env).await?;
+            let etag = row.as_ref().map(|row| format!("\"{}-{}\"", row.sequence, &Digest::of(row.envelope.as_bytes()).hex()[..16]));
+            match row {
+                Some(row) if etag.as_deref() != known => {
+                    let pointer = serde_json::from_str(&row.envelope).map_err(Problem::internal)?;
+                    return Ok(Some((Current { pointer }, etag.unwrap_or_default())));
+                }
+                // Nothing was applied yet: a wait is worth the same, for the first release.
+                None if wait.is_zero() || Instant::now() >= until || *stopping.borrow() => {
+                    return Err(Problem::new(Code::NotFound, "nothing was applied to this env yet"));
+                }
+                Some(_) if Instant::now() >= until || *stopping.borrow() => return Ok(None),
+                _ => {}
+            }
+            let woken = async {
+                tokio::select! { _ = moved.changed() => (), _ = stopping.changed() => () }
+            };
+            // Whether woken or out of time, the loop looks once more.
+            drop(timeout_at(until, woken).await);
+        }
+    }
+
+    /// A release, to whom its project is served by.
+    pub async fn release_of_fleet(&self, fleet: &Fleet, id: &str) -> Outcome<SignedRelease> {
+        let row = releases::by_id(&mut *self.store.read().await?, id).await?;
+        match row {
+            Some(row) if fleet.has_project(&row.project) => signed(row),
+            Some(_) => Err(foreign()),
+            None => Err(missing("release", id)),
+        }
+    }
+
+    /// A component that a release of the fleet's projects is made of.
+    pub async fn blob_of_fleet(&self, fleet: &Fleet, digest: &Digest) -> Outcome<Vec<u8>> {
+        let projects = releases::projects_of_blob(&mut *self.store.read().await?, digest.as_str()).await?;
+        if projects.is_empty() {
+            return Err(missing("component", digest.as_str()));
+        }
+        if !projects.iter().any(|project| fleet.has_project(project)) {
+            return Err(foreign());
+        }
+        self.read_blob(digest.clone()).await
+    }
+
+    /// What is no release but is needed to run the current one: only what it names.
+    pub async fn runtime(&self, fleet: &Fleet, at: At<'_>, known: Option<&str>) -> Outcome<Tagged<RuntimeBundle>> {
+        fleet.need(at.project, at.env)?;
+        let mut db = self.store.read().await?;
+        let pointer = releases::pointer(&mut db, at.project, at.env).await?;
+        let row = match pointer {
+            Some(pointer) => releases::by_id(&mut db, &pointer.release).await?,
+            None => None,
+        };
+        let manifest: Option<Manifest> = row.map(|row| serde_json::from_str(&row.manifest)).transpose().map_err(Problem::internal)?;
+        let (mut connections, mut secrets) = (BTreeMap::new(), BTreeMap::new());
+        if let Some(manifest) = &manifest {
+            for row in envs::connections(&mut db, at.project, at.env).await? {
+                if manifest.connections.contains_key(&row.name) {
+                    let url = self.unseal(&at.context("connection", &row.name), &row.url)?;
+                    connections.insert(row.name, RuntimeConnection { engine: row.engine, url });
+                }
+            }
+            let named = secrets_of(manifest);
+            for (name, value, _) in envs::secrets(&mut db, at.project, at.env).await? {
+                if named.contains(name.as_str()) {
+                    secrets.insert(name.clone(), self.unseal(&at.context("secret", &name), &value)?);
+                }
+            }
+        }
+        let keys = credentials::api_keys(&mut db, at.project, at.env).await?;
+        let api_keys = keys.into_iter().filter(|row| row.revoked_at.is_none()).map(api_key).collect::<Outcome<Vec<_>>>()?;
+        let time = Utc::now();
+        let api_keys = api_keys.into_iter().filter(|key| is_valid_at(key, time)).collect();
+        let bundle = RuntimeBundle { connections, secrets, api_keys };
+        let etag = self.etag(&serde_json::to_vec(&bundle).map_err(Problem::internal)?);
+        Ok((known != Some(etag.as_str())).then_some((bundle, etag)))
+    }
+
+    /// Keeps a Bridge's report. Nothing of it is believed but for showing it.
+    pub async fn report(&self, fleet: &Fleet, bridge: &str, report: Report) -> Outcome<()> {
+        if !Kind::Bridge.is_valid(bridge) || report.version.len() > 64 {
+            return Err(Problem::new(Code::BadRequest, "a Bridge's id is brg_ and a ULID, its version at most 64 bytes"));
+        }
+        for env in &report.envs {
+            fleet.need(&env.project, &env.env)?;
+        }
+        let mut db = self.store.write().await?;
+        for env in report.envs {
+            let bounded = bounded(env);
+            let text = serde_json::to_string(&bounded).map_err(Problem::internal)?;
+            let row: ReportRow = (bridge.to_owned(), report.version.clone(), text, now());
+            releases::set_report(&mut db, &bounded.project, &bounded.env, &row).await?;
+        }
+        releases::forget_reports(&mut db, &ago(REPORT_KEPT)).await?;
+        Ok(commit(db).await?)
+    }
+
+    /// Seals a text for one use.
+    pub(super) fn seal(&self, context: &str, text: &Sealed) -> Outcome<Vec<u8>> {
+        self.master_key.seal(context, text.expose().as_bytes()).map_err(Problem::internal)
+    }
+
+    /// Opens a sealed text.
+    pub(super) fn unseal(&self, context: &str, sealed: &[u8]) -> Outcome<Sealed> {
+        let plain = self.master_key.open(context, sealed).map_err(Problem::internal)?;
+        // The error would quote the secret.
+        String::from_utf8(plain).map(Sealed::new).map_err(|_| Problem::internal("a sealed record is no text"))
+    }
+}
+
+/// Names of the secrets that a release's logics are granted.
+pub(super) fn secrets_of(manifest: &Manifest) -> BTreeSet<&str> {
+    let wasm = manifest.logics.values().filter_map(|logic| match &logic.body {
+        Body::Wasm(wasm) => Some(wasm),
+        Body::Sql(_) => None,
+    });
+    wasm.flat_map(|wasm| wasm.grants.secrets.iter().map(String::as_str)).collect()
+}
+
+fn api_key(row: credentials::ApiKeyRow) -> Outcome<ApiKey> {
+    let hash = Digest::parse(&row.hash).map_err(Problem::internal)?;
+    let roles = serde_json::from_str(&row.roles).map_err(Problem::internal)?;
+    Ok(ApiKey { id: row.id, hash, roles, expires_at: row.expires_at })
+}
+
+fn is_valid_at(key: &ApiKey, time: DateTime<Utc>) -> bool {
+    key.expires_at.as_deref().is_none_or(|text| DateTime::parse_from_rfc3339(text).is_ok_and(|expires| expires > time))
+}
+
+fn bounded(mut env: EnvReport) -> EnvReport {
+    if let Some(refused) = &mut env.refused {
+        refused.message = refused.message.chars().take(REPORT_TEXT_MAX).collect();
+        refused.release_id = refused.release_id.chars().take(64).collect();
+    }
+    env.release_id = env.release_id.filter(|id| Kind::Release.is_valid(id));
+    env
+}

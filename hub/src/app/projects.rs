@@ -1,0 +1,272 @@
+//! Projects, envs, connections and secrets. URLs and secrets come in, are sealed at once and never go out to an operator.
+
+use std::{path::Path, str::FromStr};
+
+use santokit_core::{
+    code::Code,
+    name,
+    problem::{Outcome, Problem},
+    wire::Sealed,
+};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use sqlx::{SqliteConnection, sqlite::SqliteConnectOptions};
+
+use super::App;
+use crate::store::{
+    audit::{self, Caller, Deed},
+    commit,
+    envs::{self, ConnectionRow, now},
+};
+
+const PROJECTS_MAX: i64 = 500;
+const ENVS_MAX: usize = 10;
+const CONNECTIONS_MAX: i64 = 10;
+const SECRETS_MAX: usize = 200;
+const SECRET_BYTES_MAX: usize = 64 << 10;
+const URL_BYTES_MAX: usize = 4 << 10;
+
+/// The body of a connection.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConnectionBody {
+    /// `sqlite`.
+    pub engine: String,
+    /// For the Bridge.
+    pub url: Sealed,
+    /// For the Hub, if it is another.
+    #[serde(default)]
+    pub admin_url: Option<Sealed>,
+}
+
+/// Names an env.
+#[derive(Clone, Copy, Debug)]
+pub struct At<'a> {
+    /// The project's name.
+    pub project: &'a str,
+    /// The env's name.
+    pub env: &'a str,
+}
+
+impl At<'_> {
+    /// What a sealed record of this env is bound to.
+    pub(super) fn context(self, kind: &str, name: &str) -> String {
+        format!("{kind}/{}/{}/{name}", self.project, self.env)
+    }
+
+    pub(super) fn deed(&self, action: &'static str, detail: Json) -> Deed<'_> {
+        Deed { action, project: Some(self.project), env: Some(self.env), detail }
+    }
+}
+
+/// Fails where the project is unknown.
+pub(super) async fn need_project(db: &mut SqliteConnection, project: &str) -> Outcome<()> {
+    if envs::has_project(db, project).await? {
+        return Ok(());
+    }
+    Err(Problem::new(Code::NotFound, format!("there is no project {project:?}")).hint("make it with `stk project create`"))
+}
+
+/// Fails where the env is unknown.
+pub(super) async fn need_env(db: &mut SqliteConnection, at: At<'_>) -> Outcome<()> {
+    need_project(db, at.project).await?;
+    if envs::has_env(db, at.project, at.env).await? {
+        return Ok(());
+    }
+    let message = format!("project {:?} has no env {:?}", at.project, at.env);
+    Err(Problem::new(Code::NotFound, message).hint("make it with `stk env create`"))
+}
+
+pub(super) fn bad_name(error: &name::NameError) -> Box<Problem> {
+    Problem::new(Code::BadRequest, error.to_string())
+}
+
+pub(super) fn full(limit: &str, most: impl std::fmt::Display, what: &str) -> Box<Problem> {
+    Problem::limit(Code::Conflict, limit, format!("there are {most} {what}, which is the most there may be")).hint("remove one that is not used")
+}
+
+pub(super) fn missing(what: &str, name: &str) -> Box<Problem> {
+    Problem::new(Code::NotFound, format!("there is no {what} {name:?}"))
+}
+
+impl App {
+    /// Makes a project.
+    pub async fn create_project(&self, caller: &Caller, name: &str) -> Outcome<Json> {
+        name::check_label("a project's name", name).map_err(|error| bad_name(&error))?;
+        let (mut db, at) = (self.store.write().await?, now());
+        if envs::count_projects(&mut db).await? >= PROJECTS_MAX {
+            return Err(full("projects", PROJECTS_MAX, "projects"));
+        }
+        if !envs::add_project(&mut db, name, &at).await? {
+            return Err(Problem::new(Code::Conflict, format!("project {name:?} exists already")));
+        }
+        let deed = Deed { action: "project.create", project: Some(name), env: None, detail: json!({}) };
+        audit::append(&mut db, caller, &deed).await?;
+        commit(db).await?;
+        Ok(json!({"name": name, "createdAt": at}))
+    }
+
+    /// All projects.
+    pub async fn projects(&self) -> Outcome<Json> {
+        Ok(json!({"projects": dated(envs::projects(&mut *self.store.read().await?).await?)}))
+    }
+
+    /// Makes an env.
+    pub async fn create_env(&self, caller: &Caller, project: &str, name: &str) -> Outcome<Json> {
+        name::check_label("an env's name", name).map_err(|error| bad_name(&error))?;
+        let (mut db, at) = (self.store.write().await?, now());
+        need_project(&mut db, project).await?;
+        if envs::envs(&mut db, project).await?.len() >= ENVS_MAX {
+            return Err(full("envs", ENVS_MAX, "envs in the project"));
+        }
+        if !envs::add_env(&mut db, project, name, &at).await? {
+            return Err(Problem::new(Code::Conflict, format!("env {name:?} exists already")));
+        }
+        audit::append(&mut db, caller, &At { project, env: name }.deed("env.create", json!({}))).await?;
+        commit(db).await?;
+        Ok(json!({"project": project, "name": name, "createdAt": at}))
+    }
+
+    /// The envs of a project.
+    pub async fn envs(&self, project: &str) -> Outcome<Json> {
+        let mut db = self.store.read().await?;
+        need_project(&mut db, project).await?;
+        Ok(json!({"envs": dated(envs::envs(&mut db, project).await?)}))
+    }
+
+    /// Adds or changes a connection.
+    pub async fn set_connection(&self, caller: &Caller, at: At<'_>, name: &str, body: ConnectionBody) -> Outcome<Json> {
+        name::check_label("a connection's name", name).map_err(|error| bad_name(&error))?;
+        if body.engine != "sqlite" {
+            let message = format!("the engine {:?} is not supported", body.engine);
+            return Err(Problem::new(Code::BadRequest, message).hint("this version takes sqlite"));
+        }
+        let masked = self.masked_sqlite_url(body.url.expose())?;
+        if let Some(url) = &body.admin_url {
+            self.masked_sqlite_url(url.expose())?;
+        }
+        let seal = |kind: &str, url: &Sealed| self.seal(&at.context(kind, name), url);
+        let row = ConnectionRow {
+            name: name.to_owned(),
+            engine: body.engine,
+            url: seal("connection", &body.url)?,
+            admin_url: body.admin_url.as_ref().map(|url| seal("admin-connection", url)).transpose()?,
+            masked,
+            updated_at: now(),
+        };
+        let mut db = self.store.write().await?;
+        need_env(&mut db, at).await?;
+        if envs::count_other_connections(&mut db, at.project, name).await? >= CONNECTIONS_MAX {
+            return Err(full("connections", CONNECTIONS_MAX, "connections in the project"));
+        }
+        envs::set_connection(&mut db, at.project, at.env, &row).await?;
+        let detail = json!({"name": name, "engine": row.engine, "hasAdminUrl": row.admin_url.is_some()});
+        audit::append(&mut db, caller, &at.deed("connection.set", detail)).await?;
+        commit(db).await?;
+        Ok(shown(&row))
+    }
+
+    /// The connections of an env, masked.
+    pub async fn connections(&self, at: At<'_>) -> Outcome<Json> {
+        let mut db = self.store.read().await?;
+        need_env(&mut db, at).await?;
+        let rows = envs::connections(&mut db, at.project, at.env).await?;
+        Ok(json!({"connections": rows.iter().map(shown).collect::<Vec<_>>()}))
+    }
+
+    /// One connection, masked.
+    pub async fn connection(&self, at: At<'_>, name: &str) -> Outcome<Json> {
+        let mut db = self.store.read().await?;
+        need_env(&mut db, at).await?;
+        let rows = envs::connections(&mut db, at.project, at.env).await?;
+        rows.iter().find(|row| row.name == name).map(shown).ok_or_else(|| missing("connection", name))
+    }
+
+    /// Removes a connection.
+    pub async fn delete_connection(&self, caller: &Caller, at: At<'_>, name: &str) -> Outcome<()> {
+        let mut db = self.store.write().await?;
+        need_env(&mut db, at).await?;
+        if !envs::delete_connection(&mut db, at.project, at.env, name).await? {
+            return Err(missing("connection", name));
+        }
+        audit::append(&mut db, caller, &at.deed("connection.delete", json!({"name": name}))).await?;
+        Ok(commit(db).await?)
+    }
+
+    /// Adds or changes a secret.
+    pub async fn set_secret(&self, caller: &Caller, at: At<'_>, name: &str, value: &Sealed) -> Outcome<Json> {
+        name::check_secret(name).map_err(|error| bad_name(&error))?;
+        if value.expose().len() > SECRET_BYTES_MAX {
+            return Err(Problem::limit(Code::BadRequest, "secretBytes", format!("a secret may have {SECRET_BYTES_MAX} bytes")));
+        }
+        let sealed = self.seal(&at.context("secret", name), value)?;
+        let (mut db, time) = (self.store.write().await?, now());
+        need_env(&mut db, at).await?;
+        if envs::secrets(&mut db, at.project, at.env).await?.iter().filter(|(other, ..)| other != name).count() >= SECRETS_MAX {
+            return Err(full("secrets", SECRETS_MAX, "secrets in the env"));
+        }
+        envs::set_secret(&mut db, (at.project, at.env, name), &sealed, &time).await?;
+        audit::append(&mut db, caller, &at.deed("secret.set", json!({"name": name}))).await?;
+        commit(db).await?;
+        Ok(json!({"name": name, "updatedAt": time}))
+    }
+
+    /// The names of an env's secrets.
+    pub async fn secrets(&self, at: At<'_>) -> Outcome<Json> {
+        let mut db = self.store.read().await?;
+        need_env(&mut db, at).await?;
+        let rows = envs::secrets(&mut db, at.project, at.env).await?;
+        let rows: Vec<Json> = rows.iter().map(|(name, _, time)| json!({"name": name, "updatedAt": time})).collect();
+        Ok(json!({"secrets": rows}))
+    }
+
+    /// When a secret was set; never what it is.
+    pub async fn secret(&self, at: At<'_>, name: &str) -> Outcome<Json> {
+        let all = self.secrets(at).await?;
+        let found = all["secrets"].as_array().and_then(|rows| rows.iter().find(|row| row["name"] == name));
+        found.cloned().ok_or_else(|| missing("secret", name))
+    }
+
+    /// Removes a secret.
+    pub async fn delete_secret(&self, caller: &Caller, at: At<'_>, name: &str) -> Outcome<()> {
+        let mut db = self.store.write().await?;
+        need_env(&mut db, at).await?;
+        if !envs::delete_secret(&mut db, at.project, at.env, name).await? {
+            return Err(missing("secret", name));
+        }
+        audit::append(&mut db, caller, &at.deed("secret.delete", json!({"name": name}))).await?;
+        Ok(commit(db).await?)
+    }
+
+    /// Checks a URL and gives what may be shown of it. No error quotes it.
+    fn masked_sqlite_url(&self, url: &str) -> Outcome<String> {
+        let wrong = |why: &str| {
+            Problem::new(Code::BadRequest, format!("the URL {why}")).hint("a SQLite URL is sqlite: and the path of a file, for example sqlite:/var/lib/shop/main.db")
+        };
+        if url.len() > URL_BYTES_MAX || !url.starts_with("sqlite:") {
+            return Err(wrong("is no SQLite URL"));
+        }
+        if url.contains(":memory:") || url.contains("mode=memory") {
+            return Err(wrong("is of a database in memory, which Hub and Bridge cannot share"));
+        }
+        let options = SqliteConnectOptions::from_str(url).map_err(|_| wrong("cannot be read"))?;
+        let file = options.get_filename();
+        let absolute = std::path::absolute(file).map_err(|_| wrong("has no path"))?;
+        let parent = absolute.parent().and_then(|dir| dir.canonicalize().ok()).unwrap_or_else(|| absolute.clone());
+        if parent.starts_with(&self.data_dir) || absolute.starts_with(&self.data_dir) {
+            return Err(wrong("leads into the Hub's own data"));
+        }
+        let name = Path::new(&absolute).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        Ok(format!("sqlite:…/{name}"))
+    }
+}
+
+fn shown(row: &ConnectionRow) -> Json {
+    json!({
+        "name": row.name, "engine": row.engine, "url": row.masked, "hasAdminUrl": row.admin_url.is_some(), "updatedAt": row.updated_at,
+    })
+}
+
+fn dated(rows: Vec<envs::Dated>) -> Vec<Json> {
+    rows.into_iter().map(|(name, at)| json!({"name": name, "createdAt": at})).collect()
+}

@@ -1,0 +1,147 @@
+//! What there is to read of releases: blobs, lists, what an env runs and which Bridges run it, the signing keys, the audit log.
+
+use chrono::{SecondsFormat, TimeDelta, Utc};
+use santokit_core::{
+    code::Code,
+    problem::{Outcome, Problem},
+    release::{Digest, SignedRelease},
+};
+use serde_json::{Value as Json, json};
+
+use super::{
+    App,
+    projects::{At, missing, need_env, need_project},
+};
+use crate::store::{
+    StoreError, audit,
+    audit::Caller,
+    commit, credentials,
+    envs::now,
+    releases::{self, ReleaseRow},
+};
+
+/// A Bridge that has not reported for this long is not waited for. Bridges report at least once a minute.
+const BRIDGE_SEEN_MAX: TimeDelta = TimeDelta::seconds(90);
+const RELEASES_SHOWN_MAX: i64 = 1_000;
+const AUDIT_PAGE_MAX: i64 = 1_000;
+
+/// The time so long ago.
+pub(super) fn ago(span: TimeDelta) -> String {
+    (Utc::now() - span).to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// The release as it is transferred.
+pub(super) fn signed(row: ReleaseRow) -> Outcome<SignedRelease> {
+    let envelope = serde_json::from_str(&row.envelope).map_err(Problem::internal)?;
+    Ok(SignedRelease { manifest: row.manifest, envelope })
+}
+
+/// Runs what blocks.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Outcome<T> {
+    tokio::task::spawn_blocking(work).await.map_err(Problem::internal)
+}
+
+impl App {
+    /// Whether a project has a component.
+    pub async fn has_blob(&self, project: &str, digest: &Digest) -> Outcome<bool> {
+        let mut db = self.store.read().await?;
+        need_project(&mut db, project).await?;
+        Ok(releases::has_blob(&mut db, project, digest.as_str()).await?)
+    }
+
+    /// Keeps a component for a project.
+    pub async fn put_blob(&self, caller: &Caller, project: &str, digest: &Digest, bytes: bytes::Bytes) -> Outcome<Json> {
+        need_project(&mut *self.store.read().await?, project).await?;
+        let (blobs, expected, size_bytes) = (self.store.blobs.clone(), digest.clone(), bytes.len());
+        let kept = blocking(move || if expected.matches(&bytes) { blobs.put(&expected, &bytes).map(|()| true) } else { Ok(false) }).await??;
+        if !kept {
+            return Err(Problem::new(Code::BadRequest, "the bytes do not have this digest").hint("they changed on the way, or the digest is of something else"));
+        }
+        let mut db = self.store.write().await?;
+        releases::add_blob(&mut db, project, digest.as_str(), i64::try_from(size_bytes).unwrap_or(i64::MAX), &now()).await?;
+        let deed = audit::Deed { action: "blob.put", project: Some(project), env: None, detail: json!({"digest": digest, "sizeBytes": size_bytes}) };
+        audit::append(&mut db, caller, &deed).await?;
+        commit(db).await?;
+        Ok(json!({"digest": digest, "sizeBytes": size_bytes}))
+    }
+
+    /// A project's component.
+    pub async fn blob(&self, project: &str, digest: &Digest) -> Outcome<Vec<u8>> {
+        if !self.has_blob(project, digest).await? {
+            return Err(missing("component", digest.as_str()));
+        }
+        self.read_blob(digest.clone()).await
+    }
+
+    /// A component that is known to be kept.
+    pub(super) async fn read_blob(&self, digest: Digest) -> Outcome<Vec<u8>> {
+        let blobs = self.store.blobs.clone();
+        let found = blocking(move || blobs.get(&digest).and_then(|found| found.ok_or_else(|| StoreError::Damaged(format!("blob {digest} is lost")))));
+        Ok(found.await??)
+    }
+
+    /// The releases of a project, the newest first.
+    pub async fn releases(&self, project: &str) -> Outcome<Json> {
+        let mut db = self.store.read().await?;
+        need_project(&mut db, project).await?;
+        let rows = releases::list(&mut db, project, RELEASES_SHOWN_MAX).await?;
+        let row = |(id, digest, author, at): (String, String, String, String)| json!({"id": id, "digest": digest, "author": author, "createdAt": at});
+        Ok(json!({"releases": rows.into_iter().map(row).collect::<Vec<_>>()}))
+    }
+
+    /// A release of a project.
+    pub async fn signed_release(&self, project: &str, id: &str) -> Outcome<SignedRelease> {
+        let found = releases::by_id(&mut *self.store.read().await?, id).await?;
+        found.filter(|row| row.project == project).map(signed).unwrap_or_else(|| Err(missing("release", id)))
+    }
+
+    /// What an env points to, and the Bridges that report about it.
+    pub async fn current(&self, at: At<'_>) -> Outcome<Json> {
+        let mut db = self.store.read().await?;
+        need_env(&mut db, at).await?;
+        let pointer = releases::pointer(&mut db, at.project, at.env).await?.ok_or_else(|| {
+            Problem::new(Code::NotFound, "nothing was applied to this env yet").hint("`stk apply` makes a release and points the env to it")
+        })?;
+        drop(db);
+        let bridges = self.bridges(at).await?;
+        Ok(json!({
+            "releaseId": pointer.release, "digest": pointer.digest, "sequence": pointer.sequence, "issuedAt": pointer.issued_at,
+            "bridges": bridges["bridges"],
+        }))
+    }
+
+    /// The Bridges that have reported about an env lately.
+    pub async fn bridges(&self, at: At<'_>) -> Outcome<Json> {
+        let mut db = self.store.read().await?;
+        need_env(&mut db, at).await?;
+        let rows = releases::reports(&mut db, at.project, at.env, &ago(BRIDGE_SEEN_MAX)).await?;
+        let rows: Vec<Json> = rows
+            .into_iter()
+            .map(|(id, version, report, reported_at)| {
+                let mut row: Json = serde_json::from_str(&report).unwrap_or_else(|_| json!({}));
+                (row["id"], row["version"], row["reportedAt"]) = (json!(id), json!(version), json!(reported_at));
+                row
+            })
+            .collect();
+        Ok(json!({"bridges": rows}))
+    }
+
+    /// The public halves of the signing keys, the newest first.
+    pub async fn keys(&self) -> Outcome<Json> {
+        let rows = credentials::signing_keys(&mut *self.store.read().await?).await?;
+        let rows: Vec<Json> = rows.into_iter().map(|(id, public, _, at)| json!({"id": id, "key": public, "createdAt": at})).collect();
+        Ok(json!({"keys": rows}))
+    }
+
+    /// A page of the audit log.
+    pub async fn audit(&self, after: i64, limit: i64) -> Outcome<Json> {
+        let entries = audit::list(&mut *self.store.read().await?, after.max(0), limit.clamp(1, AUDIT_PAGE_MAX)).await?;
+        Ok(json!({"entries": entries}))
+    }
+
+    /// Whether the audit log is whole.
+    pub async fn verify_audit(&self) -> Outcome<Json> {
+        let chain = audit::verify(&mut *self.store.read().await?).await?;
+        Ok(json!({"verified": chain.broken_at.is_none(), "entries": chain.entries, "brokenAt": chain.broken_at}))
+    }
+}

@@ -1,0 +1,261 @@
+//! The Hub's settings: read from a file, the environment and flags, checked together before any socket opens.
+//!
+//! Precedence: flag, environment (`STK_…`), file, default. An unknown key in a file is an error; an unknown `STK_HUB_…`
+//! variable is kept in [`HubConfig::ignored`] to be warned about, because orchestrators set `<SERVICE>_PORT` variables of their own.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use santokit_core::{quantity::Millis, seal::SealKey};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
+
+/// Shorter operator tokens can be guessed.
+const TOKEN_LENGTH_MIN: usize = 20;
+
+/// Variables that other commands of `stk` read.
+const NOT_OURS: &[&str] = &["STK_HUB_URL", "STK_HUB_CONFIG"];
+
+/// Everything a Hub needs to start.
+#[derive(Clone, Debug)]
+pub struct HubConfig {
+    /// Where operators and Bridges connect; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Database, blobs, and the files that the Hub makes at its first start.
+    pub data_dir: PathBuf,
+    /// Seals URLs, secrets and keys. None: the file `master-key` in the data directory, made at the first start.
+    pub master_key: Option<Arc<SealKey>>,
+    /// The operator's bearer token. None: the file `operator-token` in the data directory, made at the first start.
+    pub operator_token: Option<SecretString>,
+    /// A bearer token that opens `/metrics` and nothing else; the operator's opens it too.
+    pub metrics_token: Option<SecretString>,
+    /// How long running requests may take to end at shutdown.
+    pub drain_timeout: Duration,
+    /// How long a client may take to send a request's head.
+    pub header_timeout: Duration,
+    /// How long a client may take to send a request's body; for a component, as long for each MiB.
+    pub body_timeout: Duration,
+    /// `STK_HUB_…` variables that mean nothing to this version.
+    pub ignored: Vec<String>,
+}
+
+/// All that is wrong with the settings, at once.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct ConfigError(pub Vec<String>);
+
+/// A setting as written. `Debug` does not show it, for it may be a secret.
+#[derive(Clone)]
+pub struct Text(String);
+
+macro_rules! settings {
+    ($($(#[$doc:meta])* $field:ident = $variable:literal,)*) => {
+        /// The settings before they are checked: one layer of file, environment or flags.
+        #[derive(Clone, Debug, Default, Deserialize)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+        pub struct Settings { $($(#[$doc])* pub $field: Option<Text>,)* }
+
+        impl Settings {
+            /// Every variable, in the order of the reference.
+            pub const VARIABLES: &[&str] = &[$($variable),*];
+
+            /// Sets the field of an environment variable; false where there is none.
+            fn set(&mut self, variable: &str, text: &str) -> bool {
+                match variable {
+                    $($variable => self.$field = Some(Text(text.to_owned())),)*
+                    _ => return false,
+                }
+                true
+            }
+
+            /// This layer, and below it another.
+            #[must_use]
+            pub fn over(self, below: Self) -> Self {
+                Self { $($field: self.$field.or(below.$field),)* }
+            }
+        }
+    };
+}
+
+settings! {
+    /// [`HubConfig::listen`], default `127.0.0.1:7070`.
+    listen = "STK_HUB_LISTEN",
+    /// [`HubConfig::data_dir`], default `santokit-hub-data`.
+    data_dir = "STK_HUB_DATA_DIR",
+    /// [`HubConfig::operator_token`].
+    operator_token = "STK_HUB_OPERATOR_TOKEN",
+    /// [`HubConfig::metrics_token`].
+    metrics_token = "STK_HUB_METRICS_TOKEN",
+    /// [`HubConfig::master_key`]: the base64 of 32 bytes.
+    master_key = "STK_MASTER_KEY",
+    /// [`HubConfig::drain_timeout`], default 10s.
+    drain_timeout = "STK_HUB_DRAIN_TIMEOUT",
+    /// [`HubConfig::header_timeout`], default 10s.
+    header_timeout = "STK_HUB_HEADER_TIMEOUT",
+    /// [`HubConfig::body_timeout`], default 30s.
+    body_timeout = "STK_HUB_BODY_TIMEOUT",
+}
+
+impl HubConfig {
+    /// Reads the environment alone.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self::load(Settings::default(), variables, None)
+    }
+
+    /// Reads all layers. `variables` are the process's environment.
+    pub fn load(
+        flags: Settings,
+        variables: impl IntoIterator<Item = (String, String)>,
+        file: Option<&Path>,
+    ) -> Result<Self, ConfigError> {
+        let mut environment = Settings::default();
+        let mut ignored = Vec::new();
+        for (variable, text) in variables {
+            let is_known = environment.set(&variable, &text) || NOT_OURS.contains(&variable.as_str());
+            if variable.starts_with("STK_HUB_") && !is_known {
+                ignored.push(variable);
+            }
+        }
+        let file = match file {
+            None => Settings::default(),
+            Some(path) => {
+                let shown = path.display();
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| ConfigError(vec![format!("cannot read settings from {shown}: {error}")]))?;
+                Settings::parse(&text).map_err(|error| ConfigError(vec![format!("{shown}: {error}")]))?
+            }
+        };
+        let mut config = flags.over(environment).over(file).check()?;
+        config.ignored = ignored;
+        Ok(config)
+    }
+
+    /// For `stk dev`: a free port of the loopback, a key that lives as long as the process.
+    pub fn local(data_dir: PathBuf, operator_token: SecretString) -> Result<Self, ConfigError> {
+        let key = SealKey::generate_text().map_err(|error| ConfigError(vec![format!("masterKey: {error}")]))?;
+        let settings = Settings {
+            listen: Some("127.0.0.1:0".into()),
+            operator_token: Some(operator_token.expose_secret().into()),
+            master_key: Some(key.into()),
+            drain_timeout: Some("2s".into()),
+            ..Settings::default()
+        };
+        Ok(Self { data_dir, ..settings.check()? })
+    }
+}
+
+impl Settings {
+    /// Reads a settings file (YAML). The error says line and column.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        serde_saphyr::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// Checks every setting; all errors are reported together.
+    pub fn check(self) -> Result<HubConfig, ConfigError> {
+        let mut check = Check::default();
+        let config = HubConfig {
+            listen: check.read("listen", self.listen, address).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7070))),
+            data_dir: self.data_dir.map_or_else(|| PathBuf::from("santokit-hub-data"), |dir| PathBuf::from(dir.0)),
+            master_key: check
+                .read("masterKey", self.master_key, |text| SealKey::parse(text).map(Arc::new).map_err(|error| error.to_string())),
+            operator_token: check.read("operatorToken", self.operator_token, token),
+            metrics_token: check.read("metricsToken", self.metrics_token, token),
+            drain_timeout: check.read("drainTimeout", self.drain_timeout, duration).unwrap_or(Duration::from_secs(10)),
+            header_timeout: check.read("headerTimeout", self.header_timeout, duration).unwrap_or(Duration::from_secs(10)),
+            body_timeout: check.read("bodyTimeout", self.body_timeout, duration).unwrap_or(Duration::from_secs(30)),
+            ignored: Vec::new(),
+        };
+        if check.0.is_empty() { Ok(config) } else { Err(ConfigError(check.0)) }
+    }
+}
+
+/// Collects what is wrong, so that a person fixes all of it in one go.
+#[derive(Default)]
+struct Check(Vec<String>);
+
+impl Check {
+    fn read<T>(&mut self, key: &str, text: Option<Text>, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        match read(text?.0.trim()) {
+            Ok(value) => Some(value),
+            Err(what) => {
+                self.0.push(format!("{key}: {what}"));
+                None
+            }
+        }
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("{text:?} is not address:port, for example 0.0.0.0:7070"))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let millis: Millis = text.parse().map_err(|error: santokit_core::quantity::QuantityError| error.to_string())?;
+    if millis.0 == 0 { Err("must be longer than nothing".to_owned()) } else { Ok(millis.duration()) }
+}
+
+fn token(text: &str) -> Result<SecretString, String> {
+    let ok = text.len() >= TOKEN_LENGTH_MIN && text.bytes().all(|byte| byte.is_ascii_graphic());
+    ok.then(|| SecretString::from(text))
+        .ok_or_else(|| format!("must be at least {TOKEN_LENGTH_MIN} printable ASCII characters; `openssl rand -hex 32` makes one"))
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn layers_errors_and_strangers() {
+        let variables = [("STK_HUB_LISTEN", "127.0.0.1:2"), ("STK_HUB_PORT", "x"), ("STK_HUB_URL", "x")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = HubConfig::load(Settings::default(), variables, None).unwrap();
+        assert_eq!(config.listen.port(), 2);
+        assert_eq!(config.ignored, ["STK_HUB_PORT"]);
+        let wrong = Settings { listen: Some("x".into()), operator_token: Some("short".into()), ..Settings::default() };
+        assert_eq!(wrong.check().unwrap_err().0.len(), 2);
+        assert!(Settings::parse("listen: 1\n").unwrap_err().contains("listen"));
+    }
+
+    #[test]
+    fn every_setting_is_in_the_reference() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/hub.md")).unwrap();
+        for variable in Settings::VARIABLES {
+            assert!(page.contains(&format!("| `{variable}` |")), "{variable} is missing in docs/reference/hub.md");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The Hub's numbers, by the names that dashboards know (`stk_hub_…`). Labels are path templates and results, never names.
+
+use std::time::Duration;
+
+use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
+
+const SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0];
+
+/// All metrics of one Hub, in a registry of its own.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    request_duration: HistogramVec,
+    releases_created: IntCounter,
+    schema_applies: IntCounterVec,
+}
+
+impl Metrics {
+    /// New, all zero.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let requests = IntCounterVec::new(Opts::new("stk_hub_requests_total", "Requests answered."), &["path", "status"])?;
+        let duration = HistogramOpts::new("stk_hub_request_duration_seconds", "Time to answer a request.").buckets(SECONDS.to_vec());
+        let request_duration = HistogramVec::new(duration, &["path"])?;
+        let releases_created = IntCounter::new("stk_hub_releases_created_total", "Releases made.")?;
+        let applies = Opts::new("stk_hub_schema_applies_total", "Applications of a schema to a database.");
+        let schema_applies = IntCounterVec::new(applies, &["result"])?;
+        registry.register(Box::new(requests.clone()))?;
+        registry.register(Box::new(request_duration.clone()))?;
+        registry.register(Box::new(releases_created.clone()))?;
+        registry.register(Box::new(schema_applies.clone()))?;
+        Ok(Self { registry, requests, request_duration, releases_created, schema_applies })
+    }
+
+    /// A request was answered.
+    pub fn request(&self, template: &str, status: u16, took: Duration) {
+        self.requests.with_label_values(&[template, &status.to_string()]).inc();
+        self.request_duration.with_label_values(&[template]).observe(took.as_secs_f64());
+    }
+
+    /// A release was made.
+    pub fn release_created(&self) {
+        self.releases_created.inc();
+    }
+
+    /// A schema was applied: `applied`, `unchanged`, `refused` or `failed`.
+    pub fn schema_applied(&self, result: &str) {
+        self.schema_applies.with_label_values(&[result]).inc();
+    }
+
+    /// The text exposition.
+    pub fn scrape(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}

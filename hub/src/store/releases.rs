@@ -1,0 +1,159 @@
+//! Releases, pointers, uploaded blobs, and what Bridges have reported.
+
+use sqlx::SqliteConnection;
+
+use super::StoreError;
+
+/// A release as it is kept.
+#[derive(Clone, Debug)]
+pub struct ReleaseRow {
+    /// `rel_…`.
+    pub id: String,
+    /// The project's name.
+    pub project: String,
+    /// Of the manifest.
+    pub digest: String,
+    /// Canonical text.
+    pub manifest: String,
+    /// JSON.
+    pub envelope: String,
+    /// Who asked for it.
+    pub author: String,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+}
+
+row!(ReleaseRow: id, project, digest, manifest, envelope, author, created_at);
+
+/// A pointer as it is kept.
+#[derive(Clone, Debug)]
+pub struct PointerRow {
+    /// `rel_…`.
+    pub release: String,
+    /// Of its manifest.
+    pub digest: String,
+    /// Rises with every move.
+    pub sequence: i64,
+    /// JSON.
+    pub envelope: String,
+    /// RFC 3339, UTC.
+    pub issued_at: String,
+}
+
+row!(PointerRow: release, digest, sequence, envelope, issued_at);
+
+/// A Bridge's last word about an env: id, version, report (JSON), time.
+pub type ReportRow = (String, String, String, String);
+
+/// Notes that a project has a blob.
+pub async fn add_blob(db: &mut SqliteConnection, project: &str, digest: &str, size_bytes: i64, at: &str) -> Result<(), StoreError> {
+    let done = sqlx::query("INSERT INTO project_blobs (project, digest, size_bytes, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING");
+    done.bind(project).bind(digest).bind(size_bytes).bind(at).execute(db).await?;
+    Ok(())
+}
+
+/// Whether a project has a blob.
+pub async fn has_blob(db: &mut SqliteConnection, project: &str, digest: &str) -> Result<bool, StoreError> {
+    let found = sqlx::query("SELECT 1 FROM project_blobs WHERE project = ? AND digest = ?").bind(project).bind(digest);
+    Ok(found.fetch_optional(db).await?.is_some())
+}
+
+/// Adds a release with the blobs that it is made of.
+pub async fn add(db: &mut SqliteConnection, row: &ReleaseRow, blobs: impl IntoIterator<Item = String>) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO releases (id, project, digest, manifest, envelope, author, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)")
+        .bind(&row.id)
+        .bind(&row.project)
+        .bind(&row.digest)
+        .bind(&row.manifest)
+        .bind(&row.envelope)
+        .bind(&row.author)
+        .bind(&row.created_at)
+        .execute(&mut *db)
+        .await?;
+    for digest in blobs {
+        let blob = sqlx::query("INSERT INTO release_blobs (release, project, digest) VALUES (?, ?, ?)");
+        blob.bind(&row.id).bind(&row.project).bind(digest).execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// A project's release with this content.
+pub async fn by_digest(db: &mut SqliteConnection, project: &str, digest: &str) -> Result<Option<ReleaseRow>, StoreError> {
+    let row = sqlx::query_as("SELECT * FROM releases WHERE project = ? AND digest = ?").bind(project).bind(digest);
+    Ok(row.fetch_optional(db).await?)
+}
+
+/// A release.
+pub async fn by_id(db: &mut SqliteConnection, id: &str) -> Result<Option<ReleaseRow>, StoreError> {
+    Ok(sqlx::query_as("SELECT * FROM releases WHERE id = ?").bind(id).fetch_optional(db).await?)
+}
+
+/// A project's releases, the newest first: id, digest, author, time.
+pub async fn list(db: &mut SqliteConnection, project: &str, limit: i64) -> Result<Vec<(String, String, String, String)>, StoreError> {
+    let rows = sqlx::query_as("SELECT id, digest, author, created_at FROM releases WHERE project = ? ORDER BY number DESC LIMIT ?");
+    Ok(rows.bind(project).bind(limit).fetch_all(db).await?)
+}
+
+/// What an env points to.
+pub async fn pointer(db: &mut SqliteConnection, project: &str, env: &str) -> Result<Option<PointerRow>, StoreError> {
+    let row = sqlx::query_as("SELECT release, digest, sequence, envelope, issued_at FROM pointers WHERE project = ? AND env = ?");
+    Ok(row.bind(project).bind(env).fetch_optional(db).await?)
+}
+
+/// Moves an env's pointer.
+pub async fn set_pointer(db: &mut SqliteConnection, project: &str, env: &str, row: &PointerRow) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO pointers (project, env, release, digest, sequence, envelope, issued_at) VALUES (?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (project, env) DO UPDATE SET release = excluded.release, digest = excluded.digest, \
+         sequence = excluded.sequence, envelope = excluded.envelope, issued_at = excluded.issued_at",
+    )
+    .bind(project)
+    .bind(env)
+    .bind(&row.release)
+    .bind(&row.digest)
+    .bind(row.sequence)
+    .bind(&row.envelope)
+    .bind(&row.issued_at)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The projects whose releases are made of a blob.
+pub async fn projects_of_blob(db: &mut SqliteConnection, digest: &str) -> Result<Vec<String>, StoreError> {
+    let rows = sqlx::query_as::<_, (String,)>("SELECT DISTINCT project FROM release_blobs WHERE digest = ?").bind(digest);
+    Ok(rows.fetch_all(db).await?.into_iter().map(|(project,)| project).collect())
+}
+
+/// Keeps what a Bridge reports about an env.
+pub async fn set_report(db: &mut SqliteConnection, project: &str, env: &str, row: &ReportRow) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO bridge_reports (project, env, bridge, version, report, reported_at) VALUES (?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (project, env, bridge) DO UPDATE SET version = excluded.version, report = excluded.report, \
+         reported_at = excluded.reported_at",
+    )
+    .bind(project)
+    .bind(env)
+    .bind(&row.0)
+    .bind(&row.1)
+    .bind(&row.2)
+    .bind(&row.3)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Forgets reports from before a time; Bridges with a new id at each start leave them behind.
+pub async fn forget_reports(db: &mut SqliteConnection, before: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM bridge_reports WHERE reported_at < ?").bind(before).execute(db).await?;
+    Ok(())
+}
+
+/// What Bridges have reported about an env since a time.
+pub async fn reports(db: &mut SqliteConnection, project: &str, env: &str, since: &str) -> Result<Vec<ReportRow>, StoreError> {
+    let rows = sqlx::query_as(
+        "SELECT bridge, version, report, reported_at FROM bridge_reports \
+         WHERE project = ? AND env = ? AND reported_at >= ? ORDER BY bridge",
+    );
+    Ok(rows.bind(project).bind(env).bind(since).fetch_all(db).await?)
+}
