@@ -29,6 +29,7 @@ const FEATURES: WasmFeatures = WasmFeatures::WASM3
     .difference(WasmFeatures::GC_TYPES)
     .difference(WasmFeatures::FUNCTION_REFERENCES)
     .difference(WasmFeatures::EXCEPTIONS)
+    .difference(WasmFeatures::THREADS)
     .difference(WasmFeatures::MEMORY64);
 
 /// Our interfaces: name, version track (`major.minor` below 1.0), and the grant that an import needs.

@@ -1,0 +1,12 @@
+;; Reads what the input says; gives up over a limit as the SDKs do.
+(import "santokit:sql/connections@0.1.0" "open" (func $open (param i32 i32 i32)))
+(import "santokit:sql/connections@0.1.0" "[method]connection.query-packed" (func $query (param i32 i32 i32 i32 i32 i32)))
+(data (i32.const 0) "main")
+(data (i32.const 16) "SQL_LIMIT")
+(func (export "santokit:logic/handler@0.1.0#handle") (param $input i32) (param $length i32) (result i32)
+  (call $open (i32.const 0) (i32.const 4) (i32.const 2048))
+  (call $query (i32.load (i32.const 2052)) (local.get $input) (local.get $length) (i32.const 0) (i32.const 0) (i32.const 2112))
+  (if (i32.load8_u (i32.const 2112))
+    (then (return (call $refuse (i32.const 16) (i32.const 9) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))))
+  (call $answer (i32.const 32) (i32.const 1)))
+(data (i32.const 32) "1")

@@ -1,0 +1,10 @@
+;; Begins a transaction and drops it.
+(import "santokit:sql/connections@0.1.0" "open" (func $open (param i32 i32 i32)))
+(import "santokit:sql/connections@0.1.0" "[method]connection.begin" (func $begin (param i32 i32 i32 i32)))
+(import "santokit:sql/connections@0.1.0" "[resource-drop]transaction" (func $drop (param i32)))
+(data (i32.const 0) "main")
+(func (export "santokit:logic/handler@0.1.0#handle") (param $input i32) (param $length i32) (result i32)
+  (call $open (i32.const 0) (i32.const 4) (i32.const 2048))
+  (call $begin (i32.load (i32.const 2052)) (i32.const 0) (i32.const 0) (i32.const 2112))
+  (call $drop (i32.load (i32.const 2116)))
+  (call $answer (local.get $input) (local.get $length)))

@@ -1,0 +1,233 @@
+//! Each kind of misbehaviour has its own error.
+
+use std::time::Duration;
+
+use santokit_core::{
+    limit::{InvocationLimits, LimitName},
+    quantity::{Bytes, Millis},
+};
+use santokit_wasm::{Blame, CallError, LogSource, LogicError};
+
+use crate::{beside_a_neighbour, call, host::Record, load, sandbox};
+
+fn limits() -> InvocationLimits {
+    InvocationLimits::default()
+}
+
+fn hit(outcome: Result<Vec<u8>, CallError>) -> LimitName {
+    match outcome {
+        Err(error @ CallError::Limit { limit, .. }) => {
+            assert_eq!(error.blame(), Blame::Guest);
+            limit
+        }
+        Err(error) => panic!("no limit, but {error}"),
+        Ok(output) => panic!("an answer of {} bytes", output.len()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endless_loop_ends_with_its_cpu_time() {
+    let invocation = beside_a_neighbour("endless_loop", "{}", &InvocationLimits { timeout: Millis(20_000), ..limits() }).await;
+    assert_eq!(hit(invocation.outcome), LimitName::Cpu);
+    assert!(invocation.usage.cpu >= Duration::from_millis(200), "{:?}", invocation.usage.cpu);
+    assert!(invocation.host.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_ends_with_the_wall_time_and_costs_no_cpu() {
+    let invocation = beside_a_neighbour("waiting_host", "{}", &InvocationLimits { timeout: Millis(300), ..limits() }).await;
+    assert_eq!(hit(invocation.outcome), LimitName::Timeout);
+    assert!(invocation.usage.wall >= Duration::from_millis(300));
+    assert!(invocation.usage.cpu < Duration::from_millis(200), "{:?}", invocation.usage.cpu);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_guest_notices_its_wall_time() {
+    let limits = InvocationLimits { timeout: Millis(200), cpu: Millis(60_000), ..limits() };
+    let invocation = beside_a_neighbour("endless_loop", "{}", &limits).await;
+    assert_eq!(hit(invocation.outcome), LimitName::Timeout);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_ends_at_its_limit() {
+    let invocation = beside_a_neighbour("memory_growth", "{}", &limits()).await;
+    assert_eq!(hit(invocation.outcome), LimitName::Memory);
+    assert!(invocation.usage.memory_peak_bytes <= 64 << 20);
+    assert!(invocation.usage.memory_peak_bytes > 60 << 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guest_that_bears_its_memory_limit_answers() {
+    let (invocation, _) = call("memory_growth_borne", "[1]", &InvocationLimits { memory: Bytes(4 << 20), ..limits() }).await;
+    assert_eq!(invocation.outcome.unwrap(), b"[1]");
+    // The operator's ceiling stands over the manifest.
+    let (invocation, _) = call("memory_growth_borne", "[1]", &InvocationLimits { memory: Bytes(8 << 30), ..limits() }).await;
+    assert!(invocation.usage.memory_peak_bytes <= 256 << 20, "{}", invocation.usage.memory_peak_bytes);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_end_at_their_limit() {
+    let (invocation, _) = call("table_growth", "{}", &limits()).await;
+    assert_eq!(hit(invocation.outcome), LimitName::Table);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deep_recursion_ends_with_the_stack() {
+    let invocation = beside_a_neighbour("deep_recursion", "{}", &limits()).await;
+    assert_eq!(hit(invocation.outcome), LimitName::Stack);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_huge_answer_is_refused() {
+    let invocation = beside_a_neighbour("huge_output", "{}", &limits()).await;
+    assert_eq!(hit(invocation.outcome), LimitName::Output);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_many_host_calls_end_it() {
+    let invocation = beside_a_neighbour("host_calls", "{}", &limits()).await;
+    assert_eq!(hit(invocation.outcome), LimitName::HostCalls);
+    assert_eq!(invocation.usage.host_calls["clock"], 1_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_many_handles_end_it() {
+    let invocation = beside_a_neighbour("handle_flood", "{}", &InvocationLimits { host_calls: 100_000, ..limits() }).await;
+    assert_eq!(hit(invocation.outcome), LimitName::Handles);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trap_has_a_symbolised_backtrace() {
+    let invocation = beside_a_neighbour("trap", "{}", &limits()).await;
+    let Err(CallError::Trap { message, backtrace }) = invocation.outcome else { panic!("{:?}", invocation.outcome) };
+    assert!(message.contains("unreachable"), "{message}");
+    assert_eq!(backtrace[0].function, "guest::explode");
+    assert_eq!(backtrace.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exit_is_the_guests_failure() {
+    let (invocation, _) = call("exit", "{}", &limits()).await;
+    let error = invocation.outcome.unwrap_err();
+    assert_eq!(error.blame(), Blame::Guest);
+    assert!(error.to_string().contains("exit status 1"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_flood_is_cut_and_says_so() {
+    let limits = InvocationLimits { host_calls: 10_000, ..limits() };
+    let (invocation, record) = call("log_flood", "{}", &limits).await;
+    assert!(invocation.outcome.is_ok());
+    assert!(invocation.usage.is_log_cut);
+    assert!(invocation.usage.log_bytes <= 64 << 10);
+    let lines = record.lines();
+    let kept = lines.len() - 1;
+    assert!((500..1_500).contains(&kept), "{kept}");
+    assert_eq!(lines[kept].source, LogSource::Sandbox);
+    assert!(lines[kept].message.contains(&format!("{} lines", 5_000 - kept)), "{}", lines[kept].message);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn standard_output_becomes_lines() {
+    let (invocation, record) = call("standard_output", "[\n]", &limits()).await;
+    assert!(invocation.outcome.is_ok(), "{:?}", invocation.outcome);
+    let lines: Vec<_> = record.lines().into_iter().map(|line| (line.source, line.message)).collect();
+    let line = |text: &str| (LogSource::Stdout, text.to_owned());
+    assert_eq!(lines, [line("["), line("]["), line("]["), line("]")]);
+
+    let limits = InvocationLimits { log_bytes: Bytes(1_000), ..limits() };
+    let (invocation, record) = call("standard_output", &"123456789\n".repeat(100), &limits).await;
+    assert!(invocation.usage.is_log_cut);
+    assert!(record.lines().len() < 30, "{}", record.lines().len());
+    assert!(record.lines().last().unwrap().message.contains("bytes of output were dropped"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_and_bytes_are_counted() {
+    let (invocation, _) = call("many_rows", "rows 100", &limits()).await;
+    assert_eq!(invocation.outcome.unwrap(), b"1");
+    assert_eq!(invocation.usage.sql_rows, 100);
+    assert_eq!(invocation.usage.sql_bytes, 100 * 108);
+    let (invocation, _) = call("many_rows", "rows 10001", &limits()).await;
+    assert_eq!(hit(invocation.outcome), LimitName::SqlRows);
+    let (invocation, _) = call("many_rows", "rows 100", &InvocationLimits { sql_bytes: Bytes(1_000), ..limits() }).await;
+    assert_eq!(hit(invocation.outcome), LimitName::SqlBytes);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_transaction_is_rolled_back() {
+    let (invocation, record) = call("transaction_dropped", "{}", &limits()).await;
+    assert!(invocation.outcome.is_ok());
+    assert_eq!(record.events(), ["begin", "rollback"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_logic_error_is_given_on() {
+    let (invocation, _) = call("logic_error", r#"{"left": 0}"#, &limits()).await;
+    let Err(CallError::Logic(error)) = invocation.outcome else { panic!("{:?}", invocation.outcome) };
+    let details = Some(serde_json::json!({"left": 0}));
+    assert_eq!(error, LogicError { code: "OUT_OF_STOCK".to_owned(), message: "nothing left".to_owned(), details });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_no_json_is_the_guests_fault() {
+    let logic = load(&sandbox(), "echo").await;
+    for bad in [&b"not json"[..], b"", b"{} {}", b"\"\xff\"", b"{\"a\":}"] {
+        let invocation = logic.call(Record::default().host(), bad.to_vec(), &limits()).await;
+        let error = invocation.outcome.unwrap_err();
+        assert!(matches!(error, CallError::Output(_)), "{error}");
+        assert_eq!(error.blame(), Blame::Guest);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_nobody_waits_for_stops() {
+    let sandbox = sandbox();
+    let (waiting, busy) = (load(&sandbox, "waiting_host").await, load(&sandbox, "endless_loop").await);
+    let patient = InvocationLimits { timeout: Millis(60_000), cpu: Millis(60_000), ..limits() };
+    // More often than there are instances: each must give its own back.
+    for _ in 0..40 {
+        let record = Record::default();
+        let gone = tokio::select! {
+            _ = waiting.call(record.host(), Vec::new(), &patient) => false,
+            () = record.until("hanging") => true,
+        };
+        assert!(gone);
+        assert_eq!(record.events(), ["hanging", "dropped"]);
+    }
+    let record = Record::default();
+    assert!(tokio::time::timeout(Duration::from_millis(20), busy.call(record.host(), Vec::new(), &patient)).await.is_err());
+    assert_eq!(record.events(), ["dropped"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_sandbox_is_the_hosts_matter() {
+    let sandbox = sandbox();
+    let (waiting, echo) = (std::sync::Arc::new(load(&sandbox, "waiting_host").await), load(&sandbox, "echo").await);
+    let patient = InvocationLimits { timeout: Millis(1_500), ..limits() };
+    let calls: Vec<_> = (0..32)
+        .map(|_| {
+            let (waiting, patient) = (std::sync::Arc::clone(&waiting), patient.clone());
+            tokio::spawn(async move { waiting.call(Record::default().host(), Vec::new(), &patient).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let hurried = InvocationLimits { timeout: Millis(100), ..limits() };
+    let refused = echo.call(Record::default().host(), b"1".to_vec(), &hurried).await;
+    assert_eq!(refused.outcome.unwrap_err().blame(), Blame::Host);
+    assert!(refused.host.is_some());
+    for call in calls {
+        assert_eq!(hit(call.await.unwrap().outcome), LimitName::Timeout);
+    }
+    assert!(echo.call(Record::default().host(), b"1".to_vec(), &limits()).await.outcome.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_stays_from_call_to_call() {
+    let logic = load(&sandbox(), "memory_growth_borne").await;
+    let small = InvocationLimits { memory: Bytes(4 << 20), ..limits() };
+    for _ in 0..200 {
+        let invocation = logic.call(Record::default().host(), b"1".to_vec(), &small).await;
+        assert_eq!(invocation.outcome.unwrap(), b"1");
+    }
+}

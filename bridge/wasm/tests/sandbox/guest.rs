@@ -1,0 +1,69 @@
+//! Makes components of the core modules under `tests/guests/`, as `wit-component` does for every toolchain.
+
+use std::path::Path;
+
+use wit_component::{ComponentEncoder, StringEncoding};
+use wit_parser::{PackageId, Resolve};
+
+/// Interfaces that guests here import and that are not in `wit/`. WASI as its own WIT has it, no more than is used.
+const OUTSIDE: &str = "
+package test:outside;
+
+world guest {
+    import wasi:cli/stdout@0.2.0;
+    import wasi:cli/exit@0.2.0;
+    import acme:rocket/launch@1.0.0;
+    import santokit:runtime/log@0.2.0;
+    include santokit:logic/logic@0.1.0;
+}
+
+package wasi:io@0.2.0 {
+    interface error { resource error; }
+    interface streams {
+        use error.{error};
+        variant stream-error { last-operation-failed(error), closed }
+        resource output-stream {
+            blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>;
+        }
+    }
+}
+package wasi:cli@0.2.0 {
+    interface stdout {
+        use wasi:io/streams@0.2.0.{output-stream};
+        get-stdout: func() -> output-stream;
+    }
+    interface exit { exit: func(status: result); }
+}
+package acme:rocket@1.0.0 {
+    interface launch { launch: func(); }
+}
+package santokit:runtime@0.2.0 {
+    interface log { log: func(message: string); }
+}
+";
+
+/// The component of `tests/guests/<name>.wat`.
+pub(crate) fn guest(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests");
+    let read = |name: &str| std::fs::read_to_string(folder.join(format!("{name}.wat"))).unwrap();
+    module(&read(name), &read("prelude"))
+}
+
+/// A component whose core module has these fields.
+fn module(fields: &str, prelude: &str) -> Vec<u8> {
+    let (resolve, package) = resolve();
+    let world = resolve.select_world(&[package], Some("guest")).unwrap();
+    let mut module = wat::parse_str(format!("(module {fields}\n{prelude})")).unwrap();
+    wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+    ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
+}
+
+fn resolve() -> (Resolve, PackageId) {
+    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
+    let mut resolve = Resolve::default();
+    for package in ["runtime", "sql", "logic"] {
+        resolve.push_path(wit.join(package)).unwrap();
+    }
+    let package = resolve.push_str("outside.wit", OUTSIDE).unwrap();
+    (resolve, package)
+}

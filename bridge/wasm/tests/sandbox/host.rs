@@ -1,0 +1,165 @@
+//! A host in memory, which notes what was asked of it.
+
+use std::{
+    future::pending,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use santokit_core::value::{Column, RowSet, Value};
+use santokit_wasm::{
+    CallerInfo, ConnectionId, CursorId, Host, InvocationInfo, LogLine, LookupError, RowBudget, SqlError, TransactionId,
+};
+use secrecy::SecretString;
+
+/// What happened on the host of one call.
+#[derive(Clone, Default)]
+pub(crate) struct Record(Arc<Mutex<Notes>>);
+
+#[derive(Default)]
+struct Notes {
+    lines: Vec<LogLine>,
+    events: Vec<String>,
+}
+
+/// The host of one call.
+pub(crate) struct Fake {
+    record: Record,
+    opened: u32,
+    cursor: Vec<Vec<Value>>,
+}
+
+impl Record {
+    pub(crate) fn lines(&self) -> Vec<LogLine> {
+        self.0.lock().unwrap().lines.clone()
+    }
+
+    pub(crate) fn events(&self) -> Vec<String> {
+        self.0.lock().unwrap().events.clone()
+    }
+
+    /// Waits for an event.
+    pub(crate) async fn until(&self, event: &str) {
+        while !self.events().iter().any(|noted| noted == event) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    pub(crate) fn host(&self) -> Fake {
+        Fake { record: self.clone(), opened: 0, cursor: Vec::new() }
+    }
+}
+
+impl Fake {
+    fn note(&self, event: &str) {
+        self.record.0.lock().unwrap().events.push(event.to_owned());
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.note("dropped");
+    }
+}
+
+/// `rows <n>` gives as many; anything else gives one. The budget is left to the sandbox: it has to count as well.
+fn rows(sql: &str) -> Vec<Vec<Value>> {
+    let count = sql.strip_prefix("rows ").and_then(|count| count.parse().ok()).unwrap_or(1);
+    (0..count).map(|number| vec![Value::Int64(number), Value::Text("x".repeat(100))]).collect()
+}
+
+fn columns() -> Vec<Column> {
+    ["id", "name"].map(|name| Column { name: name.to_owned(), type_name: "string".to_owned() }).to_vec()
+}
+
+impl Host for Fake {
+    fn invocation(&self) -> InvocationInfo {
+        InvocationInfo {
+            request_id: "req_1".to_owned(),
+            logic: "test".to_owned(),
+            project: "shop".to_owned(),
+            env: "dev".to_owned(),
+            release_id: "rel_1".to_owned(),
+            trigger: "test".to_owned(),
+        }
+    }
+
+    fn caller(&self) -> CallerInfo {
+        CallerInfo { kind: "anonymous".to_owned(), subject: None, roles: Vec::new(), claims: b"{}".to_vec() }
+    }
+
+    fn config(&self, name: &str) -> Result<Option<String>, LookupError> {
+        Ok(Some(name.to_owned()))
+    }
+
+    fn secret(&self, name: &str) -> Result<SecretString, LookupError> {
+        Ok(SecretString::from(name.to_owned()))
+    }
+
+    fn log(&self, line: LogLine) {
+        self.record.0.lock().unwrap().lines.push(line);
+    }
+
+    async fn sql_open(&mut self, name: &str) -> Result<ConnectionId, SqlError> {
+        if name == "hang" {
+            self.note("hanging");
+            pending::<()>().await;
+        }
+        self.opened += 1;
+        Ok(ConnectionId(self.opened))
+    }
+
+    fn sql_engine(&self, _connection: ConnectionId) -> &'static str {
+        "sqlite"
+    }
+
+    async fn sql_query(
+        &mut self,
+        _connection: ConnectionId,
+        sql: String,
+        _params: Vec<Value>,
+        _budget: RowBudget,
+    ) -> Result<RowSet, SqlError> {
+        Ok(RowSet { columns: columns(), rows: rows(&sql) })
+    }
+
+    async fn sql_execute(&mut self, _connection: ConnectionId, _sql: String, _params: Vec<Value>) -> Result<u64, SqlError> {
+        Ok(1)
+    }
+
+    async fn sql_cursor(
+        &mut self,
+        _connection: ConnectionId,
+        sql: String,
+        _params: Vec<Value>,
+        _budget: RowBudget,
+    ) -> Result<(CursorId, Vec<Column>), SqlError> {
+        self.cursor = rows(&sql);
+        Ok((CursorId(1), columns()))
+    }
+
+    async fn sql_cursor_next(&mut self, _cursor: CursorId, budget: RowBudget) -> Result<Option<Vec<Vec<Value>>>, SqlError> {
+        let count = self.cursor.len().min(usize::try_from(budget.rows).unwrap());
+        let rows: Vec<_> = self.cursor.drain(..count).collect();
+        Ok(if rows.is_empty() { None } else { Some(rows) })
+    }
+
+    async fn sql_cursor_close(&mut self, _cursor: CursorId) {
+        self.note("close");
+    }
+
+    async fn sql_begin(&mut self, _connection: ConnectionId) -> Result<TransactionId, SqlError> {
+        self.note("begin");
+        Ok(TransactionId(1))
+    }
+
+    async fn sql_commit(&mut self, _transaction: TransactionId) -> Result<(), SqlError> {
+        self.note("commit");
+        Ok(())
+    }
+
+    async fn sql_rollback(&mut self, _transaction: TransactionId) -> Result<(), SqlError> {
+        self.note("rollback");
+        Ok(())
+    }
+}
