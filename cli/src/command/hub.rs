@@ -82,7 +82,9 @@ async fn run_serve(serve: Serve, shell: &Shell) -> anyhow::Result<()> {
     let mut asked = super::ending()?;
     let mut hub = santokit_hub::serve(config).await?;
     let url = format!("http://{}", hub.addr);
-    shell.terminal.event("ready", json!({"url": url}), &format!("the Hub serves on {url}"));
+    let token = hub.operator_token_path.as_ref().map(|path| path.display().to_string());
+    let whose = token.as_ref().map(|path| format!("; the operator's token is in {path}")).unwrap_or_default();
+    shell.terminal.event("ready", json!({"url": url, "operatorTokenFile": token}), &format!("the Hub serves on {url}{whose}"));
     tokio::select! {
         ended = hub.wait() => return Ok(ended?),
         () = asked.asked() => {}
