@@ -4,12 +4,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
-use santokit_core::project::{Check, Project, SourceTree, is_project_file, parse, render};
+use santokit_core::{
+    project::{BuiltComponent, Check, Project, SourceTree, is_project_file, parse, render},
+    release::{Digest, Manifest},
+};
 
 const EXPECTED: &str = "expected.txt";
 
@@ -84,6 +87,26 @@ fn the_example_project_has_no_mistake() {
     let project = parse(&project(&root)).map_err(|found| render(&found)).unwrap();
     assert_eq!(project.name, "shop");
     assert!(project.warnings.is_empty(), "{}", render(&project.warnings));
+}
+
+#[test]
+fn a_project_becomes_a_manifest_that_can_be_read_again() {
+    let project = parse(&project(&cases().into_iter().find(|case| case.ends_with("good")).unwrap())).unwrap();
+    assert_eq!(project.manifest(&BTreeMap::new()).unwrap_err().logic, "pricing/quote");
+    let built = BuiltComponent {
+        digest: Digest::of(b"component"),
+        size_bytes: 9,
+        language: "command".to_owned(),
+        imports: BTreeSet::from(["santokit:sql/types@0.1.0".to_owned()]),
+        sbom: None,
+    };
+    let manifest = project.manifest(&BTreeMap::from([("pricing/quote".to_owned(), built)])).unwrap();
+    let canonical = manifest.canonical().unwrap();
+    let again: Manifest = serde_json::from_slice(&canonical).unwrap();
+    assert_eq!(again, manifest);
+    assert_eq!(again.digest().unwrap(), manifest.digest().unwrap());
+    let text = String::from_utf8(canonical).unwrap();
+    assert!(!text.contains("stk_app") && !text.contains("archive.db"), "the dev file is no part of a release");
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Reading typed values out of a [`Node`] tree. Whatever does not fit is reported with its place, and reading goes on.
 
-use std::{cell::RefCell, str::FromStr};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    str::FromStr,
+};
 
 use serde_json::{Map as JsonMap, Value as Json};
 
@@ -10,6 +14,9 @@ use super::{
     node::{Entry, Node, Span, Yaml},
 };
 use crate::name::{NameError, nearest};
+
+/// Bytes of a source line that is shown.
+const SNIPPET_BYTES_MAX: usize = 400;
 
 /// A file that is being read, and where findings go.
 pub(super) struct File<'f> {
@@ -64,7 +71,8 @@ impl<'f> File<'f> {
     }
 
     fn report(&self, severity: Severity, span: Span, code: Check, message: String, hint: Option<String>) {
-        let snippet = self.lines.get(span.line as usize - 1).filter(|_| !self.secret).map(|line| (*line).to_owned());
+        let shown = |line: &&&str| !self.secret && line.len() <= SNIPPET_BYTES_MAX;
+        let snippet = self.lines.get(span.line as usize - 1).filter(shown).map(|line| (*line).to_owned());
         let end = (span.width > 0).then(|| span.column.saturating_add(span.width));
         let Span { line, column, .. } = span;
         self.found.borrow_mut().push(Diagnostic { severity, code, message, path: self.path.to_owned(), line, column, end, hint, snippet });
@@ -83,13 +91,13 @@ impl<'f> File<'f> {
     /// A map with fixed keys.
     pub(super) fn map<'n>(&self, node: &'n Node, keys: &'static Keys) -> Option<Map<'n>> {
         let entries = self.entries(node)?;
-        for (index, entry) in entries.iter().enumerate() {
+        for entry in entries {
             if !keys.names().any(|name| name == entry.key) {
                 let message = format!("unknown key {:?} in {}", entry.key, keys.what);
                 self.unknown(entry.span, Check::UnknownKey, message, &entry.key, keys.names());
             }
-            self.check_first(entries, index);
         }
+        self.once(entries);
         let map = Map { keys, entries, span: node.span };
         for key in keys.keys.iter().filter(|key| key.required && map.get(key.name).is_none()) {
             let hint = match key.shape {
@@ -103,9 +111,7 @@ impl<'f> File<'f> {
 
     /// A map with free names, each once.
     pub(super) fn names<'n>(&self, node: &'n Node) -> Vec<&'n Entry> {
-        let Some(entries) = self.entries(node) else { return Vec::new() };
-        let once = |(index, entry): (usize, &'n Entry)| self.check_first(entries, index).then_some(entry);
-        entries.iter().enumerate().filter_map(once).collect()
+        self.entries(node).map(|entries| self.once(entries)).unwrap_or_default()
     }
 
     fn entries<'n>(&self, node: &'n Node) -> Option<&'n [Entry]> {
@@ -119,16 +125,20 @@ impl<'f> File<'f> {
         }
     }
 
-    fn check_first(&self, entries: &[Entry], index: usize) -> bool {
-        let entry = &entries[index];
-        match entries[..index].iter().find(|earlier| earlier.key == entry.key) {
-            None => true,
-            Some(earlier) => {
-                let message = format!("the key {:?} stands here twice; the first is in line {}", entry.key, earlier.span.line);
+    /// The first entry of each key; the others are reported.
+    fn once<'n>(&self, entries: &'n [Entry]) -> Vec<&'n Entry> {
+        let mut lines: HashMap<&str, u32> = HashMap::new();
+        let mut once = Vec::new();
+        for entry in entries {
+            if let Some(line) = lines.get(entry.key.as_str()) {
+                let message = format!("the key {:?} stands here twice; the first is in line {line}", entry.key);
                 self.error(entry.span, Check::DuplicateKey, message);
-                false
+            } else {
+                lines.insert(&entry.key, entry.span.line);
+                once.push(entry);
             }
         }
+        once
     }
 
     pub(super) fn text(&self, node: &Node) -> Option<Word> {
@@ -224,15 +234,15 @@ impl<'f> File<'f> {
 
     /// A list of different texts.
     pub(super) fn texts(&self, node: &Node) -> Vec<Word> {
-        let mut words: Vec<Word> = Vec::new();
-        for word in self.list(node).iter().filter_map(|item| self.text(item)) {
-            if words.iter().any(|earlier| earlier.text == word.text) {
+        let mut seen = HashSet::new();
+        let mut first = |word: &Word| {
+            let is_first = seen.insert(word.text.clone());
+            if !is_first {
                 self.error(word.span, Check::Duplicate, format!("{:?} stands in the list twice", word.text));
-            } else {
-                words.push(word);
             }
-        }
-        words
+            is_first
+        };
+        self.list(node).iter().filter_map(|item| self.text(item)).filter(|word| first(word)).collect()
     }
 }
 

@@ -166,8 +166,10 @@ impl fmt::Display for Diagnostic {
         writeln!(f, "{path}:{line}:{column}: {severity}[{code}]: {message}")?;
         if let Some(snippet) = &self.snippet {
             let margin = line.to_string();
-            let before: String =
-                snippet.chars().take(*column as usize - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+            let before = (*column as usize).saturating_sub(1);
+            let before: String = snippet.chars().take(before).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+            // A file can hold anything; a terminal must not obey it.
+            let snippet: String = snippet.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
             let width = self.end.map_or(1, |end| end.saturating_sub(*column).max(1)) as usize;
             writeln!(f, " {margin} | {snippet}")?;
             writeln!(f, " {} | {before}{}", " ".repeat(margin.len()), "^".repeat(width))?;

@@ -75,6 +75,7 @@ pub(super) fn parse(text: &str) -> Result<Node, YamlError> {
         max_events: 2 * NODES_MAX,
         max_aliases: 64,
         max_anchors: 64,
+        max_recorded_anchor_bytes: 64 << 10,
     };
     let options = serde_saphyr::options! {
         budget: budget,

@@ -192,7 +192,7 @@ impl<'f> Reader<'f> {
         // Also those that cannot be read: a rule for one of them is no mistake.
         let mut names = BTreeMap::new();
         for (role, file, text) in roles {
-            let read = match role {
+            let understood = match role {
                 Role::SqlLogic => sql_logic::read(file, text, known),
                 Role::WasmLogic => yaml(file, text).and_then(|root| wasm_logic::read(file, &root, known)),
                 _ => continue,
@@ -202,9 +202,9 @@ impl<'f> Reader<'f> {
             if let Some(earlier) = names.insert(name.to_owned(), file.path) {
                 file.error(Span::START, Check::Duplicate, format!("the logic {name:?} is declared in {earlier} already"));
             }
-            let rules = given.by_name.remove(name).map(|given| (given, permissions));
-            if let Some(draft) = read {
-                logics.insert(name.to_owned(), with_access(draft, rules));
+            let access = given.by_name.remove(name).map(|given| (given, permissions));
+            if let Some(draft) = understood {
+                logics.insert(name.to_owned(), with_access(draft, access));
             }
         }
         for (name, rules) in &given.by_name {
