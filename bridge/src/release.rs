@@ -116,10 +116,11 @@ impl EnvSlot {
         state_of(self.generation.load().is_some(), self.age(now), self.bounds)
     }
 
-    /// Why requests are refused, or what an operator should look at. None: all is well.
+    /// Why requests are refused, or what an operator should look at. None: all is well. It is for anyone who can reach the
+    /// Bridge: what exactly is wrong with a release is in [`EnvSlot::report`] and the log.
     pub fn reason(&self, now: Instant) -> Option<String> {
         let standing = self.standing().clone();
-        let refused = standing.refused.map(|r| format!("release {} was refused: {}", r.release_id, r.message));
+        let refused = standing.refused.map(|r| format!("release {} was refused ({})", r.release_id, r.code));
         match self.state(now) {
             EnvState::Empty => refused.or_else(|| standing.waiting_for.map(|what| format!("waiting for {what}"))),
             EnvState::Expired => Some("the Hub has not confirmed the release for longer than maxStale".to_owned()),

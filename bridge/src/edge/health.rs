@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode, header};
 use santokit_core::{
     code::Code,
     problem::Problem,
-    wire::EnvState,
+    wire::{EnvState, Refused},
 };
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -39,6 +39,8 @@ struct EnvReadiness {
     sequence: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<Refused>,
 }
 
 /// The process answers.
@@ -48,6 +50,15 @@ pub async fn healthz() -> Response {
 
 /// Every env can be served; else 503, with the reasons.
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
+    readiness(&app, false)
+}
+
+/// The same on the operators' listener: with what exactly is wrong with a refused release, which may name what it needs.
+pub async fn readyz_in_full(State(app): State<Arc<App>>) -> Response {
+    readiness(&app, true)
+}
+
+fn readiness(app: &App, in_full: bool) -> Response {
     let now = Instant::now();
     let envs: Vec<EnvReadiness> = app
         .slots
@@ -62,6 +73,7 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
                 release_id: report.release_id,
                 sequence: report.sequence,
                 reason,
+                refused: report.refused.filter(|_| in_full),
             }
         })
         .collect();

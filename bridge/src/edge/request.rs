@@ -1,6 +1,6 @@
 //! From HTTP to a call: the last module that names axum's inbound types. Sizes and times are bounded before anything is read.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     body::Body,
@@ -8,6 +8,7 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use santokit_core::{
@@ -77,7 +78,9 @@ async fn serve(
     read: impl Future<Output = Outcome<(String, Params)>>,
 ) -> Response {
     let mut trail = Trail::default();
-    let outcome = run(app, id, headers, read, &mut trail).await;
+    // Caught here, the answer after a panic still names its release.
+    let running = AssertUnwindSafe(run(app, id, headers, read, &mut trail)).catch_unwind().await;
+    let outcome = running.unwrap_or_else(|_| Err(Problem::internal("the request's task panicked")));
     let _span = tracing::info_span!("response").entered();
     respond::answer(outcome, trail, &id.0, app.config.response_limit)
 }

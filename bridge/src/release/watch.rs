@@ -5,11 +5,13 @@
 use std::{
     error::Error,
     io,
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use futures_util::FutureExt;
 use santokit_core::{
     code::Code,
     logic::Body,
@@ -93,26 +95,41 @@ enum Failure {
 
 /// Watches one env until shutdown.
 pub async fn run(tools: Tools, slot: Arc<EnvSlot>, mut shutdown: watch::Receiver<bool>) {
-    let mut watcher = Watcher {
-        tools,
-        slot,
-        pointer_etag: None,
-        pointer: None,
-        runtime_etag: None,
-        runtime: None,
-        runtime_digest: None,
-        refused: None,
-        release: None,
-    };
-    tokio::select! {
-        _ = shutdown.wait_for(|stop| *stop) => {}
-        () = watcher.watch() => {}
+    loop {
+        let mut watcher = Watcher::new(tools.clone(), slot.clone());
+        let watching = async {
+            // A mistake in this program must not leave an env without its watcher.
+            if AssertUnwindSafe(watcher.watch()).catch_unwind().await.is_err() {
+                tracing::error!(env = %slot.name, "the watcher of this env panicked and starts again");
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        tokio::select! {
+            _ = shutdown.wait_for(|stop| *stop) => return,
+            () = watching => {}
+        }
     }
 }
 
 impl Watcher {
+    fn new(tools: Tools, slot: Arc<EnvSlot>) -> Self {
+        Self {
+            tools,
+            slot,
+            pointer_etag: None,
+            pointer: None,
+            runtime_etag: None,
+            runtime: None,
+            runtime_digest: None,
+            refused: None,
+            release: None,
+        }
+    }
+
     async fn watch(&mut self) {
-        if let Err(error) = self.restore().await {
+        if self.slot.generation().is_none()
+            && let Err(error) = self.restore().await
+        {
             tracing::warn!(env = %self.slot.name, error = &error as &dyn Error, "the cached release cannot be used");
         }
         let mut backoff = delays();

@@ -240,6 +240,18 @@ async fn every_answer_of_the_edge_is_in_its_form() {
     let text = scrape.text().await.unwrap();
     assert!(text.contains(r#"stk_bridge_requests_total{path="/logics/{name}",status="404"} 1"#), "{text}");
     assert!(text.contains(r#"stk_bridge_release_cache_state{env="dev",project="shop",state="fresh"} 1"#), "{text}");
+
+    // A revoked key is refused within one poll.
+    hub.script.lock().unwrap().keys.clear();
+    let mut status = 0;
+    for _ in 0..100 {
+        status = client.post("/logics/a", &key, "").await.0;
+        if status == 401 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(status, 401);
     bridge.shutdown().await;
     std::fs::remove_dir_all(dir).ok();
 }
@@ -267,7 +279,8 @@ async fn what_is_not_trusted_is_refused_and_what_runs_goes_on() {
     hub.point(hub.release("older", &hub.key), 6);
     let body = client.until(|_, body| body["envs"][0]["reason"].is_string()).await;
     assert_eq!(body["envs"][0]["releaseId"], json!(third));
-    assert!(body["envs"][0]["reason"].as_str().unwrap().contains("sequence 6 is lower than 7"), "{body}");
+    let told = bridge.status().envs[0].refused.clone().unwrap();
+    assert!(told.message.contains("sequence 6 is lower than 7"), "{}", told.message);
     bridge.shutdown().await;
 
     // A restart with the Hub away: with the key it serves from the cache, without it it cannot.
