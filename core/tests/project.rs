@@ -82,6 +82,14 @@ fn every_kind_of_finding_has_a_case() {
 }
 
 #[test]
+fn every_kind_of_finding_is_documented() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/findings.md")).unwrap();
+    for check in Check::ALL {
+        assert!(page.contains(&format!("| `{check}` |")), "docs/reference/findings.md lacks {check}");
+    }
+}
+
+#[test]
 fn the_example_project_has_no_mistake() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/shop");
     let project = parse(&project(&root)).map_err(|found| render(&found)).unwrap();

@@ -114,7 +114,7 @@ checks! {
     Conflict = "conflict",
     /// A SQL file without front matter, or without an end of it.
     FrontMatter = "front-matter",
-    /// SQL that ends inside a string, a comment or a quoted name, or has no statement.
+    /// SQL that ends inside a string, a comment or a quoted name, has no statement, or acts on more than rows.
     Sql = "sql",
     /// A placeholder that is neither a param nor a system variable.
     UnknownPlaceholder = "unknown-placeholder",

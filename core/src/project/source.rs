@@ -9,7 +9,7 @@ pub struct SourceTree {
 }
 
 /// Names of folders that hold tools' output or other people's code: nothing in them is part of a project.
-const FOREIGN: &[&str] = &["node_modules", "target", "dist", "build", "__pycache__"];
+const FOREIGN: &[&str] = &["node_modules", "target", "__pycache__"];
 
 /// Folders whose YAML files all belong to the project.
 const YAML_FOLDERS: &[&str] = &["schema/", "config/", "events/", "cron/"];
