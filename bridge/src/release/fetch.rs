@@ -75,7 +75,7 @@ impl HubClient {
 
     /// Which release is current; waits up to `wait` for it to differ from `etag`.
     pub async fn current(&self, env: &EnvName, etag: Option<&str>, wait: Duration) -> Result<Conditional<Current>, FetchError> {
-        let query = [("project", env.project.clone()), ("env", env.env.clone()), ("wait", format!("{}s", wait.as_secs()))];
+        let query = [("project", env.project.clone()), ("env", env.env.clone()), ("wait", format!("{}ms", wait.as_millis()))];
         let request = self.get("current", &["internal", "releases", "current"])?.query(&query).timeout(wait + self.timeout);
         self.conditional("releases/current", request, etag).await
     }

@@ -25,6 +25,7 @@ use santokit_core::{
     wire::{ApiKey, Current, Report, RuntimeBundle, RuntimeConnection, Sealed},
 };
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{RunningBridge, serve};
 use crate::config::{BridgeConfig, Settings};
@@ -293,6 +294,41 @@ async fn what_is_not_trusted_is_refused_and_what_runs_goes_on() {
     let bridge = serve(hub.config(&dir, false)).await.unwrap();
     let client = Client::of(&bridge);
     client.until(|status, body| status == 503 && body["envs"][0]["reason"].as_str().unwrap().contains("the Hub")).await;
+    bridge.shutdown().await;
+    std::fs::remove_dir_all(dir).ok();
+}
+
+#[tokio::test]
+async fn a_full_bridge_says_so_and_a_slow_body_is_given_up() {
+    let hub = Hub::start().await;
+    let dir = scratch();
+    let mut config = hub.config(&dir, false);
+    config.concurrent_requests = std::num::NonZeroUsize::MIN;
+    config.body_timeout = Duration::from_millis(700);
+    let bridge = serve(config).await.unwrap();
+    let client = Client::of(&bridge);
+    hub.point(hub.release("one", &hub.key), 1);
+    client.until(|status, _| status == 200).await;
+
+    let mut slow = tokio::net::TcpStream::connect(bridge.addr).await.unwrap();
+    slow.write_all(b"POST /call HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{").await.unwrap();
+    let mut refused = client.post("/call", &[], "{}").await;
+    for _ in 0..20 {
+        if refused.0 == 429 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        refused = client.post("/call", &[], "{}").await;
+    }
+    assert_eq!((refused.0, refused.2["error"]["details"]["limit"].as_str()), (429, Some("concurrentRequests")));
+    assert!(refused.1.contains_key("retry-after"));
+    assert_eq!(client.get("/healthz").await.0, 200, "health answers under any load");
+
+    let mut answer = vec![0; 1024];
+    let length = slow.read(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer[..length]);
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("did not arrive in time"), "{answer}");
+    assert_eq!(client.post("/call", &[], r#"{"path":"logics/a"}"#).await.0, 401);
     bridge.shutdown().await;
     std::fs::remove_dir_all(dir).ok();
 }
