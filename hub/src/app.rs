@@ -104,12 +104,11 @@ impl App {
             None => Arc::new(master_key(&dir.join("master-key")).map_err(at_disk)?.map_err(StartError::MasterKey)?),
         };
         let store = Store::open(dir).await?;
-        let (token, path) = match &config.operator_token {
-            Some(token) => (token.clone(), None),
-            None => {
-                let path = dir.join("operator-token");
-                (operator_token(&path).map_err(at_disk)?, Some(path))
-            }
+        let (token, path) = if let Some(token) = &config.operator_token {
+            (token.clone(), None)
+        } else {
+            let path = dir.join("operator-token");
+            (operator_token(&path).map_err(at_disk)?, Some(path))
         };
         let signing_key = prepare(&store, &master_key, &token).await?;
         let mut etag_salt = [0; 32];
@@ -169,20 +168,17 @@ fn hub_itself() -> Caller {
 async fn prepare(store: &Store, master_key: &SealKey, token: &SecretString) -> Result<SigningKey, StartError> {
     let mut db = store.write().await?;
     let newest = credentials::signing_keys(&mut db).await?.into_iter().next();
-    let signing_key = match newest {
-        Some((id, _, sealed, _)) => {
-            let der = master_key.open(&format!("signing-key/{id}"), &sealed).map_err(StartError::MasterKey)?;
-            SigningKey::from_pkcs8(&der)?
-        }
-        None => {
-            let key = SigningKey::generate()?;
-            let public: VerifyingKey = key.verifying_key();
-            let sealed = master_key.seal(&format!("signing-key/{}", public.id()), &key.to_pkcs8()?).map_err(StartError::MasterKey)?;
-            credentials::add_signing_key(&mut db, &(public.id(), public.to_string(), sealed, now())).await?;
-            let deed = Deed { action: "signingkey.create", project: None, env: None, detail: json!({"id": public.id()}) };
-            audit::append(&mut db, &hub_itself(), &deed).await?;
-            key
-        }
+    let signing_key = if let Some((id, _, sealed, _)) = newest {
+        let der = master_key.open(&format!("signing-key/{id}"), &sealed).map_err(StartError::MasterKey)?;
+        SigningKey::from_pkcs8(&der)?
+    } else {
+        let key = SigningKey::generate()?;
+        let public: VerifyingKey = key.verifying_key();
+        let sealed = master_key.seal(&format!("signing-key/{}", public.id()), &key.to_pkcs8()?).map_err(StartError::MasterKey)?;
+        credentials::add_signing_key(&mut db, &(public.id(), public.to_string(), sealed, now())).await?;
+        let deed = Deed { action: "signingkey.create", project: None, env: None, detail: json!({"id": public.id()}) };
+        audit::append(&mut db, &hub_itself(), &deed).await?;
+        key
     };
     let (id, hash) = (Kind::Operator.generate(), Digest::of(token.expose_secret().as_bytes()));
     if credentials::set_operator(&mut db, &id, hash.as_str(), &now()).await? {

@@ -42,7 +42,7 @@ pub async fn current(State(app): Hub, Extension(fleet): Extension<Fleet>, Query(
         Some(text) => text.parse::<Millis>().map_err(|error| Problem::new(Code::BadRequest, format!("wait: {error}")))?.duration(),
     };
     let at = At { project: &query.project, env: &query.env };
-    tagged(&app.current_pointer(&fleet, at, known(&headers), wait).await?)
+    tagged(app.current_pointer(&fleet, at, known(&headers), wait).await?)
 }
 
 /// `GET /internal/releases/{id}`
@@ -59,7 +59,7 @@ pub async fn blob(State(app): Hub, Extension(fleet): Extension<Fleet>, Path(text
 
 /// `GET /internal/runtime/{project}/{env}`
 pub async fn runtime(State(app): Hub, Extension(fleet): Extension<Fleet>, Path((project, env)): Path<(String, String)>, headers: HeaderMap) -> Reply {
-    tagged(&app.runtime(&fleet, At { project: &project, env: &env }, known(&headers)).await?)
+    tagged(app.runtime(&fleet, At { project: &project, env: &env }, known(&headers)).await?)
 }
 
 /// `POST /internal/bridges/{id}/report`
@@ -77,11 +77,11 @@ fn known(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok())
 }
 
-fn tagged<T: Serialize>(answer: &Tagged<T>) -> Reply {
+fn tagged<T: Serialize>(answer: Tagged<T>) -> Reply {
     let Some((body, etag)) = answer else { return Ok(StatusCode::NOT_MODIFIED.into_response()) };
-    let mut response = json(StatusCode::OK, body);
+    let mut response = json(StatusCode::OK, &body);
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, etag_value(etag)?);
+    headers.insert(header::ETAG, etag_value(&etag)?);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     Ok(response)
 }

@@ -88,7 +88,7 @@ struct Candidate {
 }
 
 /// The pointer after an apply.
-struct Moved {
+struct Pointed {
     release_id: String,
     sequence: i64,
     created: bool,
@@ -127,7 +127,7 @@ impl App {
             let moved = pointer.as_ref().is_none_or(|pointer| pointer.digest != candidate.digest.as_str());
             let sequence = pointer.map_or(0, |pointer| pointer.sequence) + i64::from(moved);
             let created = known.is_none();
-            let would = Moved { release_id: known.map(|row| row.id).unwrap_or_default(), sequence, created, moved };
+            let would = Pointed { release_id: known.map(|row| row.id).unwrap_or_default(), sequence, created, moved };
             return Ok(answer(&candidate, &would, &steps, &body));
         }
         let moved = self.release(caller, at, &candidate, &body, &steps).await?;
@@ -248,7 +248,7 @@ impl App {
     }
 
     /// Release, pointer and audit entries, all or none.
-    async fn release(&self, caller: &Caller, at: At<'_>, candidate: &Candidate, body: &ApplyBody, steps: &[String]) -> Outcome<Moved> {
+    async fn release(&self, caller: &Caller, at: At<'_>, candidate: &Candidate, body: &ApplyBody, steps: &[String]) -> Outcome<Pointed> {
         let mut db = self.store.write().await?;
         let digest = &candidate.digest;
         if !steps.is_empty() {
@@ -256,15 +256,14 @@ impl App {
         }
         let known = releases::by_digest(&mut db, at.project, digest.as_str()).await?;
         let created = known.is_none();
-        let release_id = match known {
-            Some(row) => row.id,
-            None => {
-                let row = self.sign(caller, at, candidate, body)?;
-                let blobs = candidate.manifest.components().into_iter().map(String::from);
-                releases::add(&mut db, &row, blobs).await?;
-                audit::append(&mut db, caller, &at.deed("release.create", json!({"releaseId": row.id, "digest": digest}))).await?;
-                row.id
-            }
+        let release_id = if let Some(row) = known {
+            row.id
+        } else {
+            let row = self.sign(caller, at, candidate, body)?;
+            let blobs = candidate.manifest.components().into_iter().map(String::from);
+            releases::add(&mut db, &row, blobs).await?;
+            audit::append(&mut db, caller, &at.deed("release.create", json!({"releaseId": row.id, "digest": digest}))).await?;
+            row.id
         };
         let pointer = releases::pointer(&mut db, at.project, at.env).await?;
         let (moved, mut sequence) = match &pointer {
@@ -284,7 +283,7 @@ impl App {
             }
         }
         commit(db).await?;
-        Ok(Moved { release_id, sequence, created, moved })
+        Ok(Pointed { release_id, sequence, created, moved })
     }
 
     fn sign(&self, caller: &Caller, at: At<'_>, candidate: &Candidate, body: &ApplyBody) -> Outcome<ReleaseRow> {
@@ -367,7 +366,7 @@ fn destructive(refusals: &[(String, santokit_sql::sqlite::Refusal)], force: bool
         .detail("steps", steps)
 }
 
-fn answer(candidate: &Candidate, moved: &Moved, steps: &[String], body: &ApplyBody) -> Json {
+fn answer(candidate: &Candidate, moved: &Pointed, steps: &[String], body: &ApplyBody) -> Json {
     let mut changes = serde_json::Map::new();
     let signed = |sign: &str, lines: &[String]| -> Vec<String> { lines.iter().map(|line| format!("{sign} {line}")).collect() };
     let powers = [signed("+", &candidate.added), signed("-", &candidate.removed)].concat();

@@ -92,7 +92,7 @@ impl App {
     /// A release of a project.
     pub async fn signed_release(&self, project: &str, id: &str) -> Outcome<SignedRelease> {
         let found = releases::by_id(&mut *self.store.read().await?, id).await?;
-        found.filter(|row| row.project == project).map(signed).unwrap_or_else(|| Err(missing("release", id)))
+        found.filter(|row| row.project == project).map_or_else(|| Err(missing("release", id)), signed)
     }
 
     /// What an env points to, and the Bridges that report about it.

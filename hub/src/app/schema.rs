@@ -49,7 +49,7 @@ async fn steps(db: &mut SqliteConnection, schema: &Schema) -> Result<Planned, sq
     if let Ok(steps) = &planned {
         for step in steps {
             // Made by `santokit_sql` from a checked schema; names are quoted there.
-            sqlx::raw_sql(AssertSqlSafe(step.sql.clone())).execute(&mut *transaction).await?;
+            sqlx::query(AssertSqlSafe(step.sql.clone())).execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
     }
