@@ -56,15 +56,15 @@ pub struct Telemetry {
 /// Sets up logs and traces. Not within an async runtime. `STK_LOG` filters (`debug`, `santokit_bridge=debug,info`).
 pub fn start(log_for: LogFor, colours: bool) -> anyhow::Result<Telemetry> {
     let (default, json, service) = match log_for {
-        LogFor::Command => ("warn", false, "stk"),
-        LogFor::Developer => ("warn,santokit_bridge=info,santokit_bridge::release=warn,santokit_bridge::serve=warn,santokit_wasm=info,guest=info", false, "stk-dev"),
-        LogFor::Trace => ("warn,santokit_bridge=debug,santokit_wasm=debug,guest=trace", false, "stk"),
+        LogFor::Command => ("warn,sqlx=error", false, "stk"),
+        LogFor::Developer => ("warn,sqlx=error,santokit_bridge=info,santokit_bridge::release=warn,santokit_bridge::serve=warn,santokit_wasm=info,guest=info", false, "stk-dev"),
+        LogFor::Trace => ("warn,sqlx=error,santokit_bridge=debug,santokit_wasm=debug,guest=trace", false, "stk"),
         LogFor::Server(name) => {
             let format = variable("STK_LOG_FORMAT").unwrap_or_else(|| "json".to_owned());
             if !matches!(format.as_str(), "json" | "readable") {
                 return Err(Failure::usage(format!("STK_LOG_FORMAT is {format:?}")).hint("use json or readable").into());
             }
-            ("info,sqlx=warn", format == "json", name)
+            ("info,sqlx=error", format == "json", name)
         }
     };
     let filter = variable("STK_LOG").unwrap_or_else(|| default.to_owned());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use santokit_core::project::{DevConnection, DevEngine};
 use sqlx::{
-    Connection,
+    ConnectOptions, Connection,
     sqlite::{SqliteConnectOptions, SqliteConnection},
 };
 
@@ -60,7 +60,9 @@ impl Database {
             .filename(&self.file)
             .create_if_missing(false)
             .foreign_keys(true)
-            .busy_timeout(std::time::Duration::from_secs(10));
+            .busy_timeout(std::time::Duration::from_secs(10))
+            // A seed file is long, and slow, on purpose.
+            .disable_statement_logging();
         SqliteConnection::connect_with(&options).await.with_context(|| format!("cannot open {}", self.file.display()))
     }
 }

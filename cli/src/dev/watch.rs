@@ -1,8 +1,9 @@
 //! Waiting for a save: every folder of the project that is its author's own, a burst of events counted as one.
 
 use std::{
+    collections::BTreeSet,
     path::{Component, Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -26,6 +27,8 @@ const FOLDERS_MAX: usize = 5000;
 pub struct Watch {
     root: PathBuf,
     watcher: RecommendedWatcher,
+    watched: BTreeSet<PathBuf>,
+    gone: Arc<Mutex<Vec<PathBuf>>>,
     changed: Arc<Notify>,
 }
 
@@ -33,14 +36,23 @@ impl Watch {
     /// Begins to watch. Events from now on are not lost, whoever waits.
     pub fn new(root: &Path) -> anyhow::Result<Self> {
         let changed = Arc::new(Notify::new());
-        let (notify, base) = (changed.clone(), root.to_owned());
+        let gone = Arc::new(Mutex::new(Vec::new()));
+        let (notify, base, removed) = (changed.clone(), root.to_owned(), gone.clone());
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| match event {
-            Ok(event) if !matters(&event, &base) => {}
+            Ok(event) => {
+                if matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))) {
+                    locked(&removed).extend(event.paths.iter().cloned());
+                }
+                if matters(&event, &base) {
+                    tracing::debug!(?event, "a save");
+                    notify.notify_one();
+                }
+            }
             // An error may hide an event: look rather once too often.
-            Ok(_) | Err(_) => notify.notify_one(),
+            Err(_) => notify.notify_one(),
         })
         .context("the project folder cannot be watched")?;
-        let mut watch = Self { root: root.to_owned(), watcher, changed };
+        let mut watch = Self { root: root.to_owned(), watcher, watched: BTreeSet::new(), gone, changed };
         watch.add_folders()?;
         Ok(watch)
     }
@@ -55,17 +67,24 @@ impl Watch {
 
     /// Whole trees are not given to the watcher: build folders below them are large and busy.
     fn add_folders(&mut self) -> anyhow::Result<()> {
+        // A folder that went and came again is another one.
+        for path in locked(&self.gone).drain(..) {
+            self.watched.retain(|dir| !dir.starts_with(&path) || *dir == self.root);
+        }
         let mut open = vec![self.root.clone()];
         let mut count = 0;
         while let Some(dir) = open.pop() {
             count += 1;
             anyhow::ensure!(count <= FOLDERS_MAX, "more than {FOLDERS_MAX} folders in the project; move what is no part of it");
-            if let Err(error) = self.watcher.watch(&dir, RecursiveMode::NonRecursive) {
-                if dir == self.root {
-                    return Err(error).context("the project folder cannot be watched");
+            if !self.watched.contains(&dir) {
+                if let Err(error) = self.watcher.watch(&dir, RecursiveMode::NonRecursive) {
+                    if dir == self.root {
+                        return Err(error).context("the project folder cannot be watched");
+                    }
+                    // It went between the look and the watch.
+                    continue;
                 }
-                // It went between the look and the watch.
-                continue;
+                self.watched.insert(dir.clone());
             }
             let Ok(entries) = std::fs::read_dir(&dir) else { continue };
             for entry in entries.flatten() {
@@ -77,6 +96,10 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+fn locked(paths: &Mutex<Vec<PathBuf>>) -> MutexGuard<'_, Vec<PathBuf>> {
+    paths.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn matters(event: &Event, root: &Path) -> bool {
