@@ -252,6 +252,8 @@ fn pool(config: &SandboxConfig) -> PoolingAllocationConfig {
         .max_memory_size(config.memory_bytes_max)
         .linear_memory_keep_resident(1 << 20)
         .table_keep_resident(64 << 10)
+        // What stays resident is bounded by this many idle slots, whichever components come and go.
+        .max_unused_warm_slots(instances / 8)
         // Pages that are written but swapped out would keep their content: only safe without swap, so not used.
         .pagemap_scan(Enabled::No);
     pool
