@@ -2,4 +2,5 @@
 
 pub mod binding;
 pub mod failure;
+pub mod guest;
 pub mod sqlite;
