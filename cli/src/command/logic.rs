@@ -241,7 +241,7 @@ async fn invoke(options: &Invoke, shell: &Shell) -> anyhow::Result<()> {
     } else {
         let project = folder.project().map_err(|error| explain(error, shell.terminal))?;
         logic_named(&project, &options.name)?;
-        dev::run::once(folder, &options.roles, &path, &params, shell.terminal)
+        dev::run::once(folder, &options.roles, &options.name, &params, shell.terminal)
             .await
             .map_err(|error| explain(error, shell.terminal))?
     };

@@ -24,6 +24,9 @@ use crate::{
     report::{Tone, cell, printable},
 };
 
+/// A Hub keeps its components two folders deep.
+const BLOBS_DEPTH_MAX: usize = 4;
+
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -42,13 +45,16 @@ pub enum Command {
         target: Target,
     },
     /// What is in a release
-    #[command(after_help = "Example:\n  stk release show rel_01J… --output release.json")]
+    #[command(after_help = "Example:\n  stk release show rel_01J… --output release.json --blobs components/")]
     Show {
         /// Its id
         id: String,
         /// Write the signed release to a file, to verify it elsewhere
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// Write its components into a folder, for the same purpose
+        #[arg(long, value_name = "DIR")]
+        blobs: Option<PathBuf>,
         /// The Hub and project.
         #[command(flatten)]
         target: Target,
@@ -100,13 +106,13 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
                 }
             });
         }
-        Command::Show { id, output, target } => show(&id, output.as_deref(), &target, shell).await?,
+        Command::Show { id, output, blobs, target } => show(&id, output.as_deref(), blobs.as_deref(), &target, shell).await?,
         Command::Verify(options) => verify(&options, shell).await?,
     }
     Ok(())
 }
 
-async fn show(id: &str, output: Option<&Path>, target: &Target, shell: &Shell) -> anyhow::Result<()> {
+async fn show(id: &str, output: Option<&Path>, blobs: Option<&Path>, target: &Target, shell: &Shell) -> anyhow::Result<()> {
     let (hub, context) = shell.hub(target)?;
     let answer = hub.get(&["v1", "projects", context.project()?, "releases", id]).await?;
     let signed = signed_release(&answer)?;
@@ -115,6 +121,14 @@ async fn show(id: &str, output: Option<&Path>, target: &Target, shell: &Shell) -
         shell.terminal.note(&format!("written to {}", path.display()));
     }
     let manifest = verify::manifest(&signed.manifest)?;
+    if let Some(dir) = blobs {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        for digest in manifest.components() {
+            let bytes = hub.bytes(&["v1", "projects", context.project()?, "blobs", digest.as_str()]).await?;
+            let path = dir.join(format!("{}.wasm", digest.hex()));
+            std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+    }
     shell.terminal.answer(&answer, |terminal| {
         terminal.say(&format!("{} of {}, {}", terminal.tone(Tone::Strong, id), manifest.project, Digest::of(signed.manifest.as_bytes())));
         for (name, schema) in &manifest.connections {
@@ -166,7 +180,7 @@ async fn verify(options: &Verify, shell: &Shell) -> anyhow::Result<()> {
     let refused = |error: verify::VerifyError| Failure::new(Exit::Refused, format!("the release does not hold: {error}"));
     let release = verify::release(&signed, &trust).map_err(refused)?;
     let mut blobs = match &options.blobs {
-        Some(dir) => read_blobs(dir)?,
+        Some(dir) => read_blobs(dir, 0)?,
         None => BTreeMap::new(),
     };
     if let Some((hub, context)) = &hub {
@@ -223,11 +237,13 @@ pub fn hub_keys(answer: &Json) -> Vec<String> {
     list.iter().filter_map(|key| key.as_str().or_else(|| key["key"].as_str()).or_else(|| key["publicKey"].as_str())).map(str::to_owned).collect()
 }
 
-fn read_blobs(dir: &Path) -> anyhow::Result<BTreeMap<Digest, Vec<u8>>> {
+fn read_blobs(dir: &Path, depth: usize) -> anyhow::Result<BTreeMap<Digest, Vec<u8>>> {
     let mut blobs = BTreeMap::new();
     for entry in std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
         let path = entry?.path();
-        if path.is_file() {
+        if path.is_dir() && depth < BLOBS_DEPTH_MAX {
+            blobs.extend(read_blobs(&path, depth + 1)?);
+        } else if path.is_file() {
             let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
             blobs.insert(Digest::of(&bytes), bytes);
         }

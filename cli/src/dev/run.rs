@@ -115,15 +115,18 @@ fn has_commands(project: &Project) -> bool {
     })
 }
 
-/// Runs the project for one call; the database stays, the rest goes.
-pub async fn once(folder: Folder, roles: &[String], path: &str, params: &Json, terminal: Terminal) -> anyhow::Result<Answered> {
+/// Runs one logic of the project for one call; the database stays, the rest goes.
+pub async fn once(folder: Folder, roles: &[String], logic: &str, params: &Json, terminal: Terminal) -> anyhow::Result<Answered> {
+    let mut project = folder.project()?;
+    // The others would be built and compiled for nothing.
+    project.logics.retain(|name, _| name == logic);
     let plane = Plane::start(&folder, "once").await?;
     let mut session = Session::new(folder, Plan { port: 0 }, plane, terminal.quiet());
-    let candidate = session.build(session.folder.project()).await?;
+    let candidate = session.build(Ok(project)).await?;
     session.serve(candidate, Instant::now()).await?;
     let (bridge, project) = (session.bridge.as_ref().context("the Bridge runs")?, session.project.clone().unwrap_or_default());
     let announced = session.plane.as_announced(&project, &format!("http://{}", bridge.addr));
-    let answered = announced.call_as(roles, path, params).await;
+    let answered = announced.call_as(roles, &format!("logics/{logic}"), params).await;
     session.end().await;
     answered
 }
@@ -189,6 +192,7 @@ impl Session {
         self.seed(&candidate).await?;
         let is_first = self.bridge.is_none();
         if is_first {
+            self.terminal.note("loading the release: components are compiled once");
             self.bridge = Some(self.plane.serve(&candidate.manifest.project, self.plan.port).await?);
         }
         self.wait_for(&applied.release_id, Duration::ZERO).await?;
