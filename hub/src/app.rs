@@ -53,8 +53,10 @@ pub struct App {
     pub metrics_token: Option<SecretString>,
     /// How long a request's body may take.
     pub body_timeout: Duration,
-    /// Bounds how many components are in memory.
+    /// Bounds how many components are in memory to be read.
     pub blobs_at_once: Arc<Semaphore>,
+    /// Bounds how many components are uploaded at once; a slow upload must not hold up those who read.
+    pub uploads: Arc<Semaphore>,
     data_dir: PathBuf,
     master_key: Arc<SealKey>,
     signing_key: SigningKey,
@@ -119,6 +121,7 @@ impl App {
             metrics_token: config.metrics_token.clone(),
             body_timeout: config.body_timeout,
             blobs_at_once: Arc::new(Semaphore::new(BLOBS_AT_ONCE)),
+            uploads: Arc::new(Semaphore::new(BLOBS_AT_ONCE)),
             data_dir: dir.clone(),
             master_key,
             signing_key,

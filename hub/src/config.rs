@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(config.ignored, ["STK_HUB_PORT"]);
         let wrong = Settings { listen: Some("x".into()), operator_token: Some("short".into()), ..Settings::default() };
         assert_eq!(wrong.check().unwrap_err().0.len(), 2);
-        assert!(Settings::parse("listen: 1\n").unwrap_err().contains("listen"));
+        assert!(Settings::parse("listn: x\n").unwrap_err().contains("listn"));
     }
 
     #[test]

@@ -175,7 +175,7 @@ async fn the_same_content_is_the_same_release_and_a_schema_only_grows() {
 async fn components_are_checked_and_powers_need_consent() {
     let dir = tempfile::tempdir().unwrap();
     let lab = Lab::start(dir.path()).await;
-    let wanted = manifest(vec![], Some(&["PAYMENT_KEY"]));
+    let wanted = manifest(vec![], Some(&["OTHER_KEY", "PAYMENT_KEY"]));
     let (status, missing) = lab.apply("dev", &wanted, json!({"acceptGrants": true})).await;
     assert_eq!((status, &missing["error"]["code"]), (StatusCode::CONFLICT, &json!("RELEASE_BLOCKED")));
     assert_eq!(missing["error"]["details"]["missing"], json!([Digest::of(COMPONENT)]));
@@ -194,8 +194,10 @@ async fn components_are_checked_and_powers_need_consent() {
     assert!(!dir.path().join("dev.db").exists());
     let (_, applied) = lab.apply("dev", &wanted, json!({"acceptGrants": true})).await;
     assert_eq!(applied["moved"], true, "{applied}");
-    let (_, narrowed) = lab.apply("dev", &manifest(vec![], Some(&[])), json!({})).await;
+    let (_, narrowed) = lab.apply("dev", &manifest(vec![], Some(&["OTHER_KEY"])), json!({})).await;
     assert_eq!(narrowed["capabilities"]["removed"], json!(["buy: secret PAYMENT_KEY"]), "{narrowed}");
+    let (status, ungranted) = lab.apply("dev", &manifest(vec![], Some(&[])), json!({"acceptGrants": true})).await;
+    assert_eq!((status, &ungranted["error"]["code"]), (StatusCode::CONFLICT, &json!("RELEASE_BLOCKED")), "{ungranted}");
 
     let mut foreign = manifest(vec![], None);
     foreign.project = "other".into();

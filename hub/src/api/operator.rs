@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 
 use super::{
     bridges::bytes,
-    respond::{Body, Raw, Refused, json},
+    respond::{Body, Refused, Upload, json},
 };
 use crate::{
     app::{
@@ -202,8 +202,8 @@ pub async fn blob(State(app): Hub, Path((project, text)): InEnv) -> Reply {
 }
 
 /// `PUT /v1/projects/{project}/blobs/{digest}`
-pub async fn put_blob(State(app): Hub, Extension(by): By, Path((project, text)): InEnv, Raw(body): Raw) -> Reply {
-    made(app.put_blob(&by, &project, &digest(&text)?, body).await)
+pub async fn put_blob(State(app): Hub, Extension(by): By, Path((project, text)): InEnv, upload: Upload) -> Reply {
+    made(app.put_blob(&by, &project, &digest(&text)?, upload.bytes.clone()).await)
 }
 
 /// `POST …/apply`. It ends what it has begun, also where the caller goes away.

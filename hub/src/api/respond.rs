@@ -13,6 +13,7 @@ use santokit_core::{
     problem::{Outcome, Problem, ProblemBody},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
 
@@ -28,9 +29,13 @@ pub struct Unwritten(pub Arc<Problem>);
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
-/// The bytes of a body; the time allowed grows with what was announced.
+/// The bytes of a component, and the right to hold them. The time allowed grows with what was announced.
 #[derive(Debug)]
-pub struct Raw(pub Bytes);
+pub struct Upload {
+    /// The body.
+    pub bytes: Bytes,
+    _permit: OwnedSemaphorePermit,
+}
 
 #[derive(Serialize)]
 struct Failure {
@@ -105,13 +110,14 @@ impl IntoResponse for Refused {
     }
 }
 
-impl FromRequest<Arc<App>> for Raw {
+impl FromRequest<Arc<App>> for Upload {
     type Rejection = Refused;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Refused> {
         let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
         let time = app.body_timeout + app.body_timeout * (announced.unwrap_or_default() >> 20).min(64);
-        Ok(Self(read(request, time).await?))
+        let permit = app.uploads.clone().acquire_owned().await.map_err(Problem::internal)?;
+        Ok(Self { bytes: read(request, time).await?, _permit: permit })
     }
 }
 
