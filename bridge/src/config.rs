@@ -159,6 +159,8 @@ settings! {
     sandbox_memory = "STK_BRIDGE_SANDBOX_MEMORY",
     /// Components compiled at once, default 1.
     sandbox_compiles = "STK_BRIDGE_SANDBOX_COMPILES",
+    /// Whether backtraces in the log name source lines, default false: only for components that one trusts.
+    sandbox_debug_info = "STK_BRIDGE_SANDBOX_DEBUG_INFO",
 }
 
 impl BridgeConfig {
@@ -253,6 +255,7 @@ impl Settings {
                 instances_max: check.value("sandboxInstances", self.sandbox_instances, sandbox.instances_max, number),
                 memory_bytes_max: check.value("sandboxMemory", self.sandbox_memory, sandbox.memory_bytes_max, size),
                 compiles_max: check.value("sandboxCompiles", self.sandbox_compiles, sandbox.compiles_max, number),
+                debug_info: check.value("sandboxDebugInfo", self.sandbox_debug_info, sandbox.debug_info, truth),
                 ..sandbox
             },
             ignored: Vec::new(),
@@ -320,6 +323,10 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{text:?} is not a positive whole number"))
+}
+
+fn truth(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| format!("{text:?} is neither true nor false"))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

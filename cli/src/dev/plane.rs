@@ -102,6 +102,8 @@ impl Plane {
             cache_dir: Some(self.state.join("bridge").display().to_string().into()),
             poll_interval: Some("1s".to_owned().into()),
             drain_timeout: Some("5s".to_owned().into()),
+            // The components are the developer's own.
+            sandbox_debug_info: Some("true".to_owned().into()),
             ..santokit_bridge::Settings::default()
         };
         let config: BridgeConfig = settings.check()?;
