@@ -9,6 +9,7 @@ use santokit_core::{
     code::Code,
     project::{ComponentSource, LogicSource, Project},
     release::Digest,
+    wire::EnvState,
 };
 use serde_json::{Value as Json, json};
 
@@ -254,7 +255,8 @@ impl Session {
         while Instant::now() < until {
             let report = bridge.status();
             let env = report.envs.first().context("the Bridge serves the env")?;
-            if env.release_id.as_deref() == Some(release_id) {
+            let serves = matches!(env.state, EnvState::Fresh | EnvState::Stale);
+            if serves && env.release_id.as_deref() == Some(release_id) {
                 return Ok(());
             }
             let refused = env.refused.as_ref().filter(|refused| refused.release_id == release_id);
