@@ -52,7 +52,9 @@ fn project() -> Vec<(&'static str, &'static str)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_reaches_only_what_it_was_granted_and_nothing_leaks() {
     let folder = ProjectFolder::new(project()).unwrap();
-    let trace = [("RUST_LOG", "trace"), ("STK_LOG", "trace")];
+    // All that could log a value, at its finest; the compiler's own trace would be gigabytes.
+    let filter = "debug,santokit_bridge=trace,santokit_hub=trace,santokit_wasm=trace,stk=trace,guest=trace,sqlx=trace,cranelift=info,wasmtime=info,cranelift_codegen=info,regalloc2=info";
+    let trace = [("RUST_LOG", filter), ("STK_LOG", filter)];
     let dev = StkDev::start(folder.path(), &trace).await.unwrap();
     let mut answers = raw_sql(&dev).await;
     answers.extend(lookups(&dev).await);

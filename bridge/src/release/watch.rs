@@ -175,6 +175,8 @@ impl Watcher {
             }
         };
         let runtime_is_new = self.refresh_runtime().await?;
+        // Before the swap: what is loaded must never be seen without a time of confirmation.
+        self.slot.confirm();
         self.settle(runtime_is_new).await?;
         self.confirm().await;
         Ok(pointer_is_new)
@@ -344,13 +346,13 @@ impl Watcher {
             self.slot.wait_for("the Hub: the connections are not in the cache (they are kept where STK_BRIDGE_CACHE_KEY is set)");
             return Ok(());
         };
+        if let Some(confirmed) = confirmed {
+            self.slot.confirm_at(confirmed);
+        }
         match self.build(&pointer, &release, runtime.clone()).await {
             Ok(()) => {}
             Err(Failure::Passing(error)) => return Err(error),
             Err(Failure::Refused(error)) => return Err(PollError::Pointer(error.message)),
-        }
-        if let Some(confirmed) = confirmed {
-            self.slot.confirm_at(confirmed);
         }
         tracing::info!(env = %self.slot.name, release = pointer.release_id, "the cached release runs until the Hub answers");
         self.pointer = Some((pointer, envelope));
