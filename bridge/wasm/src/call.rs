@@ -47,11 +47,7 @@ pub struct Invocation<H> {
 }
 
 /// A store whose limits are armed.
-pub(crate) fn store<H: Host>(
-    engine: &wasmtime::Engine,
-    host: Option<H>,
-    limits: &InvocationLimits,
-) -> Store<State<H>> {
+pub(crate) fn store<H: Host>(engine: &wasmtime::Engine, host: Option<H>, limits: &InvocationLimits) -> Store<State<H>> {
     let mut store = Store::new(engine, State::new(host, limits));
     store.limiter(|state| &mut state.limiter);
     // Guest to host, in one host call: a guest cannot hand over more than its own memory.

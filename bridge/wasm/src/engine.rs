@@ -37,8 +37,9 @@ pub struct SandboxConfig {
     pub tick: Duration,
     /// Compilations at once.
     pub compiles_max: usize,
-    /// Whether backtraces name source files and lines, from the component's own debug information. Reading it at a trap is
-    /// work that no limit of the invocation covers, so it is for components that one trusts: those of `stk dev`.
+    /// Whether backtraces name source files and lines, from the component's own debug information. Reading it takes 20 ms for
+    /// each trap of a small Rust guest and, where it is made to, gigabytes; no limit of the invocation covers that. So it is
+    /// for components that one trusts: those of `stk dev`. Names of functions are given either way.
     pub debug_info: bool,
 }
 
@@ -146,7 +147,8 @@ impl<H: Host> Sandbox<H> {
     }
 
     async fn compile(&self, bytes: Vec<u8>) -> Result<Component, LoadError> {
-        let permit = Arc::clone(&self.compiles).acquire_owned().await.map_err(|error| LoadError::Host(error.to_string()))?;
+        let permit =
+            Arc::clone(&self.compiles).acquire_owned().await.map_err(|error| LoadError::Host(error.to_string()))?;
         let engine = self.engine.clone();
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
@@ -195,7 +197,8 @@ impl<H: Host> LoadedLogic<H> {
     pub async fn call(&self, host: H, input: Vec<u8>, limits: &InvocationLimits) -> Invocation<H> {
         let free = tokio::time::timeout(limits.timeout.duration(), self.sandbox.instances.acquire()).await;
         let Ok(Ok(_permit)) = free else {
-            let outcome = Err(CallError::Host("all instances are busy; raise the Bridge's `sandboxInstances`".to_owned()));
+            let outcome =
+                Err(CallError::Host("all instances are busy; raise the Bridge's `sandboxInstances`".to_owned()));
             return Invocation { outcome, host: Some(host), usage: call::Usage::default() };
         };
         // Where instances are made on demand there is no pool that would hold the operator's ceiling.
@@ -224,7 +227,11 @@ fn settings(sandbox: &SandboxConfig, pool: Option<PoolingAllocationConfig>) -> C
         .memory_may_move(false)
         .max_wasm_stack(1 << 20)
         .async_stack_size(2 << 20)
-        .wasm_backtrace_details(if sandbox.debug_info { WasmBacktraceDetails::Enable } else { WasmBacktraceDetails::Disable })
+        .wasm_backtrace_details(if sandbox.debug_info {
+            WasmBacktraceDetails::Enable
+        } else {
+            WasmBacktraceDetails::Disable
+        })
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16))
         .native_unwind_info(false);
     if let Some(pool) = pool {

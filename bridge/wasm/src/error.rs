@@ -128,7 +128,8 @@ fn frames(error: &wasmtime::Error) -> Vec<Frame> {
         .iter()
         .map(|frame| {
             let name = frame.func_name().map(demangled);
-            let symbol = frame.symbols().iter().find(|symbol| symbol.file().is_some());
+            // The last one is of the function itself; the others were inlined into it.
+            let symbol = frame.symbols().iter().rfind(|symbol| symbol.file().is_some());
             Frame {
                 function: name.unwrap_or_else(|| format!("function {}", frame.func_index())),
                 place: symbol.map(|symbol| {

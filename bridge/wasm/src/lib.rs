@@ -2,8 +2,8 @@
 //! one seam, [`Host`]. It knows neither HTTP nor databases, and holds no secret longer than a host call.
 
 mod bindings;
-mod capability;
 mod call;
+mod capability;
 mod clock;
 mod engine;
 mod error;

@@ -1,10 +1,6 @@
 //! What a store holds for one invocation.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use santokit_core::limit::{InvocationLimits, LimitName};
 use wasmtime::component::ResourceTable;

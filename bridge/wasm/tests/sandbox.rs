@@ -52,7 +52,8 @@ async fn beside_a_neighbour(name: &str, input: &str, limits: &InvocationLimits) 
             let mut calls = 0;
             while !done.load(Ordering::Relaxed) || calls < 10 {
                 // The machine that runs this may be busy, so the neighbour's CPU time is not what is looked at.
-                let limits = InvocationLimits { timeout: santokit_core::quantity::Millis(2_000), ..InvocationLimits::default() };
+                let limits =
+                    InvocationLimits { timeout: santokit_core::quantity::Millis(2_000), ..InvocationLimits::default() };
                 let answer = echo.call(Record::default().host(), b"{}".to_vec(), &limits).await;
                 assert_eq!(answer.outcome.unwrap(), b"{}");
                 calls += 1;

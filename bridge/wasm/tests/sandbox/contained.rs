@@ -27,7 +27,8 @@ fn hit(outcome: Result<Vec<u8>, CallError>) -> LimitName {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endless_loop_ends_with_its_cpu_time() {
-    let invocation = beside_a_neighbour("endless_loop", "{}", &InvocationLimits { timeout: Millis(20_000), ..limits() }).await;
+    let invocation =
+        beside_a_neighbour("endless_loop", "{}", &InvocationLimits { timeout: Millis(20_000), ..limits() }).await;
     assert_eq!(hit(invocation.outcome), LimitName::Cpu);
     assert!(invocation.usage.cpu >= Duration::from_millis(200), "{:?}", invocation.usage.cpu);
     assert!(invocation.host.is_some());
@@ -35,7 +36,8 @@ async fn an_endless_loop_ends_with_its_cpu_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wait_ends_with_the_wall_time_and_costs_no_cpu() {
-    let invocation = beside_a_neighbour("waiting_host", "{}", &InvocationLimits { timeout: Millis(300), ..limits() }).await;
+    let invocation =
+        beside_a_neighbour("waiting_host", "{}", &InvocationLimits { timeout: Millis(300), ..limits() }).await;
     assert_eq!(hit(invocation.outcome), LimitName::Timeout);
     assert!(invocation.usage.wall >= Duration::from_millis(300));
     assert!(invocation.usage.cpu < Duration::from_millis(200), "{:?}", invocation.usage.cpu);
@@ -58,10 +60,12 @@ async fn memory_ends_at_its_limit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guest_that_bears_its_memory_limit_answers() {
-    let (invocation, _) = call("memory_growth_borne", "[1]", &InvocationLimits { memory: Bytes(4 << 20), ..limits() }).await;
+    let (invocation, _) =
+        call("memory_growth_borne", "[1]", &InvocationLimits { memory: Bytes(4 << 20), ..limits() }).await;
     assert_eq!(invocation.outcome.unwrap(), b"[1]");
     // The operator's ceiling stands over the manifest.
-    let (invocation, _) = call("memory_growth_borne", "[1]", &InvocationLimits { memory: Bytes(8 << 30), ..limits() }).await;
+    let (invocation, _) =
+        call("memory_growth_borne", "[1]", &InvocationLimits { memory: Bytes(8 << 30), ..limits() }).await;
     assert!(invocation.usage.memory_peak_bytes <= 256 << 20, "{}", invocation.usage.memory_peak_bytes);
 }
 
@@ -92,7 +96,8 @@ async fn too_many_host_calls_end_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_many_handles_end_it() {
-    let invocation = beside_a_neighbour("handle_flood", "{}", &InvocationLimits { host_calls: 100_000, ..limits() }).await;
+    let invocation =
+        beside_a_neighbour("handle_flood", "{}", &InvocationLimits { host_calls: 100_000, ..limits() }).await;
     assert_eq!(hit(invocation.outcome), LimitName::Handles);
 }
 
@@ -150,7 +155,8 @@ async fn rows_and_bytes_are_counted() {
     assert_eq!(invocation.usage.sql_bytes, 100 * 108);
     let (invocation, _) = call("many_rows", "rows 10001", &limits()).await;
     assert_eq!(hit(invocation.outcome), LimitName::SqlRows);
-    let (invocation, _) = call("many_rows", "rows 100", &InvocationLimits { sql_bytes: Bytes(1_000), ..limits() }).await;
+    let (invocation, _) =
+        call("many_rows", "rows 100", &InvocationLimits { sql_bytes: Bytes(1_000), ..limits() }).await;
     assert_eq!(hit(invocation.outcome), LimitName::SqlBytes);
 }
 
@@ -196,7 +202,9 @@ async fn a_call_that_nobody_waits_for_stops() {
         assert_eq!(record.events(), ["hanging", "dropped"]);
     }
     let record = Record::default();
-    assert!(tokio::time::timeout(Duration::from_millis(20), busy.call(record.host(), Vec::new(), &patient)).await.is_err());
+    assert!(
+        tokio::time::timeout(Duration::from_millis(20), busy.call(record.host(), Vec::new(), &patient)).await.is_err()
+    );
     assert_eq!(record.events(), ["dropped"]);
 }
 

@@ -123,7 +123,12 @@ impl Host for Fake {
         Ok(RowSet { columns: columns(), rows: rows(&sql) })
     }
 
-    async fn sql_execute(&mut self, _connection: ConnectionId, _sql: String, _params: Vec<Value>) -> Result<u64, SqlError> {
+    async fn sql_execute(
+        &mut self,
+        _connection: ConnectionId,
+        _sql: String,
+        _params: Vec<Value>,
+    ) -> Result<u64, SqlError> {
         Ok(1)
     }
 
@@ -138,7 +143,11 @@ impl Host for Fake {
         Ok((CursorId(1), columns()))
     }
 
-    async fn sql_cursor_next(&mut self, _cursor: CursorId, budget: RowBudget) -> Result<Option<Vec<Vec<Value>>>, SqlError> {
+    async fn sql_cursor_next(
+        &mut self,
+        _cursor: CursorId,
+        budget: RowBudget,
+    ) -> Result<Option<Vec<Vec<Value>>>, SqlError> {
         let count = self.cursor.len().min(usize::try_from(budget.rows).unwrap());
         let rows: Vec<_> = self.cursor.drain(..count).collect();
         Ok(if rows.is_empty() { None } else { Some(rows) })

@@ -25,7 +25,10 @@ fn text(wat: &str) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_import_is_named() {
     let error = refusal(&guest("unknown_import")).await;
-    assert!(matches!(&error, LoadError::Refused(ComponentError::UnknownImport { import, .. }) if import == "acme:rocket/launch@1.0.0"), "{error}");
+    assert!(
+        matches!(&error, LoadError::Refused(ComponentError::UnknownImport { import, .. }) if import == "acme:rocket/launch@1.0.0"),
+        "{error}"
+    );
     let error = refusal(&guest("newer_import")).await;
     assert!(error.to_string().contains("this version offers santokit:runtime/log@0.1"), "{error}");
 }
@@ -37,7 +40,10 @@ async fn another_world_is_no_logic() {
     let error = refusal(&text("(module)")).await;
     assert!(matches!(error, LoadError::Refused(ComponentError::CoreModule)), "{error}");
     // The right name on the wrong type.
-    let error = refusal(&text(r#"(component (instance $handler) (export "santokit:logic/handler@0.1.0" (instance $handler)))"#)).await;
+    let error = refusal(&text(
+        r#"(component (instance $handler) (export "santokit:logic/handler@0.1.0" (instance $handler)))"#,
+    ))
+    .await;
     assert!(matches!(error, LoadError::Link(_)), "{error}");
 }
 
@@ -54,11 +60,16 @@ async fn the_gate_stops_what_would_be_long_to_compile() {
     let modules = format!("(component {})", "(core module)".repeat(65));
     let locals = "(component (core module (func (local i32 i64) ".to_owned() + &"(local i32 i64)".repeat(6_000) + ")))";
     let body = format!("(component (core module (func {})))", "(drop (i64.const 1234567890123456789))".repeat(100_000));
-    for (what, wat) in
-        [("nesting", nested), ("functions", functions), ("modules", modules), ("locals", locals), ("one function", body)]
-    {
+    for (what, wat) in [
+        ("nesting", nested),
+        ("functions", functions),
+        ("modules", modules),
+        ("locals", locals),
+        ("one function", body),
+    ] {
         let error = refusal(&text(&wat)).await;
-        let is_too_large = matches!(&error, LoadError::Refused(ComponentError::TooLarge { what: found, .. }) if found.contains(what));
+        let is_too_large =
+            matches!(&error, LoadError::Refused(ComponentError::TooLarge { what: found, .. }) if found.contains(what));
         assert!(is_too_large, "{what}: {error}");
     }
     // What the engine has switched off is refused by the gate, which the build uses too.
@@ -82,7 +93,8 @@ async fn truncated_bytes_are_refused() {
             Err(error) => assert!(matches!(error, LoadError::Refused(_)), "at {length}: {error}"),
             // Cut between two of the custom sections at the end, it is whole.
             Ok(logic) => {
-                let invocation = logic.call(Record::default().host(), b"1".to_vec(), &InvocationLimits::default()).await;
+                let invocation =
+                    logic.call(Record::default().host(), b"1".to_vec(), &InvocationLimits::default()).await;
                 assert_eq!(invocation.outcome.unwrap(), b"1");
                 loaded += 1;
             }
@@ -131,7 +143,8 @@ async fn the_same_digest_is_compiled_once_while_it_is_held() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_guests_of_every_published_version_run() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests/kept");
-    let input = r#"{"connection": "main", "query": "rows 3", "statement": "change", "config": "greeting", "secret": "key"}"#;
+    let input =
+        r#"{"connection": "main", "query": "rows 3", "statement": "change", "config": "greeting", "secret": "key"}"#;
     let limits = InvocationLimits { cpu: santokit_core::quantity::Millis(5_000), ..InvocationLimits::default() };
     for name in ["logic-0.1.0-rust.wasm", "logic-0.1.0-js.wasm"] {
         let logic = sandbox().load(&std::fs::read(folder.join(name)).unwrap(), name).await.unwrap();
