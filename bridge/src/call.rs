@@ -78,7 +78,8 @@ impl LoadedLogicEntry {
         let code = match &logic.body {
             Body::Sql(body) => LoadedCode::Sql(SqlCode::new(body)),
             Body::Wasm(body) => {
-                let bytes = component(&body.component).ok_or_else(|| format!("logic {name:?}: its component is missing"))?;
+                let bytes =
+                    component(&body.component).ok_or_else(|| format!("logic {name:?}: its component is missing"))?;
                 let loaded: LoadedLogic<Session> =
                     sandbox.load(&bytes, &body.component).await.map_err(|error| format!("logic {name:?}: {error}"))?;
                 LoadedCode::Wasm(wasm::WasmCode::new(loaded, body, logic.timeout))

@@ -3,7 +3,10 @@
 //! Precedence: flag, environment (`STK_BRIDGE_…`), file, default. An unknown key in a file is an error; an unknown variable is
 //! kept in [`BridgeConfig::ignored`] to be warned about, because orchestrators set `<SERVICE>_PORT` variables of their own.
 
-use std::{collections::BTreeSet, fmt, net::SocketAddr, num::NonZeroUsize, path::Path, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet, fmt, net::SocketAddr, num::NonZeroUsize, path::Path, path::PathBuf, sync::Arc,
+    time::Duration,
+};
 
 use reqwest::Url;
 use santokit_core::{
@@ -209,7 +212,8 @@ impl Settings {
     /// Checks every setting; all errors are reported together.
     pub fn check(self) -> Result<BridgeConfig, ConfigError> {
         let mut check = Check::default();
-        let trusted = check.list("trustedKeys", self.trusted_keys, |key| VerifyingKey::parse(key).map_err(|e| e.to_string()));
+        let trusted =
+            check.list("trustedKeys", self.trusted_keys, |key| VerifyingKey::parse(key).map_err(|e| e.to_string()));
         let envs = check.list("envs", self.envs, EnvName::parse);
         let required = check.value("requiredSigners", self.required_signers, 1_usize, number);
         if envs.is_empty() {
@@ -220,7 +224,10 @@ impl Settings {
         if required == 0 || required > trusted.len() {
             check.add(
                 "requiredSigners",
-                &format!("must be between 1 and the number of trustedKeys ({}): list the public keys of who signs releases", trusted.len()),
+                &format!(
+                    "must be between 1 and the number of trustedKeys ({}): list the public keys of who signs releases",
+                    trusted.len()
+                ),
             );
         }
         let sandbox = SandboxConfig::default();
@@ -233,7 +240,9 @@ impl Settings {
             service_token: check.required("serviceToken", self.service_token, secret).unwrap_or_default(),
             envs,
             trust: Trust { keys: trusted, required },
-            cache_dir: self.cache_dir.map_or_else(|| PathBuf::from("santokit-bridge-cache"), |dir| PathBuf::from(dir.0)),
+            cache_dir: self
+                .cache_dir
+                .map_or_else(|| PathBuf::from("santokit-bridge-cache"), |dir| PathBuf::from(dir.0)),
             cache_key: check.optional("cacheKey", self.cache_key, |text| {
                 SealKey::parse(text).map(Arc::new).map_err(|error| error.to_string())
             }),
@@ -314,7 +323,8 @@ fn local_hub() -> Url {
 
 fn bridge_id(text: &str) -> Result<String, String> {
     let ok = Kind::Bridge.is_valid(text);
-    ok.then(|| text.to_owned()).ok_or_else(|| "must be brg_ and a ULID; leave it out to get a new one at each start".to_owned())
+    ok.then(|| text.to_owned())
+        .ok_or_else(|| "must be brg_ and a ULID; leave it out to get a new one at each start".to_owned())
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -444,7 +454,8 @@ mod tests {
 
     #[test]
     fn flags_stand_over_the_environment_and_that_over_the_file() {
-        let file = Settings::parse("listen: 127.0.0.1:1\nbodyLimit: 1MB\npollInterval: 10s\nconcurrentRequests: 7\n").unwrap();
+        let file =
+            Settings::parse("listen: 127.0.0.1:1\nbodyLimit: 1MB\npollInterval: 10s\nconcurrentRequests: 7\n").unwrap();
         let mut environment = Settings::default();
         for (key, value) in variables(&[("STK_BRIDGE_BODY_LIMIT", "2MB"), ("STK_BRIDGE_LISTEN", "127.0.0.1:2")]) {
             assert!(environment.set(&key, &value));
@@ -463,13 +474,16 @@ mod tests {
     fn unknown_keys_are_errors_with_a_place_and_unknown_variables_are_named() {
         let error = Settings::parse("listen: 127.0.0.1:1\nbodyLimt: 1MB\n").unwrap_err();
         assert!(error.contains("bodyLimt"), "{error}");
-        let config = BridgeConfig::load(Settings::default(), variables(&[("STK_BRIDGE_PORT", "tcp://10.0.0.1:80")]), None).unwrap();
+        let config =
+            BridgeConfig::load(Settings::default(), variables(&[("STK_BRIDGE_PORT", "tcp://10.0.0.1:80")]), None)
+                .unwrap();
         assert_eq!(config.ignored, ["STK_BRIDGE_PORT"]);
     }
 
     #[test]
     fn every_setting_is_in_the_reference() {
-        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/bridge.md")).unwrap();
+        let page =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/bridge.md")).unwrap();
         for variable in Settings::VARIABLES {
             assert!(page.contains(&format!("| `{variable}` |")), "{variable} is missing in docs/reference/bridge.md");
         }

@@ -5,6 +5,7 @@
 
 mod authorizer;
 mod execute;
+mod transaction;
 mod value;
 
 use std::{str::FromStr, time::Duration};
@@ -18,6 +19,7 @@ use sqlx::{
 
 pub use authorizer::{Access, Authorized};
 pub use execute::{Deadline, Reading, Statement};
+pub use transaction::OpenTransaction;
 pub use value::{json_rows, json_value};
 
 /// How long a caller waits for a connection.
@@ -51,7 +53,10 @@ impl Database {
     /// Opens the pools. The file must exist: a Bridge never makes a database.
     pub fn open(name: &str, connection: &RuntimeConnection) -> Result<Self, DbError> {
         if connection.engine != "sqlite" {
-            return Err(DbError::unavailable(format!("engine {:?} is not supported by this version", connection.engine)));
+            return Err(DbError::unavailable(format!(
+                "engine {:?} is not supported by this version",
+                connection.engine
+            )));
         }
         let options = SqliteConnectOptions::from_str(connection.url.expose())
             // The driver's message could repeat the URL.
@@ -60,14 +65,20 @@ impl Database {
             .foreign_keys(true)
             .busy_timeout(ACQUIRE_MAX);
         let pool = || {
-            SqlitePoolOptions::new().acquire_timeout(ACQUIRE_MAX).test_before_acquire(false).after_release(|connection, _| {
-                Box::pin(async move {
-                    // Whatever was left open by a cancelled call. Without a transaction it fails, which is fine.
-                    authorizer::clear(connection).await?;
-                    let _ = connection.execute("ROLLBACK").await;
-                    Ok(true)
-                })
-            })
+            SqlitePoolOptions::new().acquire_timeout(ACQUIRE_MAX).test_before_acquire(false).after_release(
+                |connection, _| {
+                    Box::pin(async move {
+                        // Whatever was left open by a cancelled call. Without a transaction it fails, which is fine.
+                        authorizer::clear(connection).await?;
+                        let mut handle = connection.lock_handle().await?;
+                        handle.remove_progress_handler();
+                        handle.remove_rollback_hook();
+                        drop(handle);
+                        let _ = connection.execute("ROLLBACK").await;
+                        Ok(true)
+                    })
+                },
+            )
         };
         // Only the writer may turn a database to WAL: a reader that tries fails where nobody has written yet.
         let writing = options.clone().journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Normal);
@@ -115,12 +126,26 @@ impl DbError {
         Self { kind, code: String::new(), message: message.into() }
     }
 
+    pub(crate) fn interrupted() -> Self {
+        let kind = santokit_sql::failure::FailureKind::Interrupted;
+        Self { kind, code: "sqlite:9".to_owned(), message: "the time limit was reached".to_owned() }
+    }
+
+    fn rolled_back() -> Self {
+        let kind = santokit_sql::failure::FailureKind::Statement;
+        Self { kind, code: "sqlite:4".to_owned(), message: "the database has rolled the transaction back".to_owned() }
+    }
+
     fn from_sqlx(error: &sqlx::Error) -> Self {
         use santokit_sql::failure::FailureKind;
         match error {
             sqlx::Error::Database(database) => {
                 let code = database.code().and_then(|code| code.parse().ok()).unwrap_or(1);
-                Self { kind: FailureKind::of_sqlite(code), code: format!("sqlite:{code}"), message: database.message().to_owned() }
+                Self {
+                    kind: FailureKind::of_sqlite(code),
+                    code: format!("sqlite:{code}"),
+                    message: database.message().to_owned(),
+                }
             }
             sqlx::Error::PoolTimedOut => Self {
                 kind: FailureKind::Busy,

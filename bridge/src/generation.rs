@@ -92,7 +92,10 @@ impl Generation {
     /// Whether its pools are those of a bundle.
     pub fn has_connections(&self, bundle: &RuntimeBundle) -> bool {
         self.connections.len() == bundle.connections.len()
-            && self.connections.iter().all(|(name, mine)| bundle.connections.get(name).is_some_and(|other| same(mine, other)))
+            && self
+                .connections
+                .iter()
+                .all(|(name, mine)| bundle.connections.get(name).is_some_and(|other| same(mine, other)))
     }
 }
 

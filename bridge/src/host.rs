@@ -2,11 +2,7 @@
 //!
 //! A session belongs to one invocation. Dropped, it gives its connections back, and what is open on them is rolled back.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use santokit_core::{
     access::Actor,
@@ -15,7 +11,8 @@ use santokit_core::{
     value::{Column, RowSet, Value},
 };
 use santokit_wasm::{
-    CallerInfo, ConnectionId, CursorId, Host, InvocationInfo, Level, LogLine, LookupError, RowBudget, SqlError, TransactionId,
+    CallerInfo, ConnectionId, CursorId, Host, InvocationInfo, Level, LogLine, LookupError, RowBudget, SqlError,
+    TransactionId,
 };
 use secrecy::SecretString;
 
@@ -64,7 +61,18 @@ pub struct SessionParts {
 impl Session {
     /// Nothing is opened yet.
     pub fn new(parts: SessionParts) -> Self {
-        let SessionParts { invocation, actor, grants, config, secrets, databases, schemas, transaction_on, deadline, metrics } = parts;
+        let SessionParts {
+            invocation,
+            actor,
+            grants,
+            config,
+            secrets,
+            databases,
+            schemas,
+            transaction_on,
+            deadline,
+            metrics,
+        } = parts;
         let sql = SqlSession::new(Arc::clone(&grants), databases, schemas, transaction_on, deadline, metrics);
         Self { invocation, actor, grants, config, secrets, sql }
     }
@@ -105,7 +113,8 @@ impl Host for Session {
 
     fn log(&self, line: LogLine) {
         let (logic, request_id) = (&self.invocation.logic, &self.invocation.request_id);
-        let fields: BTreeMap<&str, &str> = line.fields.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let fields: BTreeMap<&str, &str> =
+            line.fields.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let fields = serde_json::to_string(&fields).unwrap_or_default();
         let message = &line.message;
         match line.level {
@@ -125,7 +134,13 @@ impl Host for Session {
         self.sql.engine(connection)
     }
 
-    async fn sql_query(&mut self, connection: ConnectionId, sql: String, params: Vec<Value>, budget: RowBudget) -> Result<RowSet, SqlError> {
+    async fn sql_query(
+        &mut self,
+        connection: ConnectionId,
+        sql: String,
+        params: Vec<Value>,
+        budget: RowBudget,
+    ) -> Result<RowSet, SqlError> {
         let reading = self.sql.read(connection, &sql, &params, budget).await?;
         match reading.limit {
             Some(limit) => Err(SqlError::Limit(limit)),
@@ -133,7 +148,12 @@ impl Host for Session {
         }
     }
 
-    async fn sql_execute(&mut self, connection: ConnectionId, sql: String, params: Vec<Value>) -> Result<u64, SqlError> {
+    async fn sql_execute(
+        &mut self,
+        connection: ConnectionId,
+        sql: String,
+        params: Vec<Value>,
+    ) -> Result<u64, SqlError> {
         self.sql.run(connection, &sql, &params).await
     }
 
@@ -147,7 +167,11 @@ impl Host for Session {
         self.sql.open_cursor(connection, &sql, &params, budget).await
     }
 
-    async fn sql_cursor_next(&mut self, cursor: CursorId, budget: RowBudget) -> Result<Option<Vec<Vec<Value>>>, SqlError> {
+    async fn sql_cursor_next(
+        &mut self,
+        cursor: CursorId,
+        budget: RowBudget,
+    ) -> Result<Option<Vec<Vec<Value>>>, SqlError> {
         self.sql.next_rows(cursor, budget)
     }
 

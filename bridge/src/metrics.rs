@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
-    core::Collector,
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 use santokit_core::wire::{EnvReport, EnvState};
 
@@ -14,7 +13,15 @@ use crate::config::EnvName;
 const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 /// 1 MiB to 256 MiB, doubling.
 const BYTES: &[f64] = &[
-    1_048_576.0, 2_097_152.0, 4_194_304.0, 8_388_608.0, 16_777_216.0, 33_554_432.0, 67_108_864.0, 134_217_728.0, 268_435_456.0,
+    1_048_576.0,
+    2_097_152.0,
+    4_194_304.0,
+    8_388_608.0,
+    16_777_216.0,
+    33_554_432.0,
+    67_108_864.0,
+    134_217_728.0,
+    268_435_456.0,
 ];
 
 /// All metrics of one Bridge, in a registry of its own: two Bridges in one process do not mix.
@@ -45,13 +52,45 @@ impl Metrics {
         let r = &registry;
         let metrics = Self {
             requests: counter(r, "requests_total", "Requests answered.", &["path", "status"])?,
-            request_duration: histogram(r, "request_duration_seconds", "Time to answer a request.", &["path"], SECONDS)?,
-            db_query_duration: histogram(r, "db_query_duration_seconds", "Time of a statement.", &["connection"], SECONDS)?,
-            db_pool_active: gauge(r, "db_pool_active", "Database connections in use.", &["project", "env", "connection"])?,
+            request_duration: histogram(
+                r,
+                "request_duration_seconds",
+                "Time to answer a request.",
+                &["path"],
+                SECONDS,
+            )?,
+            db_query_duration: histogram(
+                r,
+                "db_query_duration_seconds",
+                "Time of a statement.",
+                &["connection"],
+                SECONDS,
+            )?,
+            db_pool_active: gauge(
+                r,
+                "db_pool_active",
+                "Database connections in use.",
+                &["project", "env", "connection"],
+            )?,
             db_pool_idle: gauge(r, "db_pool_idle", "Database connections at rest.", &["project", "env", "connection"])?,
-            permission_denials: counter(r, "permission_denials_total", "Requests that a rule refused.", &["table", "op"])?,
-            cache_age: gauge(r, "release_cache_age_seconds", "Time since the Hub confirmed the release.", &["project", "env"])?,
-            cache_state: gauge(r, "release_cache_state", "1 for the state an env is in.", &["project", "env", "state"])?,
+            permission_denials: counter(
+                r,
+                "permission_denials_total",
+                "Requests that a rule refused.",
+                &["table", "op"],
+            )?,
+            cache_age: gauge(
+                r,
+                "release_cache_age_seconds",
+                "Time since the Hub confirmed the release.",
+                &["project", "env"],
+            )?,
+            cache_state: gauge(
+                r,
+                "release_cache_state",
+                "1 for the state an env is in.",
+                &["project", "env", "state"],
+            )?,
             poll_failures: counter(r, "hub_poll_failures_total", "Polls of the Hub that failed.", &["project", "env"])?,
             logic_invocations: counter(r, "logic_invocations_total", "Invocations of a logic.", &["logic", "outcome"])?,
             logic_duration: histogram(r, "logic_duration_seconds", "Wall time of an invocation.", &["logic"], SECONDS)?,

@@ -94,7 +94,8 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
     let metrics_addr = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
 
     let bounds = Bounds { poll_interval: config.poll_interval, max_stale: config.max_stale };
-    let slots: Arc<[Arc<EnvSlot>]> = config.envs.iter().map(|name| Arc::new(EnvSlot::new(name.clone(), bounds))).collect();
+    let slots: Arc<[Arc<EnvSlot>]> =
+        config.envs.iter().map(|name| Arc::new(EnvSlot::new(name.clone(), bounds))).collect();
     let (stop, stopped) = watch::channel(false);
     let changed = Arc::new(Notify::new());
     let mut tasks = JoinSet::new();
@@ -111,7 +112,12 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
         tasks.spawn(watcher::run(tools.clone(), slot.clone(), stopped.clone()));
     }
     let reports = (hub, config.id.clone());
-    tasks.spawn(report::run((reports.0.clone(), reports.1.clone(), config.poll_interval), slots.clone(), changed, stopped));
+    tasks.spawn(report::run(
+        (reports.0.clone(), reports.1.clone(), config.poll_interval),
+        slots.clone(),
+        changed,
+        stopped,
+    ));
 
     let header_timeout = config.header_timeout;
     let app = Arc::new(App::new(Arc::new(config), slots, metrics));

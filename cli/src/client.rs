@@ -29,7 +29,10 @@ impl HubClient {
     pub fn of(context: &Context) -> anyhow::Result<Self> {
         let missing = |what: &str, hint: &str| Failure::usage(format!("no {what} is known")).hint(hint);
         let url = context.hub_url.as_deref().ok_or_else(|| {
-            missing("Hub", "say --hub-url URL, or keep one with `stk context set --hub-url URL`; without a Hub, use `stk dev`")
+            missing(
+                "Hub",
+                "say --hub-url URL, or keep one with `stk context set --hub-url URL`; without a Hub, use `stk dev`",
+            )
         })?;
         let token = context.token.clone().ok_or_else(|| {
             missing("token for the Hub", "set STK_TOKEN, or keep one with `stk context set --token-stdin`")
@@ -112,12 +115,16 @@ impl HubClient {
 
     fn url(&self, path: &[&str]) -> anyhow::Result<Url> {
         let mut url = self.base.clone();
-        url.path_segments_mut().map_err(|()| Failure::usage("the Hub's address has no path"))?.pop_if_empty().extend(path);
+        url.path_segments_mut()
+            .map_err(|()| Failure::usage("the Hub's address has no path"))?
+            .pop_if_empty()
+            .extend(path);
         Ok(url)
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Response> {
-        let request = request.bearer_auth(self.token.expose()).header("user-agent", concat!("stk/", env!("CARGO_PKG_VERSION")));
+        let request =
+            request.bearer_auth(self.token.expose()).header("user-agent", concat!("stk/", env!("CARGO_PKG_VERSION")));
         request.send().await.map_err(|error| unreachable("the Hub", self.base.as_str(), &error))
     }
 }

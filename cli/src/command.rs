@@ -40,7 +40,9 @@ pub mod secrets;
 /// Santokit: a self-hosted backend whose logic is WebAssembly in signed releases
 #[derive(Debug, Parser)]
 #[command(name = "stk", version, arg_required_else_help = true, max_term_width = 100)]
-#[command(after_help = "Start here:\n  stk init shop && cd shop && stk dev\n\nExit codes: 0 ok, 1 failed, 2 usage, 3 refused, 4 not reachable")]
+#[command(
+    after_help = "Start here:\n  stk init shop && cd shop && stk dev\n\nExit codes: 0 ok, 1 failed, 2 usage, 3 refused, 4 not reachable"
+)]
 pub struct Arguments {
     /// Answer in JSON, for programs
     #[arg(long, global = true)]

@@ -83,14 +83,18 @@ impl Context {
     /// The project, or what to do.
     pub fn project(&self) -> anyhow::Result<&str> {
         self.project.as_deref().ok_or_else(|| {
-            Failure::usage("no project is named").hint("say --project NAME, or run in a folder with santokit.yaml").into()
+            Failure::usage("no project is named")
+                .hint("say --project NAME, or run in a folder with santokit.yaml")
+                .into()
         })
     }
 
     /// The env, or what to do.
     pub fn env(&self) -> anyhow::Result<&str> {
         self.env.as_deref().ok_or_else(|| {
-            Failure::usage("no env is named").hint("say --env NAME, or keep one with `stk context set --env NAME`").into()
+            Failure::usage("no env is named")
+                .hint("say --env NAME, or keep one with `stk context set --env NAME`")
+                .into()
         })
     }
 }

@@ -80,7 +80,14 @@ impl Failure {
             Code::ServiceUnavailable => Exit::Unreachable,
             _ => Exit::Failed,
         };
-        Self { exit, message: body.message, hint: body.hint, code: Some(body.code), details: body.details, is_reported: false }
+        Self {
+            exit,
+            message: body.message,
+            hint: body.hint,
+            code: Some(body.code),
+            details: body.details,
+            is_reported: false,
+        }
     }
 }
 

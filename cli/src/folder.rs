@@ -14,7 +14,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use santokit_core::{
     component::{self, ComponentError, Inspection},
     project::{
-        self, BuiltComponent, ComponentSource, Diagnostic, Language as Named, LogicSource, Project, SourceTree, WasmSource, is_project_file,
+        self, BuiltComponent, ComponentSource, Diagnostic, Language as Named, LogicSource, Project, SourceTree,
+        WasmSource, is_project_file,
     },
     release::{Digest, Manifest},
 };
@@ -48,12 +49,12 @@ pub enum NotReady {
     #[error("{}", count(.0))]
     Findings(Vec<Diagnostic>),
     /// A logic does not build.
-    #[error("logic {logic} does not build: {source}")]
+    #[error("logic {logic} does not build: {why}")]
     Build {
         /// The logic's name.
         logic: String,
         /// Why.
-        source: BuildError,
+        why: BuildError,
     },
     /// A logic was built into what no Bridge takes.
     #[error("the component of logic {logic} is refused: {why}")]
@@ -166,7 +167,7 @@ impl Folder {
         let said = |line: &str| progress(&format!("{name}: {line}"));
         build_component(&spec, &dir, &self.cache(), &said)
             .await
-            .map_err(|source| NotReady::Build { logic: name.to_owned(), source })
+            .map_err(|why| NotReady::Build { logic: name.to_owned(), why })
     }
 
     async fn part(&self, name: &str, source: &WasmSource, progress: Progress<'_>) -> anyhow::Result<Part> {
@@ -199,7 +200,7 @@ impl NotReady {
     /// What the compiler said, where one ran.
     pub fn output(&self) -> Option<&str> {
         match self {
-            NotReady::Build { source, .. } => source.compiler_output(),
+            NotReady::Build { why, .. } => why.compiler_output(),
             NotReady::Findings(_) | NotReady::Component { .. } => None,
         }
     }

@@ -173,7 +173,10 @@ impl Terminal {
             return;
         }
         let mut out = io::stderr().lock();
-        write_line(&mut out, &format!("{} {}", paint(self.err_colour, Tone::Bad, "error:"), printable(&format!("{error:#}"))));
+        write_line(
+            &mut out,
+            &format!("{} {}", paint(self.err_colour, Tone::Bad, "error:"), printable(&format!("{error:#}"))),
+        );
         let Some(failure) = error.downcast_ref::<Failure>() else { return };
         for (key, value) in &failure.details {
             for line in detail_lines(value) {

@@ -57,26 +57,43 @@ pub struct Telemetry {
 pub fn start(log_for: LogFor, colours: bool) -> anyhow::Result<Telemetry> {
     let (default, json, service) = match log_for {
         LogFor::Command => ("warn,sqlx=error", false, "stk"),
-        LogFor::Developer => ("warn,sqlx=error,santokit_bridge=info,santokit_bridge::release=warn,santokit_bridge::serve=warn,santokit_wasm=info,guest=info", false, "stk-dev"),
+        LogFor::Developer => (
+            "warn,sqlx=error,santokit_bridge=info,santokit_bridge::release=warn,santokit_bridge::serve=warn,santokit_wasm=info,guest=info",
+            false,
+            "stk-dev",
+        ),
         LogFor::Trace => ("warn,sqlx=error,santokit_bridge=debug,santokit_wasm=debug,guest=trace", false, "stk"),
         LogFor::Server(name) => {
             let format = variable("STK_LOG_FORMAT").unwrap_or_else(|| "json".to_owned());
             if !matches!(format.as_str(), "json" | "readable") {
-                return Err(Failure::usage(format!("STK_LOG_FORMAT is {format:?}")).hint("use json or readable").into());
+                return Err(Failure::usage(format!("STK_LOG_FORMAT is {format:?}"))
+                    .hint("use json or readable")
+                    .into());
             }
             ("info,sqlx=error", format == "json", name)
         }
     };
     let filter = variable("STK_LOG").unwrap_or_else(|| default.to_owned());
-    let filter = EnvFilter::try_new(&filter)
-        .map_err(|error| Failure::usage(format!("STK_LOG cannot be read: {error}")).hint("for example STK_LOG=debug"))?;
+    let filter = EnvFilter::try_new(&filter).map_err(|error| {
+        Failure::usage(format!("STK_LOG cannot be read: {error}")).hint("for example STK_LOG=debug")
+    })?;
     let traces = match log_for {
         LogFor::Command | LogFor::Trace => None,
         LogFor::Developer | LogFor::Server(_) => exporter(service)?,
     };
-    let tracing = traces.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("santokit")));
-    let lines = Lines { json, colours, is_developer: matches!(log_for, LogFor::Developer | LogFor::Trace), times_spans: log_for == LogFor::Trace };
-    tracing_subscriber::registry().with(tracing).with(lines.with_filter(filter)).try_init().context("logs cannot be set up")?;
+    let tracing =
+        traces.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("santokit")));
+    let lines = Lines {
+        json,
+        colours,
+        is_developer: matches!(log_for, LogFor::Developer | LogFor::Trace),
+        times_spans: log_for == LogFor::Trace,
+    };
+    tracing_subscriber::registry()
+        .with(tracing)
+        .with(lines.with_filter(filter))
+        .try_init()
+        .context("logs cannot be set up")?;
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
     Ok(Telemetry { traces })
 }
@@ -103,7 +120,8 @@ fn exporter(service: &'static str) -> anyhow::Result<Option<SdkTracerProvider>> 
     let rate = match variable("STK_OTEL_SAMPLE_RATE") {
         None => SAMPLE_RATE,
         Some(text) => text.parse().ok().filter(|rate| (0.0..=1.0).contains(rate)).ok_or_else(|| {
-            Failure::usage(format!("STK_OTEL_SAMPLE_RATE is {text:?}")).hint("give a number from 0 to 1, for example 0.1")
+            Failure::usage(format!("STK_OTEL_SAMPLE_RATE is {text:?}"))
+                .hint("give a number from 0 to 1, for example 0.1")
         })?,
     };
     let mut builder = opentelemetry_otlp::SpanExporter::builder().with_http();
@@ -196,7 +214,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
         let extensions = span.extensions();
         let took = extensions.get::<Began>().map(|began| began.0.elapsed()).unwrap_or_default();
         let fields = extensions.get::<Fields>().map(|fields| fields.0.clone()).unwrap_or_default();
-        let message = format!("{}{} {:.3} ms", "  ".repeat(depth.saturating_sub(1)), span.name(), took.as_secs_f64() * 1e3);
+        let message =
+            format!("{}{} {:.3} ms", "  ".repeat(depth.saturating_sub(1)), span.name(), took.as_secs_f64() * 1e3);
         let line = self.readable(*span.metadata().level(), &message, &fields);
         let _ = writeln!(std::io::stderr().lock(), "{line}");
     }
@@ -245,7 +264,8 @@ impl Lines {
                 shown.remove(key);
             }
             if message == "request" {
-                message = format!("{} {} {} in {} ms", text("method"), text("path"), text("status"), text("durationMs"));
+                message =
+                    format!("{} {} {} in {} ms", text("method"), text("path"), text("status"), text("durationMs"));
                 for key in ["method", "path", "status", "durationMs"] {
                     shown.remove(key);
                 }

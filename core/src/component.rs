@@ -46,15 +46,33 @@ const OURS: &[(&str, &str, Option<Grant>)] = &[
 
 /// WASI 0.2 as toolchains import it. Linked with an empty context: no files, no environment, no sockets.
 const WASI: &[&str] = &[
-    "wasi:io/error", "wasi:io/poll", "wasi:io/streams",
-    "wasi:clocks/wall-clock", "wasi:clocks/monotonic-clock",
-    "wasi:random/random", "wasi:random/insecure", "wasi:random/insecure-seed",
-    "wasi:cli/environment", "wasi:cli/exit", "wasi:cli/stdin", "wasi:cli/stdout", "wasi:cli/stderr",
-    "wasi:cli/terminal-input", "wasi:cli/terminal-output", "wasi:cli/terminal-stdin", "wasi:cli/terminal-stdout",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:clocks/wall-clock",
+    "wasi:clocks/monotonic-clock",
+    "wasi:random/random",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/stderr",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
     "wasi:cli/terminal-stderr",
-    "wasi:filesystem/types", "wasi:filesystem/preopens",
-    "wasi:sockets/network", "wasi:sockets/instance-network", "wasi:sockets/ip-name-lookup", "wasi:sockets/tcp",
-    "wasi:sockets/tcp-create-socket", "wasi:sockets/udp", "wasi:sockets/udp-create-socket",
+    "wasi:filesystem/types",
+    "wasi:filesystem/preopens",
+    "wasi:sockets/network",
+    "wasi:sockets/instance-network",
+    "wasi:sockets/ip-name-lookup",
+    "wasi:sockets/tcp",
+    "wasi:sockets/tcp-create-socket",
+    "wasi:sockets/udp",
+    "wasi:sockets/udp-create-socket",
 ];
 
 /// What a component is from outside.
@@ -238,7 +256,9 @@ impl Gate {
         match payload {
             Payload::Version { encoding, .. } => self.enter(encoding)?,
             Payload::End(_) => self.depth = self.depth.saturating_sub(1),
-            Payload::CodeSectionStart { count, .. } => count_in(&mut self.functions, count, "functions", FUNCTIONS_MAX)?,
+            Payload::CodeSectionStart { count, .. } => {
+                count_in(&mut self.functions, count, "functions", FUNCTIONS_MAX)?
+            }
             Payload::CodeSectionEntry(body) => {
                 at_most("bytes in one function", body.range().len(), FUNCTION_BYTES_MAX)?;
                 let mut locals = 0;
@@ -250,7 +270,9 @@ impl Gate {
             Payload::TypeSection(section) => count_in(&mut self.types, section.count(), "types", TYPES_MAX)?,
             Payload::CoreTypeSection(section) => count_in(&mut self.types, section.count(), "types", TYPES_MAX)?,
             Payload::ComponentTypeSection(section) => count_in(&mut self.types, section.count(), "types", TYPES_MAX)?,
-            Payload::InstanceSection(section) => count_in(&mut self.instances, section.count(), "instances", INSTANCES_MAX)?,
+            Payload::InstanceSection(section) => {
+                count_in(&mut self.instances, section.count(), "instances", INSTANCES_MAX)?
+            }
             Payload::ComponentInstanceSection(section) => {
                 count_in(&mut self.instances, section.count(), "instances", INSTANCES_MAX)?;
             }
@@ -308,8 +330,15 @@ mod tests {
         assert_eq!(check_imports(&import("santokit:runtime/log@0.1.0"), &none), Ok(()));
         assert_eq!(check_imports(&import("wasi:io/streams@0.2.6"), &none), Ok(()));
         for bad in [
-            "santokit:runtime/log@0.2.0", "santokit:runtime/log", "wasi:io/streams@0.3.0", "wasi:http/outgoing-handler@0.2.0",
-            "santokit:runtime/log@0.1.", "santokit:runtime/log@0.1.0-rc1", "santokit:runtime/log@0.11.0", "env", "",
+            "santokit:runtime/log@0.2.0",
+            "santokit:runtime/log",
+            "wasi:io/streams@0.3.0",
+            "wasi:http/outgoing-handler@0.2.0",
+            "santokit:runtime/log@0.1.",
+            "santokit:runtime/log@0.1.0-rc1",
+            "santokit:runtime/log@0.11.0",
+            "env",
+            "",
         ] {
             assert!(matches!(check_imports(&import(bad), &none), Err(ComponentError::UnknownImport { .. })), "{bad}");
         }

@@ -91,8 +91,17 @@ impl InvocationLimits {
 impl LimitName {
     /// Every limit.
     pub const ALL: &'static [LimitName] = &[
-        LimitName::Timeout, LimitName::Cpu, LimitName::Memory, LimitName::Table, LimitName::Stack, LimitName::HostCalls,
-        LimitName::SqlRows, LimitName::SqlBytes, LimitName::Output, LimitName::LogBytes, LimitName::Handles,
+        LimitName::Timeout,
+        LimitName::Cpu,
+        LimitName::Memory,
+        LimitName::Table,
+        LimitName::Stack,
+        LimitName::HostCalls,
+        LimitName::SqlRows,
+        LimitName::SqlBytes,
+        LimitName::Output,
+        LimitName::LogBytes,
+        LimitName::Handles,
     ];
 
     /// As callers, metrics and manifests see it.

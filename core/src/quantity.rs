@@ -44,7 +44,9 @@ impl FromStr for Millis {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-        parse(text, &units).map(Self).map_err(|e| e.unwrap_or(QuantityError::Form { units: "ms s m h d", example: "5s" }))
+        parse(text, &units)
+            .map(Self)
+            .map_err(|e| e.unwrap_or(QuantityError::Form { units: "ms s m h d", example: "5s" }))
     }
 }
 
@@ -53,8 +55,13 @@ impl FromStr for Bytes {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let units = [
-            ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30),
-            ("KB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("B", 1),
+            ("KiB", 1 << 10),
+            ("MiB", 1 << 20),
+            ("GiB", 1 << 30),
+            ("KB", 1_000),
+            ("MB", 1_000_000),
+            ("GB", 1_000_000_000),
+            ("B", 1),
         ];
         parse(text, &units)
             .map(Self)
@@ -88,9 +95,14 @@ impl fmt::Display for Millis {
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (unit, factor) in
-            [("GiB", 1 << 30), ("MiB", 1 << 20), ("GB", 1_000_000_000), ("MB", 1_000_000), ("KiB", 1 << 10), ("KB", 1_000)]
-        {
+        for (unit, factor) in [
+            ("GiB", 1 << 30),
+            ("MiB", 1 << 20),
+            ("GB", 1_000_000_000),
+            ("MB", 1_000_000),
+            ("KiB", 1 << 10),
+            ("KB", 1_000),
+        ] {
             if self.0 > 0 && self.0.is_multiple_of(factor) {
                 return write!(f, "{}{unit}", self.0 / factor);
             }

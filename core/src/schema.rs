@@ -229,8 +229,17 @@ pub struct Index {
 impl Type {
     /// Every type, in the order of the documentation.
     pub const ALL: &'static [Type] = &[
-        Type::String, Type::Int, Type::Bigint, Type::Float, Type::Decimal, Type::Boolean,
-        Type::Json, Type::Timestamp, Type::Bytes, Type::File, Type::Array,
+        Type::String,
+        Type::Int,
+        Type::Bigint,
+        Type::Float,
+        Type::Decimal,
+        Type::Boolean,
+        Type::Json,
+        Type::Timestamp,
+        Type::Bytes,
+        Type::File,
+        Type::Array,
     ];
 
     /// As written in project files.

@@ -106,7 +106,9 @@ pub fn check_ends(text: &str) -> Result<(), Unterminated> {
             quote @ (b'"' | b'`') if quoted(bytes, quote).is_none() => Some("quoted name"),
             b'[' if !rest.contains(']') => Some("quoted name"),
             b'/' if rest.starts_with("/*") && !rest[2..].contains("*/") => Some("comment"),
-            b'$' if dollar_tag(rest).is_some_and(|tag| !rest[tag.len()..].contains(tag)) => Some("dollar-quoted string"),
+            b'$' if dollar_tag(rest).is_some_and(|tag| !rest[tag.len()..].contains(tag)) => {
+                Some("dollar-quoted string")
+            }
             _ => None,
         };
         if let Some(what) = what {
@@ -153,7 +155,10 @@ fn next(rest: &str, at: usize) -> (usize, Option<Piece<'_>>) {
             length => (length + 1, Some(Piece::Placeholder { name: &rest[1..=length], at })),
         },
         byte if byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80 => {
-            let length = bytes.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$') || **b >= 0x80).count();
+            let length = bytes
+                .iter()
+                .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$') || **b >= 0x80)
+                .count();
             (length, Some(Piece::Word { text: &rest[..length], at }))
         }
         _ => other(1),
@@ -219,15 +224,22 @@ mod tests {
 
     #[test]
     fn placeholders_are_found_where_they_are_and_nowhere_else() {
-        assert_eq!(names("SELECT :a, :auth.sub, x::int, ':no', \":no\", `:no`, [:no] -- :no\n/* :no */ :b"), ["a", "auth.sub", "b"]);
+        assert_eq!(
+            names("SELECT :a, :auth.sub, x::int, ':no', \":no\", `:no`, [:no] -- :no\n/* :no */ :b"),
+            ["a", "auth.sub", "b"]
+        );
         assert_eq!(names("SELECT 'it''s :no' || :yes, $$ :no $$, $t$ :no $t$, '12:30', :9"), ["yes"]);
         assert_eq!(names("'unterminated :no"), Vec::<&str>::new());
-        assert_eq!(replace_placeholders("a = :a AND b = ':b' AND c=:a", |name| format!("?{name}")), "a = ?a AND b = ':b' AND c=?a");
+        assert_eq!(
+            replace_placeholders("a = :a AND b = ':b' AND c=:a", |name| format!("?{name}")),
+            "a = ?a AND b = ':b' AND c=?a"
+        );
     }
 
     #[test]
     fn statements_end_at_semicolons_outside_of_strings() {
-        let texts: Vec<&str> = statements("SELECT ';' ; -- ;\n UPDATE t SET a = 1;;").into_iter().map(|(_, text)| text).collect();
+        let texts: Vec<&str> =
+            statements("SELECT ';' ; -- ;\n UPDATE t SET a = 1;;").into_iter().map(|(_, text)| text).collect();
         assert_eq!(texts, ["SELECT ';'", "UPDATE t SET a = 1"]);
         assert!(statements(" -- nothing\n;").is_empty());
     }
@@ -248,7 +260,8 @@ mod tests {
 
     #[test]
     fn any_text_is_taken() {
-        for text in ["", ":", "::", ":1", "$", "$$", "'", "é:ä", "/*/", "*/", "\u{0}:a", ":a:b", ":é", "é'é", "$é$"] {
+        for text in ["", ":", "::", ":1", "$", "$$", "'", "é:ä", "/*/", "*/", "\u{0}:a", ":a:b", ":é", "é'é", "$é$"]
+        {
             let _ = (check_ends(text), statements(text), is_read_only(text));
         }
     }

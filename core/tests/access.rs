@@ -12,7 +12,11 @@ use santokit_core::access::{
 use serde_json::{Value as Json, json};
 
 fn rule(roles: &[&str], condition: Option<&str>) -> Rule {
-    Rule { roles: roles.iter().map(|role| (*role).to_owned()).collect(), condition: condition.map(str::to_owned), columns: None }
+    Rule {
+        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+        condition: condition.map(str::to_owned),
+        columns: None,
+    }
 }
 
 fn actor(kind: ActorKind, roles: &[&str]) -> Actor {
@@ -52,7 +56,10 @@ fn the_first_rule_with_a_role_of_the_caller_decides() {
 fn an_anonymous_caller_has_public_rules_only() {
     let anonymous = Actor::anonymous();
     assert_eq!(decide(&[rule(&["public"], None)], &anonymous, &json!({})), Decision::Allow);
-    assert_eq!(decide(&[rule(&["authenticated"], None), rule(&["app"], None)], &anonymous, &json!({})), Decision::DenyAnonymous);
+    assert_eq!(
+        decide(&[rule(&["authenticated"], None), rule(&["app"], None)], &anonymous, &json!({})),
+        Decision::DenyAnonymous
+    );
     assert_eq!(decide(&[rule(&["public"], Some("false"))], &anonymous, &json!({})), Decision::DenyAnonymous);
     assert_eq!(decide(&[rule(&["public"], Some("request.auth.sub == null"))], &anonymous, &json!({})), Decision::Allow);
 }
@@ -83,11 +90,19 @@ fn conditions_see_the_request() {
 #[test]
 fn what_cannot_be_evaluated_denies() {
     for condition in [
-        "request.params.missing == 1", "request.params.text > 1", "1 / request.params.zero == 1", "request.params.text",
-        "9223372036854775807 * request.params.two > 0", "request.params.list[7] == 1", "timestamp(request.params.text) < request.now",
+        "request.params.missing == 1",
+        "request.params.text > 1",
+        "1 / request.params.zero == 1",
+        "request.params.text",
+        "9223372036854775807 * request.params.two > 0",
+        "request.params.list[7] == 1",
+        "timestamp(request.params.text) < request.now",
     ] {
         let decision = holds(condition, &json!({"text": "abc", "zero": 0, "two": 2, "list": []}));
-        assert!(matches!(decision, Decision::Deny { reason: Denial::Evaluation { rule: 1, .. } }), "{condition}: {decision:?}");
+        assert!(
+            matches!(decision, Decision::Deny { reason: Denial::Evaluation { rule: 1, .. } }),
+            "{condition}: {decision:?}"
+        );
     }
     let huge = json!({"text": "x".repeat(300_000), "small": 1});
     assert!(matches!(holds("request.params.text != ''", &huge), Decision::Deny { .. }));
@@ -184,7 +199,9 @@ fn places_of_errors_are_those_of_the_source() {
 
 #[test]
 fn what_a_condition_reads_is_known() {
-    let expression = Expression::parse("resource.owner == request.auth.sub && resource.a.b == request.params.x", Scope::Row).unwrap();
+    let expression =
+        Expression::parse("resource.owner == request.auth.sub && resource.a.b == request.params.x", Scope::Row)
+            .unwrap();
     assert_eq!(expression.uses().columns.iter().map(String::as_str).collect::<Vec<_>>(), ["a", "owner"]);
     assert_eq!(expression.uses().params.iter().map(String::as_str).collect::<Vec<_>>(), ["x"]);
     assert!(!expression.uses().all_params);

@@ -49,12 +49,30 @@ fn types_accept_their_forms_and_no_others() {
         assert_eq!(one(param(kind, &json!({})), &sent), Ok(Some(expected)), "{kind:?}");
     }
     let bad = [
-        (Type::String, json!(1)), (Type::String, json!("a\u{0}b")), (Type::Int, json!(2_147_483_648_i64)), (Type::Int, json!(1.5)),
-        (Type::Int, json!("1")), (Type::Int, json!(1e300)), (Type::Bigint, json!("9223372036854775808")), (Type::Bigint, json!(1e30)),
-        (Type::Bigint, json!("1.0")), (Type::Float, json!("1")), (Type::Decimal, json!(1.5)), (Type::Decimal, json!("1e5")),
-        (Type::Decimal, json!("1.")), (Type::Decimal, json!(".5")), (Type::Decimal, json!("1_0")), (Type::Decimal, json!("1".repeat(40))),
-        (Type::Boolean, json!("true")), (Type::Timestamp, json!("2026-01-01")), (Type::Timestamp, json!("2026-01-01T23:59:60Z")),
-        (Type::Timestamp, json!(1)), (Type::Bytes, json!("AAE")), (Type::Bytes, json!("é")), (Type::Array, json!({})), (Type::File, json!([])),
+        (Type::String, json!(1)),
+        (Type::String, json!("a\u{0}b")),
+        (Type::Int, json!(2_147_483_648_i64)),
+        (Type::Int, json!(1.5)),
+        (Type::Int, json!("1")),
+        (Type::Int, json!(1e300)),
+        (Type::Bigint, json!("9223372036854775808")),
+        (Type::Bigint, json!(1e30)),
+        (Type::Bigint, json!("1.0")),
+        (Type::Float, json!("1")),
+        (Type::Decimal, json!(1.5)),
+        (Type::Decimal, json!("1e5")),
+        (Type::Decimal, json!("1.")),
+        (Type::Decimal, json!(".5")),
+        (Type::Decimal, json!("1_0")),
+        (Type::Decimal, json!("1".repeat(40))),
+        (Type::Boolean, json!("true")),
+        (Type::Timestamp, json!("2026-01-01")),
+        (Type::Timestamp, json!("2026-01-01T23:59:60Z")),
+        (Type::Timestamp, json!(1)),
+        (Type::Bytes, json!("AAE")),
+        (Type::Bytes, json!("é")),
+        (Type::Array, json!({})),
+        (Type::File, json!([])),
     ];
     for (kind, sent) in bad {
         assert!(one(param(kind, &json!({})), &sent).is_err(), "{kind:?} {sent}");
@@ -64,21 +82,35 @@ fn types_accept_their_forms_and_no_others() {
 #[test]
 fn elements_of_arrays_are_checked() {
     let mut matrix = param(Type::Array, &json!({}));
-    matrix.items = Some(Box::new(Items { kind: Type::Array, items: Some(Box::new(Items { kind: Type::Bigint, items: None })) }));
+    matrix.items =
+        Some(Box::new(Items { kind: Type::Array, items: Some(Box::new(Items { kind: Type::Bigint, items: None })) }));
     assert_eq!(one(matrix.clone(), &json!([[1], ["2"]])), Ok(Some(json!([["1"], ["2"]]))));
-    assert_eq!(one(matrix, &json!([[1], ["x"]])), Err("element 1: element 0: expected a whole number of 64 bits, as a string".to_owned()));
+    assert_eq!(
+        one(matrix, &json!([[1], ["x"]])),
+        Err("element 1: element 0: expected a whole number of 64 bits, as a string".to_owned())
+    );
 }
 
 #[test]
 fn bounds_hold() {
     for (kind, bounds, good, bad) in [
         (Type::Int, json!({"min": "1", "max": "100"}), vec![json!(1), json!(100)], vec![json!(0), json!(101)]),
-        (Type::Bigint, json!({"max": "9007199254740993"}), vec![json!("9007199254740993")], vec![json!("9007199254740994")]),
+        (
+            Type::Bigint,
+            json!({"max": "9007199254740993"}),
+            vec![json!("9007199254740993")],
+            vec![json!("9007199254740994")],
+        ),
         (Type::Decimal, json!({"min": "0.10"}), vec![json!("0.10"), json!("0.1")], vec![json!("0.09999999")]),
         (Type::Float, json!({"max": "0.5"}), vec![json!(0.5), json!(-3)], vec![json!(0.51)]),
         (Type::String, json!({"maxLength": 2}), vec![json!("éé"), json!("")], vec![json!("abc")]),
         (Type::String, json!({"enum": ["a", "b"]}), vec![json!("a")], vec![json!("c"), json!("A")]),
-        (Type::String, json!({"pattern": "a|bc"}), vec![json!("a"), json!("bc")], vec![json!("ab"), json!("xbc"), json!("a\n")]),
+        (
+            Type::String,
+            json!({"pattern": "a|bc"}),
+            vec![json!("a"), json!("bc")],
+            vec![json!("ab"), json!("xbc"), json!("a\n")],
+        ),
         (Type::String, json!({"pattern": "(a+)+$"}), vec![json!("aaa")], vec![json!("a".repeat(50_000) + "!")]),
     ] {
         for sent in good {
@@ -133,7 +165,10 @@ fn values_are_typed_for_statements() {
     assert_eq!(value(Type::Int, json!(3)), Value::Int64(3));
     assert_eq!(value(Type::Bigint, json!("9223372036854775807")), Value::Int64(i64::MAX));
     assert_eq!(value(Type::Decimal, json!("1.20")), typed("decimal", "1.20"));
-    assert_eq!(value(Type::Timestamp, json!("2026-01-01T00:00:00Z")), typed("timestamp", "2026-01-01T00:00:00.000000Z"));
+    assert_eq!(
+        value(Type::Timestamp, json!("2026-01-01T00:00:00Z")),
+        typed("timestamp", "2026-01-01T00:00:00.000000Z")
+    );
     assert_eq!(value(Type::Json, json!({"a": 1})), typed("json", "{\"a\":1}"));
     assert_eq!(value(Type::Array, json!([1])), typed("json", "[1]"));
     assert_eq!(value(Type::Bytes, json!("AAE=")), Value::Bytes(vec![0, 1]));

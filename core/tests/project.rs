@@ -75,7 +75,8 @@ fn every_case_is_said_as_expected() {
 
 #[test]
 fn every_kind_of_finding_has_a_case() {
-    let texts: String = cases().iter().map(|case| fs::read_to_string(case.join(EXPECTED)).unwrap_or_default()).collect();
+    let texts: String =
+        cases().iter().map(|case| fs::read_to_string(case.join(EXPECTED)).unwrap_or_default()).collect();
     let missing: BTreeSet<&str> =
         Check::ALL.iter().map(|check| check.as_str()).filter(|slug| !texts.contains(&format!("[{slug}]"))).collect();
     assert!(missing.is_empty(), "no case in tests/cases/project shows {missing:?}");
@@ -121,7 +122,10 @@ fn a_project_becomes_a_manifest_that_can_be_read_again() {
 fn findings_of_the_dev_file_show_no_line_of_it() {
     let mut tree = SourceTree::new();
     tree.insert("santokit.yaml", "version: 1\nname: a\n");
-    tree.insert("santokit.dev.yaml", "apiKeys:\n  - {name: a, key: planted-secret, rolse: [a]}\nsecrets: {A: {value: [planted-secret]}}\n");
+    tree.insert(
+        "santokit.dev.yaml",
+        "apiKeys:\n  - {name: a, key: planted-secret, rolse: [a]}\nsecrets: {A: {value: [planted-secret]}}\n",
+    );
     let found = parse(&tree).unwrap_err();
     assert_eq!(found.len(), 3, "{}", render(&found));
     assert!(!render(&found).contains("planted-secret"));
@@ -131,11 +135,35 @@ fn findings_of_the_dev_file_show_no_line_of_it() {
 #[test]
 fn any_bytes_are_taken() {
     let seeds: &[&str] = &[
-        "a: &a [*a]", "{", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "? ?", "a: b: c", "--- \n---\n...", "\t", "!!binary x", "<<: {a: b}",
-        "a: !include x", "- - - - -", "'", "\"\\x", "%YAML 9.9\n---\n", "version: 99999999999999999999999999", "a: .inf", "*a", "&a", "version: 1\nversion: 1",
+        "a: &a [*a]",
+        "{",
+        "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+        "? ?",
+        "a: b: c",
+        "--- \n---\n...",
+        "\t",
+        "!!binary x",
+        "<<: {a: b}",
+        "a: !include x",
+        "- - - - -",
+        "'",
+        "\"\\x",
+        "%YAML 9.9\n---\n",
+        "version: 99999999999999999999999999",
+        "a: .inf",
+        "*a",
+        "&a",
+        "version: 1\nversion: 1",
     ];
     for seed in seeds {
-        for path in ["santokit.yaml", "schema/a.yaml", "config/permissions.yaml", "logics/a.sql", "logics/b/logic.yaml", "santokit.dev.yaml"] {
+        for path in [
+            "santokit.yaml",
+            "schema/a.yaml",
+            "config/permissions.yaml",
+            "logics/a.sql",
+            "logics/b/logic.yaml",
+            "santokit.dev.yaml",
+        ] {
             let mut tree = SourceTree::new();
             tree.insert(path, *seed);
             assert!(!parse(&tree).unwrap_err().is_empty());
@@ -155,7 +183,8 @@ fn a_large_file_is_read_in_time() {
             writeln!(schema, "      c{column}: {{type: string}}").unwrap();
         }
     }
-    let tree: SourceTree = [("santokit.yaml", "version: 1\nname: a\n"), ("schema/a.yaml", schema.as_str())].into_iter().collect();
+    let tree: SourceTree =
+        [("santokit.yaml", "version: 1\nname: a\n"), ("schema/a.yaml", schema.as_str())].into_iter().collect();
     let begin = std::time::Instant::now();
     let project = parse(&tree).map_err(|found| render(&found)).unwrap();
     assert_eq!(project.connections["main"].tables.len(), 400);

@@ -89,7 +89,12 @@ fn bridge_routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route_layer(from_fn_with_state(app.clone(), need_fleet))
 }
 
-async fn need_operator(State(app): State<Arc<App>>, Extension(mut caller): Extension<Caller>, mut request: Request, next: Next) -> Response {
+async fn need_operator(
+    State(app): State<Arc<App>>,
+    Extension(mut caller): Extension<Caller>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let found = match bearer(request.headers()) {
         Ok(token) => app.operator(&token).await,
         Err(problem) => Err(problem),
@@ -119,10 +124,13 @@ async fn need_fleet(State(app): State<Arc<App>>, mut request: Request, next: Nex
 }
 
 fn bearer(headers: &HeaderMap) -> Outcome<String> {
-    let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|text| text.strip_prefix("Bearer "));
-    sent.map(|token| token.trim().to_owned())
-        .filter(|token| !token.is_empty())
-        .ok_or_else(|| Problem::new(Code::Unauthorized, "a token is needed").hint("send `Authorization: Bearer <token>`"))
+    let sent = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.strip_prefix("Bearer "));
+    sent.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()).ok_or_else(|| {
+        Problem::new(Code::Unauthorized, "a token is needed").hint("send `Authorization: Bearer <token>`")
+    })
 }
 
 async fn healthz() -> Response {
@@ -138,7 +146,10 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
 
 async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Refused> {
     let token = bearer(&headers)?;
-    let is_scraper = app.metrics_token.as_ref().is_some_and(|own| bool::from(own.expose_secret().as_bytes().ct_eq(token.as_bytes())));
+    let is_scraper = app
+        .metrics_token
+        .as_ref()
+        .is_some_and(|own| bool::from(own.expose_secret().as_bytes().ct_eq(token.as_bytes())));
     if !is_scraper {
         app.operator(&token).await?;
     }

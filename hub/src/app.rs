@@ -177,7 +177,9 @@ async fn prepare(store: &Store, master_key: &SealKey, token: &SecretString) -> R
     } else {
         let key = SigningKey::generate()?;
         let public: VerifyingKey = key.verifying_key();
-        let sealed = master_key.seal(&format!("signing-key/{}", public.id()), &key.to_pkcs8()?).map_err(StartError::MasterKey)?;
+        let sealed = master_key
+            .seal(&format!("signing-key/{}", public.id()), &key.to_pkcs8()?)
+            .map_err(StartError::MasterKey)?;
         credentials::add_signing_key(&mut db, &(public.id(), public.to_string(), sealed, now())).await?;
         let deed = Deed { action: "signingkey.create", project: None, env: None, detail: json!({"id": public.id()}) };
         audit::append(&mut db, &hub_itself(), &deed).await?;

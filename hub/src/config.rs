@@ -104,7 +104,8 @@ settings! {
 impl HubConfig {
     /// Reads the environment alone.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Self::load(Settings::default(), variables, None)
     }
 
@@ -164,12 +165,15 @@ impl Settings {
         let config = HubConfig {
             listen: check.read("listen", self.listen, address).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7070))),
             data_dir: self.data_dir.map_or_else(|| PathBuf::from("santokit-hub-data"), |dir| PathBuf::from(dir.0)),
-            master_key: check
-                .read("masterKey", self.master_key, |text| SealKey::parse(text).map(Arc::new).map_err(|error| error.to_string())),
+            master_key: check.read("masterKey", self.master_key, |text| {
+                SealKey::parse(text).map(Arc::new).map_err(|error| error.to_string())
+            }),
             operator_token: check.read("operatorToken", self.operator_token, token),
             metrics_token: check.read("metricsToken", self.metrics_token, token),
             drain_timeout: check.read("drainTimeout", self.drain_timeout, duration).unwrap_or(Duration::from_secs(10)),
-            header_timeout: check.read("headerTimeout", self.header_timeout, duration).unwrap_or(Duration::from_secs(10)),
+            header_timeout: check
+                .read("headerTimeout", self.header_timeout, duration)
+                .unwrap_or(Duration::from_secs(10)),
             body_timeout: check.read("bodyTimeout", self.body_timeout, duration).unwrap_or(Duration::from_secs(30)),
             ignored: Vec::new(),
         };
@@ -204,8 +208,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn token(text: &str) -> Result<SecretString, String> {
     let ok = text.len() >= TOKEN_LENGTH_MIN && text.bytes().all(|byte| byte.is_ascii_graphic());
-    ok.then(|| SecretString::from(text))
-        .ok_or_else(|| format!("must be at least {TOKEN_LENGTH_MIN} printable ASCII characters; `openssl rand -hex 32` makes one"))
+    ok.then(|| SecretString::from(text)).ok_or_else(|| {
+        format!("must be at least {TOKEN_LENGTH_MIN} printable ASCII characters; `openssl rand -hex 32` makes one")
+    })
 }
 
 impl From<&str> for Text {

@@ -20,8 +20,10 @@ impl Metrics {
     /// New, all zero.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        let requests = IntCounterVec::new(Opts::new("stk_hub_requests_total", "Requests answered."), &["path", "status"])?;
-        let duration = HistogramOpts::new("stk_hub_request_duration_seconds", "Time to answer a request.").buckets(SECONDS.to_vec());
+        let requests =
+            IntCounterVec::new(Opts::new("stk_hub_requests_total", "Requests answered."), &["path", "status"])?;
+        let duration = HistogramOpts::new("stk_hub_request_duration_seconds", "Time to answer a request.")
+            .buckets(SECONDS.to_vec());
         let request_duration = HistogramVec::new(duration, &["path"])?;
         let releases_created = IntCounter::new("stk_hub_releases_created_total", "Releases made.")?;
         let applies = Opts::new("stk_hub_schema_applies_total", "Applications of a schema to a database.");

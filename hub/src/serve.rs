@@ -59,7 +59,8 @@ pub async fn serve(config: HubConfig) -> Result<RunningHub, HubError> {
     let (app, operator_token_path) = App::open(&config).await?;
     let app = Arc::new(app);
     let handle = Handle::new();
-    let mut server = axum_server::from_tcp(listener)?.handle(handle.clone()).first_request_timeout(config.header_timeout);
+    let mut server =
+        axum_server::from_tcp(listener)?.handle(handle.clone()).first_request_timeout(config.header_timeout);
     // A client that sends its head slowly must not hold a connection for ever.
     server.http_builder().http1().header_read_timeout(Some(config.header_timeout));
     let mut tasks = JoinSet::new();

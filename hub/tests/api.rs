@@ -36,18 +36,35 @@ struct Lab {
 impl Lab {
     async fn start(dir: &Path) -> Self {
         let config = HubConfig::local(dir.join("hub"), OPERATOR.into()).unwrap();
-        let lab = Self { hub: santokit_hub::serve(config).await.unwrap(), http: reqwest::Client::new(), seen: Arc::default() };
+        let lab = Self {
+            hub: santokit_hub::serve(config).await.unwrap(),
+            http: reqwest::Client::new(),
+            seen: Arc::default(),
+        };
         lab.ok(Method::POST, "/v1/projects", json!({"name": "shop"})).await;
         for env in ["dev", "prod"] {
             lab.ok(Method::POST, "/v1/projects/shop/envs", json!({"name": env})).await;
             let url = format!("sqlite:{}", dir.join(format!("{env}.db")).display());
-            lab.ok(Method::PUT, &format!("/v1/projects/shop/envs/{env}/connections/main"), json!({"engine": "sqlite", "url": url})).await;
+            lab.ok(
+                Method::PUT,
+                &format!("/v1/projects/shop/envs/{env}/connections/main"),
+                json!({"engine": "sqlite", "url": url}),
+            )
+            .await;
         }
         lab
     }
 
-    async fn ask(&self, token: &str, method: Method, path: &str, body: impl Into<reqwest::Body>, etag: Option<&str>) -> (StatusCode, Option<String>, Vec<u8>) {
-        let mut request = self.http.request(method, format!("http://{}{path}", self.hub.addr)).bearer_auth(token).body(body);
+    async fn ask(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: impl Into<reqwest::Body>,
+        etag: Option<&str>,
+    ) -> (StatusCode, Option<String>, Vec<u8>) {
+        let mut request =
+            self.http.request(method, format!("http://{}{path}", self.hub.addr)).bearer_auth(token).body(body);
         if let Some(etag) = etag {
             request = request.header("if-none-match", etag);
         }
@@ -75,7 +92,9 @@ impl Lab {
     }
 
     async fn service_token(&self, envs: &[&str]) -> String {
-        let (_, _, bytes) = self.ask(OPERATOR, Method::POST, "/v1/service-tokens", json!({"name": "fleet", "envs": envs}).to_string(), None).await;
+        let (_, _, bytes) = self
+            .ask(OPERATOR, Method::POST, "/v1/service-tokens", json!({"name": "fleet", "envs": envs}).to_string(), None)
+            .await;
         serde_json::from_slice::<Json>(&bytes).unwrap()["token"].as_str().unwrap().to_owned()
     }
 }
@@ -109,7 +128,9 @@ fn manifest(columns: Vec<Column>, secrets: Option<&[&str]>) -> Manifest {
             grants: Grants {
                 secrets: secrets.iter().map(|name| (*name).to_owned()).collect(),
                 config: BTreeSet::from(["feature".to_owned()]),
-                sql: vec![serde_json::from_value(json!({"connection": "main", "tables": {"items": ["select"]}})).unwrap()],
+                sql: vec![
+                    serde_json::from_value(json!({"connection": "main", "tables": {"items": ["select"]}})).unwrap(),
+                ],
             },
             limits: santokit_core::limit::InvocationLimits::default(),
             sbom: None,
@@ -150,12 +171,25 @@ async fn the_same_content_is_the_same_release_and_a_schema_only_grows() {
     assert_eq!((&one["sequence"], &one["created"], &one["moved"]), (&json!(1), &json!(true), &json!(true)), "{one}");
     assert_eq!(one["schemaSteps"], json!(["main: create table items"]));
     let (_, again) = lab.apply("dev", &first, json!({})).await;
-    assert_eq!((&again["releaseId"], &again["created"], &again["moved"]), (&one["releaseId"], &json!(false), &json!(false)));
+    assert_eq!(
+        (&again["releaseId"], &again["created"], &again["moved"]),
+        (&one["releaseId"], &json!(false), &json!(false))
+    );
     let (_, promoted) = lab.apply("prod", &first, json!({})).await;
     assert_eq!((&promoted["releaseId"], &promoted["moved"]), (&one["releaseId"], &json!(true)));
 
-    let (_, grown) = lab.apply("dev", &manifest(vec![column("name", Type::String, true), column("price", Type::Int, true)], None), json!({})).await;
-    assert_eq!((&grown["sequence"], &grown["schemaSteps"]), (&json!(2), &json!(["main: add column items.price"])), "{grown}");
+    let (_, grown) = lab
+        .apply(
+            "dev",
+            &manifest(vec![column("name", Type::String, true), column("price", Type::Int, true)], None),
+            json!({}),
+        )
+        .await;
+    assert_eq!(
+        (&grown["sequence"], &grown["schemaSteps"]),
+        (&json!(2), &json!(["main: add column items.price"])),
+        "{grown}"
+    );
     let (status, refused) = lab.apply("dev", &first, json!({"force": true})).await;
     assert_eq!((status, &refused["error"]["code"]), (StatusCode::CONFLICT, &json!("DESTRUCTIVE_CHANGE")));
     assert_eq!(refused["error"]["details"]["steps"][0]["connection"], "main");
@@ -247,7 +281,10 @@ async fn a_bridge_gets_what_its_token_is_for_and_waits_for_the_next() {
     assert_eq!(lab.ask(&token, Method::POST, &path, report("dev"), None).await.0, StatusCode::NO_CONTENT);
     assert_eq!(lab.ask(&token, Method::POST, &path, report("prod"), None).await.0, StatusCode::FORBIDDEN);
     let bridges = lab.ok(Method::GET, "/v1/projects/shop/envs/dev/bridges", json!({})).await;
-    assert_eq!((&bridges["bridges"][0]["id"], &bridges["bridges"][0]["releaseId"]), (&json!(bridge), &one["releaseId"]));
+    assert_eq!(
+        (&bridges["bridges"][0]["id"], &bridges["bridges"][0]["releaseId"]),
+        (&json!(bridge), &one["releaseId"])
+    );
 }
 
 #[tokio::test]
@@ -265,16 +302,26 @@ async fn secrets_reach_bridges_that_need_them_and_nothing_else() {
     lab.ok(Method::POST, &format!("{env}/apikeys"), key.clone()).await;
     assert_eq!(lab.json(Method::POST, &format!("{env}/apikeys"), key).await.0, StatusCode::CONFLICT);
     for wrong in [json!({"value": {"x": PLANTED}}), json!({"valu": PLANTED}), json!(PLANTED)] {
-        assert_eq!(lab.json(Method::PUT, &format!("{env}/secrets/PAYMENT_KEY"), wrong).await.0, StatusCode::BAD_REQUEST);
+        assert_eq!(
+            lab.json(Method::PUT, &format!("{env}/secrets/PAYMENT_KEY"), wrong).await.0,
+            StatusCode::BAD_REQUEST
+        );
     }
-    for wrong in [format!("postgres://u:{PLANTED}@h/d"), format!("sqlite:{PLANTED}?{PLANTED}={PLANTED}"), "sqlite::memory:".to_owned()] {
-        let (status, _) = lab.json(Method::PUT, &format!("{env}/connections/main"), json!({"engine": "sqlite", "url": wrong})).await;
+    for wrong in [
+        format!("postgres://u:{PLANTED}@h/d"),
+        format!("sqlite:{PLANTED}?{PLANTED}={PLANTED}"),
+        "sqlite::memory:".to_owned(),
+    ] {
+        let (status, _) =
+            lab.json(Method::PUT, &format!("{env}/connections/main"), json!({"engine": "sqlite", "url": wrong})).await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
     }
     let own = format!("sqlite:{}", dir.path().join("hub/hub.db").display());
-    let (status, _) = lab.json(Method::PUT, &format!("{env}/connections/main"), json!({"engine": "sqlite", "url": own})).await;
+    let (status, _) =
+        lab.json(Method::PUT, &format!("{env}/connections/main"), json!({"engine": "sqlite", "url": own})).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
-    lab.ask(OPERATOR, Method::PUT, &format!("/v1/projects/shop/blobs/{}", Digest::of(COMPONENT)), COMPONENT, None).await;
+    lab.ask(OPERATOR, Method::PUT, &format!("/v1/projects/shop/blobs/{}", Digest::of(COMPONENT)), COMPONENT, None)
+        .await;
     let (_, applied) = lab.apply("dev", &manifest(vec![], Some(&["PAYMENT_KEY"])), json!({"acceptGrants": true})).await;
     assert_eq!(applied["moved"], true, "{applied}");
 
@@ -319,7 +366,8 @@ async fn a_restart_keeps_everything_and_refuses_another_master_key() {
         ..Settings::default()
     };
     let ask = async |hub: &RunningHub, token: &str, path: &str| {
-        let response = reqwest::Client::new().get(format!("http://{}{path}", hub.addr)).bearer_auth(token).send().await.unwrap();
+        let response =
+            reqwest::Client::new().get(format!("http://{}{path}", hub.addr)).bearer_auth(token).send().await.unwrap();
         (response.status(), response.text().await.unwrap())
     };
     let hub = santokit_hub::serve(settings().check().unwrap()).await.unwrap();

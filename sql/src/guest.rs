@@ -45,7 +45,11 @@ enum Token<'a> {
 }
 
 /// Looks at a statement. `granted` gives the verbs of tables; names are compared without case, as SQLite does.
-pub fn check<'a>(sql: &str, granted: impl Fn(&str, Verb) -> bool, tables: impl Iterator<Item = &'a str>) -> Result<GuestStatement, Refused> {
+pub fn check<'a>(
+    sql: &str,
+    granted: impl Fn(&str, Verb) -> bool,
+    tables: impl Iterator<Item = &'a str>,
+) -> Result<GuestStatement, Refused> {
     if sql.len() > STATEMENT_BYTES_MAX {
         return Err(Refused::Invalid(format!("the statement is longer than {STATEMENT_BYTES_MAX} bytes")));
     }
@@ -55,7 +59,9 @@ pub fn check<'a>(sql: &str, granted: impl Fn(&str, Verb) -> bool, tables: impl I
     let demand = |table: Option<String>, verb: Verb, why: &str| match table {
         None => Err(Refused::Invalid(format!("a table is missing after {}", verb.as_str().to_uppercase()))),
         Some(table) if granted(&table, verb) => Ok(()),
-        Some(table) => Err(Refused::Denied(format!("grants.sql does not list {} on table {table:?}{why}", verb.as_str()))),
+        Some(table) => {
+            Err(Refused::Denied(format!("grants.sql does not list {} on table {table:?}{why}", verb.as_str())))
+        }
     };
     for (index, token) in tokens.iter().enumerate() {
         match token {
@@ -63,14 +69,19 @@ pub fn check<'a>(sql: &str, granted: impl Fn(&str, Verb) -> bool, tables: impl I
                 demand(table_at(tokens, index + 1), Verb::Delete, ", and REPLACE deletes the row that is in the way")?;
             }
             Token::Word(word) if is(word, "rollback") => {
-                return Err(Refused::Invalid("ROLLBACK is not a guest's: end the transaction through its handle".to_owned()));
+                return Err(Refused::Invalid(
+                    "ROLLBACK is not a guest's: end the transaction through its handle".to_owned(),
+                ));
             }
             _ => {}
         }
     }
     if verb != Verb::Select {
         let table = table_at(tokens, at + 1);
-        let near = table.as_deref().and_then(|table| name::nearest(table, tables)).filter(|near| !table.as_deref().is_some_and(|table| is(table, near)));
+        let near = table
+            .as_deref()
+            .and_then(|table| name::nearest(table, tables))
+            .filter(|near| !table.as_deref().is_some_and(|table| is(table, near)));
         let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
         demand(table, verb, &hint)?;
     }
@@ -160,7 +171,10 @@ fn tokens(sql: &str) -> Result<Vec<Token<'_>>, Refused> {
             b' ' | b'\t' | b'\n' | b'\r' | 0x0c => (1, None),
             b'-' if rest.starts_with(b"--") => (rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len()), None),
             b'/' if rest.starts_with(b"/*") => {
-                let end = rest[2..].windows(2).position(|pair| pair == b"*/").ok_or_else(|| invalid("a comment has no end"))?;
+                let end = rest[2..]
+                    .windows(2)
+                    .position(|pair| pair == b"*/")
+                    .ok_or_else(|| invalid("a comment has no end"))?;
                 (end + 4, None)
             }
             b'\'' | b'"' | b'`' => {
@@ -180,8 +194,12 @@ fn tokens(sql: &str) -> Result<Vec<Token<'_>>, Refused> {
             b')' => (1, Some(Token::Close)),
             b'.' => (1, Some(Token::Dot)),
             b';' => (1, Some(Token::End)),
-            b'$' | b'@' | b':' | b'#' => return Err(invalid("values are bound to ?, other placeholders are not known")),
-            0..=0x1f | 0x7f.. => return Err(invalid("a name that is not ASCII needs quotes; control characters have no meaning")),
+            b'$' | b'@' | b':' | b'#' => {
+                return Err(invalid("values are bound to ?, other placeholders are not known"));
+            }
+            0..=0x1f | 0x7f.. => {
+                return Err(invalid("a name that is not ASCII needs quotes; control characters have no meaning"));
+            }
             _ => (1, Some(Token::Other)),
         };
         tokens.extend(token);
@@ -293,8 +311,14 @@ mod tests {
 
     #[test]
     fn the_nearest_table_is_named() {
-        assert_eq!(look("DELETE FROM ful"), Err(Refused::Denied("grants.sql does not list delete on table \"ful\"; did you mean \"full\"?".into())));
-        assert_eq!(look("DELETE FROM open"), Err(Refused::Denied("grants.sql does not list delete on table \"open\"".into())));
+        assert_eq!(
+            look("DELETE FROM ful"),
+            Err(Refused::Denied("grants.sql does not list delete on table \"ful\"; did you mean \"full\"?".into()))
+        );
+        assert_eq!(
+            look("DELETE FROM open"),
+            Err(Refused::Denied("grants.sql does not list delete on table \"open\"".into()))
+        );
     }
 
     #[test]

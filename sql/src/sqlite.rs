@@ -15,7 +15,8 @@ pub const CATALOG_COLUMNS_SQL: &str = "SELECT m.name, p.name, p.type, p.\"notnul
     ORDER BY m.name, p.cid";
 
 /// Rows of (table, index).
-pub const CATALOG_INDEXES_SQL: &str = "SELECT tbl_name, name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL";
+pub const CATALOG_INDEXES_SQL: &str =
+    "SELECT tbl_name, name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL";
 
 /// Rows of (table, column, target table, target column, on update, on delete).
 pub const CATALOG_REFERENCES_SQL: &str = "SELECT m.name, f.\"from\", f.\"table\", f.\"to\", f.on_update, f.on_delete \
@@ -81,7 +82,8 @@ pub fn plan(current: &CurrentSchema, desired: &Schema) -> Result<Vec<Step>, Vec<
     let (mut tables, mut columns, mut indexes, mut refusals) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (name, table) in &desired.tables {
         match current.tables.get(name) {
-            None => tables.push(Step { description: format!("create table {name}"), sql: create_table(name, table, desired) }),
+            None => tables
+                .push(Step { description: format!("create table {name}"), sql: create_table(name, table, desired) }),
             Some(existing) => alter(name, table, existing, current, &mut columns, &mut refusals),
         }
         for (index, sql) in create_indexes(name, table) {
@@ -101,7 +103,8 @@ fn alter(
     steps: &mut Vec<Step>,
     refusals: &mut Vec<Refusal>,
 ) {
-    let mut refuse = |description: String, reason: &str| refusals.push(Refusal { description, reason: reason.to_owned() });
+    let mut refuse =
+        |description: String, reason: &str| refusals.push(Refusal { description, reason: reason.to_owned() });
     if !existing.get(&table.id.name).is_some_and(|column| column.is_key && column.declared == key_type(table)) {
         refuse(format!("{name}.{}: another primary key", table.id.name), "a primary key cannot be changed in place");
     }
@@ -114,23 +117,40 @@ fn alter(
             },
             Some(found) => {
                 if found.declared != declared_type(column.kind) {
-                    refuse(format!("{place}: {} becomes {}", found.declared, declared_type(column.kind)), "a type is not changed in place; add a column and copy");
+                    refuse(
+                        format!("{place}: {} becomes {}", found.declared, declared_type(column.kind)),
+                        "a type is not changed in place; add a column and copy",
+                    );
                 }
                 if found.not_null == column.nullable {
-                    refuse(format!("{place}: nullable becomes {}", column.nullable), "SQLite cannot change it in place; add a column and copy");
+                    refuse(
+                        format!("{place}: nullable becomes {}", column.nullable),
+                        "SQLite cannot change it in place; add a column and copy",
+                    );
                 }
                 if found.default.as_deref().map(bare) != default_expression(column).as_deref().map(bare) {
-                    refuse(format!("{place}: the default changes"), "SQLite cannot change it in place; add a column and copy");
+                    refuse(
+                        format!("{place}: the default changes"),
+                        "SQLite cannot change it in place; add a column and copy",
+                    );
                 }
-                if current.references.get(&(name.to_owned(), column.name.clone())) != column.references.as_ref().map(current_reference).as_ref() {
-                    refuse(format!("{place}: the reference changes"), "SQLite cannot change it in place; add a column and copy");
+                if current.references.get(&(name.to_owned(), column.name.clone()))
+                    != column.references.as_ref().map(current_reference).as_ref()
+                {
+                    refuse(
+                        format!("{place}: the reference changes"),
+                        "SQLite cannot change it in place; add a column and copy",
+                    );
                 }
             }
         }
     }
     for column in existing.keys() {
         if *column != table.id.name && !table.columns.iter().any(|declared| declared.name == *column) {
-            refuse(format!("{name}.{column}: drop the column"), "its data would be lost; keep it declared, as deprecated");
+            refuse(
+                format!("{name}.{column}: drop the column"),
+                "its data would be lost; keep it declared, as deprecated",
+            );
         }
     }
 }
@@ -253,8 +273,14 @@ fn default_expression(column: &Column) -> Option<String> {
     Some(match column.default.as_ref()? {
         ColumnDefault::Now => "(strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z')".to_owned(),
         ColumnDefault::Literal(serde_json::Value::Null) => "NULL".to_owned(),
-        ColumnDefault::Literal(serde_json::Value::Bool(truth)) if column.kind == Type::Boolean => u8::from(*truth).to_string(),
-        ColumnDefault::Literal(serde_json::Value::Number(number)) if matches!(column.kind, Type::Int | Type::Bigint | Type::Float) => number.to_string(),
+        ColumnDefault::Literal(serde_json::Value::Bool(truth)) if column.kind == Type::Boolean => {
+            u8::from(*truth).to_string()
+        }
+        ColumnDefault::Literal(serde_json::Value::Number(number))
+            if matches!(column.kind, Type::Int | Type::Bigint | Type::Float) =>
+        {
+            number.to_string()
+        }
         ColumnDefault::Literal(serde_json::Value::String(text)) if column.kind == Type::Bigint => text.clone(),
         ColumnDefault::Literal(serde_json::Value::String(text)) if column.kind != Type::Json => literal(text),
         ColumnDefault::Literal(json) => literal(&json.to_string()),

@@ -20,7 +20,10 @@ fn project() -> Vec<(&'static str, &'static str)> {
             "version: 1\ntables:\n  open:\n    id: {name: id, generate: client}\n    columns:\n      text: {type: string}\n  \
              vault:\n    id: {name: id, generate: client}\n    columns:\n      text: {type: string}\n",
         ),
-        ("seed/vault.sql", "INSERT INTO vault (id, text) VALUES ('1', 'planted-row-c4f7');\nINSERT INTO open (id, text) VALUES ('1', 'x');\n"),
+        (
+            "seed/vault.sql",
+            "INSERT INTO vault (id, text) VALUES ('1', 'planted-row-c4f7');\nINSERT INTO open (id, text) VALUES ('1', 'x');\n",
+        ),
         (
             "logics/raw/logic.yaml",
             "component: {build: ts}\nauth: public\nparams: {sql: {type: string, required: true}, write: {type: boolean, default: false}}\n\
@@ -166,7 +169,15 @@ async fn clients(dev: &StkDev) -> Vec<Answer> {
     }
     // An anonymous caller cannot tell a logic that it may not call from one that is not there.
     assert_eq!(answers[0].body["error"]["message"], answers[1].body["error"]["message"]);
-    for body in ["", "{", "[]", "null", "\"x\"", "{\"sql\": 1e999}", &format!("{{\"sql\": {}1{}}}", "[".repeat(500), "]".repeat(500))] {
+    for body in [
+        "",
+        "{",
+        "[]",
+        "null",
+        "\"x\"",
+        "{\"sql\": 1e999}",
+        &format!("{{\"sql\": {}1{}}}", "[".repeat(500), "]".repeat(500)),
+    ] {
         let answer = dev.client.post("/logics/raw", body.to_owned()).await.unwrap();
         assert_eq!(answer.status, 400, "{body:.40}: {answer:?}");
         assert_eq!(answer.body["error"]["requestId"].as_str().map(str::is_empty), Some(false));
@@ -174,7 +185,8 @@ async fn clients(dev: &StkDev) -> Vec<Answer> {
     }
     let huge = dev.client.post("/logics/raw", format!("{{\"sql\": \"{}\"}}", "x".repeat(11_000_000))).await.unwrap();
     assert_eq!((huge.status, huge.code()), (400, "BAD_REQUEST"));
-    let request = dev.client.http().post(format!("{}/logics/raw", dev.client.url())).header("x-request-id", "mine-1").body("{");
+    let request =
+        dev.client.http().post(format!("{}/logics/raw", dev.client.url())).header("x-request-id", "mine-1").body("{");
     let kept = dev.client.send(request).await.unwrap();
     assert_eq!(kept.body["error"]["requestId"], Value::from("mine-1"));
     answers.push(kept);

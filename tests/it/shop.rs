@@ -39,10 +39,8 @@ async fn the_shop_sells_refuses_and_survives() {
     assert_eq!((invalid.status, invalid.code()), (400, "SCHEMA_VALIDATION_FAILED"));
     assert_eq!(invalid.body["error"]["details"]["errors"].as_array().map(Vec::len), Some(4), "{invalid:?}");
 
-    let (hostile, neighbour) = tokio::join!(
-        app.logic("hostile", json!({})),
-        anyone.logic("quote", json!({"productId": "p-0003"}))
-    );
+    let (hostile, neighbour) =
+        tokio::join!(app.logic("hostile", json!({})), anyone.logic("quote", json!({"productId": "p-0003"})));
     let hostile = hostile.unwrap();
     assert_eq!((hostile.status, hostile.code(), hostile.limit()), (500, "LOGIC_FAILED", "cpu"), "{hostile:?}");
     assert_eq!(neighbour.unwrap().status, 200);

@@ -24,7 +24,9 @@ fn project(number: usize) -> Vec<(&'static str, String)> {
         ("logics/answer/logic.yaml", "component: {build: ts}\nauth: public\n".to_owned()),
         (
             "logics/answer/index.ts",
-            format!("import {{ logic }} from \"@santokit/guest\";\nexport default logic<object, number>(() => {number});\n"),
+            format!(
+                "import {{ logic }} from \"@santokit/guest\";\nexport default logic<object, number>(() => {number});\n"
+            ),
         ),
     ]
 }
@@ -37,9 +39,7 @@ async fn no_request_fails_through_fifty_swaps_and_two_broken_releases() {
 
     let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let load: Vec<_> = (0..CALLERS)
-        .map(|caller| {
-            tokio::spawn(call_until(dev.client.clone(), caller, Arc::clone(&stop), Arc::clone(&answered)))
-        })
+        .map(|caller| tokio::spawn(call_until(dev.client.clone(), caller, Arc::clone(&stop), Arc::clone(&answered))))
         .collect();
 
     for number in 1..=SWAPS {
@@ -48,7 +48,8 @@ async fn no_request_fails_through_fifty_swaps_and_two_broken_releases() {
             break_and_mend(&folder, &mut dev, "logics/answer/index.ts", "export default (((").await;
         }
         if number == 30 {
-            break_and_mend(&folder, &mut dev, "logics/answer/logic.yaml", "component: {biuld: ts}\nauth: public\n").await;
+            break_and_mend(&folder, &mut dev, "logics/answer/logic.yaml", "component: {biuld: ts}\nauth: public\n")
+                .await;
         }
         let before = answered.load(Ordering::Relaxed);
         folder.write("logics/one.sql", &format!("---\nauth: public\n---\nSELECT {number} AS number\n")).unwrap();

@@ -42,7 +42,8 @@ impl BridgeClient {
 
     /// Any POST with a JSON text.
     pub async fn post(&self, path: &str, body: String) -> Result<Answer> {
-        let request = self.http.post(format!("{}{path}", self.url)).header("content-type", "application/json").body(body);
+        let request =
+            self.http.post(format!("{}{path}", self.url)).header("content-type", "application/json").body(body);
         self.send(request).await
     }
 

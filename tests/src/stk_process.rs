@@ -35,7 +35,7 @@ pub struct Finished {
 /// `stk dev --json` in a folder. Killed when dropped.
 pub struct StkDev {
     child: Child,
-    events: mpsc::UnboundedReceiver<Value>,
+    events: mpsc::Receiver<Value>,
     log: Arc<Mutex<String>>,
     /// Of its Bridge.
     pub client: BridgeClient,
@@ -131,11 +131,8 @@ impl StkDev {
 impl StkServer {
     /// Starts a server; `ready` is a part of the line that says so.
     pub async fn start(dir: &Path, args: &[&str], env: &[(&str, &str)], ready: &str) -> Result<Self> {
-        let mut child = command(dir, args, env)?
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
+        let mut child =
+            command(dir, args, env)?.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let log = Arc::new(Mutex::new(String::new()));
         let mut lines = read_lines(&mut child, &log)?;
         let waiting = async {
@@ -164,21 +161,21 @@ impl StkServer {
     }
 }
 
-fn read_events(child: &mut Child, log: &Arc<Mutex<String>>) -> Result<mpsc::UnboundedReceiver<Value>> {
+fn read_events(child: &mut Child, log: &Arc<Mutex<String>>) -> Result<mpsc::Receiver<Value>> {
     let mut lines = read_lines(child, log)?;
-    let (sender, events) = mpsc::unbounded_channel();
+    let (sender, events) = mpsc::channel(10_000);
     tokio::spawn(async move {
         while let Some(line) = lines.recv().await {
             if let Ok(event) = serde_json::from_str(&line) {
-                let _ = sender.send(event);
+                let _ = sender.send(event).await;
             }
         }
     });
     Ok(events)
 }
 
-fn read_lines(child: &mut Child, log: &Arc<Mutex<String>>) -> Result<mpsc::UnboundedReceiver<String>> {
-    let (sender, lines) = mpsc::unbounded_channel();
+fn read_lines(child: &mut Child, log: &Arc<Mutex<String>>) -> Result<mpsc::Receiver<String>> {
+    let (sender, lines) = mpsc::channel(10_000);
     let stdout = BufReader::new(child.stdout.take().context("stdout")?);
     let stderr = BufReader::new(child.stderr.take().context("stderr")?);
     let (log_out, log_err, sender_err) = (Arc::clone(log), Arc::clone(log), sender.clone());
@@ -186,14 +183,14 @@ fn read_lines(child: &mut Child, log: &Arc<Mutex<String>>) -> Result<mpsc::Unbou
         let mut reader = stdout.lines();
         while let Ok(Some(line)) = reader.next_line().await {
             keep(&log_out, &line);
-            let _ = sender.send(line);
+            let _ = sender.send(line).await;
         }
     });
     tokio::spawn(async move {
         let mut reader = stderr.lines();
         while let Ok(Some(line)) = reader.next_line().await {
             keep(&log_err, &line);
-            let _ = sender_err.send(line);
+            let _ = sender_err.send(line).await;
         }
     });
     Ok(lines)

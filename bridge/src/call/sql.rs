@@ -41,7 +41,12 @@ impl SqlCode {
         Self { statements: body.statements.iter().map(prepare).collect() }
     }
 
-    pub(super) async fn run(&self, entry: &LoadedLogicEntry, context: &CallContext, params: &Map<String, Json>) -> Outcome<Box<RawValue>> {
+    pub(super) async fn run(
+        &self,
+        entry: &LoadedLogicEntry,
+        context: &CallContext,
+        params: &Map<String, Json>,
+    ) -> Outcome<Box<RawValue>> {
         let logic = &entry.logic;
         let away = || Problem::new(Code::ServiceUnavailable, "the database of this logic is not available");
         let database = context.databases.get(&logic.connection).ok_or_else(away)?;
@@ -77,7 +82,8 @@ impl Prepared {
         }
         let reading = statement.read(connection, schema, ANSWER_MAX).await.map_err(caller_problem)?;
         match reading.limit {
-            Some(limit) => Err(Problem::limit(Code::BadRequest, limit.as_str(), "the answer is too large").hint("ask for less, for example with a limit")),
+            Some(limit) => Err(Problem::limit(Code::BadRequest, limit.as_str(), "the answer is too large")
+                .hint("ask for less, for example with a limit")),
             None => Ok(db::json_rows(reading.rows)),
         }
     }
@@ -95,7 +101,12 @@ async fn command(connection: &mut Connection, sql: &str, deadline: Instant) -> O
     Statement { sql, values: &[], access: None, deadline }.run(connection).await.map(drop).map_err(caller_problem)
 }
 
-fn bind(statement: &BoundStatement, entry: &LoadedLogicEntry, context: &CallContext, params: &Map<String, Json>) -> Outcome<Vec<Value>> {
+fn bind(
+    statement: &BoundStatement,
+    entry: &LoadedLogicEntry,
+    context: &CallContext,
+    params: &Map<String, Json>,
+) -> Outcome<Vec<Value>> {
     statement.names.iter().map(|name| value(name, entry, context, params)).collect()
 }
 
@@ -113,7 +124,8 @@ fn value(name: &str, entry: &LoadedLogicEntry, context: &CallContext, params: &M
 }
 
 fn has_rows(text: &str) -> bool {
-    let returns = |piece: &Piece<'_>| matches!(piece, Piece::Word { text, .. } if text.eq_ignore_ascii_case("returning"));
+    let returns =
+        |piece: &Piece<'_>| matches!(piece, Piece::Word { text, .. } if text.eq_ignore_ascii_case("returning"));
     sql_text::is_read_only(text) || sql_text::pieces(text).iter().any(returns)
 }
 

@@ -28,7 +28,12 @@ impl WasmCode {
         Self { loaded, grants: Arc::new(body.grants.clone()), limits }
     }
 
-    pub(super) async fn run(&self, entry: &LoadedLogicEntry, context: CallContext, params: &Map<String, Json>) -> Outcome<Box<RawValue>> {
+    pub(super) async fn run(
+        &self,
+        entry: &LoadedLogicEntry,
+        context: CallContext,
+        params: &Map<String, Json>,
+    ) -> Outcome<Box<RawValue>> {
         let (request_id, metrics) = (Arc::clone(&context.request_id), Arc::clone(&context.metrics));
         let input = serde_json::to_vec(params).map_err(Problem::internal)?;
         let session = self.session(entry, context);
@@ -89,7 +94,9 @@ fn commit_problem(error: SqlError) -> Box<Problem> {
         SqlError::Database(database) if database.constraint_kind.is_some() => {
             Problem::new(Code::Conflict, "the change contradicts what is stored").because(database.message)
         }
-        other => Problem::new(Code::ServiceUnavailable, "the change could not be stored").hint("try again").because(format!("{other:?}")),
+        other => Problem::new(Code::ServiceUnavailable, "the change could not be stored")
+            .hint("try again")
+            .because(format!("{other:?}")),
     }
 }
 
@@ -97,7 +104,8 @@ fn commit_problem(error: SqlError) -> Box<Problem> {
 fn caller_problem(error: CallError, logic: &str, request_id: &str) -> Box<Problem> {
     match error {
         CallError::Logic(LogicError { code, message, details }) => {
-            let problem = Problem::new(Code::LogicError, message.clone()).detail("code", code).detail("message", message);
+            let problem =
+                Problem::new(Code::LogicError, message.clone()).detail("code", code).detail("message", message);
             match details {
                 Some(details) => problem.detail("details", details),
                 None => problem,
@@ -116,7 +124,9 @@ fn caller_problem(error: CallError, logic: &str, request_id: &str) -> Box<Proble
             tracing::error!(target: "guest", %logic, requestId = %request_id, "answered what is no JSON: {reason}");
             Problem::new(Code::LogicFailed, "the logic failed")
         }
-        CallError::Host(reason) => Problem::new(Code::ServiceUnavailable, "the logic could not be run now").hint("try again").because(reason),
+        CallError::Host(reason) => {
+            Problem::new(Code::ServiceUnavailable, "the logic could not be run now").hint("try again").because(reason)
+        }
     }
 }
 

@@ -12,12 +12,15 @@ use std::{
 
 use libsqlite3_sys as ffi;
 use santokit_core::logic::{Grants, Verb};
+use santokit_sql::guest::SEARCHES;
 use sqlx::SqliteConnection;
 
 /// What a statement may touch: verbs by table (lower case).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Access {
     tables: BTreeMap<String, BTreeSet<Verb>>,
+    /// Whether it may search in texts, for which values are kept short.
+    searches: bool,
 }
 
 /// An [`Access`] that lives as long as the process.
@@ -29,12 +32,20 @@ static KNOWN: Mutex<Option<HashSet<&'static Access>>> = Mutex::new(None);
 
 /// Functions that reach outside of the database. The others only compute.
 const FUNCTIONS_DENIED: &[&str] =
-    &["load_extension", "readfile", "writefile", "edit", "fts3_tokenizer", "sqlite_compileoption_get"];
+    &["load_extension", "readfile", "writefile", "edit", "fts3_tokenizer", "sqlite_compileoption_get", "sqlite_log"];
 
-/// Largest text or blob of a guest's statement, in bytes.
-const GUEST_LENGTH_MAX: c_int = 16 << 20;
-/// SQLite's own default.
-const HOST_LENGTH_MAX: c_int = 1_000_000_000;
+/// Largest text or blob, and longest pattern of LIKE and GLOB, in bytes.
+struct Lengths {
+    value: c_int,
+    pattern: c_int,
+}
+
+/// SQLite's own.
+const HOST_LENGTHS: Lengths = Lengths { value: 1_000_000_000, pattern: 50_000 };
+/// What a guest's statement makes is held by the host.
+const GUEST_LENGTHS: Lengths = Lengths { value: 16 << 20, pattern: 1_000 };
+/// A search is one step of SQLite's machine and costs the product of two lengths: its deadline cannot stop it midway.
+const SEARCH_LENGTHS: Lengths = Lengths { value: 512 << 10, pattern: 1_000 };
 
 impl Access {
     /// What grants give on a connection.
@@ -45,7 +56,14 @@ impl Access {
                 tables.entry(table.to_lowercase()).or_default().extend(verbs);
             }
         }
-        Self { tables }
+        Self { tables, searches: false }
+    }
+
+    /// The same, for a statement that searches in texts.
+    #[must_use]
+    pub fn searching(mut self) -> Self {
+        self.searches = true;
+        self
     }
 
     /// Makes it live for ever. Bounded by the number of different grants, not of calls or releases.
@@ -60,8 +78,18 @@ impl Access {
         Authorized(access)
     }
 
-    fn has(&self, table: &str, verb: Verb) -> bool {
+    /// Whether the verb is granted on the table.
+    pub fn has(&self, table: &str, verb: Verb) -> bool {
         self.tables.get(&table.to_lowercase()).is_some_and(|verbs| verbs.contains(&verb))
+    }
+
+    /// The granted tables, in lower case.
+    pub fn tables(&self) -> impl Iterator<Item = &str> {
+        self.tables.keys().map(String::as_str)
+    }
+
+    fn may_call(&self, function: &str) -> bool {
+        !FUNCTIONS_DENIED.contains(&function) && (self.searches || !SEARCHES.contains(&function))
     }
 
     fn decide(&self, action: c_int, first: Option<&str>, second: Option<&str>, database: Option<&str>) -> bool {
@@ -72,7 +100,7 @@ impl Access {
             ffi::SQLITE_INSERT => on_table(Verb::Insert),
             ffi::SQLITE_UPDATE => on_table(Verb::Update),
             ffi::SQLITE_DELETE => on_table(Verb::Delete),
-            ffi::SQLITE_FUNCTION => second.is_some_and(|name| !FUNCTIONS_DENIED.contains(&name.to_lowercase().as_str())),
+            ffi::SQLITE_FUNCTION => second.is_some_and(|name| self.may_call(&name.to_lowercase())),
             // Schema, pragmas, attached files, transactions, savepoints: never a guest's.
             _ => false,
         }
@@ -82,6 +110,13 @@ impl Access {
 /// `json_each` and `json_tree` look like tables but only compute.
 fn is_json_function(table: Option<&str>) -> bool {
     matches!(table, Some("json_each" | "json_tree"))
+}
+
+impl Authorized {
+    /// What it lets a statement touch.
+    pub fn access(self) -> &'static Access {
+        self.0
+    }
 }
 
 /// Lets the following statements of the connection touch only what the access has.
@@ -98,13 +133,17 @@ pub(super) async fn clear(connection: &mut SqliteConnection) -> Result<(), sqlx:
 async fn set(connection: &mut SqliteConnection, authorized: Option<Authorized>) -> Result<(), sqlx::Error> {
     let mut handle = connection.lock_handle().await?;
     let raw = handle.as_raw_handle().as_ptr();
-    // A text or blob that a statement makes is held by the host: a guest may not make a large one.
-    let length_max = if authorized.is_some() { GUEST_LENGTH_MAX } else { HOST_LENGTH_MAX };
+    let lengths = match authorized {
+        None => HOST_LENGTHS,
+        Some(Authorized(access)) if access.searches => SEARCH_LENGTHS,
+        Some(_) => GUEST_LENGTHS,
+    };
     // SAFETY: `raw` is a live connection, and the lock keeps sqlx's worker from using it now. The user pointer is null with
     // no callback, else it comes from a `&'static Access` that is never freed nor changed, so it is valid whenever the
     // callback runs, on whatever thread and however the future that set it ended. The callback has the type that SQLite asks for.
     let result = unsafe {
-        ffi::sqlite3_limit(raw, ffi::SQLITE_LIMIT_LENGTH, length_max);
+        ffi::sqlite3_limit(raw, ffi::SQLITE_LIMIT_LENGTH, lengths.value);
+        ffi::sqlite3_limit(raw, ffi::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, lengths.pattern);
         match authorized {
             Some(Authorized(access)) => {
                 ffi::sqlite3_set_authorizer(raw, Some(callback), ptr::from_ref(access).cast_mut().cast::<c_void>())

@@ -46,7 +46,12 @@ pub struct Reading {
 impl Statement<'_> {
     /// Runs it and reads rows within the budget.
     #[tracing::instrument(name = "db.execute", level = "debug", skip_all)]
-    pub async fn read(&self, connection: &mut SqliteConnection, schema: &Schema, budget: RowBudget) -> Result<Reading, DbError> {
+    pub async fn read(
+        &self,
+        connection: &mut SqliteConnection,
+        schema: &Schema,
+        budget: RowBudget,
+    ) -> Result<Reading, DbError> {
         self.prepare(connection).await?;
         let read = self.read_rows(connection, schema, budget).await;
         self.finish(connection).await?;
@@ -65,7 +70,12 @@ impl Statement<'_> {
         ran.map(|done| done.rows_affected()).map_err(|error| self.explain(&error))
     }
 
-    async fn read_rows(&self, connection: &mut SqliteConnection, schema: &Schema, budget: RowBudget) -> Result<Reading, sqlx::Error> {
+    async fn read_rows(
+        &self,
+        connection: &mut SqliteConnection,
+        schema: &Schema,
+        budget: RowBudget,
+    ) -> Result<Reading, sqlx::Error> {
         let mut reading = Reading::default();
         let mut bytes = 0_u64;
         let mut columns = None;
@@ -108,11 +118,19 @@ impl Statement<'_> {
 
     async fn prepare(&self, connection: &mut SqliteConnection) -> Result<(), DbError> {
         let failed = |error: sqlx::Error| DbError::from_sqlx(&error);
+        // A short statement ends before SQLite looks at the clock.
+        if Instant::now() >= self.deadline {
+            return Err(DbError::interrupted());
+        }
         if let Some(access) = self.access {
             authorizer::restrict(connection, access).await.map_err(failed)?;
         }
         let deadline = self.deadline;
-        connection.lock_handle().await.map_err(failed)?.set_progress_handler(STEPS_BETWEEN_CHECKS, move || Instant::now() < deadline);
+        connection
+            .lock_handle()
+            .await
+            .map_err(failed)?
+            .set_progress_handler(STEPS_BETWEEN_CHECKS, move || Instant::now() < deadline);
         Ok(())
     }
 

@@ -91,7 +91,8 @@ pub(super) fn arguments(values: &[Value]) -> Result<SqliteArguments, sqlx::Error
             Value::Text(text) => arguments.add(text.clone()),
             Value::Bytes(bytes) => arguments.add(bytes.clone()),
             Value::Typed(name, text) if name == Type::Bigint.as_str() || name == Type::Int.as_str() => {
-                let number: i64 = text.parse().map_err(|_| sqlx::Error::Encode(format!("{text:?} is no {name}").into()))?;
+                let number: i64 =
+                    text.parse().map_err(|_| sqlx::Error::Encode(format!("{text:?} is no {name}").into()))?;
                 arguments.add(number)
             }
             Value::Typed(_, text) => arguments.add(text.clone()),
@@ -105,7 +106,8 @@ pub(super) fn arguments(values: &[Value]) -> Result<SqliteArguments, sqlx::Error
 pub fn json_rows(set: RowSet) -> Json {
     let columns = set.columns;
     let rows = set.rows.into_iter().map(|row| {
-        let fields = columns.iter().zip(row).map(|(column, cell)| (column.name.clone(), json_value(&column.type_name, cell)));
+        let fields =
+            columns.iter().zip(row).map(|(column, cell)| (column.name.clone(), json_value(&column.type_name, cell)));
         Json::Object(fields.collect::<Map<_, _>>())
     });
     Json::Array(rows.collect())
@@ -116,7 +118,9 @@ pub fn json_value(type_name: &str, value: Value) -> Json {
     match value {
         Value::Null => Json::Null,
         Value::Boolean(truth) => truth.into(),
-        Value::Int64(number) if type_name == "bigint" || number.unsigned_abs() > SAFE_INTEGER_MAX => number.to_string().into(),
+        Value::Int64(number) if type_name == "bigint" || number.unsigned_abs() > SAFE_INTEGER_MAX => {
+            number.to_string().into()
+        }
         Value::Int64(number) => number.into(),
         Value::Float64(number) => number.into(),
         Value::Text(text) => text.into(),

@@ -58,7 +58,8 @@ impl Credential {
     pub fn read(headers: &HeaderMap) -> Outcome<Self> {
         if let Some(value) = headers.get("x-santokit-api-key") {
             let text = value.to_str().unwrap_or_default();
-            return Self::api_key(text).ok_or_else(|| unauthorized("X-Santokit-Api-Key is not an API key (stk_<id>.<secret>)"));
+            return Self::api_key(text)
+                .ok_or_else(|| unauthorized("X-Santokit-Api-Key is not an API key (stk_<id>.<secret>)"));
         }
         let Some(value) = headers.get(http::header::AUTHORIZATION) else { return Ok(Self::None) };
         let token = match value.to_str().unwrap_or_default().split_once(' ') {
@@ -66,7 +67,8 @@ impl Credential {
             _ => return Err(unauthorized("Authorization must be: Bearer and an API key")),
         };
         Self::api_key(token).ok_or_else(|| {
-            unauthorized("the bearer token is not an API key").hint("this version takes API keys (stk_<id>.<secret>) only, no JWT")
+            unauthorized("the bearer token is not an API key")
+                .hint("this version takes API keys (stk_<id>.<secret>) only, no JWT")
         })
     }
 
@@ -148,7 +150,12 @@ fn opens(key: &ApiKey, digest: &Digest, now: DateTime<Utc>) -> bool {
 }
 
 fn actor(key: &ApiKey) -> Actor {
-    Actor { kind: ActorKind::ApiKey, subject: Some(key.id.clone()), roles: key.roles.clone(), claims: serde_json::Map::new() }
+    Actor {
+        kind: ActorKind::ApiKey,
+        subject: Some(key.id.clone()),
+        roles: key.roles.clone(),
+        claims: serde_json::Map::new(),
+    }
 }
 
 /// The generation of an env, where its state allows to serve from it.
@@ -166,7 +173,8 @@ fn unauthorized(message: &str) -> Box<Problem> {
 }
 
 fn unknown_key() -> Box<Problem> {
-    unauthorized("the API key is not valid").hint("it may be mistyped, expired, revoked, or for another Bridge; see `stk apikey list`")
+    unauthorized("the API key is not valid")
+        .hint("it may be mistyped, expired, revoked, or for another Bridge; see `stk apikey list`")
 }
 
 #[cfg(test)]
@@ -176,25 +184,41 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
+            .collect()
     }
 
     #[test]
     fn the_first_credential_wins_and_a_bad_one_is_never_anonymous() {
         assert!(matches!(Credential::read(&headers(&[])), Ok(Credential::None)));
-        for (name, value) in
-            [("x-santokit-api-key", "stk_abc.secret"), ("authorization", "Bearer stk_abc.secret"), ("authorization", "bearer stk_abc.secret")]
-        {
-            let Ok(Credential::ApiKey { id, secret }) = Credential::read(&headers(&[(name, value)])) else { panic!("{name}") };
+        for (name, value) in [
+            ("x-santokit-api-key", "stk_abc.secret"),
+            ("authorization", "Bearer stk_abc.secret"),
+            ("authorization", "bearer stk_abc.secret"),
+        ] {
+            let Ok(Credential::ApiKey { id, secret }) = Credential::read(&headers(&[(name, value)])) else {
+                panic!("{name}")
+            };
             assert_eq!((id.as_str(), secret.expose_secret()), ("abc", "secret"));
         }
         let long = format!("stk_a.{}", "x".repeat(2000));
         for (name, value) in [
-            ("x-santokit-api-key", ""), ("x-santokit-api-key", "stk_abc"), ("x-santokit-api-key", "stk_.x"), ("x-santokit-api-key", "stk_a."),
-            ("x-santokit-api-key", long.as_str()), ("authorization", "Basic dTpw"), ("authorization", "Bearer eyJhbGciOiJFZERTQSJ9.e30.x"),
+            ("x-santokit-api-key", ""),
+            ("x-santokit-api-key", "stk_abc"),
+            ("x-santokit-api-key", "stk_.x"),
+            ("x-santokit-api-key", "stk_a."),
+            ("x-santokit-api-key", long.as_str()),
+            ("authorization", "Basic dTpw"),
+            ("authorization", "Bearer eyJhbGciOiJFZERTQSJ9.e30.x"),
             ("authorization", "Bearer"),
         ] {
-            assert_eq!(Credential::read(&headers(&[(name, value)])).unwrap_err().code, Code::Unauthorized, "{name}: {value}");
+            assert_eq!(
+                Credential::read(&headers(&[(name, value)])).unwrap_err().code,
+                Code::Unauthorized,
+                "{name}: {value}"
+            );
         }
         let both = headers(&[("x-santokit-api-key", "nonsense"), ("authorization", "Bearer stk_abc.secret")]);
         assert!(Credential::read(&both).is_err());

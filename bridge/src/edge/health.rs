@@ -98,10 +98,14 @@ pub async fn metrics_with_token(
     headers: HeaderMap,
 ) -> Response {
     let Some(token) = &app.config.metrics_token else {
-        let problem = Problem::new(Code::NotFound, "there is no such path").hint("metrics have a listener of their own, or need STK_BRIDGE_METRICS_TOKEN");
+        let problem = Problem::new(Code::NotFound, "there is no such path")
+            .hint("metrics have a listener of their own, or need STK_BRIDGE_METRICS_TOKEN");
         return respond::error(&problem, &id.0);
     };
-    let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|text| text.strip_prefix("Bearer "));
+    let sent = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.strip_prefix("Bearer "));
     let equal = sent.is_some_and(|sent| bool::from(sent.as_bytes().ct_eq(token.expose_secret().as_bytes())));
     if equal {
         exposition(&app)

@@ -51,7 +51,9 @@ pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Ne
         releaseId = tracing::field::Empty,
     );
     // Fails only where no trace is collected.
-    drop(span.set_parent(global::get_text_map_propagator(|propagator| propagator.extract(&Headers(request.headers())))));
+    drop(
+        span.set_parent(global::get_text_map_propagator(|propagator| propagator.extract(&Headers(request.headers())))),
+    );
     request.extensions_mut().insert(id.clone());
     let served = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
     let mut response = served.unwrap_or_else(|panic| after_panic(panic.as_ref(), &id));
@@ -71,8 +73,9 @@ pub async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) ->
         return next.run(request).await;
     }
     let id = request.extensions().get::<RequestId>().map_or_else(|| Arc::from(""), |id| id.0.clone());
-    let problem = Problem::limit(Code::TooManyRequests, "concurrentRequests", "this Bridge serves as many requests as it may")
-        .hint("try again after the time in Retry-After");
+    let problem =
+        Problem::limit(Code::TooManyRequests, "concurrentRequests", "this Bridge serves as many requests as it may")
+            .hint("try again after the time in Retry-After");
     respond::error(&problem, &id)
 }
 
@@ -147,7 +150,8 @@ fn milliseconds(took: Duration) -> f64 {
 }
 
 fn request_id(headers: &HeaderMap) -> RequestId {
-    let sent = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|text| is_acceptable_request_id(text));
+    let sent =
+        headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|text| is_acceptable_request_id(text));
     RequestId(sent.map_or_else(|| Kind::Request.generate().into(), Arc::from))
 }
 

@@ -29,13 +29,19 @@ use crate::app::{App, Call};
 type Params = Map<String, Json>;
 
 /// `POST /call`: the path and the params are in the body.
-pub async fn call(State(app): State<Arc<App>>, Extension(id): Extension<RequestId>, headers: HeaderMap, body: Body) -> Response {
+pub async fn call(
+    State(app): State<Arc<App>>,
+    Extension(id): Extension<RequestId>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     serve(&app, &id, &headers, async {
         let body = object(&read(&app, body).await?)?;
         let (path, params) = path_and_params(body)?;
         match path.strip_prefix("logics/") {
             Some(name) => Ok((name.to_owned(), params)),
-            None => Err(Problem::new(Code::NotFound, "there is nothing to call at that path").hint("logics are at logics/{name}")),
+            None => Err(Problem::new(Code::NotFound, "there is nothing to call at that path")
+                .hint("logics are at logics/{name}")),
         }
     })
     .await
@@ -64,7 +70,8 @@ pub async fn not_found(Extension(id): Extension<RequestId>, uri: Uri) -> Respons
 
 /// A route, but not with this method; axum adds `Allow`.
 pub async fn method_not_allowed(Extension(id): Extension<RequestId>, method: Method) -> Response {
-    let problem = Problem::new(Code::BadRequest, format!("this path does not take {method}")).hint("the header Allow lists what it takes");
+    let problem = Problem::new(Code::BadRequest, format!("this path does not take {method}"))
+        .hint("the header Allow lists what it takes");
     let mut response = respond::error(&problem, &id.0);
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response
@@ -92,7 +99,8 @@ async fn run(
     read: impl Future<Output = Outcome<(String, Params)>>,
     trail: &mut Trail,
 ) -> Outcome<Box<RawValue>> {
-    let pinned = tracing::info_span!("auth").in_scope(|| app.identify(&Credential::read(headers)?, &Hints::read(headers)))?;
+    let pinned =
+        tracing::info_span!("auth").in_scope(|| app.identify(&Credential::read(headers)?, &Hints::read(headers)))?;
     let generation = &pinned.generation;
     trail.project = Some(generation.env.project.clone());
     trail.env = Some(generation.env.env.clone());
@@ -186,7 +194,10 @@ mod tests {
         let call = |text: &str| path_and_params(object(text.as_bytes()).unwrap());
         assert_eq!(call(r#"{"path":"logics/a"}"#).unwrap().0, "logics/a");
         assert_eq!(call(r#"{"path":"logics/a","params":{"x":1}}"#).unwrap().1["x"], 1);
-        assert_eq!(call(r#"{"path":"logics/a","param":{}}"#).unwrap_err().hint.as_deref(), Some("did you mean params?"));
+        assert_eq!(
+            call(r#"{"path":"logics/a","param":{}}"#).unwrap_err().hint.as_deref(),
+            Some("did you mean params?")
+        );
         assert!(call(r#"{"path":1}"#).is_err());
         assert!(call(r#"{"path":"logics/a","params":[]}"#).is_err());
     }

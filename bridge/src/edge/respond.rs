@@ -77,8 +77,12 @@ pub fn answer(outcome: Outcome<Box<RawValue>>, mut trail: Trail, request_id: &st
     let body = outcome.and_then(|data| {
         let body = serde_json::to_vec(&Success { data: &data, meta: &Map::new() }).map_err(Problem::internal)?;
         if body.len() > limit {
-            return Err(Problem::limit(Code::InternalError, "responseBody", "the answer is larger than this Bridge allows")
-                .hint("ask for less, or raise responseLimit of the Bridge"));
+            return Err(Problem::limit(
+                Code::InternalError,
+                "responseBody",
+                "the answer is larger than this Bridge allows",
+            )
+            .hint("ask for less, or raise responseLimit of the Bridge"));
         }
         Ok(body)
     });
@@ -100,9 +104,15 @@ pub fn answer(outcome: Outcome<Box<RawValue>>, mut trail: Trail, request_id: &st
 pub fn error(problem: &Problem, request_id: &str) -> Response {
     let (code, cause) = (problem.code, problem.cause.as_deref().map(|cause| cause as &dyn std::error::Error));
     match (status(code).is_server_error(), cause) {
-        (true, _) => tracing::error!(requestId = request_id, %code, reason = problem.message, cause, "the request failed"),
-        (false, Some(_)) => tracing::warn!(requestId = request_id, %code, reason = problem.message, cause, "the request was refused"),
-        (false, None) => tracing::debug!(requestId = request_id, %code, reason = problem.message, "the request was refused"),
+        (true, _) => {
+            tracing::error!(requestId = request_id, %code, reason = problem.message, cause, "the request failed")
+        }
+        (false, Some(_)) => {
+            tracing::warn!(requestId = request_id, %code, reason = problem.message, cause, "the request was refused")
+        }
+        (false, None) => {
+            tracing::debug!(requestId = request_id, %code, reason = problem.message, "the request was refused")
+        }
     }
     // Text, a code and JSON always serialise.
     let body = serde_json::to_vec(&Failure { error: problem.body(request_id) }).unwrap_or_default();
@@ -137,10 +147,22 @@ mod tests {
         assert_eq!(
             statuses,
             [
-                "BAD_REQUEST 400", "SCHEMA_VALIDATION_FAILED 400", "UNAUTHORIZED 401", "FORBIDDEN 403", "NOT_FOUND 404",
-                "CONFLICT 409", "TOO_MANY_REQUESTS 429", "LOGIC_ERROR 422", "LOGIC_FAILED 500", "INTERNAL_ERROR 500",
-                "SERVICE_UNAVAILABLE 503", "SCHEMA_DRIFT 409", "DESTRUCTIVE_CHANGE 409", "GRANTS_WIDENED 409",
-                "RELEASE_BLOCKED 409", "INCOMPATIBLE_BRIDGE 409",
+                "BAD_REQUEST 400",
+                "SCHEMA_VALIDATION_FAILED 400",
+                "UNAUTHORIZED 401",
+                "FORBIDDEN 403",
+                "NOT_FOUND 404",
+                "CONFLICT 409",
+                "TOO_MANY_REQUESTS 429",
+                "LOGIC_ERROR 422",
+                "LOGIC_FAILED 500",
+                "INTERNAL_ERROR 500",
+                "SERVICE_UNAVAILABLE 503",
+                "SCHEMA_DRIFT 409",
+                "DESTRUCTIVE_CHANGE 409",
+                "GRANTS_WIDENED 409",
+                "RELEASE_BLOCKED 409",
+                "INCOMPATIBLE_BRIDGE 409",
             ]
         );
     }

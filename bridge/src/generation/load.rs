@@ -63,7 +63,9 @@ impl Loader {
         let mut entries = Entries::new();
         let mut changed = manifest.clone();
         changed.logics.retain(|name, logic| {
-            let kept = previous.filter(|previous| previous.sources.get(name) == Some(logic)).and_then(|previous| previous.logics.get(name));
+            let kept = previous
+                .filter(|previous| previous.sources.get(name) == Some(logic))
+                .and_then(|previous| previous.logics.get(name));
             kept.is_none_or(|entry| entries.insert(name.clone(), entry.clone()).is_some())
         });
         let changed = self.verify(changed).await?;
@@ -109,14 +111,20 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// The pools of the generation before where the connection is the same, new ones where not.
-fn databases(runtime: &RuntimeBundle, previous: Option<&Generation>) -> Result<BTreeMap<String, Arc<Database>>, LoadError> {
+fn databases(
+    runtime: &RuntimeBundle,
+    previous: Option<&Generation>,
+) -> Result<BTreeMap<String, Arc<Database>>, LoadError> {
     let open = |(name, connection): (&String, &RuntimeConnection)| {
         let kept = previous
             .filter(|previous| previous.connections.get(name).is_some_and(|before| same(before, connection)))
             .and_then(|previous| previous.databases.get(name));
         let database = match kept {
             Some(database) => database.clone(),
-            None => Arc::new(Database::open(name, connection).map_err(|error| LoadError::blocked(format!("connection {name:?}: {error}")))?),
+            None => Arc::new(
+                Database::open(name, connection)
+                    .map_err(|error| LoadError::blocked(format!("connection {name:?}: {error}")))?,
+            ),
         };
         Ok((name.clone(), database))
     };

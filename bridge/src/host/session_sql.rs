@@ -8,16 +8,18 @@ use std::{
 
 use santokit_core::{
     limit::LimitName,
-    logic::Grants,
+    logic::{Grants, Verb},
     schema::Schema,
-    sql_text,
     value::{Column, Value},
 };
-use santokit_sql::failure::FailureKind;
+use santokit_sql::{
+    failure::FailureKind,
+    guest::{self, GuestStatement, Refused},
+};
 use santokit_wasm::{ConnectionId, CursorId, DatabaseError, RowBudget, SqlError, TransactionId};
 
 use crate::{
-    db::{Access, Authorized, Connection, Database, DbError, Reading, Statement},
+    db::{Access, Authorized, Connection, Database, DbError, OpenTransaction, Reading, Statement},
     metrics::Metrics,
 };
 
@@ -46,18 +48,19 @@ struct Opened {
     name: String,
     database: Arc<Database>,
     access: Authorized,
-    transaction: Option<OpenTransaction>,
+    /// The same for a statement that searches in texts.
+    searching: Authorized,
+    transaction: Option<Levels>,
 }
 
-/// `BEGIN IMMEDIATE`, then a savepoint for each further level.
+/// A transaction, with a savepoint for each further level.
 #[derive(Debug)]
-struct OpenTransaction {
-    connection: Connection,
+struct Levels {
+    open: OpenTransaction,
     /// Whether the outermost level is the invocation's own.
     is_own: bool,
     /// The guest's levels, outermost first.
     levels: Vec<TransactionId>,
-    deadline: Instant,
 }
 
 /// Rows that were read within the invocation's limits and wait for the guest.
@@ -98,8 +101,9 @@ impl SqlSession {
         }
         let database = self.databases.get(name).cloned();
         let database = database.ok_or_else(|| SqlError::Unavailable(format!("this env has no connection {name:?}")))?;
-        let access = Access::of(&self.grants, name).authorize();
-        self.opened.push(Opened { name: name.to_owned(), database, access, transaction: None });
+        let access = Access::of(&self.grants, name);
+        let (searching, access) = (access.clone().searching().authorize(), access.authorize());
+        self.opened.push(Opened { name: name.to_owned(), database, access, searching, transaction: None });
         Ok(ConnectionId(u32::try_from(self.opened.len() - 1).unwrap_or(u32::MAX)))
     }
 
@@ -115,20 +119,21 @@ impl SqlSession {
         values: &[Value],
         budget: RowBudget,
     ) -> Result<Reading, SqlError> {
-        check_single(sql)?;
+        let statement = self.opened(connection)?.check(sql)?;
         self.ensure_own_transaction(connection).await?;
         let schemas = Arc::clone(&self.schemas);
         let (empty, started, deadline) = (Schema::default(), Instant::now(), self.deadline);
         let opened = self.opened(connection)?;
         let schema = schemas.get(&opened.name).unwrap_or(&empty);
-        let access = Some(opened.access);
-        let answer = match &mut opened.transaction {
-            Some(transaction) => {
-                let statement = Statement { sql, values, access, deadline: transaction.deadline };
-                statement.read(&mut transaction.connection, schema, budget).await
+        let access = Some(opened.access_for(statement));
+        let answer = match &opened.transaction {
+            Some(Levels { open, .. }) => {
+                let mut held = open.hold().await.map_err(guest_error)?;
+                let statement = Statement { sql, values, access, deadline: open.deadline() };
+                statement.read(held.connection().map_err(guest_error)?, schema, budget).await
             }
             None => {
-                let mut connection = take(&opened.database, sql).await.map_err(guest_error)?;
+                let mut connection = take(&opened.database, statement, deadline).await.map_err(guest_error)?;
                 Statement { sql, values, access, deadline }.read(&mut connection, schema, budget).await
             }
         };
@@ -138,18 +143,19 @@ impl SqlSession {
 
     #[tracing::instrument(name = "host.sql", level = "debug", skip_all)]
     pub(super) async fn run(&mut self, connection: ConnectionId, sql: &str, values: &[Value]) -> Result<u64, SqlError> {
-        check_single(sql)?;
+        let statement = self.opened(connection)?.check(sql)?;
         self.ensure_own_transaction(connection).await?;
         let (started, deadline) = (Instant::now(), self.deadline);
         let opened = self.opened(connection)?;
-        let access = Some(opened.access);
-        let answer = match &mut opened.transaction {
-            Some(transaction) => {
-                let statement = Statement { sql, values, access, deadline: transaction.deadline };
-                statement.run(&mut transaction.connection).await
+        let access = Some(opened.access_for(statement));
+        let answer = match &opened.transaction {
+            Some(Levels { open, .. }) => {
+                let mut held = open.hold().await.map_err(guest_error)?;
+                let statement = Statement { sql, values, access, deadline: open.deadline() };
+                statement.run(held.connection().map_err(guest_error)?).await
             }
             None => {
-                let mut connection = take(&opened.database, sql).await.map_err(guest_error)?;
+                let mut connection = take(&opened.database, statement, deadline).await.map_err(guest_error)?;
                 Statement { sql, values, access, deadline }.run(&mut connection).await
             }
         };
@@ -174,8 +180,13 @@ impl SqlSession {
         Ok((CursorId(id), reading.rows.columns))
     }
 
-    pub(super) fn next_rows(&mut self, cursor: CursorId, budget: RowBudget) -> Result<Option<Vec<Vec<Value>>>, SqlError> {
-        let cursor = self.cursors.get_mut(&cursor.0).ok_or_else(|| SqlError::Invalid("the cursor is closed".to_owned()))?;
+    pub(super) fn next_rows(
+        &mut self,
+        cursor: CursorId,
+        budget: RowBudget,
+    ) -> Result<Option<Vec<Vec<Value>>>, SqlError> {
+        let cursor =
+            self.cursors.get_mut(&cursor.0).ok_or_else(|| SqlError::Invalid("the cursor is closed".to_owned()))?;
         let (mut rows, mut bytes) = (Vec::new(), 0);
         while (rows.len() as u64) < budget.rows && bytes < budget.bytes {
             let Some(row) = cursor.rows.pop_front() else { break };
@@ -200,10 +211,12 @@ impl SqlSession {
         let opened = self.opened(connection)?;
         match &mut opened.transaction {
             None => opened.transaction = Some(begin(&opened.database, deadline, false).await?),
-            Some(transaction) if transaction.levels.len() >= SAVEPOINTS_MAX => return Err(SqlError::Limit(LimitName::Handles)),
+            Some(transaction) if transaction.levels.len() >= SAVEPOINTS_MAX => {
+                return Err(SqlError::Limit(LimitName::Handles));
+            }
             Some(transaction) => {
                 let level = transaction.levels.len();
-                command(&mut transaction.connection, &format!("SAVEPOINT stk_{level}"), transaction.deadline).await?;
+                transaction.open.command(&format!("SAVEPOINT stk_{level}")).await.map_err(guest_error)?;
             }
         }
         if let Some(transaction) = &mut opened.transaction {
@@ -224,27 +237,28 @@ impl SqlSession {
         }
         transaction.levels.truncate(level);
         if level == 0 && !transaction.is_own {
-            let Some(mut transaction) = opened.transaction.take() else { return Err(ended()) };
-            let text = if commit { "COMMIT" } else { "ROLLBACK" };
-            return command(&mut transaction.connection, text, transaction.deadline).await;
+            let Some(transaction) = opened.transaction.take() else { return Err(ended()) };
+            // Dropped, it rolls back.
+            return if commit { transaction.open.commit().await.map_err(guest_error) } else { Ok(()) };
         }
         let text = if commit {
             format!("RELEASE stk_{level}")
         } else {
             format!("ROLLBACK TO stk_{level}; RELEASE stk_{level}")
         };
-        command(&mut transaction.connection, &text, transaction.deadline).await
+        transaction.open.command(&text).await.map_err(guest_error)
     }
 
     pub(super) async fn finish(mut self, commit: bool) -> Result<(), SqlError> {
         for opened in &mut self.opened {
-            let Some(mut transaction) = opened.transaction.take() else { continue };
-            let keep = commit && transaction.is_own && transaction.levels.is_empty();
-            let text = if keep { "COMMIT" } else { "ROLLBACK" };
-            command(&mut transaction.connection, text, transaction.deadline).await?;
-            if commit && transaction.is_own && !keep {
+            // What is not committed is rolled back when it is dropped.
+            let Some(transaction) = opened.transaction.take().filter(|transaction| commit && transaction.is_own) else {
+                continue;
+            };
+            if !transaction.levels.is_empty() {
                 return Err(SqlError::Invalid("a nested transaction was left open, so all was rolled back".to_owned()));
             }
+            transaction.open.commit().await.map_err(guest_error)?;
         }
         Ok(())
     }
@@ -275,29 +289,31 @@ impl SqlSession {
     }
 }
 
-async fn begin(database: &Database, deadline: Instant, is_own: bool) -> Result<OpenTransaction, SqlError> {
-    let mut connection = database.writer().await.map_err(guest_error)?;
-    let deadline = deadline.min(Instant::now() + TRANSACTION_HOLD_MAX);
-    command(&mut connection, "BEGIN IMMEDIATE", deadline).await?;
-    Ok(OpenTransaction { connection, is_own, levels: Vec::new(), deadline })
-}
-
-async fn command(connection: &mut Connection, sql: &str, deadline: Instant) -> Result<(), SqlError> {
-    let statement = Statement { sql, values: &[], access: None, deadline };
-    statement.run(connection).await.map(drop).map_err(guest_error)
-}
-
-async fn take(database: &Database, sql: &str) -> Result<Connection, DbError> {
-    if sql_text::is_read_only(sql) { database.reader().await } else { database.writer().await }
-}
-
-/// The engine would run several statements in turn; each would be checked, but a guest has one result.
-fn check_single(sql: &str) -> Result<(), SqlError> {
-    match sql_text::statements(sql).len() {
-        1 => Ok(()),
-        0 => Err(SqlError::Invalid("the statement is empty".to_owned())),
-        _ => Err(SqlError::Invalid("one statement at a time".to_owned())),
+impl Opened {
+    /// What the engine's authorizer is never asked about, and an early word on the rest.
+    fn check(&self, sql: &str) -> Result<GuestStatement, SqlError> {
+        let access = self.access.access();
+        guest::check(sql, |table, verb| access.has(table, verb), access.tables()).map_err(|refused| match refused {
+            Refused::Denied(message) => SqlError::Denied(message),
+            Refused::Invalid(message) => SqlError::Invalid(message),
+        })
     }
+
+    fn access_for(&self, statement: GuestStatement) -> Authorized {
+        if statement.searches { self.searching } else { self.access }
+    }
+}
+
+async fn begin(database: &Database, deadline: Instant, is_own: bool) -> Result<Levels, SqlError> {
+    let deadline = deadline.min(Instant::now() + TRANSACTION_HOLD_MAX);
+    let open = OpenTransaction::begin(database, deadline).await.map_err(guest_error)?;
+    Ok(Levels { open, is_own, levels: Vec::new() })
+}
+
+async fn take(database: &Database, statement: GuestStatement, deadline: Instant) -> Result<Connection, DbError> {
+    let taking =
+        async { if statement.verb == Verb::Select { database.reader().await } else { database.writer().await } };
+    tokio::time::timeout_at(deadline.into(), taking).await.map_err(|_| DbError::interrupted())?
 }
 
 fn guest_error(error: DbError) -> SqlError {
@@ -313,3 +329,6 @@ fn guest_error(error: DbError) -> SqlError {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

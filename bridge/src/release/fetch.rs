@@ -74,9 +74,16 @@ impl HubClient {
     }
 
     /// Which release is current; waits up to `wait` for it to differ from `etag`.
-    pub async fn current(&self, env: &EnvName, etag: Option<&str>, wait: Duration) -> Result<Conditional<Current>, FetchError> {
-        let query = [("project", env.project.clone()), ("env", env.env.clone()), ("wait", format!("{}ms", wait.as_millis()))];
-        let request = self.get("current", &["internal", "releases", "current"])?.query(&query).timeout(wait + self.timeout);
+    pub async fn current(
+        &self,
+        env: &EnvName,
+        etag: Option<&str>,
+        wait: Duration,
+    ) -> Result<Conditional<Current>, FetchError> {
+        let query =
+            [("project", env.project.clone()), ("env", env.env.clone()), ("wait", format!("{}ms", wait.as_millis()))];
+        let request =
+            self.get("current", &["internal", "releases", "current"])?.query(&query).timeout(wait + self.timeout);
         self.conditional("releases/current", request, etag).await
     }
 
@@ -99,7 +106,8 @@ impl HubClient {
     pub async fn blob(&self, digest: &Digest, size: u64) -> Result<Vec<u8>, FetchError> {
         let what = "blobs/{digest}";
         // A slow but living line is given time: a minute for each 8 MiB.
-        let timeout = self.timeout + Duration::from_mins(1) * u32::try_from(size >> 23).unwrap_or(u32::MAX).saturating_add(1);
+        let timeout =
+            self.timeout + Duration::from_mins(1) * u32::try_from(size >> 23).unwrap_or(u32::MAX).saturating_add(1);
         let request = self.get(what, &["internal", "blobs", digest.as_str()])?.timeout(timeout);
         let bytes = read(what, send(what, request).await?, usize::try_from(size).unwrap_or(usize::MAX)).await?;
         if digest.matches(&bytes) {

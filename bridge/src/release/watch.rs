@@ -271,7 +271,12 @@ impl Watcher {
     }
 
     /// Fetches, verifies, builds and swaps.
-    async fn load(&mut self, pointer: &Pointer, envelope: Envelope, runtime: Arc<RuntimeBundle>) -> Result<(), Failure> {
+    async fn load(
+        &mut self,
+        pointer: &Pointer,
+        envelope: Envelope,
+        runtime: Arc<RuntimeBundle>,
+    ) -> Result<(), Failure> {
         let started = Instant::now();
         let signed = match &self.release {
             Some((id, signed)) if *id == pointer.release_id => signed.clone(),
@@ -282,7 +287,9 @@ impl Watcher {
         tracing::info!(%env, release = pointer.release_id, sequence = pointer.sequence, took = ?started.elapsed(), "the release runs");
         self.release = Some((pointer.release_id.clone(), signed.clone()));
         let (cache, env) = (self.tools.cache.clone(), env.clone());
-        let kept = blocking(move || cache.put_good(&env, &Good { pointer: envelope, release: signed }).and_then(|()| cache.sweep()));
+        let kept = blocking(move || {
+            cache.put_good(&env, &Good { pointer: envelope, release: signed }).and_then(|()| cache.sweep())
+        });
         // It runs already: a full disk only means that a restart needs the Hub.
         if let Ok(Err(error)) | Err(error) = kept.await.map_err(io::Error::other) {
             tracing::warn!(env = %self.slot.name, %error, "the release could not be kept on disk");
@@ -290,7 +297,12 @@ impl Watcher {
         Ok(())
     }
 
-    async fn build(&mut self, pointer: &Pointer, signed: &SignedRelease, runtime: Arc<RuntimeBundle>) -> Result<(), Failure> {
+    async fn build(
+        &mut self,
+        pointer: &Pointer,
+        signed: &SignedRelease,
+        runtime: Arc<RuntimeBundle>,
+    ) -> Result<(), Failure> {
         let verified = verify::release(signed, &self.tools.trust)?;
         if verified.statement.release_id != pointer.release_id || verified.statement.digest != pointer.digest {
             return Err(LoadError::blocked("the release is not the one that the pointer names").into());
@@ -320,7 +332,10 @@ impl Watcher {
             let Body::Wasm(wasm) = &logic.body else { continue };
             let digest = Digest::parse(&wasm.component).map_err(|error| LoadError::blocked(error.to_string()))?;
             if wasm.size_bytes > COMPONENT_BYTES_MAX {
-                return Err(LoadError::blocked(format!("component {digest} is larger than {COMPONENT_BYTES_MAX} bytes")).into());
+                return Err(LoadError::blocked(format!(
+                    "component {digest} is larger than {COMPONENT_BYTES_MAX} bytes"
+                ))
+                .into());
             }
             let (cache, wanted) = (self.tools.cache.clone(), digest.clone());
             if blocking(move || cache.blob(&wanted)).await?.is_some() {
@@ -336,14 +351,17 @@ impl Watcher {
     /// Loads the last good release from disk, as if the Hub had said it when it last did.
     async fn restore(&mut self) -> Result<(), PollError> {
         let (cache, env) = (self.tools.cache.clone(), self.slot.name.clone());
-        let (good, runtime, confirmed) = blocking(move || (cache.good(&env), cache.runtime(&env), cache.confirmed(&env))).await?;
+        let (good, runtime, confirmed) =
+            blocking(move || (cache.good(&env), cache.runtime(&env), cache.confirmed(&env))).await?;
         let Some(Good { pointer: envelope, release }) = good else { return Ok(()) };
         let name = &self.slot.name;
         let pointer = verify::pointer(&envelope, &self.tools.trust, &name.project, &name.env)
             .map_err(|error| PollError::Pointer(error.to_string()))?;
         self.release = Some((pointer.release_id.clone(), release.clone()));
         let Some(runtime) = runtime.map(Arc::new) else {
-            self.slot.wait_for("the Hub: the connections are not in the cache (they are kept where STK_BRIDGE_CACHE_KEY is set)");
+            self.slot.wait_for(
+                "the Hub: the connections are not in the cache (they are kept where STK_BRIDGE_CACHE_KEY is set)",
+            );
             return Ok(());
         };
         if let Some(confirmed) = confirmed {
@@ -363,7 +381,8 @@ impl Watcher {
     async fn confirm(&self) {
         self.slot.confirm();
         let (cache, env) = (self.tools.cache.clone(), self.slot.name.clone());
-        if let Ok(Err(error)) | Err(error) = blocking(move || cache.put_confirmed(&env)).await.map_err(io::Error::other) {
+        if let Ok(Err(error)) | Err(error) = blocking(move || cache.put_confirmed(&env)).await.map_err(io::Error::other)
+        {
             tracing::warn!(env = %self.slot.name, %error, "the time of the last confirmation could not be kept on disk");
         }
     }

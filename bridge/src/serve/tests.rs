@@ -85,8 +85,10 @@ impl Hub {
         };
         change(&mut manifest);
         let (release_id, digest) = (Kind::Release.generate(), manifest.digest().unwrap());
-        let provenance = Provenance { created_at: "2026-01-01T00:00:00Z".into(), author: "test".into(), ..Provenance::default() };
-        let statement = Statement { release_id: release_id.clone(), project: "shop".into(), digest: digest.clone(), provenance };
+        let provenance =
+            Provenance { created_at: "2026-01-01T00:00:00Z".into(), author: "test".into(), ..Provenance::default() };
+        let statement =
+            Statement { release_id: release_id.clone(), project: "shop".into(), digest: digest.clone(), provenance };
         let envelope = Envelope::sign(RELEASE_TYPE, &statement, key).unwrap();
         let manifest = String::from_utf8(manifest.canonical().unwrap()).unwrap();
         self.script.lock().unwrap().releases.insert(release_id.clone(), SignedRelease { manifest, envelope });
@@ -212,7 +214,9 @@ async fn every_answer_of_the_edge_is_in_its_form() {
     assert_eq!((status, body["error"]["requestId"].as_str()), (503, Some("mine")));
     assert_eq!((&headers["x-request-id"], headers.contains_key("retry-after")), (&"mine".parse().unwrap(), true));
     assert_eq!(client.get("/healthz").await.0, 200);
-    let waiting = client.until(|status, body| status == 503 && body["envs"][0]["reason"].as_str().unwrap().contains("stk apply")).await;
+    let waiting = client
+        .until(|status, body| status == 503 && body["envs"][0]["reason"].as_str().unwrap().contains("stk apply"))
+        .await;
     assert_eq!(waiting["envs"][0]["state"], "empty");
 
     let id = hub.point(hub.release("one", &hub.key), 1);

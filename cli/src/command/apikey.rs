@@ -56,7 +56,8 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
             if let Some(expires_at) = expires_at {
                 body["expiresAt"] = json!(expires_at);
             }
-            let made = hub.post(&["v1", "projects", context.project()?, "envs", context.env()?, "apikeys"], &body).await?;
+            let made =
+                hub.post(&["v1", "projects", context.project()?, "envs", context.env()?, "apikeys"], &body).await?;
             shell.terminal.answer(&made, |terminal| {
                 terminal.say(&terminal.tone(Tone::Strong, &cell(&made["key"])));
                 terminal.note("this is the only time that it is shown");

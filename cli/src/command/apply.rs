@@ -194,7 +194,8 @@ async fn wait_for_bridges(
     let bar = terminal.progress(None, "waiting for the Bridges");
     loop {
         let answer = hub.get(&["v1", "projects", project, "envs", env, "bridges"]).await?;
-        let bridges: Vec<Json> = answer["bridges"].as_array().into_iter().flatten().filter_map(|bridge| row(bridge, release_id)).collect();
+        let bridges: Vec<Json> =
+            answer["bridges"].as_array().into_iter().flatten().filter_map(|bridge| row(bridge, release_id)).collect();
         let settled = bridges.iter().all(|bridge| bridge["state"] != "waiting");
         if settled || Instant::now() > until {
             bar.finish_and_clear();
@@ -231,12 +232,22 @@ fn finish(applied: &Applied, bridges: &Json, elapsed: Duration, terminal: Termin
             let state = cell(&row["state"]);
             let tone = if state == "running" { Tone::Good } else { Tone::Bad };
             let why = cell(&row["refused"]["message"]);
-            terminal.say(&format!("  {} {} {}", terminal.tone(tone, &state), cell(&row["id"]), crate::report::printable(&why)));
+            terminal.say(&format!(
+                "  {} {} {}",
+                terminal.tone(tone, &state),
+                cell(&row["id"]),
+                crate::report::printable(&why)
+            ));
         }
         if rows.is_empty() {
             terminal.say("no Bridge of this env has reported yet; it will load the release when it starts");
         } else if refused + waiting == 0 {
-            terminal.say(&format!("{} {} in {}", terminal.tone(Tone::Good, "running"), applied.release_id, took(elapsed)));
+            terminal.say(&format!(
+                "{} {} in {}",
+                terminal.tone(Tone::Good, "running"),
+                applied.release_id,
+                took(elapsed)
+            ));
         }
     });
     if refused > 0 {

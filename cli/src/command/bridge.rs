@@ -17,7 +17,9 @@ pub enum Command {
 
 /// Flags of `stk bridge serve`. Every setting is also a variable `STK_BRIDGE_…` and a key of the file.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  STK_BRIDGE_SERVICE_TOKEN=… stk bridge serve --hub-url https://hub.example.com \\\n      --envs shop/prod --trusted-keys ed25519:… --listen 0.0.0.0:8080\n\nAll settings: docs/reference/bridge.md")]
+#[command(
+    after_help = "Example:\n  STK_BRIDGE_SERVICE_TOKEN=… stk bridge serve --hub-url https://hub.example.com \\\n      --envs shop/prod --trusted-keys ed25519:… --listen 0.0.0.0:8080\n\nAll settings: docs/reference/bridge.md"
+)]
 pub struct Serve {
     /// Settings in YAML
     #[arg(long, env = "STK_BRIDGE_CONFIG", value_name = "FILE")]
@@ -62,9 +64,11 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
         poll_interval: serve.poll_interval.map(Into::into),
         ..Settings::default()
     };
-    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let mut config = BridgeConfig::load(flags, variables.filter(|(name, _)| name != "STK_BRIDGE_CONFIG"), serve.config.as_deref())
-        .map_err(|error| Failure::usage(error.to_string()).hint("see `stk bridge serve --help`"))?;
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut config =
+        BridgeConfig::load(flags, variables.filter(|(name, _)| name != "STK_BRIDGE_CONFIG"), serve.config.as_deref())
+            .map_err(|error| Failure::usage(error.to_string()).hint("see `stk bridge serve --help`"))?;
     // `stk call` and this command share the prefix.
     config.ignored.retain(|name| name != "STK_BRIDGE_URL");
     let mut asked = super::ending()?;

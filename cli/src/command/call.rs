@@ -12,7 +12,9 @@ use crate::{client::unreachable, dev::plane::Announced, failure::Failure, report
 
 /// Flags of `stk call`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  stk call logics/quote '{\"productId\": \"p-0002\"}'\n  stk call logics/purchase @params.json --key stk_app.secret")]
+#[command(
+    after_help = "Example:\n  stk call logics/quote '{\"productId\": \"p-0002\"}'\n  stk call logics/purchase @params.json --key stk_app.secret"
+)]
 pub struct Options {
     /// For example logics/quote
     pub path: String,
@@ -93,14 +95,19 @@ pub fn read_params(text: &str) -> anyhow::Result<Json> {
     let value: Json = serde_json::from_str(&read).map_err(|error| {
         Failure::usage(format!("the params are no JSON: {error}")).hint("quote them for your shell: '{\"limit\": 3}'")
     })?;
-    if value.is_object() { Ok(value) } else { Err(Failure::usage("the params are no JSON object").hint("for example '{}'").into()) }
+    if value.is_object() {
+        Ok(value)
+    } else {
+        Err(Failure::usage("the params are no JSON object").hint("for example '{}'").into())
+    }
 }
 
 impl Caller {
     /// Makes the call.
     pub async fn call(&self, path: &str, params: &Json) -> anyhow::Result<Answered> {
-        let base = Url::parse(&format!("{}/", self.url.trim_end_matches('/')))
-            .map_err(|_| Failure::usage(format!("{:?} is no URL", self.url)).hint("it looks like http://127.0.0.1:8080"))?;
+        let base = Url::parse(&format!("{}/", self.url.trim_end_matches('/'))).map_err(|_| {
+            Failure::usage(format!("{:?} is no URL", self.url)).hint("it looks like http://127.0.0.1:8080")
+        })?;
         let mut url = base.clone();
         url.path_segments_mut()
             .map_err(|()| Failure::usage("the Bridge's address has no path"))?
@@ -110,7 +117,9 @@ impl Caller {
         if let Some(key) = &self.key {
             request = request.header("x-santokit-api-key", key);
         }
-        for (name, hint) in [("x-santokit-project", &self.hints.0), ("x-santokit-env", &self.hints.1), ("traceparent", &self.trace)] {
+        for (name, hint) in
+            [("x-santokit-project", &self.hints.0), ("x-santokit-env", &self.hints.1), ("traceparent", &self.trace)]
+        {
             if let Some(hint) = hint {
                 request = request.header(name, hint);
             }
@@ -119,7 +128,8 @@ impl Caller {
         let header = |name: &str| {
             response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
         };
-        let (status, release, request_id) = (response.status().as_u16(), header("x-santokit-release"), header("x-request-id"));
+        let (status, release, request_id) =
+            (response.status().as_u16(), header("x-santokit-release"), header("x-request-id"));
         let text = response.text().await.context("the Bridge's answer was cut off")?;
         let body = serde_json::from_str(&text)
             .map_err(|_| Failure::failed(format!("{base} answered {status} and no JSON")).hint("is it a Bridge?"))?;

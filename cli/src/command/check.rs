@@ -42,5 +42,7 @@ pub fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
     if is_ok {
         return Ok(());
     }
-    Err(Failure::failed(format!("{} finding(s) in {}", findings.len(), folder.root().display())).reported(terminal.is_json()).into())
+    Err(Failure::failed(format!("{} finding(s) in {}", findings.len(), folder.root().display()))
+        .reported(terminal.is_json())
+        .into())
 }

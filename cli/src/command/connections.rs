@@ -9,7 +9,9 @@ use crate::{context::Target, report::cell};
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Add or change one
-    #[command(after_help = "Example:\n  echo sqlite:/var/lib/shop/main.db | stk connections set main --env prod --engine sqlite --url-stdin")]
+    #[command(
+        after_help = "Example:\n  echo sqlite:/var/lib/shop/main.db | stk connections set main --env prod --engine sqlite --url-stdin"
+    )]
     Set {
         /// Its name, as the project's files use it
         name: String,
@@ -75,7 +77,9 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
             let (hub, context) = shell.hub(&target)?;
             shell.confirm(yes, &format!("Remove connection {name} of {}/{}?", context.project()?, context.env()?))?;
             hub.delete(&["v1", "projects", context.project()?, "envs", context.env()?, "connections", &name]).await?;
-            shell.terminal.answer(&json!({"deleted": name}), |terminal| terminal.say(&format!("connection {name} is removed")));
+            shell
+                .terminal
+                .answer(&json!({"deleted": name}), |terminal| terminal.say(&format!("connection {name} is removed")));
         }
     }
     Ok(())

@@ -15,7 +15,9 @@ use crate::{
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Keep what the flags name
-    #[command(after_help = "Example:\n  echo $TOKEN | stk context set --hub-url https://hub.example.com --env prod --token-stdin")]
+    #[command(
+        after_help = "Example:\n  echo $TOKEN | stk context set --hub-url https://hub.example.com --env prod --token-stdin"
+    )]
     Set {
         /// What to keep.
         #[command(flatten)]
@@ -74,7 +76,12 @@ fn show(context: &Context, shell: &Shell) {
         let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         terminal.table(
             &["hub", "project", "env", "token"],
-            [vec![or_none(&context.hub_url), or_none(&context.project), or_none(&context.env), token.unwrap_or("-").to_owned()]],
+            [vec![
+                or_none(&context.hub_url),
+                or_none(&context.project),
+                or_none(&context.env),
+                token.unwrap_or("-").to_owned(),
+            ]],
         );
     });
 }

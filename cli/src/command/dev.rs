@@ -10,7 +10,9 @@ use crate::{
 
 /// Flags of `stk dev`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  stk dev --port 8081\n\nDatabases and keys come from santokit.dev.yaml; remove .stk/dev to begin anew.")]
+#[command(
+    after_help = "Example:\n  stk dev --port 8081\n\nDatabases and keys come from santokit.dev.yaml; remove .stk/dev to begin anew."
+)]
 pub struct Options {
     /// The port on 127.0.0.1; 0 takes a free one
     #[arg(long, short, default_value_t = 8080, env = "STK_DEV_PORT")]

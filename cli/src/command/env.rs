@@ -42,7 +42,9 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
         Command::List { target } => {
             let (hub, context) = shell.hub(&target)?;
             let all = hub.get(&["v1", "projects", context.project()?, "envs"]).await?;
-            super::list(shell, &all, "envs", &["name", "createdAt"], |row| vec![cell(&row["name"]), cell(&row["createdAt"])]);
+            super::list(shell, &all, "envs", &["name", "createdAt"], |row| {
+                vec![cell(&row["name"]), cell(&row["createdAt"])]
+            });
         }
     }
     Ok(())

@@ -24,7 +24,9 @@ pub enum Command {
 
 /// Flags of `stk hub serve`. Every setting is also a variable `STK_HUB_…` and a key of the file.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  STK_HUB_OPERATOR_TOKEN=… STK_MASTER_KEY=… stk hub serve --listen 127.0.0.1:7070 --data-dir /var/lib/santokit\n\nAll settings: docs/reference/hub.md")]
+#[command(
+    after_help = "Example:\n  STK_HUB_OPERATOR_TOKEN=… STK_MASTER_KEY=… stk hub serve --listen 127.0.0.1:7070 --data-dir /var/lib/santokit\n\nAll settings: docs/reference/hub.md"
+)]
 pub struct Serve {
     /// Settings in YAML
     #[arg(long, env = "STK_HUB_CONFIG", value_name = "FILE")]
@@ -63,7 +65,8 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
             let made = hub.post(&["v1", "service-tokens"], &json!({"name": name, "envs": envs})).await?;
             shell.terminal.answer(&made, |terminal| {
                 terminal.say(&terminal.tone(Tone::Strong, &cell(&made["token"])));
-                terminal.note("this is the only time that it is shown; give it to the Bridge as STK_BRIDGE_SERVICE_TOKEN");
+                terminal
+                    .note("this is the only time that it is shown; give it to the Bridge as STK_BRIDGE_SERVICE_TOKEN");
             });
             Ok(())
         }
@@ -76,7 +79,8 @@ async fn run_serve(serve: Serve, shell: &Shell) -> anyhow::Result<()> {
         data_dir: serve.data_dir.map(Into::into),
         ..Settings::default()
     };
-    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let config = HubConfig::load(flags, variables, serve.config.as_deref())
         .map_err(|error| Failure::usage(error.to_string()).hint("see `stk hub serve --help`"))?;
     let mut asked = super::ending()?;
@@ -84,7 +88,11 @@ async fn run_serve(serve: Serve, shell: &Shell) -> anyhow::Result<()> {
     let url = format!("http://{}", hub.addr);
     let token = hub.operator_token_path.as_ref().map(|path| path.display().to_string());
     let whose = token.as_ref().map(|path| format!("; the operator's token is in {path}")).unwrap_or_default();
-    shell.terminal.event("ready", json!({"url": url, "operatorTokenFile": token}), &format!("the Hub serves on {url}{whose}"));
+    shell.terminal.event(
+        "ready",
+        json!({"url": url, "operatorTokenFile": token}),
+        &format!("the Hub serves on {url}{whose}"),
+    );
     tokio::select! {
         ended = hub.wait() => return Ok(ended?),
         () = asked.asked() => {}

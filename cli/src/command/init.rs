@@ -56,7 +56,9 @@ pub fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
         .map_err(|error| Failure::usage(error.to_string()).hint("name it: stk init my-project"))?;
     for file in ["santokit.yaml", "santokit.yml"] {
         if root.join(file).exists() {
-            return Err(Failure::failed(format!("{} has a {file} already", root.display())).hint("run `stk dev` in it").into());
+            return Err(Failure::failed(format!("{} has a {file} already", root.display()))
+                .hint("run `stk dev` in it")
+                .into());
         }
     }
     let mut written = Vec::new();

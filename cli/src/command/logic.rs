@@ -50,7 +50,9 @@ pub enum Command {
         what: String,
     },
     /// Run a logic against the development database
-    #[command(after_help = "Example:\n  stk logic invoke purchase --params '{\"productId\": \"p-0002\"}' --role app --trace")]
+    #[command(
+        after_help = "Example:\n  stk logic invoke purchase --params '{\"productId\": \"p-0002\"}' --role app --trace"
+    )]
     Invoke(Invoke),
 }
 
@@ -147,7 +149,12 @@ async fn build(name: Option<&str>, shell: &Shell) -> anyhow::Result<()> {
         }));
         if !terminal.is_json() {
             let how = if built.from_cache { "unchanged".to_owned() } else { took(built.elapsed) };
-            terminal.say(&format!("{} {name} ({}, {} KiB, {how})", terminal.tone(Tone::Good, "built"), built.language, built.wasm.len() / 1024));
+            terminal.say(&format!(
+                "{} {name} ({}, {} KiB, {how})",
+                terminal.tone(Tone::Good, "built"),
+                built.language,
+                built.wasm.len() / 1024
+            ));
         }
     }
     terminal.answer(&json!({"built": rows}), |_| {});
@@ -199,7 +206,8 @@ fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, terminal:
         if let Some((source, _)) = of {
             section(terminal, "grants", source.grants.lines().into_iter());
             let limits = json!(source.limits);
-            let limits = limits.as_object().into_iter().flatten().map(|(key, value)| format!("{key}: {}", quantity(key, value)));
+            let limits =
+                limits.as_object().into_iter().flatten().map(|(key, value)| format!("{key}: {}", quantity(key, value)));
             section(terminal, "limits", limits);
         }
     });

@@ -39,7 +39,9 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
         Command::List { target } => {
             let (hub, _) = shell.hub(&target)?;
             let all = hub.get(&["v1", "projects"]).await?;
-            super::list(shell, &all, "projects", &["name", "createdAt"], |row| vec![cell(&row["name"]), cell(&row["createdAt"])]);
+            super::list(shell, &all, "projects", &["name", "createdAt"], |row| {
+                vec![cell(&row["name"]), cell(&row["createdAt"])]
+            });
         }
     }
     Ok(())

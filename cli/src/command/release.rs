@@ -60,7 +60,9 @@ pub enum Command {
         target: Target,
     },
     /// Check signatures, digests and the imports of every component
-    #[command(after_help = "Example:\n  stk release verify release.json --key ed25519:… --blobs components/\n  stk release verify rel_01J… --key ed25519:…")]
+    #[command(
+        after_help = "Example:\n  stk release verify release.json --key ed25519:… --blobs components/\n  stk release verify rel_01J… --key ed25519:…"
+    )]
     Verify(Verify),
 }
 
@@ -97,27 +99,47 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
             let (hub, context) = shell.hub(&target)?;
             let current = hub.get(&["v1", "projects", context.project()?, "envs", context.env()?, "current"]).await?;
             shell.terminal.answer(&current, |terminal| {
-                terminal.say(&format!("{} sequence {} {}", cell(&current["releaseId"]), cell(&current["sequence"]), cell(&current["digest"])));
+                terminal.say(&format!(
+                    "{} sequence {} {}",
+                    cell(&current["releaseId"]),
+                    cell(&current["sequence"]),
+                    cell(&current["digest"])
+                ));
                 for bridge in current["bridges"].as_array().into_iter().flatten() {
                     let runs = bridge["releaseId"] == current["releaseId"];
-                    let word = terminal.tone(if runs { Tone::Good } else { Tone::Warn }, if runs { "running" } else { "behind" });
-                    let said = printable(&format!("{} {} {}", cell(&bridge["id"]), cell(&bridge["state"]), cell(&bridge["refused"]["message"])));
+                    let word = terminal
+                        .tone(if runs { Tone::Good } else { Tone::Warn }, if runs { "running" } else { "behind" });
+                    let said = printable(&format!(
+                        "{} {} {}",
+                        cell(&bridge["id"]),
+                        cell(&bridge["state"]),
+                        cell(&bridge["refused"]["message"])
+                    ));
                     terminal.say(&format!("  {word} {said}"));
                 }
             });
         }
-        Command::Show { id, output, blobs, target } => show(&id, output.as_deref(), blobs.as_deref(), &target, shell).await?,
+        Command::Show { id, output, blobs, target } => {
+            show(&id, output.as_deref(), blobs.as_deref(), &target, shell).await?
+        }
         Command::Verify(options) => verify(&options, shell).await?,
     }
     Ok(())
 }
 
-async fn show(id: &str, output: Option<&Path>, blobs: Option<&Path>, target: &Target, shell: &Shell) -> anyhow::Result<()> {
+async fn show(
+    id: &str,
+    output: Option<&Path>,
+    blobs: Option<&Path>,
+    target: &Target,
+    shell: &Shell,
+) -> anyhow::Result<()> {
     let (hub, context) = shell.hub(target)?;
     let answer = hub.get(&["v1", "projects", context.project()?, "releases", id]).await?;
     let signed = signed_release(&answer)?;
     if let Some(path) = output {
-        std::fs::write(path, serde_json::to_vec_pretty(&signed)?).with_context(|| format!("cannot write {}", path.display()))?;
+        std::fs::write(path, serde_json::to_vec_pretty(&signed)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
         shell.terminal.note(&format!("written to {}", path.display()));
     }
     let manifest = verify::manifest(&signed.manifest)?;
@@ -130,14 +152,23 @@ async fn show(id: &str, output: Option<&Path>, blobs: Option<&Path>, target: &Ta
         }
     }
     shell.terminal.answer(&answer, |terminal| {
-        terminal.say(&format!("{} of {}, {}", terminal.tone(Tone::Strong, id), manifest.project, Digest::of(signed.manifest.as_bytes())));
+        terminal.say(&format!(
+            "{} of {}, {}",
+            terminal.tone(Tone::Strong, id),
+            manifest.project,
+            Digest::of(signed.manifest.as_bytes())
+        ));
         for (name, schema) in &manifest.connections {
-            terminal.say(&format!("  connection {name}: tables {}", schema.tables.keys().cloned().collect::<Vec<_>>().join(", ")));
+            terminal.say(&format!(
+                "  connection {name}: tables {}",
+                schema.tables.keys().cloned().collect::<Vec<_>>().join(", ")
+            ));
         }
         for (name, logic) in &manifest.logics {
             match &logic.body {
                 Body::Sql(_) => terminal.say(&format!("  logic {name}: sql")),
-                Body::Wasm(wasm) => terminal.say(&format!("  logic {name}: {} {} bytes {}", wasm.language, wasm.size_bytes, wasm.component)),
+                Body::Wasm(wasm) => terminal
+                    .say(&format!("  logic {name}: {} {} bytes {}", wasm.language, wasm.size_bytes, wasm.component)),
             }
         }
         for line in manifest.capability_lines() {
@@ -166,7 +197,9 @@ async fn verify(options: &Verify, shell: &Shell) -> anyhow::Result<()> {
     let signed = signed_release(&answer)?;
     let keys = match (&hub, options.keys.is_empty()) {
         (Some((hub, _)), true) => {
-            shell.terminal.warn("no --key: the keys come from the Hub itself, which proves that nothing was damaged, not who signed");
+            shell.terminal.warn(
+                "no --key: the keys come from the Hub itself, which proves that nothing was damaged, not who signed",
+            );
             hub_keys(&hub.get(&["v1", "keys"]).await?)
         }
         _ => options.keys.clone(),
@@ -177,7 +210,8 @@ async fn verify(options: &Verify, shell: &Shell) -> anyhow::Result<()> {
             .hint("name each signer's public key with --key ed25519:…")
             .into());
     }
-    let refused = |error: verify::VerifyError| Failure::new(Exit::Refused, format!("the release does not hold: {error}"));
+    let refused =
+        |error: verify::VerifyError| Failure::new(Exit::Refused, format!("the release does not hold: {error}"));
     let release = verify::release(&signed, &trust).map_err(refused)?;
     let mut blobs = match &options.blobs {
         Some(dir) => read_blobs(dir, 0)?,
@@ -198,7 +232,9 @@ async fn verify(options: &Verify, shell: &Shell) -> anyhow::Result<()> {
         verify::components(&release.manifest, |digest| blobs.get(digest).map(|bytes| Cow::Borrowed(bytes.as_slice())))
             .map_err(refused)?;
     } else {
-        shell.terminal.warn(&format!("its {components} component(s) were not checked: name their folder with --blobs DIR"));
+        shell
+            .terminal
+            .warn(&format!("its {components} component(s) were not checked: name their folder with --blobs DIR"));
     }
     report(&release, is_complete, components, shell);
     Ok(())
@@ -212,7 +248,12 @@ fn report(release: &verify::VerifiedRelease, is_complete: bool, components: usiz
         "digest": statement.digest, "provenance": statement.provenance, "grants": grants,
     });
     shell.terminal.answer(&answer, |terminal| {
-        terminal.say(&format!("{} {} of {}", terminal.tone(Tone::Good, "verified"), statement.release_id, statement.project));
+        terminal.say(&format!(
+            "{} {} of {}",
+            terminal.tone(Tone::Good, "verified"),
+            statement.release_id,
+            statement.project
+        ));
         terminal.say(&format!("  digest {}", statement.digest));
         terminal.say(&format!("  made {} by {}", statement.provenance.created_at, statement.provenance.author));
         if is_complete {
@@ -226,7 +267,8 @@ fn report(release: &verify::VerifiedRelease, is_complete: bool, components: usiz
 
 fn parse_keys(keys: &[String]) -> anyhow::Result<Vec<VerifyingKey>> {
     let parse = |key: &String| {
-        VerifyingKey::parse(key.trim()).map_err(|error| Failure::usage(format!("{key:?}: {error}")).hint("a key is ed25519:<base64>").into())
+        VerifyingKey::parse(key.trim())
+            .map_err(|error| Failure::usage(format!("{key:?}: {error}")).hint("a key is ed25519:<base64>").into())
     };
     keys.iter().map(parse).collect()
 }
@@ -234,7 +276,10 @@ fn parse_keys(keys: &[String]) -> anyhow::Result<Vec<VerifyingKey>> {
 /// The keys of `GET /v1/keys`: texts, or objects that hold one.
 pub fn hub_keys(answer: &Json) -> Vec<String> {
     let list = answer["keys"].as_array().or_else(|| answer.as_array()).map(Vec::as_slice).unwrap_or_default();
-    list.iter().filter_map(|key| key.as_str().or_else(|| key["key"].as_str()).or_else(|| key["publicKey"].as_str())).map(str::to_owned).collect()
+    list.iter()
+        .filter_map(|key| key.as_str().or_else(|| key["key"].as_str()).or_else(|| key["publicKey"].as_str()))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn read_blobs(dir: &Path, depth: usize) -> anyhow::Result<BTreeMap<Digest, Vec<u8>>> {

@@ -47,8 +47,9 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
         Command::Set { name, from_env, target } => {
             let (hub, context) = shell.hub(&target)?;
             let given = from_env.as_deref().map(|variable| {
-                std::env::var(variable)
-                    .map_err(|_| anyhow::Error::from(crate::failure::Failure::usage(format!("the variable {variable} is not set"))))
+                std::env::var(variable).map_err(|_| {
+                    anyhow::Error::from(crate::failure::Failure::usage(format!("the variable {variable} is not set")))
+                })
             });
             let is_piped = given.is_none();
             let value = secret_text(given.transpose()?, is_piped, "the secret's value", "--from-env VARIABLE")?;
@@ -67,7 +68,9 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
             let (hub, context) = shell.hub(&target)?;
             shell.confirm(yes, &format!("Remove secret {name} of {}/{}?", context.project()?, context.env()?))?;
             hub.delete(&["v1", "projects", context.project()?, "envs", context.env()?, "secrets", &name]).await?;
-            shell.terminal.answer(&json!({"deleted": name}), |terminal| terminal.say(&format!("secret {name} is removed")));
+            shell
+                .terminal
+                .answer(&json!({"deleted": name}), |terminal| terminal.say(&format!("secret {name} is removed")));
         }
     }
     Ok(())

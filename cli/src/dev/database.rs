@@ -91,7 +91,11 @@ mod tests {
         let connection = |url: &str| DevConnection { engine: DevEngine::Sqlite, url: url.to_owned() };
         let database = Database::new(folder.path(), &connection("sqlite:.stk/dev/a.db?mode=rwc")).unwrap();
         assert_eq!(database.file, folder.path().join(".stk/dev/a.db"));
-        assert!(database.url.ends_with("/.stk/dev/a.db?mode=rwc") && database.url.starts_with("sqlite:/"), "{}", database.url);
+        assert!(
+            database.url.ends_with("/.stk/dev/a.db?mode=rwc") && database.url.starts_with("sqlite:/"),
+            "{}",
+            database.url
+        );
         assert!(Database::new(folder.path(), &connection("postgres://x")).is_err());
         assert!(Database::new(folder.path(), &connection("sqlite::memory:")).is_err());
     }

@@ -72,7 +72,9 @@ impl Plane {
         }
         fs::create_dir_all(&state).with_context(|| format!("cannot make {}", state.display()))?;
         let token = Sealed::new(random_text(40));
-        let running = santokit_hub::serve(HubConfig::local(state.join("hub"), token.secret())?).await.context("the local Hub cannot start")?;
+        let running = santokit_hub::serve(HubConfig::local(state.join("hub"), token.secret())?)
+            .await
+            .context("the local Hub cannot start")?;
         let hub_url = format!("http://{}", running.addr);
         let hub = HubClient::new(&hub_url, token.clone())?;
         Ok(Self { hub, token, hub_url, running, state })

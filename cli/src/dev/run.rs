@@ -117,7 +117,13 @@ fn has_commands(project: &Project) -> bool {
 }
 
 /// Runs one logic of the project for one call; the database stays, the rest goes.
-pub async fn once(folder: Folder, roles: &[String], logic: &str, params: &Json, terminal: Terminal) -> anyhow::Result<Answered> {
+pub async fn once(
+    folder: Folder,
+    roles: &[String],
+    logic: &str,
+    params: &Json,
+    terminal: Terminal,
+) -> anyhow::Result<Answered> {
     let mut project = folder.project()?;
     // The others would be built and compiled for nothing.
     project.logics.retain(|name, _| name == logic);
@@ -125,7 +131,8 @@ pub async fn once(folder: Folder, roles: &[String], logic: &str, params: &Json, 
     let mut session = Session::new(folder, Plan { port: 0 }, plane, terminal.quiet());
     let candidate = session.build(Ok(project)).await?;
     session.serve(candidate, Instant::now()).await?;
-    let (bridge, project) = (session.bridge.as_ref().context("the Bridge runs")?, session.project.clone().unwrap_or_default());
+    let (bridge, project) =
+        (session.bridge.as_ref().context("the Bridge runs")?, session.project.clone().unwrap_or_default());
     let announced = session.plane.as_announced(&project, &format!("http://{}", bridge.addr));
     let answered = announced.call_as(roles, &format!("logics/{logic}"), params).await;
     session.end().await;
@@ -167,25 +174,31 @@ impl Session {
             self.terminal.note(&self.terminal.diagnostics(&candidate.project.warnings));
         }
         self.prepare(&candidate).await?;
-        if let (true, Some((_, release_id)), true) = (self.points_to(&candidate), self.pointed.clone(), self.bridge.is_some()) {
+        if let (true, Some((_, release_id)), true) =
+            (self.points_to(&candidate), self.pointed.clone(), self.bridge.is_some())
+        {
             self.wait_for(&release_id, REFUSED_FOR).await?;
             self.terminal.event("unchanged", json!({"releaseId": release_id}), "");
             return Ok(());
         }
         self.show_grants(&candidate);
         let consent = Consent { accept_grants: true, ..Consent::default() };
-        let applied = submit(&self.plane.hub, super::ENV, &candidate, consent, self.terminal).await.map_err(|error| {
-            match error.downcast::<Failure>() {
+        let applied = submit(&self.plane.hub, super::ENV, &candidate, consent, self.terminal).await.map_err(
+            |error| match error.downcast::<Failure>() {
                 Ok(failure) if failure.code == Some(Code::DestructiveChange) => {
-                    let hint = format!("keep it declared, or remove {} and start again to begin with a new database", super::STATE);
+                    let hint = format!(
+                        "keep it declared, or remove {} and start again to begin with a new database",
+                        super::STATE
+                    );
                     failure.hint(hint).into()
                 }
                 Ok(failure) => failure.into(),
                 Err(error) => error,
-            }
-        })?;
-        for kind in ["schema", "warning"] {
-            for line in applied.answer["changes"][kind].as_array().into_iter().flatten() {
+            },
+        )?;
+        let shown: &[&str] = if self.terminal.is_quiet() { &["warning"] } else { &["schema", "warning"] };
+        for kind in shown {
+            for line in applied.answer["changes"][*kind].as_array().into_iter().flatten() {
                 self.terminal.note(&format!("{kind} {}", crate::report::printable(&crate::report::cell(line))));
             }
         }
@@ -193,14 +206,20 @@ impl Session {
         self.seed(&candidate).await?;
         let is_first = self.bridge.is_none();
         if is_first {
-            self.terminal.note("loading the release: components are compiled once");
+            if !self.terminal.is_quiet() {
+                self.terminal.note("loading the release: its components are compiled");
+            }
             self.bridge = Some(self.plane.serve(&candidate.manifest.project, self.plan.port).await?);
         }
         self.wait_for(&applied.release_id, Duration::ZERO).await?;
         if is_first && !self.terminal.is_quiet() {
             self.plane.announce(&self.folder, &candidate.manifest.project, &self.url()?)?;
         }
-        if is_first { self.ready(&candidate, &applied.release_id, since)? } else { self.swapped(&applied.release_id, since) }
+        if is_first {
+            self.ready(&candidate, &applied.release_id, since)?
+        } else {
+            self.swapped(&applied.release_id, since)
+        }
         Ok(())
     }
 
@@ -208,7 +227,9 @@ impl Session {
     async fn prepare(&mut self, candidate: &Candidate) -> anyhow::Result<()> {
         let name = &candidate.project.name;
         if self.project.as_ref().is_some_and(|project| project != name) {
-            return Err(Failure::failed("the project's name has changed").hint("end `stk dev` and start it again").into());
+            return Err(Failure::failed("the project's name has changed")
+                .hint("end `stk dev` and start it again")
+                .into());
         }
         let settings = Settings::of(&candidate.project, self.folder.root())?;
         if self.project.is_none() {
@@ -274,7 +295,11 @@ impl Session {
         let url = self.url()?;
         let project = &candidate.manifest.project;
         let (terminal, name) = (self.terminal, candidate.manifest.logics.keys().next());
-        terminal.event("ready", json!({"url": url, "releaseId": release_id, "project": project, "env": super::ENV}), "");
+        terminal.event(
+            "ready",
+            json!({"url": url, "releaseId": release_id, "project": project, "env": super::ENV}),
+            "",
+        );
         let ready = terminal.tone(Tone::Good, "ready");
         terminal.say(&format!("{ready} {project} on {url} in {} ({release_id})", took(since.elapsed())));
         if let Some(name) = name {

@@ -54,7 +54,12 @@ pub fn forget_if_fresh(root: &Path, database: &Database) -> anyhow::Result<()> {
 }
 
 /// Loads every file that this database has not seen, in order of their names.
-pub async fn load(root: &Path, database: &Database, schema: &Schema, terminal: Terminal) -> anyhow::Result<Vec<Loaded>> {
+pub async fn load(
+    root: &Path,
+    database: &Database,
+    schema: &Schema,
+    terminal: Terminal,
+) -> anyhow::Result<Vec<Loaded>> {
     let mut seeded = read(root)?;
     let mut loaded = Vec::new();
     for path in files(root)? {
@@ -65,7 +70,10 @@ pub async fn load(root: &Path, database: &Database, schema: &Schema, terminal: T
         match known.get(&name) {
             Some(before) if *before == digest => continue,
             Some(_) => {
-                terminal.note(&format!("{name} changed after it was loaded; remove {} to begin anew", database.file.display()));
+                terminal.note(&format!(
+                    "{name} changed after it was loaded; remove {} to begin anew",
+                    database.file.display()
+                ));
                 continue;
             }
             None => {}

@@ -75,7 +75,10 @@ impl Watch {
         let mut count = 0;
         while let Some(dir) = open.pop() {
             count += 1;
-            anyhow::ensure!(count <= FOLDERS_MAX, "more than {FOLDERS_MAX} folders in the project; move what is no part of it");
+            anyhow::ensure!(
+                count <= FOLDERS_MAX,
+                "more than {FOLDERS_MAX} folders in the project; move what is no part of it"
+            );
             if !self.watched.contains(&dir) {
                 if let Err(error) = self.watcher.watch(&dir, RecursiveMode::NonRecursive) {
                     if dir == self.root {
@@ -111,10 +114,15 @@ fn matters(event: &Event, root: &Path) -> bool {
 }
 
 fn is_own(path: &Path) -> bool {
-    let foreign = path.components().any(|part| matches!(part, Component::Normal(name) if is_foreign(name.to_str().unwrap_or_default())));
+    let foreign = path
+        .components()
+        .any(|part| matches!(part, Component::Normal(name) if is_foreign(name.to_str().unwrap_or_default())));
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     // Editors' and tools' own files; a lock file is written by the build itself.
-    let by_tools = name.ends_with('~') || path.extension().is_some_and(|extension| extension == "swp") || name == "4913" || name == "Cargo.lock";
+    let by_tools = name.ends_with('~')
+        || path.extension().is_some_and(|extension| extension == "swp")
+        || name == "4913"
+        || name == "Cargo.lock";
     !foreign && !by_tools
 }
 

@@ -28,16 +28,47 @@ const PATTERN_BYTES_MAX: usize = 64 << 10;
 
 /// Functions that a condition may call. Each is linear in its arguments.
 const FUNCTIONS: &[&str] = &[
-    "size", "startsWith", "endsWith", "contains", "matches", "int", "double", "string", "bool", "timestamp", "duration",
-    "getFullYear", "getMonth", "getDate", "getDayOfWeek", "getHours", "getMinutes", "getSeconds",
+    "size",
+    "startsWith",
+    "endsWith",
+    "contains",
+    "matches",
+    "int",
+    "double",
+    "string",
+    "bool",
+    "timestamp",
+    "duration",
+    "getFullYear",
+    "getMonth",
+    "getDate",
+    "getDayOfWeek",
+    "getHours",
+    "getMinutes",
+    "getSeconds",
 ];
 
 /// Operators, which the tree holds as calls too.
 const OPERATORS: &[&str] = &[
-    operators::CONDITIONAL, operators::LOGICAL_AND, operators::LOGICAL_OR, operators::LOGICAL_NOT, operators::SUBSTRACT,
-    operators::ADD, operators::MULTIPLY, operators::DIVIDE, operators::MODULO, operators::EQUALS, operators::NOT_EQUALS,
-    operators::GREATER_EQUALS, operators::LESS_EQUALS, operators::GREATER, operators::LESS, operators::NEGATE,
-    operators::INDEX, operators::NOT_STRICTLY_FALSE, operators::IN,
+    operators::CONDITIONAL,
+    operators::LOGICAL_AND,
+    operators::LOGICAL_OR,
+    operators::LOGICAL_NOT,
+    operators::SUBSTRACT,
+    operators::ADD,
+    operators::MULTIPLY,
+    operators::DIVIDE,
+    operators::MODULO,
+    operators::EQUALS,
+    operators::NOT_EQUALS,
+    operators::GREATER_EQUALS,
+    operators::LESS_EQUALS,
+    operators::GREATER,
+    operators::LESS,
+    operators::NEGATE,
+    operators::INDEX,
+    operators::NOT_STRICTLY_FALSE,
+    operators::IN,
 ];
 
 /// What a condition stands at, and so which names it knows.
@@ -88,15 +119,16 @@ pub struct ExpressionError {
 }
 
 /// The standard environment, made once. Optional values are left out: nothing in a condition needs them.
-static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
-    Arc::new(Env::default().with_optional_support(false).with_stdlib())
-});
+static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::default().with_optional_support(false).with_stdlib()));
 
 impl Expression {
     /// Reads and bounds an expression.
     pub fn parse(source: &str, scope: Scope) -> Result<Self, ExpressionError> {
         if source.len() > SOURCE_BYTES_MAX {
-            return Err(ExpressionError::at_start(format!("a condition is at most {SOURCE_BYTES_MAX} bytes; this one has {}", source.len())));
+            return Err(ExpressionError::at_start(format!(
+                "a condition is at most {SOURCE_BYTES_MAX} bytes; this one has {}",
+                source.len()
+            )));
         }
         if bracket_depth(source) > DEPTH_MAX {
             return Err(ExpressionError::too_deep());
@@ -114,7 +146,10 @@ impl Expression {
     }
 
     /// The value for some variables. The error is for the log and for operators: it can hold values of the request.
-    pub(super) fn evaluate(&self, variables: impl IntoIterator<Item = (&'static str, CelValue)>) -> Result<CelValue, String> {
+    pub(super) fn evaluate(
+        &self,
+        variables: impl IntoIterator<Item = (&'static str, CelValue)>,
+    ) -> Result<CelValue, String> {
         let mut context = Context::with_env(Arc::clone(&ENV));
         for (name, value) in variables {
             context.add_variable_from_value(name, value);
@@ -164,7 +199,9 @@ impl Walk<'_> {
         while let Some(place) = open.pop() {
             nodes += 1;
             if nodes > NODES_MAX {
-                return Err(ExpressionError::at_start(format!("the condition has more than {NODES_MAX} parts; make it smaller")));
+                return Err(ExpressionError::at_start(format!(
+                    "the condition has more than {NODES_MAX} parts; make it smaller"
+                )));
             }
             if place.depth > DEPTH_MAX {
                 return Err(ExpressionError::too_deep());
@@ -176,7 +213,9 @@ impl Walk<'_> {
 
     fn visit<'t>(&mut self, place: &Place<'t>, open: &mut Vec<Place<'t>>) -> Result<(), ExpressionError> {
         match &place.node.expr {
-            Expr::Unspecified | Expr::Struct(_) => Err(ExpressionError::at_start("the condition has a part that is not supported")),
+            Expr::Unspecified | Expr::Struct(_) => {
+                Err(ExpressionError::at_start("the condition has a part that is not supported"))
+            }
             Expr::Literal(_) => Ok(()),
             Expr::Ident(name) => self.ident(name, place),
             Expr::Select(select) => self.select(select, place, open),
@@ -209,9 +248,19 @@ impl Walk<'_> {
                 let mut bound = place.bound.clone();
                 bound.extend([comprehension.iter_var.as_str(), comprehension.accu_var.as_str()]);
                 bound.extend(comprehension.iter_var2.as_deref());
-                let inside = [&comprehension.loop_cond, &comprehension.loop_step, &comprehension.result, &comprehension.accu_init];
+                let inside = [
+                    &comprehension.loop_cond,
+                    &comprehension.loop_step,
+                    &comprehension.result,
+                    &comprehension.accu_init,
+                ];
                 open.push(outside);
-                open.extend(inside.map(|node| Place { node, depth: place.depth + 1, bound: bound.clone(), comprehensions: 1 }));
+                open.extend(inside.map(|node| Place {
+                    node,
+                    depth: place.depth + 1,
+                    bound: bound.clone(),
+                    comprehensions: 1,
+                }));
                 Ok(())
             }
         }
@@ -270,7 +319,9 @@ impl Walk<'_> {
                     return Err(self.unknown(field, &known, "is not a field of request.auth"));
                 }
             }
-            ("request", [field, ..]) => return Err(self.unknown(field, &["auth", "params", "now"], "is not a field of request")),
+            ("request", [field, ..]) => {
+                return Err(self.unknown(field, &["auth", "params", "now"], "is not a field of request"));
+            }
             ("resource", [column, ..]) if self.scope == Scope::Row => {
                 self.uses.columns.insert((*column).to_owned());
             }
@@ -281,7 +332,8 @@ impl Walk<'_> {
 
     fn call(&mut self, call: &CallExpr, place: &Place<'_>) -> Result<(), ExpressionError> {
         let name = call.func_name.as_str();
-        let of_macro = matches!(call.args.first().map(|node| &node.expr), Some(Expr::Ident(name)) if name.starts_with('@'));
+        let of_macro =
+            matches!(call.args.first().map(|node| &node.expr), Some(Expr::Ident(name)) if name.starts_with('@'));
         if name == operators::ADD && !of_macro {
             self.additions += 1;
             if self.additions > ADDITIONS_MAX {
@@ -298,14 +350,21 @@ impl Walk<'_> {
             return Ok(());
         }
         if place.comprehensions > 0 {
-            return Err(self.error_at_word("matches", "matches cannot be used inside all, exists, exists_one, map or filter"));
+            return Err(
+                self.error_at_word("matches", "matches cannot be used inside all, exists, exists_one, map or filter")
+            );
         }
         match call.args.last().map(|node| &node.expr) {
-            Some(Expr::Literal(LiteralValue::String(pattern))) => regex::RegexBuilder::new(pattern.inner())
-                .size_limit(PATTERN_BYTES_MAX)
-                .build()
-                .map(drop)
-                .map_err(|error| self.error_at_word("matches", &format!("the pattern cannot be used: {}", last_line(&error.to_string())))),
+            Some(Expr::Literal(LiteralValue::String(pattern))) => {
+                regex::RegexBuilder::new(pattern.inner()).size_limit(PATTERN_BYTES_MAX).build().map(drop).map_err(
+                    |error| {
+                        self.error_at_word(
+                            "matches",
+                            &format!("the pattern cannot be used: {}", last_line(&error.to_string())),
+                        )
+                    },
+                )
+            }
             _ => Err(self.error_at_word("matches", "the pattern of matches must be a literal")),
         }
     }

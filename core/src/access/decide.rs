@@ -148,7 +148,12 @@ impl Actor {
     }
 }
 
-fn evaluate(condition: &Expression, actor: &Actor, params: &Map<String, Json>, now: DateTime<Utc>) -> Result<CelValue, String> {
+fn evaluate(
+    condition: &Expression,
+    actor: &Actor,
+    params: &Map<String, Json>,
+    now: DateTime<Utc>,
+) -> Result<CelValue, String> {
     let auth = map([
         ("sub", actor.subject.as_deref().map_or(CelValue::Null, Into::into)),
         ("roles", CelValue::List(Arc::new(actor.roles.iter().map(|role| role.as_str().into()).collect()))),
@@ -201,7 +206,9 @@ fn cel_value(json: &Json) -> CelValue {
     match json {
         Json::Null => CelValue::Null,
         Json::Bool(truth) => CelValue::Bool(*truth),
-        Json::Number(number) => number.as_i64().map_or_else(|| CelValue::Float(number.as_f64().unwrap_or(f64::NAN)), CelValue::Int),
+        Json::Number(number) => {
+            number.as_i64().map_or_else(|| CelValue::Float(number.as_f64().unwrap_or(f64::NAN)), CelValue::Int)
+        }
         Json::String(text) => text.as_str().into(),
         Json::Array(items) => CelValue::List(Arc::new(items.iter().map(cel_value).collect())),
         Json::Object(fields) => object(fields),

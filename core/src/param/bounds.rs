@@ -52,7 +52,9 @@ impl CompiledBounds {
     /// Compiles bounds for values of a type.
     pub fn compile(kind: Type, bounds: &Bounds) -> Result<Self, BoundsError> {
         let number = |key, text: &Option<String>| {
-            let read = |text: &String| Number::read(kind, text).ok_or(BoundsError::NotANumber { key, expected: Number::form(kind) });
+            let read = |text: &String| {
+                Number::read(kind, text).ok_or(BoundsError::NotANumber { key, expected: Number::form(kind) })
+            };
             text.as_ref().map(read).transpose()
         };
         let (least, most) = (number("min", &bounds.min)?, number("max", &bounds.max)?);

@@ -82,7 +82,9 @@ impl CompiledParams {
                 Err(message) => errors.push(json!({"param": name, "message": message})),
             }
         }
-        errors.extend(sent.keys().take(ERRORS_MAX).map(|name| json!({"param": shown(name), "message": self.unknown(name)})));
+        errors.extend(
+            sent.keys().take(ERRORS_MAX).map(|name| json!({"param": shown(name), "message": self.unknown(name)})),
+        );
         if errors.is_empty() {
             return Ok(checked);
         }

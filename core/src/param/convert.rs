@@ -62,7 +62,9 @@ pub fn to_value(kind: Type, json: &Json) -> Result<Value, String> {
         }
         (Type::Decimal, Json::String(text)) => decimal(text).map(|_| typed(text.clone())),
         (Type::Timestamp, Json::String(text)) => timestamp(text).map(typed),
-        (Type::Bytes, Json::String(text)) => STANDARD.decode(text).map(Value::Bytes).map_err(|_| "expected base64".to_owned()),
+        (Type::Bytes, Json::String(text)) => {
+            STANDARD.decode(text).map(Value::Bytes).map_err(|_| "expected base64".to_owned())
+        }
         // An array is stored as JSON.
         (Type::Json | Type::Array, json) => Ok(Value::Typed("json".to_owned(), json.to_string())),
         (kind, json) => Err(format!("expected {}, found {}", expected(kind), found(json))),
@@ -98,7 +100,8 @@ fn decimal(text: &str) -> Result<Decimal, String> {
 /// `3` and `3.0` are whole; JSON does not tell them apart.
 fn whole(number: &serde_json::Number) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and below 2^53")]
-    let from_float = |float: f64| (float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0).then_some(float as i64);
+    let from_float =
+        |float: f64| (float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0).then_some(float as i64);
     number.as_i64().or_else(|| number.as_f64().and_then(from_float))
 }
 
@@ -108,7 +111,8 @@ fn elements_of(items: Option<&Items>, elements: Vec<Json>) -> Result<Vec<Json>, 
         .into_iter()
         .enumerate()
         .map(|(index, element)| {
-            normalise(items.kind, items.items.as_deref(), element).map_err(|message| format!("element {index}: {message}"))
+            normalise(items.kind, items.items.as_deref(), element)
+                .map_err(|message| format!("element {index}: {message}"))
         })
         .collect()
 }

@@ -55,7 +55,12 @@ pub(super) fn read(file: &File<'_>, root: &Node, schemas: &BTreeMap<String, Sche
         logics.by_name.insert(entry.key.clone(), GivenRules { span: entry.span, rules });
     }
     if let Some(entry) = map.entry("events") {
-        file.error_hint(entry.span, Check::Unsupported, "rules of events are not supported by this version", "leave \"events\" out");
+        file.error_hint(
+            entry.span,
+            Check::Unsupported,
+            "rules of events are not supported by this version",
+            "leave \"events\" out",
+        );
     }
     (permissions, logics)
 }
@@ -73,7 +78,9 @@ fn table_rules(file: &File<'_>, entry: &Entry, table: &Table) -> Option<TablePer
         update: verb("update", &keys::RULE),
         delete: verb("delete", &keys::CALL_RULE),
     };
-    for (key, rules) in [("select", &permissions.select), ("insert", &permissions.insert), ("update", &permissions.update)] {
+    for (key, rules) in
+        [("select", &permissions.select), ("insert", &permissions.insert), ("update", &permissions.update)]
+    {
         check_columns(file, map.get(key), &entry.key, table, rules);
     }
     Some(permissions)
@@ -87,7 +94,11 @@ fn check_columns(file: &File<'_>, node: Option<&Node>, name: &str, table: &Table
     let known = || table.columns.iter().map(|column| column.name.as_str()).chain([table.id.name.as_str()]);
     for node in node.map(one_or_list).unwrap_or_default() {
         let Yaml::Map(entries) = &node.yaml else { continue };
-        let Some(Yaml::List(words)) = entries.iter().find(|entry| entry.key == "columns").map(|entry| &entry.value.yaml) else { continue };
+        let Some(Yaml::List(words)) =
+            entries.iter().find(|entry| entry.key == "columns").map(|entry| &entry.value.yaml)
+        else {
+            continue;
+        };
         for word in words {
             let Yaml::Text(text) = &word.yaml else { continue };
             if text != "*" && !known().any(|column| column == text) {
@@ -115,7 +126,11 @@ fn rules(file: &File<'_>, node: &Node, keys: &'static Keys, scope: Scope) -> Vec
         let columns = columns.map(|node| file.texts(node).into_iter().map(|word| word.text).collect::<Vec<_>>());
         let source = condition.as_ref().map(|(word, _)| word.text.clone());
         Some(DraftRule {
-            rule: Rule { roles, condition: source, columns: columns.filter(|columns| !columns.iter().any(|column| column == "*")) },
+            rule: Rule {
+                roles,
+                condition: source,
+                columns: columns.filter(|columns| !columns.iter().any(|column| column == "*")),
+            },
             condition: condition.map(|(word, expression)| (expression, word.span)),
         })
     };
@@ -125,7 +140,12 @@ fn rules(file: &File<'_>, node: &Node, keys: &'static Keys, scope: Scope) -> Vec
 fn roles(file: &File<'_>, node: &Node) -> Vec<String> {
     let words = file.texts(node);
     if words.is_empty() && matches!(&node.yaml, Yaml::List(items) if items.is_empty()) {
-        file.error_hint(node.span, Check::InvalidValue, "a rule needs at least one role", "public is anyone, authenticated every end user");
+        file.error_hint(
+            node.span,
+            Check::InvalidValue,
+            "a rule needs at least one role",
+            "public is anyone, authenticated every end user",
+        );
     }
     words.into_iter().filter(|word| file.check_name(&word.text, word.span, check_role)).map(|word| word.text).collect()
 }
@@ -196,8 +216,11 @@ impl DraftRule {
     fn for_table(self, file: &File<'_>, name: &str, table: &Table) -> Rule {
         if let Some((expression, span)) = &self.condition {
             let known = || table.columns.iter().map(|column| column.name.as_str()).chain([table.id.name.as_str()]);
-            for column in expression.uses().columns.iter().filter(|column| !known().any(|known| known == column.as_str())) {
-                let message = format!("the condition reads resource.{column}, but the table {name:?} has no such column");
+            for column in
+                expression.uses().columns.iter().filter(|column| !known().any(|known| known == column.as_str()))
+            {
+                let message =
+                    format!("the condition reads resource.{column}, but the table {name:?} has no such column");
                 file.unknown(*span, Check::InvalidCondition, message, column, known());
             }
         }

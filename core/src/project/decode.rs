@@ -75,7 +75,17 @@ impl<'f> File<'f> {
         let snippet = self.lines.get(span.line as usize - 1).filter(shown).map(|line| (*line).to_owned());
         let end = (span.width > 0).then(|| span.column.saturating_add(span.width));
         let Span { line, column, .. } = span;
-        self.found.borrow_mut().push(Diagnostic { severity, code, message, path: self.path.to_owned(), line, column, end, hint, snippet });
+        self.found.borrow_mut().push(Diagnostic {
+            severity,
+            code,
+            message,
+            path: self.path.to_owned(),
+            line,
+            column,
+            end,
+            hint,
+            snippet,
+        });
     }
 
     fn wrong_type(&self, node: &Node, expected: &str) {
@@ -216,7 +226,13 @@ impl<'f> File<'f> {
         let found = words.iter().zip(values).find(|(known, _)| **known == word.text);
         if found.is_none() {
             let message = format!("{:?} is not one of {}", word.text, words.join(", "));
-            self.report(Severity::Error, word.span, Check::UnknownValue, message, nearest_hint(&word.text, words.iter().copied()));
+            self.report(
+                Severity::Error,
+                word.span,
+                Check::UnknownValue,
+                message,
+                nearest_hint(&word.text, words.iter().copied()),
+            );
         }
         found.map(|(_, value)| *value)
     }
@@ -282,9 +298,9 @@ impl Node {
             Yaml::Float(n) => Json::from(*n),
             Yaml::Text(text) => Json::String(text.clone()),
             Yaml::List(items) => items.iter().map(Node::json).collect(),
-            Yaml::Map(entries) => {
-                Json::Object(entries.iter().map(|entry| (entry.key.clone(), entry.value.json())).collect::<JsonMap<_, _>>())
-            }
+            Yaml::Map(entries) => Json::Object(
+                entries.iter().map(|entry| (entry.key.clone(), entry.value.json())).collect::<JsonMap<_, _>>(),
+            ),
         }
     }
 }

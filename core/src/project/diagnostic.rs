@@ -169,7 +169,8 @@ impl fmt::Display for Diagnostic {
             let before = (*column as usize).saturating_sub(1);
             let before: String = snippet.chars().take(before).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
             // A file can hold anything; a terminal must not obey it.
-            let snippet: String = snippet.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
+            let snippet: String =
+                snippet.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
             let width = self.end.map_or(1, |end| end.saturating_sub(*column).max(1)) as usize;
             writeln!(f, " {margin} | {snippet}")?;
             writeln!(f, " {} | {before}{}", " ".repeat(margin.len()), "^".repeat(width))?;

@@ -26,7 +26,12 @@ pub enum FileKind {
 impl FileKind {
     /// Every kind.
     pub const ALL: &'static [FileKind] = &[
-        FileKind::Project, FileKind::Dev, FileKind::Schema, FileKind::Permissions, FileKind::WasmLogic, FileKind::SqlLogic,
+        FileKind::Project,
+        FileKind::Dev,
+        FileKind::Schema,
+        FileKind::Permissions,
+        FileKind::WasmLogic,
+        FileKind::SqlLogic,
     ];
 
     /// A name for the schema's file.

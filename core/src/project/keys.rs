@@ -70,8 +70,10 @@ pub(super) static PROJECT: Keys = Keys {
     ],
 };
 
-pub(super) static ENV: Keys =
-    Keys { what: "env", keys: &[key("config", Shape::Names(&Shape::Text), "Values that replace or add to the project's.")] };
+pub(super) static ENV: Keys = Keys {
+    what: "env",
+    keys: &[key("config", Shape::Names(&Shape::Text), "Values that replace or add to the project's.")],
+};
 
 pub(super) static DEV: Keys = Keys {
     what: "santokit.dev.yaml",
@@ -101,7 +103,10 @@ pub(super) static DEV_API_KEY: Keys = Keys {
 
 pub(super) static DEV_SECRET: Keys = Keys {
     what: "secret",
-    keys: &[key("value", Shape::Text, "The secret."), key("fromEnv", Shape::Text, "The variable of the environment that has it.")],
+    keys: &[
+        key("value", Shape::Text, "The secret."),
+        key("fromEnv", Shape::Text, "The variable of the environment that has it."),
+    ],
 };
 
 pub(super) static SCHEMA: Keys = Keys {
@@ -184,7 +189,11 @@ pub(super) static PERMISSIONS: Keys = Keys {
     what: "permissions",
     keys: &[
         key("tables", Shape::Names(&Shape::Map(&TABLE_RULES)), "Rules of tables."),
-        key("logics", Shape::Names(&Shape::Either(&[Shape::Map(&CALL_RULE), Shape::List(&Shape::Map(&CALL_RULE))])), "Rules of logics."),
+        key(
+            "logics",
+            Shape::Names(&Shape::Either(&[Shape::Map(&CALL_RULE), Shape::List(&Shape::Map(&CALL_RULE))])),
+            "Rules of logics.",
+        ),
         key("events", Shape::Any, "Rules of topics (a later version)."),
     ],
 };
@@ -195,7 +204,11 @@ pub(super) static TABLE_RULES: Keys = Keys {
         key("select", Shape::Either(&[Shape::Map(&RULE), Shape::List(&Shape::Map(&RULE))]), "Who may read rows."),
         key("insert", Shape::Either(&[Shape::Map(&RULE), Shape::List(&Shape::Map(&RULE))]), "Who may add rows."),
         key("update", Shape::Either(&[Shape::Map(&RULE), Shape::List(&Shape::Map(&RULE))]), "Who may change rows."),
-        key("delete", Shape::Either(&[Shape::Map(&CALL_RULE), Shape::List(&Shape::Map(&CALL_RULE))]), "Who may remove rows."),
+        key(
+            "delete",
+            Shape::Either(&[Shape::Map(&CALL_RULE), Shape::List(&Shape::Map(&CALL_RULE))]),
+            "Who may remove rows.",
+        ),
     ],
 };
 
@@ -240,7 +253,11 @@ pub(super) static SQL_LOGIC: Keys = Keys {
         key("condition", Shape::Text, "CEL that must hold as well."),
         key("connection", Shape::Text, "The connection of its statements."),
         key("params", Shape::Names(&Shape::Map(&PARAM)), "Params by name."),
-        key("transaction", Shape::Boolean, "Whether its statements are one transaction; by default where there are several."),
+        key(
+            "transaction",
+            Shape::Boolean,
+            "Whether its statements are one transaction; by default where there are several.",
+        ),
         key("timeout", Shape::Duration, "Wall time."),
         key("publish", Shape::Any, "Events to publish (a later version)."),
     ],
@@ -250,7 +267,11 @@ pub(super) static WASM_LOGIC: Keys = Keys {
     what: "logic",
     keys: &[
         key("description", Shape::Text, "For people."),
-        must("component", Shape::Map(&COMPONENT), "Where the component comes from: path, build, or command and output."),
+        must(
+            "component",
+            Shape::Map(&COMPONENT),
+            "Where the component comes from: path, build, or command and output.",
+        ),
         key("auth", Shape::Words(AUTH), "Who may call it: anyone, or every end user."),
         key("roles", Shape::List(&Shape::Text), "Who may call it: these roles."),
         key("condition", Shape::Text, "CEL that must hold as well."),

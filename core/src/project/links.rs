@@ -55,7 +55,11 @@ pub(super) fn join(drafts: Vec<DraftTable<'_>>, default_connection: &str) -> BTr
         let count = schemas.len();
         let schema = schemas.entry(connection.to_owned()).or_insert_with(|| {
             if count == CONNECTIONS_MAX {
-                draft.file.error(draft.name.span, Check::TooMany, format!("a project has at most {CONNECTIONS_MAX} connections"));
+                draft.file.error(
+                    draft.name.span,
+                    Check::TooMany,
+                    format!("a project has at most {CONNECTIONS_MAX} connections"),
+                );
             }
             Schema::default()
         });
@@ -97,12 +101,19 @@ fn resolve(
     let file = from.file;
     let Some(to) = drafts.get(&reference.table.text) else {
         let message = format!("there is no table {:?}", reference.table.text);
-        file.unknown(reference.table.span, Check::UnknownTable, message, &reference.table.text, drafts.keys().map(String::as_str));
+        file.unknown(
+            reference.table.span,
+            Check::UnknownTable,
+            message,
+            &reference.table.text,
+            drafts.keys().map(String::as_str),
+        );
         return None;
     };
     let (here, there) = (from.connection_or(default_connection), to.connection_or(default_connection));
     if here != there {
-        let message = format!("{:?} is on connection {there:?}, this table on {here:?}: a reference stays on one", to.name.text);
+        let message =
+            format!("{:?} is on connection {there:?}, this table on {here:?}: a reference stays on one", to.name.text);
         file.error(reference.table.span, Check::InvalidReference, message);
     }
     let column = reference.column.as_ref().map_or(to.table.id.name.as_str(), |word| word.text.as_str());

@@ -11,13 +11,7 @@ use super::{
     node::{Entry, Span},
     typed,
 };
-use crate::{
-    limit::InvocationLimits,
-    name::check_identifier,
-    param::Param,
-    quantity::Millis,
-    schema::Schema,
-};
+use crate::{limit::InvocationLimits, name::check_identifier, param::Param, quantity::Millis, schema::Schema};
 
 /// Params of a logic.
 const PARAMS_MAX: usize = 100;
@@ -49,7 +43,11 @@ pub(super) fn params(file: &File<'_>, map: &Map<'_>) -> Vec<DraftParam> {
     let Some(node) = map.get("params") else { return Vec::new() };
     let entries = file.names(node);
     if entries.len() > PARAMS_MAX {
-        file.error(node.span, Check::TooMany, format!("a logic has at most {PARAMS_MAX} params; this one has {}", entries.len()));
+        file.error(
+            node.span,
+            Check::TooMany,
+            format!("a logic has at most {PARAMS_MAX} params; this one has {}", entries.len()),
+        );
     }
     entries.into_iter().filter_map(|entry| param(file, entry)).collect()
 }
@@ -61,7 +59,8 @@ fn param(file: &File<'_>, entry: &Entry) -> Option<DraftParam> {
     let (bounds, compiled) = typed::bounds(file, &map, kind);
     let items = typed::items(file, &map, kind);
     let required = map.get("required").and_then(|node| file.boolean(node)).unwrap_or(false);
-    let default = map.get("default").and_then(|node| typed::literal(file, node, kind, items.as_deref(), compiled.as_ref()));
+    let default =
+        map.get("default").and_then(|node| typed::literal(file, node, kind, items.as_deref(), compiled.as_ref()));
     if let (true, Some(entry)) = (required, map.entry("default")) {
         file.error(entry.span, Check::Conflict, "a required param has no use for a default: it is always sent");
     }
@@ -83,7 +82,13 @@ pub(super) fn connection(file: &File<'_>, map: &Map<'_>, known: &Known) -> Strin
 pub(super) fn check_connection(file: &File<'_>, word: &Word, known: &Known) {
     if !known.connections.contains_key(&word.text) {
         let message = format!("there is no connection {:?}: no table is on it", word.text);
-        file.unknown(word.span, Check::UnknownConnection, message, &word.text, known.connections.keys().map(String::as_str));
+        file.unknown(
+            word.span,
+            Check::UnknownConnection,
+            message,
+            &word.text,
+            known.connections.keys().map(String::as_str),
+        );
     }
 }
 

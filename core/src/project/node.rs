@@ -6,7 +6,10 @@ use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
 };
-use serde_saphyr::{Location, Spanned, options::{DuplicateKeyPolicy, MergeKeyPolicy}};
+use serde_saphyr::{
+    Location, Spanned,
+    options::{DuplicateKeyPolicy, MergeKeyPolicy},
+};
 
 /// Levels of maps and lists in one file: far more than any file kind has, far less than a stack holds.
 const DEPTH_MAX: usize = 32;
@@ -143,7 +146,11 @@ impl<'t> Lines<'t> {
             Tree::Map(entries) => Yaml::Map(
                 entries
                     .into_iter()
-                    .map(|(key, value)| Entry { span: self.span(key.referenced), key: key.value, value: self.node(value) })
+                    .map(|(key, value)| Entry {
+                        span: self.span(key.referenced),
+                        key: key.value,
+                        value: self.node(value),
+                    })
                     .collect(),
             ),
         };

@@ -37,7 +37,9 @@ pub(super) fn project(files: &SourceTree) -> Result<Project, Vec<Diagnostic>> {
         texts.iter().map(|(path, text)| (File::new(path, text, *path == DEV, &found), *text)).collect();
     let project = Reader { opened: &opened }.read(&found);
     let mut found = found.into_inner();
-    found.sort_by(|a, b| (&a.path, a.line, a.column, a.code, &a.message).cmp(&(&b.path, b.line, b.column, b.code, &b.message)));
+    found.sort_by(|a, b| {
+        (&a.path, a.line, a.column, a.code, &a.message).cmp(&(&b.path, b.line, b.column, b.code, &b.message))
+    });
     found.dedup();
     found.truncate(FINDINGS_MAX);
     if has_errors(&found) {
@@ -131,9 +133,16 @@ impl<'f> Reader<'f> {
         for (file, text) in self.opened {
             match role(file.path, &wasm_folders) {
                 Some(Role::Later(what)) => {
-                    file.error_hint(Span::START, Check::Unsupported, format!("not supported by this version: {what}"), "remove the file");
+                    file.error_hint(
+                        Span::START,
+                        Check::Unsupported,
+                        format!("not supported by this version: {what}"),
+                        "remove the file",
+                    );
                 }
-                Some(Role::Misplaced(hint)) => file.error_hint(Span::START, Check::UnknownFile, "this file means nothing here", hint),
+                Some(Role::Misplaced(hint)) => {
+                    file.error_hint(Span::START, Check::UnknownFile, "this file means nothing here", hint)
+                }
                 Some(role) => roles.push((role, file, *text)),
                 None => {}
             }
@@ -146,9 +155,11 @@ impl<'f> Reader<'f> {
             }
         }
         let connections = links::join(drafts, &settings.default_connection);
-        let config = settings.config.keys().chain(settings.envs.values().flat_map(|env| env.config.keys())).cloned().collect();
+        let config =
+            settings.config.keys().chain(settings.envs.values().flat_map(|env| env.config.keys())).cloned().collect();
         let known = Known { default_connection: settings.default_connection.clone(), connections, config };
-        let permissions_file = roles.iter().find(|(role, ..)| matches!(role, Role::Permissions)).map(|(_, file, text)| (*file, *text));
+        let permissions_file =
+            roles.iter().find(|(role, ..)| matches!(role, Role::Permissions)).map(|(_, file, text)| (*file, *text));
         let root = permissions_file.and_then(|(file, text)| yaml(file, text).map(|root| (file, root)));
         let (permissions, given) =
             root.as_ref().map(|(file, root)| access::read(file, root, &known.connections)).unwrap_or_default();
@@ -177,7 +188,12 @@ impl<'f> Reader<'f> {
         // The file can be there and unreadable; then that is said already.
         if !found.borrow().iter().any(|finding: &Diagnostic| finding.path == SETTINGS) {
             let hint = "run stk init, or stk in the project's folder";
-            File::new(SETTINGS, "", true, found).error_hint(Span::START, Check::MissingFile, "the project has no santokit.yaml", hint);
+            File::new(SETTINGS, "", true, found).error_hint(
+                Span::START,
+                Check::MissingFile,
+                "the project has no santokit.yaml",
+                hint,
+            );
         }
         Settings::default()
     }
@@ -200,7 +216,11 @@ impl<'f> Reader<'f> {
             let Some(name) = name_of(file.path) else { continue };
             file.check_name(name, Span::START, check_logic);
             if let Some(earlier) = names.insert(name.to_owned(), file.path) {
-                file.error(Span::START, Check::Duplicate, format!("the logic {name:?} is declared in {earlier} already"));
+                file.error(
+                    Span::START,
+                    Check::Duplicate,
+                    format!("the logic {name:?} is declared in {earlier} already"),
+                );
             }
             let access = given.by_name.remove(name).map(|given| (given, permissions));
             if let Some(draft) = understood {
@@ -226,7 +246,12 @@ fn with_access(draft: DraftLogic<'_>, given: Option<(access::GivenRules, Option<
         (Some(own), given) => {
             if let Some((given, Some(permissions))) = given {
                 let message = format!("the logic says itself who may call it, in {}", file.path);
-                permissions.error_hint(given.span, Check::Conflict, message, format!("say it there or in {PERMISSIONS}, not in both"));
+                permissions.error_hint(
+                    given.span,
+                    Check::Conflict,
+                    message,
+                    format!("say it there or in {PERMISSIONS}, not in both"),
+                );
             }
             own.into_iter().map(|rule| rule.for_logic(file, &logic.params)).collect()
         }

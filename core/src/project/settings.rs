@@ -48,13 +48,19 @@ pub(super) fn read(file: &File<'_>, root: &Node) -> Settings {
     if let Some(name) = map.get("name").and_then(|node| file.name(node, |name| check_label("a project name", name))) {
         settings.name = name.text;
     }
-    if let Some(name) = map.get("defaultConnection").and_then(|node| file.name(node, |name| check_label("a connection name", name))) {
+    if let Some(name) =
+        map.get("defaultConnection").and_then(|node| file.name(node, |name| check_label("a connection name", name)))
+    {
         settings.default_connection = name.text;
     }
     settings.config = config(file, &map);
     let envs = map.get("envs").map(|node| file.names(node)).unwrap_or_default();
     if let (true, Some(node)) = (envs.len() > ENVS_MAX, map.get("envs")) {
-        file.error(node.span, Check::TooMany, format!("a project has at most {ENVS_MAX} envs; this one has {}", envs.len()));
+        file.error(
+            node.span,
+            Check::TooMany,
+            format!("a project has at most {ENVS_MAX} envs; this one has {}", envs.len()),
+        );
     }
     for entry in envs {
         file.check_name(&entry.key, entry.span, |name| check_label("an env name", name));
@@ -98,14 +104,23 @@ fn dev_connection(file: &File<'_>, node: &Node) -> Option<DevConnection> {
     let map = file.map(node, &keys::DEV_CONNECTION)?;
     let engine = map.get("engine").and_then(|node| match &node.yaml {
         Yaml::Text(text) if matches!(text.as_str(), "postgres" | "postgresql" | "mysql" | "mariadb") => {
-            file.error(node.span, Check::Unsupported, format!("the engine {text} is not supported by this version; sqlite is"));
+            file.error(
+                node.span,
+                Check::Unsupported,
+                format!("the engine {text} is not supported by this version; sqlite is"),
+            );
             None
         }
         _ => file.word(node, &["sqlite"], &[DevEngine::Sqlite]),
     });
     let url = file.text(map.get("url")?)?;
     if url.text.strip_prefix("sqlite:").is_none_or(str::is_empty) {
-        file.error_hint(url.span, Check::InvalidValue, "not the URL of a SQLite database", "for example sqlite:.stk/dev/main.db");
+        file.error_hint(
+            url.span,
+            Check::InvalidValue,
+            "not the URL of a SQLite database",
+            "for example sqlite:.stk/dev/main.db",
+        );
         return None;
     }
     Some(DevConnection { engine: engine?, url: url.text })

@@ -72,14 +72,30 @@ mod tests {
     #[test]
     fn knows_its_files() {
         for path in [
-            "santokit.yaml", "santokit.dev.yaml", "santokit.yml", "schema/a.yaml", "schema/more/a.yaml", "config/permissions.yaml",
-            "logics/top.sql", "logics/pricing/quote/logic.yaml", "queries/a.sql", "events/topics/a.yaml", "cron/a.yaml",
+            "santokit.yaml",
+            "santokit.dev.yaml",
+            "santokit.yml",
+            "schema/a.yaml",
+            "schema/more/a.yaml",
+            "config/permissions.yaml",
+            "logics/top.sql",
+            "logics/pricing/quote/logic.yaml",
+            "queries/a.sql",
+            "events/topics/a.yaml",
+            "cron/a.yaml",
         ] {
             assert!(is_project_file(path), "{path}");
         }
         for path in [
-            "README.md", "schema/README.md", "logics/a/src/lib.rs", "logics/a/node_modules/x/logic.yaml", ".stk/context.yaml",
-            "logics/a/target/x.sql", "seed/a.sql", "docker-compose.yaml", "logics/a/package.yaml",
+            "README.md",
+            "schema/README.md",
+            "logics/a/src/lib.rs",
+            "logics/a/node_modules/x/logic.yaml",
+            ".stk/context.yaml",
+            "logics/a/target/x.sql",
+            "seed/a.sql",
+            "docker-compose.yaml",
+            "logics/a/package.yaml",
         ] {
             assert!(!is_project_file(path), "{path}");
         }

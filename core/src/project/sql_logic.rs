@@ -27,7 +27,10 @@ const REFUSED: &[(&[&str], &str)] = &[
         &["create", "alter", "drop", "truncate", "rename", "grant", "revoke", "reindex", "vacuum"],
         "declare tables in schema/*.yaml: the Hub changes the database when a release is applied",
     ),
-    (&["attach", "detach", "pragma", "set", "reset", "discard", "use", "lock", "copy", "load", "do", "call"], "it acts on more than rows"),
+    (
+        &["attach", "detach", "pragma", "set", "reset", "discard", "use", "lock", "copy", "load", "do", "call"],
+        "it acts on more than rows",
+    ),
 ];
 
 /// Statements of a logic.
@@ -50,7 +53,11 @@ pub(super) fn read<'f>(file: &'f File<'f>, text: &str, known: &Known) -> Option<
     }
     let params = logics::params(file, &map);
     for param in params.iter().filter(|param| SYSTEM_VARIABLES.contains(&param.param.name.as_str())) {
-        file.error(param.span, Check::InvalidName, format!(":{} is a system variable; give the param another name", param.param.name));
+        file.error(
+            param.span,
+            Check::InvalidName,
+            format!(":{} is a system variable; give the param another name", param.param.name),
+        );
     }
     let places = Places { sql, first_line };
     let statements = statements(file, &places, &params, &front_place(&map.span));
@@ -64,7 +71,9 @@ pub(super) fn read<'f>(file: &'f File<'f>, text: &str, known: &Known) -> Option<
         connection: logics::connection(file, &map, known),
         transaction: if transaction { TransactionMode::Required } else { TransactionMode::None },
         timeout: logics::timeout(file, &map).unwrap_or(SQL_TIMEOUT),
-        source: LogicSource::Sql(SqlBody { statements: statements.into_iter().map(|(_, statement)| statement.to_owned()).collect() }),
+        source: LogicSource::Sql(SqlBody {
+            statements: statements.into_iter().map(|(_, statement)| statement.to_owned()).collect(),
+        }),
     };
     Some(DraftLogic::new(file, &map, logic))
 }
@@ -89,7 +98,12 @@ fn split_front_matter<'t>(file: &File<'_>, text: &'t str) -> Option<(&'t str, &'
         }
         end += line.len();
     }
-    file.error_hint(Span::START, Check::FrontMatter, "the front matter has no end", "close it with a line --- before the SQL");
+    file.error_hint(
+        Span::START,
+        Check::FrontMatter,
+        "the front matter has no end",
+        "close it with a line --- before the SQL",
+    );
     None
 }
 
@@ -126,7 +140,9 @@ fn statements<'t>(file: &File<'_>, places: &Places<'t>, params: &[DraftParam], f
         file.error(*front, Check::TooMany, message);
     }
     for (at, word) in statements.iter().filter_map(|(at, statement)| first_word(*at, statement)) {
-        if let Some((_, hint)) = REFUSED.iter().find(|(words, _)| words.iter().any(|known| word.eq_ignore_ascii_case(known))) {
+        if let Some((_, hint)) =
+            REFUSED.iter().find(|(words, _)| words.iter().any(|known| word.eq_ignore_ascii_case(known)))
+        {
             let span = places.span(at, word.len());
             file.error_hint(span, Check::Sql, format!("a logic cannot use {}", word.to_uppercase()), *hint);
         }
@@ -162,7 +178,11 @@ fn check_placeholder(file: &File<'_>, places: &Places<'_>, name: &str, at: usize
     }
     let span = places.span(at, name.len() + 1);
     if name == "event" || name.starts_with("event.") {
-        file.error(span, Check::Unsupported, format!(":{name} is not supported by this version: there are no events yet"));
+        file.error(
+            span,
+            Check::Unsupported,
+            format!(":{name} is not supported by this version: there are no events yet"),
+        );
         return;
     }
     let message = format!(":{name} is neither a param nor a system variable");

@@ -22,7 +22,10 @@ const GENERATE: &[Generate] =
     &[Generate::Ulid, Generate::Nanoid, Generate::UuidV4, Generate::UuidV7, Generate::AutoIncrement, Generate::Client];
 
 const ACTIONS: &[ReferenceAction] = &[
-    ReferenceAction::Restrict, ReferenceAction::NoAction, ReferenceAction::Cascade, ReferenceAction::SetNull,
+    ReferenceAction::Restrict,
+    ReferenceAction::NoAction,
+    ReferenceAction::Cascade,
+    ReferenceAction::SetNull,
     ReferenceAction::SetDefault,
 ];
 
@@ -39,7 +42,8 @@ pub(super) fn read<'f>(file: &'f File<'f>, root: &Node, drafts: &mut Vec<DraftTa
 
 fn table<'f>(file: &'f File<'f>, entry: &Entry) -> Option<DraftTable<'f>> {
     let map = file.map(&entry.value, &keys::TABLE)?;
-    let connection = map.get("connection").and_then(|node| file.name(node, |name| check_label("a connection name", name)));
+    let connection =
+        map.get("connection").and_then(|node| file.name(node, |name| check_label("a connection name", name)));
     let id = primary_key(file, &map);
     let mut references = Vec::new();
     let columns = columns(file, &map, &id, &mut references);
@@ -57,7 +61,8 @@ fn table<'f>(file: &'f File<'f>, entry: &Entry) -> Option<DraftTable<'f>> {
 fn primary_key(file: &File<'_>, table: &Map<'_>) -> PrimaryKey {
     let mut id = PrimaryKey { name: "id".to_owned(), generate: Generate::Ulid, kind: Type::String };
     let Some(map) = table.get("id").and_then(|node| file.map(node, &keys::PRIMARY_KEY)) else { return id };
-    if let Some(name) = map.get("name").and_then(|node| file.name(node, |name| check_identifier("a column name", name))) {
+    if let Some(name) = map.get("name").and_then(|node| file.name(node, |name| check_identifier("a column name", name)))
+    {
         id.name = name.text;
     }
     if let Some(generate) = map.get("generate").and_then(|node| file.word(node, keys::GENERATE, GENERATE)) {
@@ -75,7 +80,8 @@ fn primary_key(file: &File<'_>, table: &Map<'_>) -> PrimaryKey {
         Generate::Client => id.kind = kind,
         _ if kind != id.kind => {
             let hint = "use generate: client for a key of another type";
-            let message = format!("a generated key of this kind is of type {}, not {}", id.kind.as_str(), kind.as_str());
+            let message =
+                format!("a generated key of this kind is of type {}, not {}", id.kind.as_str(), kind.as_str());
             file.error_hint(node.span, Check::PrimaryKey, message, hint);
         }
         _ => {}
@@ -90,7 +96,12 @@ fn columns(file: &File<'_>, table: &Map<'_>, id: &PrimaryKey, references: &mut V
         file.check_name(&entry.key, entry.span, |name| check_identifier("a column name", name));
         if entry.key == id.name {
             let hint = "the primary key stands under \"id\" of the table only; leave it out here";
-            file.error_hint(entry.span, Check::PrimaryKey, format!("the column {:?} is the primary key", entry.key), hint);
+            file.error_hint(
+                entry.span,
+                Check::PrimaryKey,
+                format!("the column {:?} is the primary key", entry.key),
+                hint,
+            );
             continue;
         }
         if let Some(earlier) = columns.iter().find(|earlier: &&Column| earlier.name.eq_ignore_ascii_case(&entry.key)) {
@@ -101,7 +112,11 @@ fn columns(file: &File<'_>, table: &Map<'_>, id: &PrimaryKey, references: &mut V
         columns.extend(column(file, entry, references));
     }
     if columns.len() > COLUMNS_MAX {
-        file.error(node.span, Check::TooMany, format!("a table has at most {COLUMNS_MAX} columns; this one has {}", columns.len()));
+        file.error(
+            node.span,
+            Check::TooMany,
+            format!("a table has at most {COLUMNS_MAX} columns; this one has {}", columns.len()),
+        );
     }
     columns
 }
@@ -135,7 +150,9 @@ fn column(file: &File<'_>, entry: &Entry, references: &mut Vec<DraftReference>) 
         unique: flag("unique").unwrap_or(false),
         default,
         items,
-        bucket: only_file("bucket").and_then(|node| file.name(node, |name| check_label("a bucket name", name))).map(|word| word.text),
+        bucket: only_file("bucket")
+            .and_then(|node| file.name(node, |name| check_label("a bucket name", name)))
+            .map(|word| word.text),
         on_delete: only_file("onDelete").and_then(|node| file.word(node, keys::FILE_ACTIONS, &file_actions)),
         bounds,
         references: None,
@@ -148,7 +165,9 @@ fn column(file: &File<'_>, entry: &Entry, references: &mut Vec<DraftReference>) 
 
 fn reference(file: &File<'_>, node: &Node, column: &Column) -> Option<DraftReference> {
     let map = file.map(node, &keys::REFERENCE)?;
-    let action = |key| map.get(key).and_then(|node| file.word(node, keys::ACTIONS, ACTIONS)).unwrap_or(ReferenceAction::Restrict);
+    let action = |key| {
+        map.get(key).and_then(|node| file.word(node, keys::ACTIONS, ACTIONS)).unwrap_or(ReferenceAction::Restrict)
+    };
     let check = |key: &'static str, action| {
         let problem = match action {
             ReferenceAction::SetNull if !column.nullable => "set_null needs a column that is nullable",

@@ -49,7 +49,12 @@ pub(super) fn items(file: &File<'_>, map: &Map<'_>, kind: Type) -> Option<Box<It
     match (kind, map.entry("items")) {
         (Type::Array, Some(entry)) => element(file, &entry.value, 1),
         (Type::Array, None) => {
-            file.error_hint(map.span, Check::MissingKey, "an array needs \"items\"", "for example items: {type: string}");
+            file.error_hint(
+                map.span,
+                Check::MissingKey,
+                "an array needs \"items\"",
+                "for example items: {type: string}",
+            );
             None
         }
         (_, Some(entry)) => {
@@ -70,7 +75,12 @@ fn element(file: &File<'_>, node: &Node, depth: usize) -> Option<Box<Items>> {
     let items = match (kind, map.entry("items")) {
         (Type::Array, Some(entry)) => Some(element(file, &entry.value, depth + 1)?),
         (Type::Array, None) => {
-            file.error_hint(map.span, Check::MissingKey, "an array needs \"items\"", "for example items: {type: string}");
+            file.error_hint(
+                map.span,
+                Check::MissingKey,
+                "an array needs \"items\"",
+                "for example items: {type: string}",
+            );
             return None;
         }
         (_, Some(entry)) => {
@@ -141,7 +151,9 @@ pub(super) fn literal(
         Some(bounds) => bounds.check(kind, &json).map(|()| json),
         None => Ok(json),
     });
-    checked.map_err(|message| file.error(node.span, Check::InvalidDefault, format!("the default does not fit: {message}"))).ok()
+    checked
+        .map_err(|message| file.error(node.span, Check::InvalidDefault, format!("the default does not fit: {message}")))
+        .ok()
 }
 
 #[cfg(test)]

@@ -53,7 +53,12 @@ fn component(file: &File<'_>, node: &Node) -> Option<ComponentSource> {
     let hint = "for example component: {build: rust}, {path: x.wasm} or {command: \"make\", output: x.wasm}";
     match forms.as_slice() {
         [] => {
-            file.error_hint(node.span, Check::MissingKey, "a component needs one of \"path\", \"build\" and \"command\"", hint);
+            file.error_hint(
+                node.span,
+                Check::MissingKey,
+                "a component needs one of \"path\", \"build\" and \"command\"",
+                hint,
+            );
             return None;
         }
         [_] => {}
@@ -77,7 +82,9 @@ fn component(file: &File<'_>, node: &Node) -> Option<ComponentSource> {
             file.error_hint(node.span, Check::Unsupported, message, "build it with a command: {command: …, output: …}");
             return None;
         }
-        return file.word(node, keys::LANGUAGES, &[Language::Rust, Language::Js, Language::Ts]).map(ComponentSource::Build);
+        return file
+            .word(node, keys::LANGUAGES, &[Language::Rust, Language::Js, Language::Ts])
+            .map(ComponentSource::Build);
     }
     let Some(output) = map.get("output") else {
         file.error_hint(map.span, Check::MissingKey, "a command needs \"output\": the file that it leaves", hint);
@@ -94,7 +101,11 @@ fn inner_path(file: &File<'_>, node: &Node) -> Option<String> {
         && !word.text.contains(['\\', '\0', ':'])
         && word.text.split('/').all(|part| !part.is_empty() && part != "..");
     if !inside {
-        file.error(word.span, Check::InvalidValue, "the path must lie in the logic's folder, written with / and without ..");
+        file.error(
+            word.span,
+            Check::InvalidValue,
+            "the path must lie in the logic's folder, written with / and without ..",
+        );
     }
     inside.then_some(word.text)
 }
@@ -151,7 +162,13 @@ fn check_table(file: &File<'_>, connection: &str, table: &Word, known: &Known) {
         Some((other, _)) => {
             file.error_hint(table.span, Check::UnknownTable, message, format!("it is on connection {other:?}"));
         }
-        None => file.unknown(table.span, Check::UnknownTable, message, &table.text, schema.tables.keys().map(String::as_str)),
+        None => file.unknown(
+            table.span,
+            Check::UnknownTable,
+            message,
+            &table.text,
+            schema.tables.keys().map(String::as_str),
+        ),
     }
 }
 

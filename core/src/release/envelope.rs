@@ -77,7 +77,11 @@ pub enum EnvelopeError {
 
 impl Envelope {
     /// Signs a payload.
-    pub fn sign<T: Serialize>(payload_type: &'static str, payload: &T, key: &SigningKey) -> Result<Self, EnvelopeError> {
+    pub fn sign<T: Serialize>(
+        payload_type: &'static str,
+        payload: &T,
+        key: &SigningKey,
+    ) -> Result<Self, EnvelopeError> {
         let bytes = canonical_json(payload).map_err(|error| EnvelopeError::Malformed(error.to_string()))?;
         let mut envelope =
             Self { payload_type: payload_type.to_owned(), payload: STANDARD.encode(&bytes), signatures: Vec::new() };

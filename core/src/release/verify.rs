@@ -142,12 +142,7 @@ pub fn components<'a>(
 }
 
 /// Checks a pointer: signed, and for this project and env.
-pub fn pointer(
-    envelope: &super::Envelope,
-    trust: &Trust,
-    project: &str,
-    env: &str,
-) -> Result<Pointer, VerifyError> {
+pub fn pointer(envelope: &super::Envelope, trust: &Trust, project: &str, env: &str) -> Result<Pointer, VerifyError> {
     let pointer: Pointer = envelope.open(POINTER_TYPE, &trust.keys, trust.required)?;
     if pointer.project != project || pointer.env != env {
         return Err(VerifyError::Mismatch(format!(

@@ -36,10 +36,17 @@ pub struct CurrentQuery {
 }
 
 /// `GET /internal/releases/current`
-pub async fn current(State(app): Hub, Extension(fleet): Extension<Fleet>, Query(query): Query<CurrentQuery>, headers: HeaderMap) -> Reply {
+pub async fn current(
+    State(app): Hub,
+    Extension(fleet): Extension<Fleet>,
+    Query(query): Query<CurrentQuery>,
+    headers: HeaderMap,
+) -> Reply {
     let wait = match &query.wait {
         None => Duration::ZERO,
-        Some(text) => text.parse::<Millis>().map_err(|error| Problem::new(Code::BadRequest, format!("wait: {error}")))?.duration(),
+        Some(text) => {
+            text.parse::<Millis>().map_err(|error| Problem::new(Code::BadRequest, format!("wait: {error}")))?.duration()
+        }
     };
     let at = At { project: &query.project, env: &query.env };
     tagged(app.current_pointer(&fleet, at, known(&headers), wait).await?)
@@ -58,12 +65,22 @@ pub async fn blob(State(app): Hub, Extension(fleet): Extension<Fleet>, Path(text
 }
 
 /// `GET /internal/runtime/{project}/{env}`
-pub async fn runtime(State(app): Hub, Extension(fleet): Extension<Fleet>, Path((project, env)): Path<(String, String)>, headers: HeaderMap) -> Reply {
+pub async fn runtime(
+    State(app): Hub,
+    Extension(fleet): Extension<Fleet>,
+    Path((project, env)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Reply {
     tagged(app.runtime(&fleet, At { project: &project, env: &env }, known(&headers)).await?)
 }
 
 /// `POST /internal/bridges/{id}/report`
-pub async fn report(State(app): Hub, Extension(fleet): Extension<Fleet>, Path(id): Path<String>, Body(report): Body<Report>) -> Reply {
+pub async fn report(
+    State(app): Hub,
+    Extension(fleet): Extension<Fleet>,
+    Path(id): Path<String>,
+    Body(report): Body<Report>,
+) -> Reply {
     app.report(&fleet, &id, report).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

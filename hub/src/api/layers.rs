@@ -24,13 +24,18 @@ const REQUEST_ID: &str = "x-request-id";
 
 /// Outermost.
 pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let sent = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|text| is_acceptable_request_id(text));
+    let sent = request
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|value| value.to_str().ok())
+        .filter(|text| is_acceptable_request_id(text));
     let id = sent.map_or_else(|| Kind::Request.generate(), str::to_owned);
     let ip = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_string());
     let (path, method, started) = (template(&request), request.method().clone(), Instant::now());
     let caller = Caller { actor_id: "anonymous".to_owned(), actor_type: "system", request_id: id.clone(), ip };
     request.extensions_mut().insert(caller);
-    let span = tracing::info_span!("hub.request", requestId = id, method = %method, path, status = tracing::field::Empty);
+    let span =
+        tracing::info_span!("hub.request", requestId = id, method = %method, path, status = tracing::field::Empty);
     let served = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
     // The panic's text may hold anything: only that it happened is told.
     let response = served.unwrap_or_else(|_| Refused(Problem::internal("the request's task panicked")).into_response());
@@ -56,13 +61,16 @@ pub async fn named(request: Request, next: Next) -> Response {
     let is_ours = response.extensions().get::<Unwritten>().is_some();
     match response.status() {
         StatusCode::METHOD_NOT_ALLOWED => {
-            let mut named = Refused(Problem::new(Code::BadRequest, "the path does not take this method")).into_response();
+            let mut named =
+                Refused(Problem::new(Code::BadRequest, "the path does not take this method")).into_response();
             if let Some(allow) = response.headers().get("allow") {
                 named.headers_mut().insert("allow", allow.clone());
             }
             named
         }
-        StatusCode::BAD_REQUEST if !is_ours => Refused(Problem::new(Code::BadRequest, "the path or the query cannot be read")).into_response(),
+        StatusCode::BAD_REQUEST if !is_ours => {
+            Refused(Problem::new(Code::BadRequest, "the path or the query cannot be read")).into_response()
+        }
         _ => response,
     }
 }
@@ -71,7 +79,13 @@ fn written(mut response: Response, id: &str) -> Response {
     match response.extensions_mut().remove::<Unwritten>() {
         Some(Unwritten(problem)) => {
             let mut answer = respond::error(&problem, id);
-            answer.headers_mut().extend(response.headers_mut().drain().filter_map(|(name, value)| Some((name?, value))).filter(|(name, _)| name == "allow"));
+            answer.headers_mut().extend(
+                response
+                    .headers_mut()
+                    .drain()
+                    .filter_map(|(name, value)| Some((name?, value)))
+                    .filter(|(name, _)| name == "allow"),
+            );
             answer
         }
         None => response,

@@ -98,7 +98,12 @@ pub async fn projects(State(app): Hub) -> Reply {
 }
 
 /// `POST /v1/projects/{project}/envs`
-pub async fn create_env(State(app): Hub, Extension(by): By, Path(project): Path<String>, Body(body): Body<Named>) -> Reply {
+pub async fn create_env(
+    State(app): Hub,
+    Extension(by): By,
+    Path(project): Path<String>,
+    Body(body): Body<Named>,
+) -> Reply {
     made(app.create_env(&by, &project, &body.name).await)
 }
 
@@ -108,7 +113,12 @@ pub async fn envs(State(app): Hub, Path(project): Path<String>) -> Reply {
 }
 
 /// `PUT …/connections/{name}`
-pub async fn set_connection(State(app): Hub, Extension(by): By, Path((p, e, name)): Of, Body(body): Body<ConnectionBody>) -> Reply {
+pub async fn set_connection(
+    State(app): Hub,
+    Extension(by): By,
+    Path((p, e, name)): Of,
+    Body(body): Body<ConnectionBody>,
+) -> Reply {
     ok(app.set_connection(&by, at(&(p, e)), &name, body).await)
 }
 
@@ -148,7 +158,12 @@ pub async fn delete_secret(State(app): Hub, Extension(by): By, Path((p, e, name)
 }
 
 /// `POST …/apikeys`
-pub async fn create_api_key(State(app): Hub, Extension(by): By, Path(env): InEnv, Body(body): Body<ApiKeyBody>) -> Reply {
+pub async fn create_api_key(
+    State(app): Hub,
+    Extension(by): By,
+    Path(env): InEnv,
+    Body(body): Body<ApiKeyBody>,
+) -> Reply {
     made(app.create_api_key(&by, at(&env), body).await)
 }
 

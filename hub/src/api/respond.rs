@@ -114,7 +114,8 @@ impl FromRequest<Arc<App>> for Upload {
     type Rejection = Refused;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Refused> {
-        let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
+        let announced =
+            request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
         let time = app.body_timeout + app.body_timeout * (announced.unwrap_or_default() >> 20).min(64);
         let permit = app.uploads.clone().acquire_owned().await.map_err(Problem::internal)?;
         Ok(Self { bytes: read(request, time).await?, _permit: permit })
@@ -139,7 +140,9 @@ async fn read(request: Request, time: Duration) -> Outcome<Bytes> {
     let limited = |message: &str| Problem::limit(Code::BadRequest, "requestBody", message);
     match tokio::time::timeout(time, Bytes::from_request(request, &())).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(limited("the body is too large")),
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Err(limited("the body is too large"))
+        }
         Ok(Err(_)) => Err(Problem::new(Code::BadRequest, "the body was cut off")),
         Err(_) => Err(Problem::new(Code::BadRequest, "the body came too slowly")),
     }

@@ -113,7 +113,10 @@ impl App {
     pub async fn operator(&self, token: &str) -> Outcome<String> {
         let hash = Digest::of(token.as_bytes());
         let found = credentials::operator_by_hash(&mut *self.store.read().await?, hash.as_str()).await?;
-        found.ok_or_else(|| Problem::new(Code::Unauthorized, "the token is not valid").hint("set STK_TOKEN to the operator's token of this Hub"))
+        found.ok_or_else(|| {
+            Problem::new(Code::Unauthorized, "the token is not valid")
+                .hint("set STK_TOKEN to the operator's token of this Hub")
+        })
     }
 
     /// Whose service token this is.
@@ -134,9 +137,13 @@ impl App {
         for role in &body.roles {
             name::check_role(role).map_err(|error| bad_name(&error))?;
         }
-        let expires_at = body.expires_at.as_deref().map(|text| DateTime::parse_from_rfc3339(text).map(|time| time.to_utc().to_rfc3339()));
+        let expires_at = body
+            .expires_at
+            .as_deref()
+            .map(|text| DateTime::parse_from_rfc3339(text).map(|time| time.to_utc().to_rfc3339()));
         let expires_at = expires_at.transpose().map_err(|_| {
-            Problem::new(Code::BadRequest, "expiresAt is no time").hint("write it as RFC 3339, for example 2030-01-01T00:00:00Z")
+            Problem::new(Code::BadRequest, "expiresAt is no time")
+                .hint("write it as RFC 3339, for example 2030-01-01T00:00:00Z")
         })?;
         let (id, hash, made) = identity(body.key, body.id, body.hash)?;
         let roles = json!(body.roles);
@@ -199,7 +206,8 @@ impl App {
         check_label(&body.name)?;
         let envs: Vec<(String, String)> = body.envs.into_iter().map(EnvRef::read).collect::<Outcome<_>>()?;
         if envs.is_empty() || envs.len() > SERVICE_TOKENS_MAX {
-            return Err(Problem::new(Code::BadRequest, "a service token is for one env or more").hint("name them as project/env"));
+            return Err(Problem::new(Code::BadRequest, "a service token is for one env or more")
+                .hint("name them as project/env"));
         }
         let mut db = self.store.write().await?;
         for (project, env) in &envs {
@@ -213,7 +221,8 @@ impl App {
         credentials::add_service_token(&mut db, &row, Digest::of(token.expose().as_bytes()).as_str(), &envs).await?;
         let names: Vec<String> = envs.iter().map(|(project, env)| format!("{project}/{env}")).collect();
         let detail = json!({"id": row.0, "name": row.1, "envs": names});
-        audit::append(&mut db, caller, &Deed { action: "servicetoken.create", project: None, env: None, detail }).await?;
+        audit::append(&mut db, caller, &Deed { action: "servicetoken.create", project: None, env: None, detail })
+            .await?;
         commit(db).await?;
         Ok(json!({"id": row.0, "name": row.1, "envs": names, "createdAt": row.2, "token": token.expose()}))
     }
@@ -255,8 +264,13 @@ impl EnvRef {
 }
 
 /// Id, hash, and the key where the Hub made it.
-fn identity(key: Option<Sealed>, id: Option<String>, hash: Option<Digest>) -> Outcome<(String, Digest, Option<Sealed>)> {
-    let wrong = |message: &str| Problem::new(Code::BadRequest, message).hint("give `key`, or `id` and `hash`, or none of them");
+fn identity(
+    key: Option<Sealed>,
+    id: Option<String>,
+    hash: Option<Digest>,
+) -> Outcome<(String, Digest, Option<Sealed>)> {
+    let wrong =
+        |message: &str| Problem::new(Code::BadRequest, message).hint("give `key`, or `id` and `hash`, or none of them");
     let (id, hash, made) = match (key, id, hash) {
         (None, None, None) => {
             let (id, secret) = (Kind::Key.generate(), random_text()?);
@@ -266,7 +280,8 @@ fn identity(key: Option<Sealed>, id: Option<String>, hash: Option<Digest>) -> Ou
         }
         (Some(key), None, None) => {
             let parts = key.expose().strip_prefix("stk_").and_then(|rest| rest.split_once('.'));
-            let (id, secret) = parts.filter(|(_, secret)| !secret.is_empty()).ok_or_else(|| wrong("a key is stk_<id>.<secret>"))?;
+            let (id, secret) =
+                parts.filter(|(_, secret)| !secret.is_empty()).ok_or_else(|| wrong("a key is stk_<id>.<secret>"))?;
             if key.expose().len() > KEY_BYTES_MAX {
                 return Err(wrong("the key is too long"));
             }
@@ -275,13 +290,18 @@ fn identity(key: Option<Sealed>, id: Option<String>, hash: Option<Digest>) -> Ou
         (None, Some(id), Some(hash)) => (id, hash, None),
         _ => return Err(wrong("these fields do not go together")),
     };
-    let is_id = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    let is_id =
+        (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
     if is_id { Ok((id, hash, made)) } else { Err(wrong("a key's id is 1 to 64 letters, digits, _ and -")) }
 }
 
 fn check_label(text: &str) -> Outcome<()> {
     let ok = (1..=LABEL_CHARS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    if ok { Ok(()) } else { Err(Problem::new(Code::BadRequest, format!("a name is 1 to {LABEL_CHARS_MAX} printable characters"))) }
+    if ok {
+        Ok(())
+    } else {
+        Err(Problem::new(Code::BadRequest, format!("a name is 1 to {LABEL_CHARS_MAX} printable characters")))
+    }
 }
 
 fn shown(row: &ApiKeyRow) -> Json {

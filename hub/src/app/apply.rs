@@ -138,8 +138,14 @@ impl App {
             self.moved.send_modify(|count| *count = count.wrapping_add(1));
         }
         tracing::info!(
-            requestId = caller.request_id, project = at.project, env = at.env, releaseId = moved.release_id, sequence = moved.sequence,
-            created = moved.created, moved = moved.moved, "applied"
+            requestId = caller.request_id,
+            project = at.project,
+            env = at.env,
+            releaseId = moved.release_id,
+            sequence = moved.sequence,
+            created = moved.created,
+            moved = moved.moved,
+            "applied"
         );
         Ok(answer(&candidate, &moved, &steps, &body))
     }
@@ -148,45 +154,62 @@ impl App {
         let key = (at.project.to_owned(), at.env.to_owned());
         let mut applying = self.applying.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !applying.insert(key.clone()) {
-            return Err(Problem::new(Code::Conflict, "another apply to this env is running").hint("try again when it has ended"));
+            return Err(Problem::new(Code::Conflict, "another apply to this env is running")
+                .hint("try again when it has ended"));
         }
         Ok(Lock { app: self, key })
     }
 
     async fn check(&self, at: At<'_>, body: &ApplyBody) -> Outcome<Candidate> {
         if body.manifest.len() > MANIFEST_BYTES_MAX {
-            return Err(Problem::limit(Code::BadRequest, "manifestBytes", format!("a manifest may have {MANIFEST_BYTES_MAX} bytes")));
+            return Err(Problem::limit(
+                Code::BadRequest,
+                "manifestBytes",
+                format!("a manifest may have {MANIFEST_BYTES_MAX} bytes"),
+            ));
         }
         let manifest = verify::manifest(&body.manifest).map_err(|error| match error {
-            VerifyError::Incompatible { .. } => Problem::new(Code::ReleaseBlocked, error.to_string()).hint("use the same version of stk and Hub"),
+            VerifyError::Incompatible { .. } => {
+                Problem::new(Code::ReleaseBlocked, error.to_string()).hint("use the same version of stk and Hub")
+            }
             error => Problem::new(Code::BadRequest, error.to_string()),
         })?;
         if manifest.project != at.project {
-            return Err(Problem::new(Code::BadRequest, format!("the manifest is of project {:?}, not of {:?}", manifest.project, at.project)));
+            return Err(Problem::new(
+                Code::BadRequest,
+                format!("the manifest is of project {:?}, not of {:?}", manifest.project, at.project),
+            ));
         }
         check_size(&manifest)?;
         self.check_components(at, &manifest).await?;
         let mut db = self.store.read().await?;
         let mut urls = BTreeMap::new();
         for row in envs::connections(&mut db, at.project, at.env).await? {
-            let (kind, sealed) = row.admin_url.as_ref().map_or(("connection", &row.url), |url| ("admin-connection", url));
+            let (kind, sealed) =
+                row.admin_url.as_ref().map_or(("connection", &row.url), |url| ("admin-connection", url));
             urls.insert(row.name.clone(), self.unseal(&at.context(kind, &row.name), sealed)?);
         }
         let missing: Vec<&String> = manifest.connections.keys().filter(|name| !urls.contains_key(*name)).collect();
         if !missing.is_empty() {
-            return Err(Problem::new(Code::ReleaseBlocked, "the env does not have every connection that the release needs")
-                .hint(format!("set it with `stk connections set {} --env {}`", missing[0], at.env))
-                .detail("missingConnections", json!(missing)));
+            return Err(Problem::new(
+                Code::ReleaseBlocked,
+                "the env does not have every connection that the release needs",
+            )
+            .hint(format!("set it with `stk connections set {} --env {}`", missing[0], at.env))
+            .detail("missingConnections", json!(missing)));
         }
-        let set: BTreeSet<String> = envs::secrets(&mut db, at.project, at.env).await?.into_iter().map(|(name, ..)| name).collect();
+        let set: BTreeSet<String> =
+            envs::secrets(&mut db, at.project, at.env).await?.into_iter().map(|(name, ..)| name).collect();
         let unset = secrets_of(&manifest).into_iter().filter(|name| !set.contains(*name));
         let warnings = unset.map(|name| format!("secret {name} is granted but not set in this env")).collect();
         let before = match releases::pointer(&mut db, at.project, at.env).await? {
             Some(pointer) => releases::by_id(&mut db, &pointer.release).await?,
             None => None,
         };
-        let before: Option<Manifest> = before.map(|row| serde_json::from_str(&row.manifest)).transpose().map_err(Problem::internal)?;
-        let (before, after) = (before.map(|manifest| manifest.capability_lines()).unwrap_or_default(), manifest.capability_lines());
+        let before: Option<Manifest> =
+            before.map(|row| serde_json::from_str(&row.manifest)).transpose().map_err(Problem::internal)?;
+        let (before, after) =
+            (before.map(|manifest| manifest.capability_lines()).unwrap_or_default(), manifest.capability_lines());
         Ok(Candidate {
             digest: Digest::of(body.manifest.as_bytes()),
             text: body.manifest.clone(),
@@ -208,13 +231,17 @@ impl App {
         }
         drop(db);
         if !missing.is_empty() {
-            return Err(Problem::new(Code::ReleaseBlocked, format!("{} component(s) were not uploaded", missing.len()))
-                .hint("upload each to /v1/projects/{project}/blobs/{digest}")
-                .detail("missing", missing));
+            return Err(Problem::new(
+                Code::ReleaseBlocked,
+                format!("{} component(s) were not uploaded", missing.len()),
+            )
+            .hint("upload each to /v1/projects/{project}/blobs/{digest}")
+            .detail("missing", missing));
         }
         let _permit = self.blobs_at_once.acquire().await.map_err(Problem::internal)?;
         let (blobs, manifest) = (self.store.blobs.clone(), manifest.clone());
-        let checked = blocking(move || verify::components(&manifest, |digest| blobs.get(digest).ok().flatten().map(Cow::Owned)));
+        let checked =
+            blocking(move || verify::components(&manifest, |digest| blobs.get(digest).ok().flatten().map(Cow::Owned)));
         checked.await?.map_err(|error| Problem::new(Code::ReleaseBlocked, error.to_string()))
     }
 
@@ -248,7 +275,14 @@ impl App {
     }
 
     /// Release, pointer and audit entries, all or none.
-    async fn release(&self, caller: &Caller, at: At<'_>, candidate: &Candidate, body: &ApplyBody, steps: &[String]) -> Outcome<Pointed> {
+    async fn release(
+        &self,
+        caller: &Caller,
+        at: At<'_>,
+        candidate: &Candidate,
+        body: &ApplyBody,
+        steps: &[String],
+    ) -> Outcome<Pointed> {
         let mut db = self.store.write().await?;
         let digest = &candidate.digest;
         if !steps.is_empty() {
@@ -262,7 +296,8 @@ impl App {
             let row = self.sign(caller, at, candidate, body)?;
             let blobs = candidate.manifest.components().into_iter().map(String::from);
             releases::add(&mut db, &row, blobs).await?;
-            audit::append(&mut db, caller, &at.deed("release.create", json!({"releaseId": row.id, "digest": digest}))).await?;
+            audit::append(&mut db, caller, &at.deed("release.create", json!({"releaseId": row.id, "digest": digest})))
+                .await?;
             row.id
         };
         let pointer = releases::pointer(&mut db, at.project, at.env).await?;
@@ -288,7 +323,9 @@ impl App {
 
     fn sign(&self, caller: &Caller, at: At<'_>, candidate: &Candidate, body: &ApplyBody) -> Outcome<ReleaseRow> {
         let short = |text: &Option<String>, other: &Option<String>| {
-            text.as_ref().or(other.as_ref()).map(|text| text.chars().filter(|c| !c.is_control()).take(PROVENANCE_CHARS_MAX).collect())
+            text.as_ref()
+                .or(other.as_ref())
+                .map(|text| text.chars().filter(|c| !c.is_control()).take(PROVENANCE_CHARS_MAX).collect())
         };
         let (id, created_at) = (Kind::Release.generate(), now());
         let provenance = Provenance {
@@ -297,8 +334,12 @@ impl App {
             source_revision: short(&body.provenance.source_revision, &body.source_revision),
             tool: short(&body.provenance.tool, &body.tool),
         };
-        let statement =
-            Statement { release_id: id.clone(), project: at.project.to_owned(), digest: candidate.digest.clone(), provenance };
+        let statement = Statement {
+            release_id: id.clone(),
+            project: at.project.to_owned(),
+            digest: candidate.digest.clone(),
+            provenance,
+        };
         let envelope = Envelope::sign(RELEASE_TYPE, &statement, &self.signing_key).map_err(Problem::internal)?;
         Ok(ReleaseRow {
             id,
@@ -342,10 +383,18 @@ impl Candidate {
 fn check_size(manifest: &Manifest) -> Outcome<()> {
     for (name, schema) in &manifest.connections {
         if schema.tables.len() > TABLES_MAX {
-            return Err(Problem::limit(Code::BadRequest, "tables", format!("connection {name:?} may have {TABLES_MAX} tables")));
+            return Err(Problem::limit(
+                Code::BadRequest,
+                "tables",
+                format!("connection {name:?} may have {TABLES_MAX} tables"),
+            ));
         }
         if let Some((table, _)) = schema.tables.iter().find(|(_, table)| table.columns.len() >= COLUMNS_MAX) {
-            return Err(Problem::limit(Code::BadRequest, "columns", format!("table {table:?} may have {COLUMNS_MAX} columns")));
+            return Err(Problem::limit(
+                Code::BadRequest,
+                "columns",
+                format!("table {table:?} may have {COLUMNS_MAX} columns"),
+            ));
         }
     }
     Ok(())
@@ -361,14 +410,18 @@ fn destructive(refusals: &[(String, santokit_sql::sqlite::Refusal)], force: bool
     } else {
         "keep what is there declared and add beside it; this version makes additive changes only"
     };
-    Problem::new(Code::DestructiveChange, format!("the schema needs {} change(s) that cannot be made in place", steps.len()))
-        .hint(hint)
-        .detail("steps", steps)
+    Problem::new(
+        Code::DestructiveChange,
+        format!("the schema needs {} change(s) that cannot be made in place", steps.len()),
+    )
+    .hint(hint)
+    .detail("steps", steps)
 }
 
 fn answer(candidate: &Candidate, moved: &Pointed, steps: &[String], body: &ApplyBody) -> Json {
     let mut changes = serde_json::Map::new();
-    let signed = |sign: &str, lines: &[String]| -> Vec<String> { lines.iter().map(|line| format!("{sign} {line}")).collect() };
+    let signed =
+        |sign: &str, lines: &[String]| -> Vec<String> { lines.iter().map(|line| format!("{sign} {line}")).collect() };
     let powers = [signed("+", &candidate.added), signed("-", &candidate.removed)].concat();
     for (key, lines) in [("schema", steps.to_vec()), ("grants", powers), ("warning", candidate.warnings.clone())] {
         if !lines.is_empty() {

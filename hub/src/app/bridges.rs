@@ -36,14 +36,22 @@ pub type Tagged<T> = Option<(T, String)>;
 
 impl App {
     /// The pointer of an env, as soon as it differs from what the caller has, or none after the wait.
-    pub async fn current_pointer(&self, fleet: &Fleet, at: At<'_>, known: Option<&str>, wait: Duration) -> Outcome<Tagged<Current>> {
+    pub async fn current_pointer(
+        &self,
+        fleet: &Fleet,
+        at: At<'_>,
+        known: Option<&str>,
+        wait: Duration,
+    ) -> Outcome<Tagged<Current>> {
         fleet.need(at.project, at.env)?;
         let until = Instant::now() + wait.min(Duration::from_secs(WAIT_SECONDS_MAX));
         let (mut moved, mut stopping) = (self.moved.subscribe(), self.stopping.subscribe());
         loop {
             moved.mark_unchanged();
             let row = releases::pointer(&mut *self.store.read().await?, at.project, at.env).await?;
-            let etag = row.as_ref().map(|row| format!("\"{}-{}\"", row.sequence, &Digest::of(row.envelope.as_bytes()).hex()[..16]));
+            let etag = row
+                .as_ref()
+                .map(|row| format!("\"{}-{}\"", row.sequence, &Digest::of(row.envelope.as_bytes()).hex()[..16]));
             match row {
                 Some(row) if etag.as_deref() != known => {
                     let pointer = serde_json::from_str(&row.envelope).map_err(Problem::internal)?;
@@ -95,7 +103,8 @@ impl App {
             Some(pointer) => releases::by_id(&mut db, &pointer.release).await?,
             None => None,
         };
-        let manifest: Option<Manifest> = row.map(|row| serde_json::from_str(&row.manifest)).transpose().map_err(Problem::internal)?;
+        let manifest: Option<Manifest> =
+            row.map(|row| serde_json::from_str(&row.manifest)).transpose().map_err(Problem::internal)?;
         let (mut connections, mut secrets) = (BTreeMap::new(), BTreeMap::new());
         if let Some(manifest) = &manifest {
             for row in envs::connections(&mut db, at.project, at.env).await? {
@@ -112,7 +121,8 @@ impl App {
             }
         }
         let keys = credentials::api_keys(&mut db, at.project, at.env).await?;
-        let api_keys = keys.into_iter().filter(|row| row.revoked_at.is_none()).map(api_key).collect::<Outcome<Vec<_>>>()?;
+        let api_keys =
+            keys.into_iter().filter(|row| row.revoked_at.is_none()).map(api_key).collect::<Outcome<Vec<_>>>()?;
         let time = Utc::now();
         let api_keys = api_keys.into_iter().filter(|key| is_valid_at(key, time)).collect();
         let bundle = RuntimeBundle { connections, secrets, api_keys };
@@ -123,7 +133,10 @@ impl App {
     /// Keeps a Bridge's report. Nothing of it is believed but for showing it.
     pub async fn report(&self, fleet: &Fleet, bridge: &str, report: Report) -> Outcome<()> {
         if !Kind::Bridge.is_valid(bridge) || report.version.len() > 64 {
-            return Err(Problem::new(Code::BadRequest, "a Bridge's id is brg_ and a ULID, its version at most 64 bytes"));
+            return Err(Problem::new(
+                Code::BadRequest,
+                "a Bridge's id is brg_ and a ULID, its version at most 64 bytes",
+            ));
         }
         for env in &report.envs {
             fleet.need(&env.project, &env.env)?;

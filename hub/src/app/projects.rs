@@ -64,7 +64,8 @@ pub(super) async fn need_project(db: &mut SqliteConnection, project: &str) -> Ou
     if envs::has_project(db, project).await? {
         return Ok(());
     }
-    Err(Problem::new(Code::NotFound, format!("there is no project {project:?}")).hint("make it with `stk project create`"))
+    Err(Problem::new(Code::NotFound, format!("there is no project {project:?}"))
+        .hint("make it with `stk project create`"))
 }
 
 /// Fails where the env is unknown.
@@ -82,7 +83,8 @@ pub(super) fn bad_name(error: &name::NameError) -> Box<Problem> {
 }
 
 pub(super) fn full(limit: &str, most: impl std::fmt::Display, what: &str) -> Box<Problem> {
-    Problem::limit(Code::Conflict, limit, format!("there are {most} {what}, which is the most there may be")).hint("remove one that is not used")
+    Problem::limit(Code::Conflict, limit, format!("there are {most} {what}, which is the most there may be"))
+        .hint("remove one that is not used")
 }
 
 pub(super) fn missing(what: &str, name: &str) -> Box<Problem> {
@@ -197,12 +199,18 @@ impl App {
     pub async fn set_secret(&self, caller: &Caller, at: At<'_>, name: &str, value: &Sealed) -> Outcome<Json> {
         name::check_secret(name).map_err(|error| bad_name(&error))?;
         if value.expose().len() > SECRET_BYTES_MAX {
-            return Err(Problem::limit(Code::BadRequest, "secretBytes", format!("a secret may have {SECRET_BYTES_MAX} bytes")));
+            return Err(Problem::limit(
+                Code::BadRequest,
+                "secretBytes",
+                format!("a secret may have {SECRET_BYTES_MAX} bytes"),
+            ));
         }
         let sealed = self.seal(&at.context("secret", name), value)?;
         let (mut db, time) = (self.store.write().await?, now());
         need_env(&mut db, at).await?;
-        if envs::secrets(&mut db, at.project, at.env).await?.iter().filter(|(other, ..)| other != name).count() >= SECRETS_MAX {
+        if envs::secrets(&mut db, at.project, at.env).await?.iter().filter(|(other, ..)| other != name).count()
+            >= SECRETS_MAX
+        {
             return Err(full("secrets", SECRETS_MAX, "secrets in the env"));
         }
         envs::set_secret(&mut db, (at.project, at.env, name), &sealed, &time).await?;
@@ -241,7 +249,8 @@ impl App {
     /// Checks a URL and gives what may be shown of it. No error quotes it.
     fn masked_sqlite_url(&self, url: &str) -> Outcome<String> {
         let wrong = |why: &str| {
-            Problem::new(Code::BadRequest, format!("the URL {why}")).hint("a SQLite URL is sqlite: and the path of a file, for example sqlite:/var/lib/shop/main.db")
+            Problem::new(Code::BadRequest, format!("the URL {why}"))
+                .hint("a SQLite URL is sqlite: and the path of a file, for example sqlite:/var/lib/shop/main.db")
         };
         if url.len() > URL_BYTES_MAX || !url.starts_with("sqlite:") {
             return Err(wrong("is no SQLite URL"));
@@ -256,7 +265,8 @@ impl App {
         if parent.starts_with(&self.data_dir) || absolute.starts_with(&self.data_dir) {
             return Err(wrong("leads into the Hub's own data"));
         }
-        let name = Path::new(&absolute).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let name =
+            Path::new(&absolute).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         Ok(format!("sqlite:…/{name}"))
     }
 }

@@ -50,16 +50,33 @@ impl App {
     }
 
     /// Keeps a component for a project.
-    pub async fn put_blob(&self, caller: &Caller, project: &str, digest: &Digest, bytes: bytes::Bytes) -> Outcome<Json> {
+    pub async fn put_blob(
+        &self,
+        caller: &Caller,
+        project: &str,
+        digest: &Digest,
+        bytes: bytes::Bytes,
+    ) -> Outcome<Json> {
         need_project(&mut *self.store.read().await?, project).await?;
         let (blobs, expected, size_bytes) = (self.store.blobs.clone(), digest.clone(), bytes.len());
-        let kept = blocking(move || if expected.matches(&bytes) { blobs.put(&expected, &bytes).map(|()| true) } else { Ok(false) }).await??;
+        let kept =
+            blocking(
+                move || if expected.matches(&bytes) { blobs.put(&expected, &bytes).map(|()| true) } else { Ok(false) },
+            )
+            .await??;
         if !kept {
-            return Err(Problem::new(Code::BadRequest, "the bytes do not have this digest").hint("they changed on the way, or the digest is of something else"));
+            return Err(Problem::new(Code::BadRequest, "the bytes do not have this digest")
+                .hint("they changed on the way, or the digest is of something else"));
         }
         let mut db = self.store.write().await?;
-        releases::add_blob(&mut db, project, digest.as_str(), i64::try_from(size_bytes).unwrap_or(i64::MAX), &now()).await?;
-        let deed = audit::Deed { action: "blob.put", project: Some(project), env: None, detail: json!({"digest": digest, "sizeBytes": size_bytes}) };
+        releases::add_blob(&mut db, project, digest.as_str(), i64::try_from(size_bytes).unwrap_or(i64::MAX), &now())
+            .await?;
+        let deed = audit::Deed {
+            action: "blob.put",
+            project: Some(project),
+            env: None,
+            detail: json!({"digest": digest, "sizeBytes": size_bytes}),
+        };
         audit::append(&mut db, caller, &deed).await?;
         commit(db).await?;
         Ok(json!({"digest": digest, "sizeBytes": size_bytes}))
@@ -76,7 +93,11 @@ impl App {
     /// A component that is known to be kept.
     pub(super) async fn read_blob(&self, digest: Digest) -> Outcome<Vec<u8>> {
         let blobs = self.store.blobs.clone();
-        let found = blocking(move || blobs.get(&digest).and_then(|found| found.ok_or_else(|| StoreError::Damaged(format!("blob {digest} is lost")))));
+        let found = blocking(move || {
+            blobs
+                .get(&digest)
+                .and_then(|found| found.ok_or_else(|| StoreError::Damaged(format!("blob {digest} is lost"))))
+        });
         Ok(found.await??)
     }
 
@@ -100,7 +121,8 @@ impl App {
         let mut db = self.store.read().await?;
         need_env(&mut db, at).await?;
         let pointer = releases::pointer(&mut db, at.project, at.env).await?.ok_or_else(|| {
-            Problem::new(Code::NotFound, "nothing was applied to this env yet").hint("`stk apply` makes a release and points the env to it")
+            Problem::new(Code::NotFound, "nothing was applied to this env yet")
+                .hint("`stk apply` makes a release and points the env to it")
         })?;
         drop(db);
         let bridges = self.bridges(at).await?;
@@ -129,7 +151,8 @@ impl App {
     /// The public halves of the signing keys, the newest first.
     pub async fn keys(&self) -> Outcome<Json> {
         let rows = credentials::signing_keys(&mut *self.store.read().await?).await?;
-        let rows: Vec<Json> = rows.into_iter().map(|(id, public, _, at)| json!({"id": id, "key": public, "createdAt": at})).collect();
+        let rows: Vec<Json> =
+            rows.into_iter().map(|(id, public, _, at)| json!({"id": id, "key": public, "createdAt": at})).collect();
         Ok(json!({"keys": rows}))
     }
 

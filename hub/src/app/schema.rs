@@ -10,7 +10,8 @@ use santokit_core::{
     wire::Sealed,
 };
 use santokit_sql::sqlite::{
-    self, CATALOG_COLUMNS_SQL, CATALOG_INDEXES_SQL, CATALOG_REFERENCES_SQL, CurrentColumn, CurrentReference, CurrentSchema, Refusal, Step,
+    self, CATALOG_COLUMNS_SQL, CATALOG_INDEXES_SQL, CATALOG_REFERENCES_SQL, CurrentColumn, CurrentReference,
+    CurrentSchema, Refusal, Step,
 };
 use sqlx::{
     AssertSqlSafe, Connection, SqliteConnection,
@@ -38,7 +39,9 @@ pub async fn plan(connection: &str, url: &Sealed, schema: &Schema) -> Outcome<Pl
 pub async fn apply(connection: &str, url: &Sealed, schema: &Schema) -> Outcome<Planned> {
     let options = options(connection, url)?.create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
     let mut db = open(connection, &options).await?;
-    let done = steps(&mut db, schema).await.map_err(|error| failed(connection, "could not be changed and is as it was", error));
+    let done = steps(&mut db, schema)
+        .await
+        .map_err(|error| failed(connection, "could not be changed and is as it was", error));
     drop(db.close().await);
     done
 }
@@ -58,7 +61,8 @@ async fn steps(db: &mut SqliteConnection, schema: &Schema) -> Result<Planned, sq
 
 async fn read(db: &mut SqliteConnection) -> Result<CurrentSchema, sqlx::Error> {
     let mut current = CurrentSchema::default();
-    let columns: Vec<(String, String, String, i64, Option<String>, i64)> = sqlx::query_as(CATALOG_COLUMNS_SQL).fetch_all(&mut *db).await?;
+    let columns: Vec<(String, String, String, i64, Option<String>, i64)> =
+        sqlx::query_as(CATALOG_COLUMNS_SQL).fetch_all(&mut *db).await?;
     for (table, column, declared, not_null, default, key) in columns {
         let found = CurrentColumn { declared, not_null: not_null != 0, default, is_key: key != 0 };
         current.tables.entry(table).or_default().insert(column, found);
@@ -67,14 +71,16 @@ async fn read(db: &mut SqliteConnection) -> Result<CurrentSchema, sqlx::Error> {
     let references: Vec<(String, String, String, Option<String>, String, String)> =
         sqlx::query_as(CATALOG_REFERENCES_SQL).fetch_all(&mut *db).await?;
     for (table, column, target, target_column, on_update, on_delete) in references {
-        let reference = CurrentReference { table: target, column: target_column.unwrap_or_default(), on_update, on_delete };
+        let reference =
+            CurrentReference { table: target, column: target_column.unwrap_or_default(), on_update, on_delete };
         current.references.insert((table, column), reference);
     }
     Ok(current)
 }
 
 fn options(connection: &str, url: &Sealed) -> Outcome<SqliteConnectOptions> {
-    let options = SqliteConnectOptions::from_str(url.expose()).map_err(|error| failed(connection, "has a URL that cannot be read", error))?;
+    let options = SqliteConnectOptions::from_str(url.expose())
+        .map_err(|error| failed(connection, "has a URL that cannot be read", error))?;
     Ok(options.foreign_keys(true).busy_timeout(BUSY_MAX))
 }
 

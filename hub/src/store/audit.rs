@@ -49,7 +49,8 @@ pub struct Chain {
 
 /// Adds an entry; the transaction that does the deed also writes it.
 pub async fn append(db: &mut SqliteConnection, caller: &Caller, deed: &Deed<'_>) -> Result<(), StoreError> {
-    let last: Option<(i64, String)> = sqlx::query_as("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetch_optional(&mut *db).await?;
+    let last: Option<(i64, String)> =
+        sqlx::query_as("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetch_optional(&mut *db).await?;
     let (seq, prev_hash) = last.map_or((1, None), |(seq, hash)| (seq + 1, Some(hash)));
     let entry = canonical_json(&json!({
         "seq": seq, "id": Kind::Audit.generate(), "ts": super::envs::now(),
@@ -70,7 +71,11 @@ pub async fn append(db: &mut SqliteConnection, caller: &Caller, deed: &Deed<'_>)
 /// Entries after a number, each with its hash.
 pub async fn list(db: &mut SqliteConnection, after: i64, limit: i64) -> Result<Vec<Json>, StoreError> {
     let rows: Vec<(i64, String, String)> =
-        sqlx::query_as("SELECT seq, entry, hash FROM audit WHERE seq > ? ORDER BY seq LIMIT ?").bind(after).bind(limit).fetch_all(db).await?;
+        sqlx::query_as("SELECT seq, entry, hash FROM audit WHERE seq > ? ORDER BY seq LIMIT ?")
+            .bind(after)
+            .bind(limit)
+            .fetch_all(db)
+            .await?;
     Ok(rows
         .into_iter()
         .map(|(seq, entry, hash)| {
@@ -85,16 +90,18 @@ pub async fn list(db: &mut SqliteConnection, after: i64, limit: i64) -> Result<V
 pub async fn verify(db: &mut SqliteConnection) -> Result<Chain, StoreError> {
     let (mut entries, mut prev_hash) = (0, None::<String>);
     loop {
-        let rows: Vec<(i64, String, String)> = sqlx::query_as("SELECT seq, entry, hash FROM audit WHERE seq > ? ORDER BY seq LIMIT ?")
-            .bind(entries)
-            .bind(PAGE)
-            .fetch_all(&mut *db)
-            .await?;
+        let rows: Vec<(i64, String, String)> =
+            sqlx::query_as("SELECT seq, entry, hash FROM audit WHERE seq > ? ORDER BY seq LIMIT ?")
+                .bind(entries)
+                .bind(PAGE)
+                .fetch_all(&mut *db)
+                .await?;
         if rows.is_empty() {
             return Ok(Chain { entries, broken_at: None });
         }
         for (seq, entry, hash) in rows {
-            let linked = serde_json::from_str::<Json>(&entry).is_ok_and(|json| json["prevHash"] == json!(prev_hash) && json["seq"] == json!(seq));
+            let linked = serde_json::from_str::<Json>(&entry)
+                .is_ok_and(|json| json["prevHash"] == json!(prev_hash) && json["seq"] == json!(seq));
             if seq != entries + 1 || !linked || Digest::of(entry.as_bytes()).as_str() != hash {
                 return Ok(Chain { entries, broken_at: Some(entries + 1) });
             }
@@ -115,14 +122,22 @@ mod tests {
         let caller = Caller { actor_id: "hub".into(), actor_type: "system", request_id: "r".into(), ip: None };
         let mut db = store.write().await.unwrap();
         for _ in 0..3 {
-            append(&mut db, &caller, &Deed { action: "a.b", project: None, env: None, detail: json!({"z": 1, "a": "ü"}) }).await.unwrap();
+            append(
+                &mut db,
+                &caller,
+                &Deed { action: "a.b", project: None, env: None, detail: json!({"z": 1, "a": "ü"}) },
+            )
+            .await
+            .unwrap();
         }
         commit(db).await.unwrap();
         let mut db = store.read().await.unwrap();
         assert_eq!(verify(&mut db).await.unwrap(), Chain { entries: 3, broken_at: None });
         sqlx::query("UPDATE audit SET entry = '{}' WHERE seq = 2").execute(&mut *db).await.unwrap_err();
         sqlx::query("DELETE FROM audit").execute(&mut *db).await.unwrap_err();
-        for sql in ["DROP TRIGGER audit_is_not_changed", "UPDATE audit SET entry = replace(entry, 'ü', 'u') WHERE seq = 2"] {
+        for sql in
+            ["DROP TRIGGER audit_is_not_changed", "UPDATE audit SET entry = replace(entry, 'ü', 'u') WHERE seq = 2"]
+        {
             sqlx::query(sql).execute(&mut *db).await.unwrap();
         }
         assert_eq!(verify(&mut db).await.unwrap().broken_at, Some(2));

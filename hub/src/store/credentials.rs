@@ -38,8 +38,14 @@ pub async fn count_api_keys(db: &mut SqliteConnection, project: &str) -> Result<
 }
 
 /// Adds a key, also in the place of a revoked one of the same env; false where the id is taken.
-pub async fn add_api_key(db: &mut SqliteConnection, project: &str, env: &str, row: &ApiKeyRow) -> Result<bool, StoreError> {
-    let replace = sqlx::query("DELETE FROM api_keys WHERE id = ? AND project = ? AND env = ? AND revoked_at IS NOT NULL");
+pub async fn add_api_key(
+    db: &mut SqliteConnection,
+    project: &str,
+    env: &str,
+    row: &ApiKeyRow,
+) -> Result<bool, StoreError> {
+    let replace =
+        sqlx::query("DELETE FROM api_keys WHERE id = ? AND project = ? AND env = ? AND revoked_at IS NOT NULL");
     replace.bind(&row.id).bind(project).bind(env).execute(&mut *db).await?;
     let done = sqlx::query(
         "INSERT INTO api_keys (id, project, env, name, hash, roles, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
@@ -59,8 +65,16 @@ pub async fn api_keys(db: &mut SqliteConnection, project: &str, env: &str) -> Re
 }
 
 /// Revokes a key; false where there is none that is valid.
-pub async fn revoke_api_key(db: &mut SqliteConnection, project: &str, env: &str, id: &str, at: &str) -> Result<bool, StoreError> {
-    let done = sqlx::query("UPDATE api_keys SET revoked_at = ? WHERE project = ? AND env = ? AND id = ? AND revoked_at IS NULL");
+pub async fn revoke_api_key(
+    db: &mut SqliteConnection,
+    project: &str,
+    env: &str,
+    id: &str,
+    at: &str,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE api_keys SET revoked_at = ? WHERE project = ? AND env = ? AND id = ? AND revoked_at IS NULL",
+    );
     Ok(done.bind(at).bind(project).bind(env).bind(id).execute(db).await?.rows_affected() == 1)
 }
 
@@ -74,7 +88,8 @@ pub async fn add_service_token(
     let token = sqlx::query("INSERT INTO service_tokens (id, name, created_at, hash) VALUES (?, ?, ?, ?)");
     token.bind(&row.0).bind(&row.1).bind(&row.2).bind(hash).execute(&mut *db).await?;
     for (project, env) in envs {
-        let bound = sqlx::query("INSERT INTO service_token_envs (token, project, env) VALUES (?, ?, ?) ON CONFLICT DO NOTHING");
+        let bound =
+            sqlx::query("INSERT INTO service_token_envs (token, project, env) VALUES (?, ?, ?) ON CONFLICT DO NOTHING");
         bound.bind(&row.0).bind(project).bind(env).execute(&mut *db).await?;
     }
     Ok(())
@@ -98,13 +113,19 @@ pub async fn delete_service_token(db: &mut SqliteConnection, id: &str) -> Result
 
 /// The id of the service token with this hash.
 pub async fn service_token_by_hash(db: &mut SqliteConnection, hash: &str) -> Result<Option<String>, StoreError> {
-    let found = sqlx::query_as::<_, (String,)>("SELECT id FROM service_tokens WHERE hash = ?").bind(hash).fetch_optional(db).await?;
+    let found = sqlx::query_as::<_, (String,)>("SELECT id FROM service_tokens WHERE hash = ?")
+        .bind(hash)
+        .fetch_optional(db)
+        .await?;
     Ok(found.map(|(id,)| id))
 }
 
 /// The id of the operator with this token's hash.
 pub async fn operator_by_hash(db: &mut SqliteConnection, hash: &str) -> Result<Option<String>, StoreError> {
-    let found = sqlx::query_as::<_, (String,)>("SELECT id FROM operator_tokens WHERE hash = ?").bind(hash).fetch_optional(db).await?;
+    let found = sqlx::query_as::<_, (String,)>("SELECT id FROM operator_tokens WHERE hash = ?")
+        .bind(hash)
+        .fetch_optional(db)
+        .await?;
     Ok(found.map(|(id,)| id))
 }
 
@@ -114,7 +135,8 @@ pub async fn set_operator(db: &mut SqliteConnection, id: &str, hash: &str, at: &
         return Ok(false);
     }
     sqlx::query("DELETE FROM operator_tokens").execute(&mut *db).await?;
-    let done = sqlx::query("INSERT INTO operator_tokens (id, hash, created_at) VALUES (?, ?, ?)").bind(id).bind(hash).bind(at);
+    let done =
+        sqlx::query("INSERT INTO operator_tokens (id, hash, created_at) VALUES (?, ?, ?)").bind(id).bind(hash).bind(at);
     done.execute(db).await?;
     Ok(true)
 }

@@ -39,7 +39,8 @@ pub async fn count_projects(db: &mut SqliteConnection) -> Result<i64, StoreError
 
 /// Adds a project; false where it exists.
 pub async fn add_project(db: &mut SqliteConnection, name: &str, at: &str) -> Result<bool, StoreError> {
-    let done = sqlx::query("INSERT INTO projects (name, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING").bind(name).bind(at);
+    let done =
+        sqlx::query("INSERT INTO projects (name, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING").bind(name).bind(at);
     Ok(done.execute(db).await?.rows_affected() == 1)
 }
 
@@ -61,7 +62,10 @@ pub async fn add_env(db: &mut SqliteConnection, project: &str, name: &str, at: &
 
 /// The envs of a project.
 pub async fn envs(db: &mut SqliteConnection, project: &str) -> Result<Vec<Dated>, StoreError> {
-    Ok(sqlx::query_as("SELECT name, created_at FROM envs WHERE project = ? ORDER BY name").bind(project).fetch_all(db).await?)
+    Ok(sqlx::query_as("SELECT name, created_at FROM envs WHERE project = ? ORDER BY name")
+        .bind(project)
+        .fetch_all(db)
+        .await?)
 }
 
 /// Whether an env exists.
@@ -72,12 +76,18 @@ pub async fn has_env(db: &mut SqliteConnection, project: &str, env: &str) -> Res
 
 /// How many connection names a project has besides this one.
 pub async fn count_other_connections(db: &mut SqliteConnection, project: &str, name: &str) -> Result<i64, StoreError> {
-    let count = sqlx::query_as::<_, (i64,)>("SELECT count(DISTINCT name) FROM connections WHERE project = ? AND name <> ?");
+    let count =
+        sqlx::query_as::<_, (i64,)>("SELECT count(DISTINCT name) FROM connections WHERE project = ? AND name <> ?");
     Ok(count.bind(project).bind(name).fetch_one(db).await?.0)
 }
 
 /// Adds or replaces a connection.
-pub async fn set_connection(db: &mut SqliteConnection, project: &str, env: &str, row: &ConnectionRow) -> Result<(), StoreError> {
+pub async fn set_connection(
+    db: &mut SqliteConnection,
+    project: &str,
+    env: &str,
+    row: &ConnectionRow,
+) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO connections (project, env, name, engine, url, admin_url, masked, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (project, env, name) DO UPDATE SET engine = excluded.engine, url = excluded.url, \
@@ -97,7 +107,11 @@ pub async fn set_connection(db: &mut SqliteConnection, project: &str, env: &str,
 }
 
 /// The connections of an env.
-pub async fn connections(db: &mut SqliteConnection, project: &str, env: &str) -> Result<Vec<ConnectionRow>, StoreError> {
+pub async fn connections(
+    db: &mut SqliteConnection,
+    project: &str,
+    env: &str,
+) -> Result<Vec<ConnectionRow>, StoreError> {
     let rows = sqlx::query_as(
         "SELECT name, engine, url, admin_url, masked, updated_at FROM connections WHERE project = ? AND env = ? ORDER BY name",
     );
@@ -105,8 +119,16 @@ pub async fn connections(db: &mut SqliteConnection, project: &str, env: &str) ->
 }
 
 /// Removes a connection; false where there is none.
-pub async fn delete_connection(db: &mut SqliteConnection, project: &str, env: &str, name: &str) -> Result<bool, StoreError> {
-    let done = sqlx::query("DELETE FROM connections WHERE project = ? AND env = ? AND name = ?").bind(project).bind(env).bind(name);
+pub async fn delete_connection(
+    db: &mut SqliteConnection,
+    project: &str,
+    env: &str,
+    name: &str,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query("DELETE FROM connections WHERE project = ? AND env = ? AND name = ?")
+        .bind(project)
+        .bind(env)
+        .bind(name);
     Ok(done.execute(db).await?.rows_affected() == 1)
 }
 
@@ -132,13 +154,26 @@ pub async fn set_secret(
 }
 
 /// The secrets of an env, sealed: name, value, time.
-pub async fn secrets(db: &mut SqliteConnection, project: &str, env: &str) -> Result<Vec<(String, Vec<u8>, String)>, StoreError> {
-    let rows = sqlx::query_as("SELECT name, value, updated_at FROM secrets WHERE project = ? AND env = ? ORDER BY name");
+pub async fn secrets(
+    db: &mut SqliteConnection,
+    project: &str,
+    env: &str,
+) -> Result<Vec<(String, Vec<u8>, String)>, StoreError> {
+    let rows =
+        sqlx::query_as("SELECT name, value, updated_at FROM secrets WHERE project = ? AND env = ? ORDER BY name");
     Ok(rows.bind(project).bind(env).fetch_all(db).await?)
 }
 
 /// Removes a secret; false where there is none.
-pub async fn delete_secret(db: &mut SqliteConnection, project: &str, env: &str, name: &str) -> Result<bool, StoreError> {
-    let done = sqlx::query("DELETE FROM secrets WHERE project = ? AND env = ? AND name = ?").bind(project).bind(env).bind(name);
+pub async fn delete_secret(
+    db: &mut SqliteConnection,
+    project: &str,
+    env: &str,
+    name: &str,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query("DELETE FROM secrets WHERE project = ? AND env = ? AND name = ?")
+        .bind(project)
+        .bind(env)
+        .bind(name);
     Ok(done.execute(db).await?.rows_affected() == 1)
 }

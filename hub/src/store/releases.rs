@@ -46,8 +46,16 @@ row!(PointerRow: release, digest, sequence, envelope, issued_at);
 pub type ReportRow = (String, String, String, String);
 
 /// Notes that a project has a blob.
-pub async fn add_blob(db: &mut SqliteConnection, project: &str, digest: &str, size_bytes: i64, at: &str) -> Result<(), StoreError> {
-    let done = sqlx::query("INSERT INTO project_blobs (project, digest, size_bytes, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING");
+pub async fn add_blob(
+    db: &mut SqliteConnection,
+    project: &str,
+    digest: &str,
+    size_bytes: i64,
+    at: &str,
+) -> Result<(), StoreError> {
+    let done = sqlx::query(
+        "INSERT INTO project_blobs (project, digest, size_bytes, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    );
     done.bind(project).bind(digest).bind(size_bytes).bind(at).execute(db).await?;
     Ok(())
 }
@@ -59,7 +67,11 @@ pub async fn has_blob(db: &mut SqliteConnection, project: &str, digest: &str) ->
 }
 
 /// Adds a release with the blobs that it is made of.
-pub async fn add(db: &mut SqliteConnection, row: &ReleaseRow, blobs: impl IntoIterator<Item = String>) -> Result<(), StoreError> {
+pub async fn add(
+    db: &mut SqliteConnection,
+    row: &ReleaseRow,
+    blobs: impl IntoIterator<Item = String>,
+) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO releases (id, project, digest, manifest, envelope, author, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)")
         .bind(&row.id)
         .bind(&row.project)
@@ -78,7 +90,11 @@ pub async fn add(db: &mut SqliteConnection, row: &ReleaseRow, blobs: impl IntoIt
 }
 
 /// A project's release with this content.
-pub async fn by_digest(db: &mut SqliteConnection, project: &str, digest: &str) -> Result<Option<ReleaseRow>, StoreError> {
+pub async fn by_digest(
+    db: &mut SqliteConnection,
+    project: &str,
+    digest: &str,
+) -> Result<Option<ReleaseRow>, StoreError> {
     let row = sqlx::query_as("SELECT * FROM releases WHERE project = ? AND digest = ?").bind(project).bind(digest);
     Ok(row.fetch_optional(db).await?)
 }
@@ -89,19 +105,32 @@ pub async fn by_id(db: &mut SqliteConnection, id: &str) -> Result<Option<Release
 }
 
 /// A project's releases, the newest first: id, digest, author, time.
-pub async fn list(db: &mut SqliteConnection, project: &str, limit: i64) -> Result<Vec<(String, String, String, String)>, StoreError> {
-    let rows = sqlx::query_as("SELECT id, digest, author, created_at FROM releases WHERE project = ? ORDER BY number DESC LIMIT ?");
+pub async fn list(
+    db: &mut SqliteConnection,
+    project: &str,
+    limit: i64,
+) -> Result<Vec<(String, String, String, String)>, StoreError> {
+    let rows = sqlx::query_as(
+        "SELECT id, digest, author, created_at FROM releases WHERE project = ? ORDER BY number DESC LIMIT ?",
+    );
     Ok(rows.bind(project).bind(limit).fetch_all(db).await?)
 }
 
 /// What an env points to.
 pub async fn pointer(db: &mut SqliteConnection, project: &str, env: &str) -> Result<Option<PointerRow>, StoreError> {
-    let row = sqlx::query_as("SELECT release, digest, sequence, envelope, issued_at FROM pointers WHERE project = ? AND env = ?");
+    let row = sqlx::query_as(
+        "SELECT release, digest, sequence, envelope, issued_at FROM pointers WHERE project = ? AND env = ?",
+    );
     Ok(row.bind(project).bind(env).fetch_optional(db).await?)
 }
 
 /// Moves an env's pointer.
-pub async fn set_pointer(db: &mut SqliteConnection, project: &str, env: &str, row: &PointerRow) -> Result<(), StoreError> {
+pub async fn set_pointer(
+    db: &mut SqliteConnection,
+    project: &str,
+    env: &str,
+    row: &PointerRow,
+) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO pointers (project, env, release, digest, sequence, envelope, issued_at) VALUES (?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (project, env) DO UPDATE SET release = excluded.release, digest = excluded.digest, \
@@ -121,12 +150,18 @@ pub async fn set_pointer(db: &mut SqliteConnection, project: &str, env: &str, ro
 
 /// The projects whose releases are made of a blob.
 pub async fn projects_of_blob(db: &mut SqliteConnection, digest: &str) -> Result<Vec<String>, StoreError> {
-    let rows = sqlx::query_as::<_, (String,)>("SELECT DISTINCT project FROM release_blobs WHERE digest = ?").bind(digest);
+    let rows =
+        sqlx::query_as::<_, (String,)>("SELECT DISTINCT project FROM release_blobs WHERE digest = ?").bind(digest);
     Ok(rows.fetch_all(db).await?.into_iter().map(|(project,)| project).collect())
 }
 
 /// Keeps what a Bridge reports about an env.
-pub async fn set_report(db: &mut SqliteConnection, project: &str, env: &str, row: &ReportRow) -> Result<(), StoreError> {
+pub async fn set_report(
+    db: &mut SqliteConnection,
+    project: &str,
+    env: &str,
+    row: &ReportRow,
+) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO bridge_reports (project, env, bridge, version, report, reported_at) VALUES (?, ?, ?, ?, ?, ?) \
          ON CONFLICT (project, env, bridge) DO UPDATE SET version = excluded.version, report = excluded.report, \
@@ -150,7 +185,12 @@ pub async fn forget_reports(db: &mut SqliteConnection, before: &str) -> Result<(
 }
 
 /// What Bridges have reported about an env since a time.
-pub async fn reports(db: &mut SqliteConnection, project: &str, env: &str, since: &str) -> Result<Vec<ReportRow>, StoreError> {
+pub async fn reports(
+    db: &mut SqliteConnection,
+    project: &str,
+    env: &str,
+    since: &str,
+) -> Result<Vec<ReportRow>, StoreError> {
     let rows = sqlx::query_as(
         "SELECT bridge, version, report, reported_at FROM bridge_reports \
          WHERE project = ? AND env = ? AND reported_at >= ? ORDER BY bridge",

@@ -26,7 +26,9 @@ async fn database(path: &std::path::Path) {
 }
 
 fn logic(params: &[&str], body: Body) -> Logic {
-    let param = |name: &&str| serde_json::from_value::<Param>(json!({"name": name, "type": "string", "required": true})).unwrap();
+    let param = |name: &&str| {
+        serde_json::from_value::<Param>(json!({"name": name, "type": "string", "required": true})).unwrap()
+    };
     Logic {
         description: None,
         rules: vec![Rule { roles: vec!["public".into()], condition: None, columns: None }],
@@ -40,7 +42,8 @@ fn logic(params: &[&str], body: Body) -> Logic {
 
 /// The kept guest of the first published interfaces: it calls every import once.
 fn component(hub: &Hub) -> Body {
-    let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/guests/kept/logic-0.1.0-rust.wasm")).unwrap();
+    let bytes =
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/guests/kept/logic-0.1.0-rust.wasm")).unwrap();
     let digest = Digest::of(&bytes).to_string();
     let verbs = [Verb::Select, Verb::Insert].into();
     let grants = Grants {
@@ -75,7 +78,8 @@ async fn swaps_under_load_fail_no_request_and_mix_no_generation() {
     }
     let body = component(&hub);
     let names = ["connection", "query", "statement", "config", "secret"];
-    let sql = Body::Sql(SqlBody { statements: vec!["SELECT count(*) AS n FROM items WHERE n = :n OR :n = 'all'".into()] });
+    let sql =
+        Body::Sql(SqlBody { statements: vec!["SELECT count(*) AS n FROM items WHERE n = :n OR :n = 'all'".into()] });
     let publish = |sequence: u64| {
         let release = hub.release_with(&format!("marker-{sequence}"), &hub.key, |manifest| {
             manifest.connections.insert("main".into(), Schema::default());

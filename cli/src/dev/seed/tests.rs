@@ -55,8 +55,14 @@ async fn count(database: &Database, table: &'static str) -> i64 {
 async fn files_of_every_kind_are_loaded_once() {
     let (folder, database, schema) = folder(&[
         ("1_shelves.csv", "id,room\ns1,\"north, upper\"\ns2,\n"),
-        ("2_books.json", r#"[{"title": "A", "tags": ["x"], "shelf": "s1"}, {"title": "B'); DROP TABLE books;--", "pages": 3}]"#),
-        ("3_more.sql", "INSERT INTO books (id, title) VALUES ('b3', 'C');\nINSERT INTO books (id, title) VALUES ('b4', 'D');"),
+        (
+            "2_books.json",
+            r#"[{"title": "A", "tags": ["x"], "shelf": "s1"}, {"title": "B'); DROP TABLE books;--", "pages": 3}]"#,
+        ),
+        (
+            "3_more.sql",
+            "INSERT INTO books (id, title) VALUES ('b3', 'C');\nINSERT INTO books (id, title) VALUES ('b4', 'D');",
+        ),
     ])
     .await;
     let terminal = Terminal::new(true).quiet();
