@@ -1,3 +1,5 @@
+//! Seed files against a real SQLite file.
+
 use std::path::Path;
 
 use santokit_core::project::{SourceTree, parse};
