@@ -10,12 +10,14 @@ use santokit_core::{logic::Verb, name};
 pub const STATEMENT_BYTES_MAX: usize = 64 << 10;
 
 /// What a statement is, as far as its words tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuestStatement {
     /// `Select`, or how it writes.
     pub verb: Verb,
     /// Whether it searches in texts: what that costs grows with the product of two lengths, and the engine cannot stop it midway.
     pub searches: bool,
+    /// What the statement's own WITH names, in lower case: seen everywhere in it, in the place of a table of that name.
+    pub common_tables: Vec<String>,
 }
 
 /// Why a statement is not given to the engine.
@@ -40,6 +42,7 @@ enum Token<'a> {
     Open,
     Close,
     Dot,
+    Comma,
     End,
     Other,
 }
@@ -55,7 +58,7 @@ pub fn check<'a>(
     }
     let tokens = tokens(sql)?;
     let tokens = single(&tokens)?;
-    let (verb, at) = main_verb(tokens)?;
+    let (verb, at, common_tables) = main_verb(tokens)?;
     let demand = |table: Option<String>, verb: Verb, why: &str| match table {
         None => Err(Refused::Invalid(format!("a table is missing after {}", verb.as_str().to_uppercase()))),
         Some(table) if granted(&table, verb) => Ok(()),
@@ -86,7 +89,7 @@ pub fn check<'a>(
         demand(table, verb, &hint)?;
     }
     let lower = sql.to_ascii_lowercase();
-    Ok(GuestStatement { verb, searches: SEARCHES.iter().any(|function| lower.contains(function)) })
+    Ok(GuestStatement { verb, searches: SEARCHES.iter().any(|function| lower.contains(function)), common_tables })
 }
 
 fn is(word: &str, keyword: &str) -> bool {
@@ -105,8 +108,9 @@ fn single<'t, 'a>(tokens: &'t [Token<'a>]) -> Result<&'t [Token<'a>], Refused> {
     Ok(tokens)
 }
 
-/// What the statement does, and where the word is that says so; after `WITH …` it is the first outside of parentheses.
-fn main_verb(tokens: &[Token<'_>]) -> Result<(Verb, usize), Refused> {
+/// What the statement does, where the word is that says so, and what its WITH names. After `WITH …` it is the first such word
+/// outside of parentheses.
+fn main_verb(tokens: &[Token<'_>]) -> Result<(Verb, usize, Vec<String>), Refused> {
     let of = |word: &str| match word.to_ascii_lowercase().as_str() {
         "select" | "values" => Some(Verb::Select),
         "insert" | "replace" => Some(Verb::Insert),
@@ -115,16 +119,27 @@ fn main_verb(tokens: &[Token<'_>]) -> Result<(Verb, usize), Refused> {
         _ => None,
     };
     let begins_with = matches!(tokens.first(), Some(Token::Word(word)) if is(word, "with"));
-    let mut depth = 0_usize;
+    let (mut depth, mut names, mut expects_name) = (0_usize, Vec::new(), false);
     for (index, token) in tokens.iter().enumerate() {
         match token {
             Token::Open => depth += 1,
             Token::Close => depth = depth.saturating_sub(1),
-            Token::Word(word) if depth == 0 => match of(word) {
-                Some(verb) => return Ok((verb, index)),
+            _ if depth > 0 => {}
+            Token::Word(word)
+                if begins_with && (is(word, "with") && index == 0 || is(word, "recursive") && index == 1) =>
+            {
+                expects_name = true
+            }
+            Token::Word(_) | Token::Quoted(_) if expects_name => {
+                names.extend(name_of(token).map(|name| name.to_ascii_lowercase()));
+                expects_name = false;
+            }
+            Token::Word(word) => match of(word) {
+                Some(verb) => return Ok((verb, index, names)),
                 None if begins_with => {}
                 None => break,
             },
+            Token::Comma => expects_name = begins_with,
             _ if begins_with => {}
             _ => break,
         }
@@ -144,7 +159,11 @@ fn table_at(tokens: &[Token<'_>], mut at: usize) -> Option<String> {
     if tokens.get(at + 1) == Some(&Token::Dot) {
         at += 2;
     }
-    match tokens.get(at)? {
+    name_of(tokens.get(at)?)
+}
+
+fn name_of(token: &Token<'_>) -> Option<String> {
+    match token {
         Token::Word(word) => Some((*word).to_owned()),
         Token::Quoted(text) => Some(unquoted(text)),
         _ => None,
@@ -193,6 +212,7 @@ fn tokens(sql: &str) -> Result<Vec<Token<'_>>, Refused> {
             b'(' => (1, Some(Token::Open)),
             b')' => (1, Some(Token::Close)),
             b'.' => (1, Some(Token::Dot)),
+            b',' => (1, Some(Token::Comma)),
             b';' => (1, Some(Token::End)),
             b'$' | b'@' | b':' | b'#' => {
                 return Err(invalid("values are bound to ?, other placeholders are not known"));
@@ -319,6 +339,18 @@ mod tests {
             look("DELETE FROM open"),
             Err(Refused::Denied("grants.sql does not list delete on table \"open\"".into()))
         );
+    }
+
+    #[test]
+    fn only_the_names_of_the_outermost_with_are_known() {
+        let names = |sql: &str| look(sql).map(|statement| statement.common_tables);
+        assert_eq!(
+            names(
+                "WITH RECURSIVE A(x, y) AS (SELECT 1), \"b\" AS MATERIALIZED (WITH c AS (SELECT 1) SELECT 1) SELECT 1, d"
+            ),
+            Ok(vec!["a".into(), "b".into()])
+        );
+        assert_eq!(names("SELECT (WITH vault AS (SELECT 1) SELECT 1), a AS (b)"), Ok(vec![]));
     }
 
     #[test]

@@ -180,13 +180,13 @@ fn create_table(name: &str, table: &Table, _schema: &Schema) -> String {
     }
     statement.col(&mut id);
     for column in &table.columns {
-        statement.col(&mut definition(column));
+        statement.col(definition(column));
     }
     statement.to_string(SqliteQueryBuilder)
 }
 
 fn add_column(table: &str, column: &Column) -> String {
-    TableStatement::alter().table(Alias::new(table)).add_column(&mut definition(column)).to_string(SqliteQueryBuilder)
+    TableStatement::alter().table(Alias::new(table)).add_column(definition(column)).to_string(SqliteQueryBuilder)
 }
 
 fn create_indexes(name: &str, table: &Table) -> Vec<(String, String)> {

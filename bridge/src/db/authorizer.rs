@@ -4,31 +4,35 @@
 //! One of the two places with `unsafe` (docs/decisions/0006): SQLite's C interface takes a function and a pointer.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet},
     ffi::{CStr, c_char, c_int, c_void},
     ptr,
-    sync::{Mutex, PoisonError},
+    sync::Arc,
 };
 
 use libsqlite3_sys as ffi;
 use santokit_core::logic::{Grants, Verb};
-use santokit_sql::guest::SEARCHES;
+use santokit_sql::guest::{GuestStatement, SEARCHES};
 use sqlx::SqliteConnection;
 
 /// What a statement may touch: verbs by table (lower case).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Default)]
 pub struct Access {
     tables: BTreeMap<String, BTreeSet<Verb>>,
-    /// Whether it may search in texts, for which values are kept short.
-    searches: bool,
 }
 
-/// An [`Access`] that lives as long as the process.
-#[derive(Clone, Copy, Debug)]
-pub struct Authorized(&'static Access);
+/// An [`Access`] for one statement.
+#[derive(Clone, Debug)]
+pub struct Authorized {
+    access: Arc<Access>,
+    /// Whether it may search in texts, for which values are kept short.
+    searches: bool,
+    /// What the statement's own WITH names.
+    common_tables: Vec<String>,
+}
 
-/// Every distinct access there ever was: a handful for each release, equal ones shared.
-static KNOWN: Mutex<Option<HashSet<&'static Access>>> = Mutex::new(None);
+/// The name under which a connection owns its [`Authorized`].
+const OWNED: &CStr = c"santokit authorizer";
 
 /// Functions that reach outside of the database. The others only compute.
 const FUNCTIONS_DENIED: &[&str] =
@@ -56,26 +60,7 @@ impl Access {
                 tables.entry(table.to_lowercase()).or_default().extend(verbs);
             }
         }
-        Self { tables, searches: false }
-    }
-
-    /// The same, for a statement that searches in texts.
-    #[must_use]
-    pub fn searching(mut self) -> Self {
-        self.searches = true;
-        self
-    }
-
-    /// Makes it live for ever. Bounded by the number of different grants, not of calls or releases.
-    pub fn authorize(self) -> Authorized {
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get_or_insert_with(HashSet::new);
-        if let Some(access) = known.get(&self) {
-            return Authorized(access);
-        }
-        let access: &'static Access = Box::leak(Box::new(self));
-        known.insert(access);
-        Authorized(access)
+        Self { tables }
     }
 
     /// Whether the verb is granted on the table.
@@ -87,15 +72,32 @@ impl Access {
     pub fn tables(&self) -> impl Iterator<Item = &str> {
         self.tables.keys().map(String::as_str)
     }
+}
+
+impl Authorized {
+    /// For a statement that was looked at before.
+    pub fn new(access: Arc<Access>, statement: GuestStatement) -> Self {
+        Self { access, searches: statement.searches, common_tables: statement.common_tables }
+    }
 
     fn may_call(&self, function: &str) -> bool {
         !FUNCTIONS_DENIED.contains(&function) && (self.searches || !SEARCHES.contains(&function))
     }
 
+    /// A table of which no column is read, as in `count(*)`, is told by the name in the statement, and where that has no
+    /// schema, without one. A name of the outermost WITH stands for that everywhere; other tables there are `main`'s, as a guest
+    /// can make no temporary ones.
+    fn may_count(&self, name: &str) -> bool {
+        self.access.has(name, Verb::Select) || self.common_tables.contains(&name.to_ascii_lowercase())
+    }
+
     fn decide(&self, action: c_int, first: Option<&str>, second: Option<&str>, database: Option<&str>) -> bool {
-        let on_table = |verb| database == Some("main") && first.is_some_and(|table| self.has(table, verb));
+        let on_table = |verb| database == Some("main") && first.is_some_and(|table| self.access.has(table, verb));
         match action {
             ffi::SQLITE_SELECT | ffi::SQLITE_RECURSIVE => true,
+            ffi::SQLITE_READ if database.is_none() && second == Some("") => {
+                first.is_some_and(|name| self.may_count(name) || is_json_function(first))
+            }
             ffi::SQLITE_READ => on_table(Verb::Select) || is_json_function(first),
             ffi::SQLITE_INSERT => on_table(Verb::Insert),
             ffi::SQLITE_UPDATE => on_table(Verb::Update),
@@ -112,13 +114,6 @@ fn is_json_function(table: Option<&str>) -> bool {
     matches!(table, Some("json_each" | "json_tree"))
 }
 
-impl Authorized {
-    /// What it lets a statement touch.
-    pub fn access(self) -> &'static Access {
-        self.0
-    }
-}
-
 /// Lets the following statements of the connection touch only what the access has.
 pub(super) async fn restrict(connection: &mut SqliteConnection, authorized: Authorized) -> Result<(), sqlx::Error> {
     set(connection, Some(authorized)).await
@@ -131,43 +126,57 @@ pub(super) async fn clear(connection: &mut SqliteConnection) -> Result<(), sqlx:
 
 #[expect(unsafe_code, reason = "SQLite's authorizer is set through its C interface")]
 async fn set(connection: &mut SqliteConnection, authorized: Option<Authorized>) -> Result<(), sqlx::Error> {
-    let mut handle = connection.lock_handle().await?;
-    let raw = handle.as_raw_handle().as_ptr();
-    let lengths = match authorized {
+    let lengths = match &authorized {
         None => HOST_LENGTHS,
-        Some(Authorized(access)) if access.searches => SEARCH_LENGTHS,
+        Some(authorized) if authorized.searches => SEARCH_LENGTHS,
         Some(_) => GUEST_LENGTHS,
     };
-    // SAFETY: `raw` is a live connection, and the lock keeps sqlx's worker from using it now. The user pointer is null with
-    // no callback, else it comes from a `&'static Access` that is never freed nor changed, so it is valid whenever the
-    // callback runs, on whatever thread and however the future that set it ended. The callback has the type that SQLite asks for.
+    let mut handle = connection.lock_handle().await?;
+    let owned = authorized.map_or(ptr::null_mut(), |authorized| Box::into_raw(Box::new(authorized)).cast::<c_void>());
+    let raw = handle.as_raw_handle().as_ptr();
+    // SAFETY: `raw` is a live connection, and the lock keeps sqlx's worker from using it until `handle` is dropped, with no
+    // await between. `owned` is null or from `Box::into_raw`. Client data belongs to the connection: SQLite gives it to `free`
+    // once, when it is replaced, when the connection is closed, or at once where it cannot be kept. No authorizer is set while
+    // it is replaced, and one is set only after SQLite has kept the pointer, so the callback never sees one that was freed,
+    // on whatever thread it runs and however the future that set it ended. Nothing is changed behind the pointer.
     let result = unsafe {
         ffi::sqlite3_limit(raw, ffi::SQLITE_LIMIT_LENGTH, lengths.value);
         ffi::sqlite3_limit(raw, ffi::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, lengths.pattern);
-        match authorized {
-            Some(Authorized(access)) => {
-                ffi::sqlite3_set_authorizer(raw, Some(callback), ptr::from_ref(access).cast_mut().cast::<c_void>())
-            }
-            None => ffi::sqlite3_set_authorizer(raw, None, ptr::null_mut()),
+        ffi::sqlite3_set_authorizer(raw, None, ptr::null_mut());
+        let kept = ffi::sqlite3_set_clientdata(raw, OWNED.as_ptr(), owned, Some(free));
+        if kept == ffi::SQLITE_OK && !owned.is_null() {
+            ffi::sqlite3_set_authorizer(raw, Some(callback), owned)
+        } else {
+            kept
         }
     };
     if result == ffi::SQLITE_OK { Ok(()) } else { Err(sqlx::Error::Protocol("the authorizer was not set".to_owned())) }
 }
 
+/// # Safety
+/// `owned` is null or from `Box::into_raw` of an [`Authorized`], and not used again.
+#[expect(unsafe_code, reason = "called by SQLite with the pointer that it was given")]
+unsafe extern "C" fn free(owned: *mut c_void) {
+    if !owned.is_null() {
+        // SAFETY: by the contract above.
+        drop(unsafe { Box::from_raw(owned.cast::<Authorized>()) });
+    }
+}
+
 #[expect(unsafe_code, reason = "called by SQLite with C pointers")]
 unsafe extern "C" fn callback(
-    access: *mut c_void,
+    authorized: *mut c_void,
     action: c_int,
     first: *const c_char,
     second: *const c_char,
     database: *const c_char,
     _trigger: *const c_char,
 ) -> c_int {
-    // SAFETY: `access` is the pointer given in `set`, made from a `&'static Access` and only read here. The strings are null
-    // or NUL-terminated and live for this call (<https://sqlite.org/c3ref/set_authorizer.html>). Nothing here panics.
+    // SAFETY: `authorized` is the pointer given in `set`, owned by the connection that calls, and only read here. The strings are
+    // null or NUL-terminated and live for this call (<https://sqlite.org/c3ref/set_authorizer.html>). Nothing here panics.
     let allowed = unsafe {
-        let Some(access) = access.cast::<Access>().as_ref() else { return ffi::SQLITE_DENY };
-        access.decide(action, text(first), text(second), text(database))
+        let Some(authorized) = authorized.cast::<Authorized>().as_ref() else { return ffi::SQLITE_DENY };
+        authorized.decide(action, text(first), text(second), text(database))
     };
     if allowed { ffi::SQLITE_OK } else { ffi::SQLITE_DENY }
 }

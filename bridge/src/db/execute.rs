@@ -55,7 +55,7 @@ impl Statement<'_> {
         self.prepare(connection).await?;
         let read = self.read_rows(connection, schema, budget).await;
         self.finish(connection).await?;
-        read.map_err(|error| self.explain(&error))
+        read.map_err(|error| DbError::from_sqlx(&error))
     }
 
     /// Runs it for its effect; rows affected.
@@ -67,7 +67,7 @@ impl Statement<'_> {
             Err(error) => Err(error),
         };
         self.finish(connection).await?;
-        ran.map(|done| done.rows_affected()).map_err(|error| self.explain(&error))
+        ran.map(|done| done.rows_affected()).map_err(|error| DbError::from_sqlx(&error))
     }
 
     async fn read_rows(
@@ -122,8 +122,8 @@ impl Statement<'_> {
         if Instant::now() >= self.deadline {
             return Err(DbError::interrupted());
         }
-        if let Some(access) = self.access {
-            authorizer::restrict(connection, access).await.map_err(failed)?;
+        if let Some(access) = &self.access {
+            authorizer::restrict(connection, access.clone()).await.map_err(failed)?;
         }
         let deadline = self.deadline;
         connection
@@ -141,9 +141,5 @@ impl Statement<'_> {
             authorizer::clear(connection).await.map_err(failed)?;
         }
         Ok(())
-    }
-
-    fn explain(&self, error: &sqlx::Error) -> DbError {
-        DbError::from_sqlx(error)
     }
 }

@@ -88,14 +88,13 @@ pub(super) fn arguments(values: &[Value]) -> Result<SqliteArguments, sqlx::Error
             Value::Boolean(truth) => arguments.add(*truth),
             Value::Int64(number) => arguments.add(*number),
             Value::Float64(number) => arguments.add(*number),
-            Value::Text(text) => arguments.add(text.clone()),
             Value::Bytes(bytes) => arguments.add(bytes.clone()),
             Value::Typed(name, text) if name == Type::Bigint.as_str() || name == Type::Int.as_str() => {
                 let number: i64 =
                     text.parse().map_err(|_| sqlx::Error::Encode(format!("{text:?} is no {name}").into()))?;
                 arguments.add(number)
             }
-            Value::Typed(_, text) => arguments.add(text.clone()),
+            Value::Text(text) | Value::Typed(_, text) => arguments.add(text.clone()),
         };
         added.map_err(sqlx::Error::Encode)?;
     }
@@ -123,9 +122,8 @@ pub fn json_value(type_name: &str, value: Value) -> Json {
         }
         Value::Int64(number) => number.into(),
         Value::Float64(number) => number.into(),
-        Value::Text(text) => text.into(),
         Value::Bytes(bytes) => STANDARD.encode(bytes).into(),
         Value::Typed(name, text) if name == "json" => serde_json::from_str(&text).unwrap_or(Json::String(text)),
-        Value::Typed(_, text) => text.into(),
+        Value::Text(text) | Value::Typed(_, text) => text.into(),
     }
 }

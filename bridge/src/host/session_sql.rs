@@ -47,9 +47,7 @@ pub(super) struct SqlSession {
 struct Opened {
     name: String,
     database: Arc<Database>,
-    access: Authorized,
-    /// The same for a statement that searches in texts.
-    searching: Authorized,
+    access: Arc<Access>,
     transaction: Option<Levels>,
 }
 
@@ -60,7 +58,7 @@ struct Levels {
     /// Whether the outermost level is the invocation's own.
     is_own: bool,
     /// The guest's levels, outermost first.
-    levels: Vec<TransactionId>,
+    open_levels: Vec<TransactionId>,
 }
 
 /// Rows that were read within the invocation's limits and wait for the guest.
@@ -101,9 +99,8 @@ impl SqlSession {
         }
         let database = self.databases.get(name).cloned();
         let database = database.ok_or_else(|| SqlError::Unavailable(format!("this env has no connection {name:?}")))?;
-        let access = Access::of(&self.grants, name);
-        let (searching, access) = (access.clone().searching().authorize(), access.authorize());
-        self.opened.push(Opened { name: name.to_owned(), database, access, searching, transaction: None });
+        let access = Arc::new(Access::of(&self.grants, name));
+        self.opened.push(Opened { name: name.to_owned(), database, access, transaction: None });
         Ok(ConnectionId(u32::try_from(self.opened.len() - 1).unwrap_or(u32::MAX)))
     }
 
@@ -120,22 +117,20 @@ impl SqlSession {
         budget: RowBudget,
     ) -> Result<Reading, SqlError> {
         let statement = self.opened(connection)?.check(sql)?;
+        let verb = statement.verb;
         self.ensure_own_transaction(connection).await?;
         let schemas = Arc::clone(&self.schemas);
         let (empty, started, deadline) = (Schema::default(), Instant::now(), self.deadline);
         let opened = self.opened(connection)?;
         let schema = schemas.get(&opened.name).unwrap_or(&empty);
-        let access = Some(opened.access_for(statement));
-        let answer = match &opened.transaction {
-            Some(Levels { open, .. }) => {
-                let mut held = open.hold().await.map_err(guest_error)?;
-                let statement = Statement { sql, values, access, deadline: open.deadline() };
-                statement.read(held.connection().map_err(guest_error)?, schema, budget).await
-            }
-            None => {
-                let mut connection = take(&opened.database, statement, deadline).await.map_err(guest_error)?;
-                Statement { sql, values, access, deadline }.read(&mut connection, schema, budget).await
-            }
+        let access = Some(Authorized::new(Arc::clone(&opened.access), statement));
+        let answer = if let Some(Levels { open, .. }) = &opened.transaction {
+            let mut held = open.hold().await.map_err(guest_error)?;
+            let statement = Statement { sql, values, access, deadline: open.deadline() };
+            statement.read(held.connection().map_err(guest_error)?, schema, budget).await
+        } else {
+            let mut connection = take(&opened.database, verb, deadline).await.map_err(guest_error)?;
+            Statement { sql, values, access, deadline }.read(&mut connection, schema, budget).await
         };
         self.count(connection, started);
         answer.map_err(guest_error)
@@ -144,20 +139,18 @@ impl SqlSession {
     #[tracing::instrument(name = "host.sql", level = "debug", skip_all)]
     pub(super) async fn run(&mut self, connection: ConnectionId, sql: &str, values: &[Value]) -> Result<u64, SqlError> {
         let statement = self.opened(connection)?.check(sql)?;
+        let verb = statement.verb;
         self.ensure_own_transaction(connection).await?;
         let (started, deadline) = (Instant::now(), self.deadline);
         let opened = self.opened(connection)?;
-        let access = Some(opened.access_for(statement));
-        let answer = match &opened.transaction {
-            Some(Levels { open, .. }) => {
-                let mut held = open.hold().await.map_err(guest_error)?;
-                let statement = Statement { sql, values, access, deadline: open.deadline() };
-                statement.run(held.connection().map_err(guest_error)?).await
-            }
-            None => {
-                let mut connection = take(&opened.database, statement, deadline).await.map_err(guest_error)?;
-                Statement { sql, values, access, deadline }.run(&mut connection).await
-            }
+        let access = Some(Authorized::new(Arc::clone(&opened.access), statement));
+        let answer = if let Some(Levels { open, .. }) = &opened.transaction {
+            let mut held = open.hold().await.map_err(guest_error)?;
+            let statement = Statement { sql, values, access, deadline: open.deadline() };
+            statement.run(held.connection().map_err(guest_error)?).await
+        } else {
+            let mut connection = take(&opened.database, verb, deadline).await.map_err(guest_error)?;
+            Statement { sql, values, access, deadline }.run(&mut connection).await
         };
         self.count(connection, started);
         answer.map_err(guest_error)
@@ -211,16 +204,16 @@ impl SqlSession {
         let opened = self.opened(connection)?;
         match &mut opened.transaction {
             None => opened.transaction = Some(begin(&opened.database, deadline, false).await?),
-            Some(transaction) if transaction.levels.len() >= SAVEPOINTS_MAX => {
+            Some(transaction) if transaction.open_levels.len() >= SAVEPOINTS_MAX => {
                 return Err(SqlError::Limit(LimitName::Handles));
             }
             Some(transaction) => {
-                let level = transaction.levels.len();
+                let level = transaction.open_levels.len();
                 transaction.open.command(&format!("SAVEPOINT stk_{level}")).await.map_err(guest_error)?;
             }
         }
         if let Some(transaction) = &mut opened.transaction {
-            transaction.levels.push(id);
+            transaction.open_levels.push(id);
         }
         Ok(id)
     }
@@ -228,14 +221,15 @@ impl SqlSession {
     /// Ends a level. Only the innermost one can be committed; rolling back an outer one ends the inner ones with it.
     pub(super) async fn end(&mut self, id: TransactionId, commit: bool) -> Result<(), SqlError> {
         let ended = || SqlError::Invalid("the transaction has ended".to_owned());
-        let holds = |opened: &&mut Opened| opened.transaction.as_ref().is_some_and(|open| open.levels.contains(&id));
+        let holds =
+            |opened: &&mut Opened| opened.transaction.as_ref().is_some_and(|open| open.open_levels.contains(&id));
         let opened = self.opened.iter_mut().find(holds).ok_or_else(ended)?;
         let transaction = opened.transaction.as_mut().ok_or_else(ended)?;
-        let level = transaction.levels.iter().position(|known| *known == id).ok_or_else(ended)?;
-        if commit && level + 1 != transaction.levels.len() {
+        let level = transaction.open_levels.iter().position(|known| *known == id).ok_or_else(ended)?;
+        if commit && level + 1 != transaction.open_levels.len() {
             return Err(SqlError::Invalid("an inner transaction is still open".to_owned()));
         }
-        transaction.levels.truncate(level);
+        transaction.open_levels.truncate(level);
         if level == 0 && !transaction.is_own {
             let Some(transaction) = opened.transaction.take() else { return Err(ended()) };
             // Dropped, it rolls back.
@@ -255,7 +249,7 @@ impl SqlSession {
             let Some(transaction) = opened.transaction.take().filter(|transaction| commit && transaction.is_own) else {
                 continue;
             };
-            if !transaction.levels.is_empty() {
+            if !transaction.open_levels.is_empty() {
                 return Err(SqlError::Invalid("a nested transaction was left open, so all was rolled back".to_owned()));
             }
             transaction.open.commit().await.map_err(guest_error)?;
@@ -292,33 +286,30 @@ impl SqlSession {
 impl Opened {
     /// What the engine's authorizer is never asked about, and an early word on the rest.
     fn check(&self, sql: &str) -> Result<GuestStatement, SqlError> {
-        let access = self.access.access();
+        let access = &self.access;
         guest::check(sql, |table, verb| access.has(table, verb), access.tables()).map_err(|refused| match refused {
             Refused::Denied(message) => SqlError::Denied(message),
             Refused::Invalid(message) => SqlError::Invalid(message),
         })
-    }
-
-    fn access_for(&self, statement: GuestStatement) -> Authorized {
-        if statement.searches { self.searching } else { self.access }
     }
 }
 
 async fn begin(database: &Database, deadline: Instant, is_own: bool) -> Result<Levels, SqlError> {
     let deadline = deadline.min(Instant::now() + TRANSACTION_HOLD_MAX);
     let open = OpenTransaction::begin(database, deadline).await.map_err(guest_error)?;
-    Ok(Levels { open, is_own, levels: Vec::new() })
+    Ok(Levels { open, is_own, open_levels: Vec::new() })
 }
 
-async fn take(database: &Database, statement: GuestStatement, deadline: Instant) -> Result<Connection, DbError> {
-    let taking =
-        async { if statement.verb == Verb::Select { database.reader().await } else { database.writer().await } };
+async fn take(database: &Database, verb: Verb, deadline: Instant) -> Result<Connection, DbError> {
+    let taking = async { if verb == Verb::Select { database.reader().await } else { database.writer().await } };
     tokio::time::timeout_at(deadline.into(), taking).await.map_err(|_| DbError::interrupted())?
 }
 
 fn guest_error(error: DbError) -> SqlError {
     match error.kind {
         FailureKind::Interrupted => SqlError::Timeout("the statement ran into its time limit".to_owned()),
+        // SQLite reports this one without a code of its own.
+        _ if error.message.starts_with("not authorized to use function") => SqlError::Denied(error.message),
         FailureKind::NotAuthorized => SqlError::Denied(format!("grants.sql does not allow this: {}", error.message)),
         FailureKind::Unavailable => SqlError::Unavailable(error.message),
         kind => SqlError::Database(DatabaseError {
