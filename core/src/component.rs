@@ -257,7 +257,7 @@ impl Gate {
             Payload::Version { encoding, .. } => self.enter(encoding)?,
             Payload::End(_) => self.depth = self.depth.saturating_sub(1),
             Payload::CodeSectionStart { count, .. } => {
-                count_in(&mut self.functions, count, "functions", FUNCTIONS_MAX)?
+                count_in(&mut self.functions, count, "functions", FUNCTIONS_MAX)?;
             }
             Payload::CodeSectionEntry(body) => {
                 at_most("bytes in one function", body.range().len(), FUNCTION_BYTES_MAX)?;
@@ -271,7 +271,7 @@ impl Gate {
             Payload::CoreTypeSection(section) => count_in(&mut self.types, section.count(), "types", TYPES_MAX)?,
             Payload::ComponentTypeSection(section) => count_in(&mut self.types, section.count(), "types", TYPES_MAX)?,
             Payload::InstanceSection(section) => {
-                count_in(&mut self.instances, section.count(), "instances", INSTANCES_MAX)?
+                count_in(&mut self.instances, section.count(), "instances", INSTANCES_MAX)?;
             }
             Payload::ComponentInstanceSection(section) => {
                 count_in(&mut self.instances, section.count(), "instances", INSTANCES_MAX)?;

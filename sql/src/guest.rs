@@ -128,7 +128,7 @@ fn main_verb(tokens: &[Token<'_>]) -> Result<(Verb, usize, Vec<String>), Refused
             Token::Word(word)
                 if begins_with && (is(word, "with") && index == 0 || is(word, "recursive") && index == 1) =>
             {
-                expects_name = true
+                expects_name = true;
             }
             Token::Word(_) | Token::Quoted(_) if expects_name => {
                 names.extend(name_of(token).map(|name| name.to_ascii_lowercase()));

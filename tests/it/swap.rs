@@ -53,7 +53,7 @@ async fn no_request_fails_through_fifty_swaps_and_two_broken_releases() {
         }
         let before = answered.load(Ordering::Relaxed);
         folder.write("logics/one.sql", &format!("---\nauth: public\n---\nSELECT {number} AS number\n")).unwrap();
-        dev.wait_for("swapped", Duration::from_secs(60)).await.unwrap();
+        dev.wait_for("swapped", Duration::from_mins(1)).await.unwrap();
         let answer = dev.client.logic("one", json!({})).await.unwrap();
         assert_eq!(answer.body["data"][0]["number"], number, "{answer:?}");
         assert!(answered.load(Ordering::Relaxed) > before, "requests flow while releases change");
@@ -75,12 +75,12 @@ async fn break_and_mend(folder: &ProjectFolder, dev: &mut StkDev, path: &str, br
     let good = folder.read(path).unwrap();
     let serving = dev.client.logic("answer", json!({})).await.unwrap().release().to_owned();
     folder.write(path, broken).unwrap();
-    dev.wait_for("failed", Duration::from_secs(60)).await.unwrap();
+    dev.wait_for("failed", Duration::from_mins(1)).await.unwrap();
     let still = dev.client.logic("answer", json!({})).await.unwrap();
     assert_eq!((still.status, still.release()), (200, serving.as_str()));
     folder.write(path, &good).unwrap();
     // The same content is the same release: nothing is swapped, and `unchanged` says so.
-    dev.wait_for("unchanged", Duration::from_secs(60)).await.unwrap();
+    dev.wait_for("unchanged", Duration::from_mins(1)).await.unwrap();
 }
 
 struct Seen {
@@ -91,7 +91,7 @@ struct Seen {
 async fn call_until(client: BridgeClient, caller: usize, stop: Arc<AtomicBool>, answered: Arc<AtomicUsize>) -> Seen {
     let mut seen = Seen { failed: Vec::new(), seen: Vec::new() };
     while !stop.load(Ordering::Relaxed) {
-        let name = if caller % 2 == 0 { "one" } else { "answer" };
+        let name = if caller.is_multiple_of(2) { "one" } else { "answer" };
         match client.logic(name, json!({})).await {
             Ok(answer) if answer.status == 200 && !answer.release().is_empty() => {
                 if let Some(number) = answer.body["data"][0]["number"].as_u64() {

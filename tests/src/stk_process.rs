@@ -19,7 +19,7 @@ use tokio::{
 use crate::BridgeClient;
 
 /// How long a build of a guest, cold, may take.
-const READY_MAX: Duration = Duration::from_secs(600);
+const READY_MAX: Duration = Duration::from_mins(10);
 
 /// What a finished `stk` left behind.
 #[derive(Debug)]
@@ -95,7 +95,7 @@ impl StkDev {
             Self { child, events, log, client: BridgeClient::new("http://127.0.0.1:1"), release_id: String::new() };
         let ready = dev.wait_for("ready", READY_MAX).await?;
         dev.client = BridgeClient::new(ready["url"].as_str().context("ready has a url")?);
-        dev.release_id = ready["releaseId"].as_str().unwrap_or_default().to_owned();
+        dev.release_id.push_str(ready["releaseId"].as_str().unwrap_or_default());
         Ok(dev)
     }
 
@@ -144,7 +144,7 @@ impl StkServer {
             }
             false
         };
-        let is_ready = timeout(Duration::from_secs(60), waiting).await.unwrap_or(false);
+        let is_ready = timeout(Duration::from_mins(1), waiting).await.unwrap_or(false);
         let server = Self { child, log };
         anyhow::ensure!(is_ready, "stk {args:?} did not get ready; its output:\n{}", server.output());
         Ok(server)

@@ -105,13 +105,13 @@ pub fn error(problem: &Problem, request_id: &str) -> Response {
     let (code, cause) = (problem.code, problem.cause.as_deref().map(|cause| cause as &dyn std::error::Error));
     match (status(code).is_server_error(), cause) {
         (true, _) => {
-            tracing::error!(requestId = request_id, %code, reason = problem.message, cause, "the request failed")
+            tracing::error!(requestId = request_id, %code, reason = problem.message, cause, "the request failed");
         }
         (false, Some(_)) => {
-            tracing::warn!(requestId = request_id, %code, reason = problem.message, cause, "the request was refused")
+            tracing::warn!(requestId = request_id, %code, reason = problem.message, cause, "the request was refused");
         }
         (false, None) => {
-            tracing::debug!(requestId = request_id, %code, reason = problem.message, "the request was refused")
+            tracing::debug!(requestId = request_id, %code, reason = problem.message, "the request was refused");
         }
     }
     // Text, a code and JSON always serialise.

@@ -120,7 +120,7 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
             });
         }
         Command::Show { id, output, blobs, target } => {
-            show(&id, output.as_deref(), blobs.as_deref(), &target, shell).await?
+            show(&id, output.as_deref(), blobs.as_deref(), &target, shell).await?;
         }
         Command::Verify(options) => verify(&options, shell).await?,
     }

@@ -216,9 +216,9 @@ impl Session {
             self.plane.announce(&self.folder, &candidate.manifest.project, &self.url()?)?;
         }
         if is_first {
-            self.ready(&candidate, &applied.release_id, since)?
+            self.ready(&candidate, &applied.release_id, since)?;
         } else {
-            self.swapped(&applied.release_id, since)
+            self.swapped(&applied.release_id, since);
         }
         Ok(())
     }

@@ -141,7 +141,7 @@ impl<'f> Reader<'f> {
                     );
                 }
                 Some(Role::Misplaced(hint)) => {
-                    file.error_hint(Span::START, Check::UnknownFile, "this file means nothing here", hint)
+                    file.error_hint(Span::START, Check::UnknownFile, "this file means nothing here", hint);
                 }
                 Some(role) => roles.push((role, file, *text)),
                 None => {}
