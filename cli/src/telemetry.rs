@@ -24,6 +24,7 @@ use tracing::{
 };
 use tracing_subscriber::{
     EnvFilter, Layer,
+    filter::filter_fn,
     layer::{Context, SubscriberExt},
     registry::LookupSpan,
     util::SubscriberInitExt,
@@ -81,8 +82,11 @@ pub fn start(log_for: LogFor, colours: bool) -> anyhow::Result<Telemetry> {
         LogFor::Command | LogFor::Trace => None,
         LogFor::Developer | LogFor::Server(_) => exporter(service)?,
     };
-    let tracing =
-        traces.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("santokit")));
+    // Our own spans only: a library's events would carry statements and addresses.
+    let ours = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("santokit"));
+    let tracing = traces
+        .as_ref()
+        .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("santokit")).with_filter(ours));
     let lines = Lines {
         json,
         colours,
