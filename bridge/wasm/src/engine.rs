@@ -169,7 +169,7 @@ impl<H: Host> Sandbox<H> {
     /// One instantiation without a host: what fails here would fail in every call.
     async fn probe(&self, compiled: &Compiled<H>) -> Result<(), LoadError> {
         let limits = InvocationLimits {
-            timeout: Millis(10_000),
+            timeout: Millis(30_000),
             cpu: Millis(2_000),
             memory: Bytes(self.memory_bytes_max as u64),
             ..InvocationLimits::default()
