@@ -57,8 +57,8 @@ struct Levels {
     open: OpenTransaction,
     /// Whether the outermost level is the invocation's own.
     is_own: bool,
-    /// The guest's levels, outermost first.
-    open_levels: Vec<TransactionId>,
+    /// The guest's levels, outermost first; the first is no savepoint unless the outermost is the invocation's.
+    savepoints: Vec<TransactionId>,
 }
 
 /// Rows that were read within the invocation's limits and wait for the guest.
@@ -204,16 +204,16 @@ impl SqlSession {
         let opened = self.opened(connection)?;
         match &mut opened.transaction {
             None => opened.transaction = Some(begin(&opened.database, deadline, false).await?),
-            Some(transaction) if transaction.open_levels.len() >= SAVEPOINTS_MAX => {
+            Some(transaction) if transaction.savepoints.len() >= SAVEPOINTS_MAX => {
                 return Err(SqlError::Limit(LimitName::Handles));
             }
             Some(transaction) => {
-                let level = transaction.open_levels.len();
+                let level = transaction.savepoints.len();
                 transaction.open.command(&format!("SAVEPOINT stk_{level}")).await.map_err(guest_error)?;
             }
         }
         if let Some(transaction) = &mut opened.transaction {
-            transaction.open_levels.push(id);
+            transaction.savepoints.push(id);
         }
         Ok(id)
     }
@@ -222,14 +222,14 @@ impl SqlSession {
     pub(super) async fn end(&mut self, id: TransactionId, commit: bool) -> Result<(), SqlError> {
         let ended = || SqlError::Invalid("the transaction has ended".to_owned());
         let holds =
-            |opened: &&mut Opened| opened.transaction.as_ref().is_some_and(|open| open.open_levels.contains(&id));
+            |opened: &&mut Opened| opened.transaction.as_ref().is_some_and(|open| open.savepoints.contains(&id));
         let opened = self.opened.iter_mut().find(holds).ok_or_else(ended)?;
         let transaction = opened.transaction.as_mut().ok_or_else(ended)?;
-        let level = transaction.open_levels.iter().position(|known| *known == id).ok_or_else(ended)?;
-        if commit && level + 1 != transaction.open_levels.len() {
+        let level = transaction.savepoints.iter().position(|known| *known == id).ok_or_else(ended)?;
+        if commit && level + 1 != transaction.savepoints.len() {
             return Err(SqlError::Invalid("an inner transaction is still open".to_owned()));
         }
-        transaction.open_levels.truncate(level);
+        transaction.savepoints.truncate(level);
         if level == 0 && !transaction.is_own {
             let Some(transaction) = opened.transaction.take() else { return Err(ended()) };
             // Dropped, it rolls back.
@@ -249,7 +249,7 @@ impl SqlSession {
             let Some(transaction) = opened.transaction.take().filter(|transaction| commit && transaction.is_own) else {
                 continue;
             };
-            if !transaction.open_levels.is_empty() {
+            if !transaction.savepoints.is_empty() {
                 return Err(SqlError::Invalid("a nested transaction was left open, so all was rolled back".to_owned()));
             }
             transaction.open.commit().await.map_err(guest_error)?;
@@ -297,7 +297,7 @@ impl Opened {
 async fn begin(database: &Database, deadline: Instant, is_own: bool) -> Result<Levels, SqlError> {
     let deadline = deadline.min(Instant::now() + TRANSACTION_HOLD_MAX);
     let open = OpenTransaction::begin(database, deadline).await.map_err(guest_error)?;
-    Ok(Levels { open, is_own, open_levels: Vec::new() })
+    Ok(Levels { open, is_own, savepoints: Vec::new() })
 }
 
 async fn take(database: &Database, verb: Verb, deadline: Instant) -> Result<Connection, DbError> {
