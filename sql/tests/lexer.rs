@@ -1,5 +1,4 @@
 //! Properties of the two readers of SQL text: they take anything, and what is inside of quotes and comments stays text.
-#![expect(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 use proptest::prelude::*;
 use santokit_core::{logic::Verb, sql_text};

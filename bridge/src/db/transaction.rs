@@ -9,7 +9,10 @@ use std::{
     time::Instant,
 };
 
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    task::AbortHandle,
+};
 
 use super::{Connection, Database, DbError, Statement};
 
@@ -21,6 +24,8 @@ pub struct OpenTransaction {
     /// Set by the engine when it rolls back by itself: an interrupted write does that, and so does a full disk.
     is_lost: Arc<AtomicBool>,
     deadline: Instant,
+    /// Ends it at the deadline.
+    watcher: AbortHandle,
 }
 
 /// The connection of a transaction, for one statement.
@@ -40,14 +45,14 @@ impl OpenTransaction {
         drop(handle);
         let connection = Arc::new(Mutex::new(Some(connection)));
         let watched = Arc::downgrade(&connection);
-        tokio::spawn(async move {
+        let watcher = tokio::spawn(async move {
             tokio::time::sleep_until(deadline.into()).await;
             if let Some(connection) = watched.upgrade() {
                 // A statement that is running ends at the same deadline. Giving the connection back rolls back.
                 drop(connection.lock().await.take());
             }
         });
-        Ok(Self { connection, is_lost, deadline })
+        Ok(Self { connection, is_lost, deadline, watcher: watcher.abort_handle() })
     }
 
     /// When it ends by itself.
@@ -78,6 +83,12 @@ impl OpenTransaction {
     pub async fn commit(self) -> Result<(), DbError> {
         let mut held = self.hold().await?;
         command(held.connection()?, "COMMIT", self.deadline).await
+    }
+}
+
+impl Drop for OpenTransaction {
+    fn drop(&mut self) {
+        self.watcher.abort();
     }
 }
 
