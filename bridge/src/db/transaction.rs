@@ -45,14 +45,14 @@ impl OpenTransaction {
         drop(handle);
         let connection = Arc::new(Mutex::new(Some(connection)));
         let watched = Arc::downgrade(&connection);
-        let watcher = tokio::spawn(async move {
+        let ending = tokio::spawn(async move {
             tokio::time::sleep_until(deadline.into()).await;
             if let Some(connection) = watched.upgrade() {
                 // A statement that is running ends at the same deadline. Giving the connection back rolls back.
                 drop(connection.lock().await.take());
             }
         });
-        Ok(Self { connection, is_lost, deadline, watcher: watcher.abort_handle() })
+        Ok(Self { connection, is_lost, deadline, watcher: ending.abort_handle() })
     }
 
     /// When it ends by itself.
