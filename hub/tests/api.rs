@@ -190,7 +190,7 @@ async fn the_same_content_is_the_same_release_and_a_schema_only_grows() {
         (&json!(2), &json!(["main: add column items.price"])),
         "{grown}"
     );
-    let (status, refused) = lab.apply("dev", &first, json!({"force": true})).await;
+    let (status, refused) = lab.apply("dev", &first, json!({"acceptGrants": true})).await;
     assert_eq!((status, &refused["error"]["code"]), (StatusCode::CONFLICT, &json!("DESTRUCTIVE_CHANGE")));
     assert_eq!(refused["error"]["details"]["steps"][0]["connection"], "main");
 

@@ -22,7 +22,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Flags of `stk apply`.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = "Example:\n  stk apply --env prod --dry-run\n  stk apply --env prod --accept-grants")]
 pub struct Options {
     /// The Hub, project and env.
@@ -34,9 +33,6 @@ pub struct Options {
     /// Let components have the powers that they gain
     #[arg(long)]
     pub accept_grants: bool,
-    /// Make schema changes that lose data
-    #[arg(long)]
-    pub force: bool,
     /// Do not ask
     #[arg(long, short = 'y')]
     pub yes: bool,
@@ -52,8 +48,6 @@ pub struct Consent {
     pub dry_run: bool,
     /// Components may gain powers.
     pub accept_grants: bool,
-    /// Data may be lost.
-    pub force: bool,
 }
 
 /// What the Hub made of it.
@@ -81,7 +75,7 @@ pub async fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
     if !candidate.project.warnings.is_empty() {
         terminal.note(&terminal.diagnostics(&candidate.project.warnings));
     }
-    let mut consent = Consent { dry_run: options.dry_run, accept_grants: options.accept_grants, force: options.force };
+    let mut consent = Consent { dry_run: options.dry_run, accept_grants: options.accept_grants };
     let started = Instant::now();
     let applied = match submit(&hub, env, &candidate, consent, terminal).await {
         Err(error) if may_ask(&error, options, terminal) => {
@@ -132,7 +126,6 @@ pub async fn submit(
         "manifest": manifest,
         "dryRun": consent.dry_run,
         "acceptGrants": consent.accept_grants,
-        "force": consent.force,
         "tool": format!("stk {VERSION}"),
     });
     if let Some(revision) = source_revision().await {

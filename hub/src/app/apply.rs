@@ -59,9 +59,6 @@ pub struct ApplyBody {
     /// Nothing is changed.
     #[serde(default)]
     pub dry_run: bool,
-    /// Data may be lost.
-    #[serde(default)]
-    pub force: bool,
 }
 
 /// Where it came from, as the sender says.
@@ -256,7 +253,7 @@ impl App {
         }
         if !refusals.is_empty() {
             self.metrics.schema_applied("refused");
-            return Err(destructive(&refusals, body.force));
+            return Err(destructive(&refusals));
         }
         if body.dry_run {
             return Ok(lines);
@@ -266,7 +263,7 @@ impl App {
             let done = schema::apply(name, url, schema).await.inspect_err(|_| self.metrics.schema_applied("failed"))?;
             let steps = done.map_err(|refused| {
                 self.metrics.schema_applied("refused");
-                destructive(&refused.into_iter().map(|refusal| (name.clone(), refusal)).collect::<Vec<_>>(), body.force)
+                destructive(&refused.into_iter().map(|refusal| (name.clone(), refusal)).collect::<Vec<_>>())
             })?;
             self.metrics.schema_applied(if steps.is_empty() { "unchanged" } else { "applied" });
             lines.extend(steps.into_iter().map(|step| format!("{name}: {}", step.description)));
@@ -400,16 +397,12 @@ fn check_size(manifest: &Manifest) -> Outcome<()> {
     Ok(())
 }
 
-fn destructive(refusals: &[(String, santokit_sql::sqlite::Refusal)], force: bool) -> Box<Problem> {
+fn destructive(refusals: &[(String, santokit_sql::sqlite::Refusal)]) -> Box<Problem> {
     let steps: Vec<Json> = refusals
         .iter()
         .map(|(connection, refusal)| json!({"connection": connection, "description": refusal.description, "reason": refusal.reason}))
         .collect();
-    let hint = if force {
-        "this version makes additive changes only, with --force too; change the database by hand, or declare what it has"
-    } else {
-        "keep what is there declared and add beside it; this version makes additive changes only"
-    };
+    let hint = "keep what is there declared and add beside it; this version makes additive changes only";
     Problem::new(
         Code::DestructiveChange,
         format!("the schema needs {} change(s) that cannot be made in place", steps.len()),
