@@ -8,8 +8,9 @@ use std::{
     time::Instant,
 };
 
+use chrono::Utc;
 use santokit_core::{
-    access::ActorKind,
+    access::{ActorKind, table::Verb},
     code::Code,
     name,
     problem::{Outcome, Problem},
@@ -20,9 +21,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::{
     call::CallContext,
     config::BridgeConfig,
-    edge::auth::{self, Credential, Hints, Pinned},
+    crud::Crud,
+    edge::{
+        auth::{self, Credential, Hints, Pinned},
+        rate::RateLimiter,
+    },
     generation::Generation,
     metrics::Metrics,
+    rehearsal::Rehearsal,
     release::EnvSlot,
 };
 
@@ -35,8 +41,38 @@ pub struct App {
     pub slots: Arc<[Arc<EnvSlot>]>,
     /// The numbers.
     pub metrics: Arc<Metrics>,
+    /// How many requests callers have left.
+    pub rates: Arc<RateLimiter>,
     permits: Arc<Semaphore>,
     is_draining: AtomicBool,
+}
+
+pub use crate::crud::answer::Answer;
+
+/// What an application asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// `logics/{name}`: the name as sent.
+    Logic(String),
+    /// `db/{table}/{verb}`: the table as sent.
+    Table(String, Verb),
+    /// `batch`.
+    Batch,
+}
+
+/// A request of an application.
+#[derive(Debug)]
+pub struct Asking {
+    /// Who asks, and what is served to it.
+    pub pinned: Pinned,
+    /// For what.
+    pub asked: Asked,
+    /// Not checked yet.
+    pub params: Map<String, Json>,
+    /// The id of the request.
+    pub request_id: Arc<str>,
+    /// `Idempotency-Key`.
+    pub idempotency_key: Option<String>,
 }
 
 /// A call of a logic by an application.
@@ -54,9 +90,14 @@ pub struct Call {
 
 impl App {
     /// With nothing loaded.
-    pub fn new(config: Arc<BridgeConfig>, slots: Arc<[Arc<EnvSlot>]>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        config: Arc<BridgeConfig>,
+        slots: Arc<[Arc<EnvSlot>]>,
+        metrics: Arc<Metrics>,
+        rates: Arc<RateLimiter>,
+    ) -> Self {
         let permits = Arc::new(Semaphore::new(config.concurrent_requests.get().min(Semaphore::MAX_PERMITS)));
-        Self { config, slots, metrics, permits, is_draining: AtomicBool::new(false) }
+        Self { config, slots, metrics, rates, permits, is_draining: AtomicBool::new(false) }
     }
 
     /// A place among the requests that run at once.
@@ -69,25 +110,32 @@ impl App {
         auth::identify(&self.slots, credential, hints)
     }
 
-    /// Runs a call on the generation that it has pinned.
-    pub async fn call(&self, call: Call) -> Outcome<Box<RawValue>> {
-        let Call { pinned: Pinned { actor, generation }, name, params, request_id } = call;
-        let kind = actor.kind;
-        let unknown = || unknown_logic(kind, &name, &generation);
-        let Some(entry) = generation.logics.get(&name) else { return Err(unknown()) };
-        let context = CallContext {
-            request_id,
-            project: generation.env.project.clone(),
-            env: generation.env.env.clone(),
-            release_id: generation.release_id.clone(),
-            actor,
-            databases: generation.databases.clone(),
-            schemas: generation.schemas.clone(),
-            config: generation.config.clone(),
-            secrets: generation.runtime.load().secrets.clone(),
-            metrics: self.metrics.clone(),
+    /// Answers a request on the generation that it has pinned.
+    pub async fn answer(&self, asking: Asking) -> Outcome<Answer> {
+        let Asking { pinned, asked, params, request_id, idempotency_key } = asking;
+        let generation = pinned.generation.clone();
+        let crud = Crud {
+            tables: &generation.tables,
+            databases: &generation.databases,
+            env: (&generation.env.project, &generation.env.env),
+            actor: &pinned.actor,
+            now: Utc::now(),
+            limits: &self.config.crud,
+            bytes_max: self.config.response_limit,
+            query_timeout: self.config.databases.query_timeout,
+            metrics: &self.metrics,
+            request_id: &request_id,
         };
-        entry.call(context, params, unknown).await
+        match asked {
+            // Boxed: a future is copied where it is awaited.
+            Asked::Table(table, verb) => Box::pin(crud.call(&table, verb, &params, idempotency_key.as_deref())).await,
+            Asked::Batch => Box::pin(crud.batch(&params, idempotency_key.as_deref())).await,
+            Asked::Logic(name) => {
+                let call = Call { pinned, name, params, request_id };
+                let data: Box<str> = call.run(&self.metrics, None).await?.into();
+                Ok(Answer::of(data.into_boxed_bytes().into_vec()))
+            }
+        }
     }
 
     /// Notes that the Bridge is ending: `/readyz` says so, and load balancers stop sending.
@@ -103,6 +151,7 @@ impl App {
     /// The numbers as text, with those that are taken at a scrape.
     pub fn scrape(&self) -> Result<Vec<u8>, prometheus::Error> {
         let now = Instant::now();
+        self.metrics.rate_limit_shared(self.rates.is_shared());
         for slot in self.slots.iter() {
             self.metrics.standing(&slot.report(now));
             for (name, database) in slot.generation().iter().flat_map(|generation| generation.databases.iter()) {
@@ -111,6 +160,30 @@ impl App {
             }
         }
         self.metrics.render()
+    }
+}
+
+impl Call {
+    /// Runs it: decide, check, run. `rehearsal` is for tests.
+    pub async fn run(self, metrics: &Arc<Metrics>, rehearsal: Option<Arc<Rehearsal>>) -> Outcome<Box<RawValue>> {
+        let Call { pinned: Pinned { actor, generation }, name, params, request_id } = self;
+        let kind = actor.kind;
+        let unknown = || unknown_logic(kind, &name, &generation);
+        let Some(entry) = generation.logics.get(&name) else { return Err(unknown()) };
+        let context = CallContext {
+            request_id,
+            project: generation.env.project.clone(),
+            env: generation.env.env.clone(),
+            release_id: generation.release_id.clone(),
+            actor,
+            databases: generation.databases.clone(),
+            schemas: generation.schemas.clone(),
+            config: generation.config.clone(),
+            secrets: generation.runtime.load().secrets.clone(),
+            metrics: metrics.clone(),
+            rehearsal,
+        };
+        entry.call(context, params, unknown).await
     }
 }
 

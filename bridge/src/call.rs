@@ -2,21 +2,27 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use santokit_core::{
     access::{Actor, ActorKind, CompiledRules, Decision, Denial},
     code::Code,
     logic::{Body, Logic},
     param::CompiledParams,
     problem::{Outcome, Problem},
+    query::Query,
     schema::Schema,
 };
 use santokit_wasm::{LoadedLogic, Sandbox};
 use secrecy::SecretString;
 use serde_json::{Map, Value as Json, value::RawValue};
-use tracing::Instrument;
+use tracing::{Instrument, Span, field::Empty};
 
-use crate::{db::Database, host::Session, metrics::Metrics};
+use crate::{
+    db::Database,
+    host::{LoadedQuery, Session},
+    metrics::Metrics,
+    rehearsal::Rehearsal,
+};
 
 mod sql;
 mod wasm;
@@ -62,6 +68,15 @@ pub struct CallContext {
     pub secrets: Arc<BTreeMap<String, SecretString>>,
     /// The numbers.
     pub metrics: Arc<Metrics>,
+    /// What a test fixes and sees; none for a request.
+    pub rehearsal: Option<Arc<Rehearsal>>,
+}
+
+impl CallContext {
+    /// The time that rules and statements see.
+    fn now(&self) -> DateTime<Utc> {
+        self.rehearsal.as_ref().and_then(|rehearsal| rehearsal.now).unwrap_or_else(Utc::now)
+    }
 }
 
 impl LoadedLogicEntry {
@@ -70,6 +85,7 @@ impl LoadedLogicEntry {
         name: &str,
         logic: Logic,
         sandbox: &Arc<Sandbox<Session>>,
+        queries: &BTreeMap<String, Query>,
         component: impl FnOnce(&str) -> Option<Vec<u8>>,
     ) -> Result<Self, String> {
         let rules = CompiledRules::compile(&logic.rules).map_err(|error| format!("logic {name:?}: {error}"))?;
@@ -82,7 +98,9 @@ impl LoadedLogicEntry {
                     component(&body.component).ok_or_else(|| format!("logic {name:?}: its component is missing"))?;
                 let loaded: LoadedLogic<Session> =
                     sandbox.load(&bytes, &body.component).await.map_err(|error| format!("logic {name:?}: {error}"))?;
-                LoadedCode::Wasm(wasm::WasmCode::new(loaded, body, logic.timeout))
+                let queries = LoadedQuery::granted(&body.grants.queries, queries)
+                    .map_err(|error| format!("logic {name:?}: {error}"))?;
+                LoadedCode::Wasm(wasm::WasmCode::new(loaded, body, logic.timeout, queries))
             }
         };
         Ok(Self { name: name.to_owned(), logic, rules, params, code })
@@ -102,17 +120,25 @@ impl LoadedLogicEntry {
     ) -> Outcome<Box<RawValue>> {
         let params = self.admit(&context, params, unknown)?;
         let (started, metrics) = (Instant::now(), Arc::clone(&context.metrics));
-        let span = tracing::info_span!("logic.invoke", logic = %self.name);
+        let span = tracing::info_span!(
+            "logic.invoke",
+            logic = %self.name,
+            outcome = Empty,
+            limit = Empty,
+            otel.status_code = Empty,
+            error.type = Empty,
+        );
         let answer = match &self.code {
-            LoadedCode::Sql(code) => code.run(self, &context, &params).instrument(span).await,
-            LoadedCode::Wasm(code) => code.run(self, context, &params).instrument(span).await,
+            LoadedCode::Sql(code) => code.run(self, &context, &params).instrument(span.clone()).await,
+            LoadedCode::Wasm(code) => code.run(self, context, &params).instrument(span.clone()).await,
         };
+        record(&span, &metrics, &answer);
         metrics.invocation(&self.name, outcome(&answer), started.elapsed());
         answer
     }
 
     /// Who is denied learns nothing of the params; who is not is told all that is wrong with them.
-    #[tracing::instrument(name = "permission", level = "debug", skip_all)]
+    #[tracing::instrument(name = "permission", level = "debug", skip_all, fields(allowed))]
     fn admit(
         &self,
         context: &CallContext,
@@ -121,7 +147,8 @@ impl LoadedLogicEntry {
     ) -> Outcome<Map<String, Json>> {
         let sent = params.clone();
         let checked = self.params.check(Json::Object(params));
-        let decision = self.rules.decide(&context.actor, checked.as_ref().unwrap_or(&sent), Utc::now());
+        let decision = self.rules.decide(&context.actor, checked.as_ref().unwrap_or(&sent), context.now());
+        Span::current().record("allowed", matches!(decision, Decision::Allow));
         match decision {
             Decision::Allow => checked,
             Decision::DenyAnonymous => {
@@ -134,13 +161,13 @@ impl LoadedLogicEntry {
                 if context.actor.kind == ActorKind::User {
                     return Err(unknown());
                 }
-                Err(Problem::new(Code::Forbidden, denial(&reason)).because(reason))
+                Err(Problem::new(Code::Forbidden, denial(&reason)))
             }
         }
     }
 }
 
-/// An evaluator's words can hold values of the request: they stay inside.
+/// An evaluator's words can hold values of the request: nobody else sees them, not even the log.
 fn denial(reason: &Denial) -> String {
     match reason {
         Denial::Evaluation { rule, .. } => format!("the condition of rule {rule} cannot be evaluated"),
@@ -152,6 +179,20 @@ fn rule(reason: &Denial) -> usize {
     match reason {
         Denial::NoRule => 0,
         Denial::Condition { rule } | Denial::Evaluation { rule, .. } => *rule,
+    }
+}
+
+/// What the guest said stays out: its code and its words are its own.
+fn record(span: &Span, metrics: &Metrics, answer: &Outcome<Box<RawValue>>) {
+    let outcome = outcome(answer);
+    span.record("outcome", outcome);
+    let Err(problem) = answer else { return };
+    if matches!(outcome, "failed" | "host") {
+        span.record("otel.status_code", "error").record("error.type", problem.code.as_str());
+    }
+    if let Some(limit) = problem.details.get("limit").and_then(Json::as_str) {
+        span.record("limit", limit);
+        metrics.limit_hit(limit);
     }
 }
 

@@ -12,14 +12,26 @@ use reqwest::Url;
 use santokit_core::{
     id::Kind,
     name,
-    quantity::{Bytes, Millis},
     release::{VerifyingKey, verify::Trust},
     seal::SealKey,
     wire::WAIT_SECONDS_MAX,
 };
 use santokit_wasm::SandboxConfig;
 use secrecy::SecretString;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
+
+mod data;
+pub mod edge;
+mod read;
+
+pub use edge::{EdgeConfig, Network, Rate, Rates, RedisConfig};
+pub use read::Text;
+use read::{Check, address, bridge_id, duration, hub_url, local_hub, number, secret, size, truth};
+
+use crate::{crud::limits::CrudLimits, db::DatabaseSettings};
+
+/// Requests at once, unless [`BridgeConfig::concurrent_requests`] says another number.
+const REQUESTS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
 /// Everything a Bridge needs to start.
 #[derive(Clone, Debug)]
@@ -50,10 +62,10 @@ pub struct BridgeConfig {
     pub hub_timeout: Duration,
     /// After this long without the Hub, requests are refused.
     pub max_stale: Duration,
-    /// How long running requests may take to end at shutdown.
+    /// Certificates of authorities, PEM: the Hub's must be of one of them. None: those that the system trusts.
+    pub hub_ca_file: Option<PathBuf>,
+    /// How long the end may take in all.
     pub drain_timeout: Duration,
-    /// How long a client may take to send a request's head.
-    pub header_timeout: Duration,
     /// How long a client may take to send a request's body.
     pub body_timeout: Duration,
     /// Largest request body.
@@ -62,6 +74,12 @@ pub struct BridgeConfig {
     pub response_limit: usize,
     /// Requests served at once; one more is refused with 429.
     pub concurrent_requests: NonZeroUsize,
+    /// How databases are used.
+    pub databases: DatabaseSettings,
+    /// What one request to tables may be.
+    pub crud: CrudLimits,
+    /// How clients are met: connections, TLS, rates.
+    pub edge: EdgeConfig,
     /// How components are run.
     pub sandbox: SandboxConfig,
     /// `STK_BRIDGE_…` variables that mean nothing to this version.
@@ -81,10 +99,6 @@ pub struct EnvName {
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct ConfigError(pub Vec<String>);
-
-/// A setting as written: text, a number, or a list. `Debug` does not show it, for it may be a secret.
-#[derive(Clone)]
-pub struct Text(String);
 
 macro_rules! settings {
     ($($(#[$doc:meta])* $field:ident = $variable:literal,)*) => {
@@ -144,10 +158,28 @@ settings! {
     hub_timeout = "STK_BRIDGE_HUB_TIMEOUT",
     /// [`BridgeConfig::max_stale`], default 1h.
     max_stale = "STK_BRIDGE_MAX_STALE",
+    /// [`BridgeConfig::hub_ca_file`].
+    hub_ca_file = "STK_BRIDGE_HUB_CA_FILE",
+    /// [`EdgeConfig::tls`]: its certificate.
+    tls_cert = "STK_BRIDGE_TLS_CERT",
+    /// [`EdgeConfig::tls`]: its key.
+    tls_key = "STK_BRIDGE_TLS_KEY",
+    /// [`EdgeConfig::metrics_tls`], default false.
+    metrics_tls = "STK_BRIDGE_METRICS_TLS",
+    /// [`EdgeConfig::drain_grace`], default 5s.
+    drain_grace = "STK_BRIDGE_DRAIN_GRACE",
     /// [`BridgeConfig::drain_timeout`], default 30s.
     drain_timeout = "STK_BRIDGE_DRAIN_TIMEOUT",
-    /// [`BridgeConfig::header_timeout`], default 10s.
+    /// Of [`EdgeConfig::bounds`], default 10s.
     header_timeout = "STK_BRIDGE_HEADER_TIMEOUT",
+    /// Of [`EdgeConfig::bounds`], default 32KiB.
+    header_limit = "STK_BRIDGE_HEADER_LIMIT",
+    /// Of [`EdgeConfig::bounds`], default 75s.
+    idle_timeout = "STK_BRIDGE_IDLE_TIMEOUT",
+    /// Of [`EdgeConfig::bounds`], default 5m.
+    answer_timeout = "STK_BRIDGE_ANSWER_TIMEOUT",
+    /// Of [`EdgeConfig::bounds`], default 100.
+    http2_streams = "STK_BRIDGE_HTTP2_STREAMS",
     /// [`BridgeConfig::body_timeout`], default 30s.
     body_timeout = "STK_BRIDGE_BODY_TIMEOUT",
     /// [`BridgeConfig::body_limit`], default 10MB.
@@ -156,14 +188,52 @@ settings! {
     response_limit = "STK_BRIDGE_RESPONSE_LIMIT",
     /// [`BridgeConfig::concurrent_requests`], default 10000.
     concurrent_requests = "STK_BRIDGE_CONCURRENT_REQUESTS",
+    /// [`DatabaseSettings::pool_size`], default 100.
+    pool_size = "STK_BRIDGE_POOL_SIZE",
+    /// [`DatabaseSettings::guest_pool_size`], default half of the pool.
+    guest_pool_size = "STK_BRIDGE_GUEST_POOL_SIZE",
+    /// [`DatabaseSettings::pool_wait`], default 5s.
+    pool_wait = "STK_BRIDGE_POOL_WAIT",
+    /// [`DatabaseSettings::query_timeout`], default 30s.
+    query_timeout = "STK_BRIDGE_QUERY_TIMEOUT",
+    /// [`CrudLimits::result_rows`], default 10000.
+    result_rows = "STK_BRIDGE_RESULT_ROWS",
+    /// [`CrudLimits::conditions`], default 50.
+    where_conditions = "STK_BRIDGE_WHERE_CONDITIONS",
+    /// [`CrudLimits::list_values`], default 10000.
+    list_values = "STK_BRIDGE_LIST_VALUES",
+    /// [`CrudLimits::expand_depth`], default 3.
+    expand_depth = "STK_BRIDGE_EXPAND_DEPTH",
+    /// [`CrudLimits::expand_relations`], default 20.
+    expand_relations = "STK_BRIDGE_EXPAND_RELATIONS",
+    /// [`CrudLimits::insert_rows`], default 1000.
+    insert_rows = "STK_BRIDGE_INSERT_ROWS",
+    /// [`CrudLimits::batch_calls`], default 50.
+    batch_calls = "STK_BRIDGE_BATCH_CALLS",
+    /// [`Rates::api_key`], default 1000/1m.
+    api_key_rate = "STK_BRIDGE_API_KEY_RATE",
+    /// [`Rates::user`], default 100/1m.
+    user_rate = "STK_BRIDGE_USER_RATE",
+    /// [`Rates::address`], default 600/1m.
+    address_rate = "STK_BRIDGE_ADDRESS_RATE",
+    /// [`EdgeConfig::trusted_proxies`]: a list of addresses and networks.
+    trusted_proxies = "STK_BRIDGE_TRUSTED_PROXIES",
+    /// [`RedisConfig::url`].
+    redis_url = "STK_BRIDGE_REDIS_URL",
+    /// [`RedisConfig::timeout`], default 100ms.
+    redis_timeout = "STK_BRIDGE_REDIS_TIMEOUT",
     /// Instances of components alive at once, default 64 for each core and at least 256.
     sandbox_instances = "STK_BRIDGE_SANDBOX_INSTANCES",
     /// Largest memory of one invocation, whatever its manifest says, default 256MiB.
     sandbox_memory = "STK_BRIDGE_SANDBOX_MEMORY",
     /// Components compiled at once, default 1.
     sandbox_compiles = "STK_BRIDGE_SANDBOX_COMPILES",
+    /// What is kept of compiled functions for components that share code, default 64MiB.
+    sandbox_compiled = "STK_BRIDGE_SANDBOX_COMPILED",
     /// Whether backtraces in the log name source lines, default false: only for components that one trusts.
     sandbox_debug_info = "STK_BRIDGE_SANDBOX_DEBUG_INFO",
+    /// Whether what a component executes is counted, default false: it costs some percent.
+    sandbox_fuel = "STK_BRIDGE_SANDBOX_FUEL",
 }
 
 impl BridgeConfig {
@@ -210,8 +280,12 @@ impl Settings {
     }
 
     /// Checks every setting; all errors are reported together.
-    pub fn check(self) -> Result<BridgeConfig, ConfigError> {
+    pub fn check(mut self) -> Result<BridgeConfig, ConfigError> {
         let mut check = Check::default();
+        let edge = self.edge(&mut check);
+        let sandbox = self.sandbox(&mut check);
+        let databases = self.databases(&mut check);
+        let crud = self.crud(&mut check);
         let trusted =
             check.list("trustedKeys", self.trusted_keys, |key| VerifyingKey::parse(key).map_err(|e| e.to_string()));
         let envs = check.list("envs", self.envs, EnvName::parse);
@@ -230,8 +304,8 @@ impl Settings {
                 ),
             );
         }
-        let sandbox = SandboxConfig::default();
         let config = BridgeConfig {
+            crud,
             id: check.value("id", self.id, Kind::Bridge.generate(), bridge_id),
             listen: check.value("listen", self.listen, SocketAddr::from(([127, 0, 0, 1], 8080)), address),
             metrics_listen: check.optional("metricsListen", self.metrics_listen, address),
@@ -249,122 +323,44 @@ impl Settings {
             poll_interval: check.value("pollInterval", self.poll_interval, Duration::from_secs(30), duration),
             hub_timeout: check.value("hubTimeout", self.hub_timeout, Duration::from_secs(3), duration),
             max_stale: check.value("maxStale", self.max_stale, Duration::from_hours(1), duration),
+            hub_ca_file: self.hub_ca_file.map(|path| PathBuf::from(path.0)),
             drain_timeout: check.value("drainTimeout", self.drain_timeout, Duration::from_secs(30), duration),
-            header_timeout: check.value("headerTimeout", self.header_timeout, Duration::from_secs(10), duration),
             body_timeout: check.value("bodyTimeout", self.body_timeout, Duration::from_secs(30), duration),
             body_limit: check.value("bodyLimit", self.body_limit, 10_000_000, size),
             response_limit: check.value("responseLimit", self.response_limit, 50_000_000, size),
-            concurrent_requests: check.value(
-                "concurrentRequests",
-                self.concurrent_requests,
-                NonZeroUsize::new(10_000).unwrap_or(NonZeroUsize::MIN),
-                number,
-            ),
-            sandbox: SandboxConfig {
-                instances_max: check.value("sandboxInstances", self.sandbox_instances, sandbox.instances_max, number),
-                memory_bytes_max: check.value("sandboxMemory", self.sandbox_memory, sandbox.memory_bytes_max, size),
-                compiles_max: check.value("sandboxCompiles", self.sandbox_compiles, sandbox.compiles_max, number),
-                debug_info: check.value("sandboxDebugInfo", self.sandbox_debug_info, sandbox.debug_info, truth),
-                ..sandbox
-            },
+            concurrent_requests: check.value("concurrentRequests", self.concurrent_requests, REQUESTS_MAX, number),
+            databases,
+            edge,
+            sandbox,
             ignored: Vec::new(),
         };
         if config.max_stale < config.poll_interval * 2 {
             check.add("maxStale", "must be at least two poll intervals: a release would expire between two polls");
         }
+        if config.edge.drain_grace >= config.drain_timeout {
+            check.add("drainGrace", "must be shorter than drainTimeout, which it is a part of");
+        }
         if check.0.is_empty() { Ok(config) } else { Err(ConfigError(check.0)) }
     }
-}
 
-/// Collects what is wrong, so that a person fixes all of it in one go.
-#[derive(Default)]
-struct Check(Vec<String>);
-
-impl Check {
-    fn add(&mut self, key: &str, what: &str) {
-        self.0.push(format!("{key}: {what}"));
-    }
-
-    fn optional<T>(&mut self, key: &str, text: Option<Text>, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
-        match read(text?.0.trim()) {
-            Ok(value) => Some(value),
-            Err(what) => {
-                self.add(key, &what);
-                None
-            }
+    fn sandbox(&mut self, check: &mut Check) -> SandboxConfig {
+        let default = SandboxConfig::default();
+        let (compiled, debug_info) = (self.sandbox_compiled.take(), self.sandbox_debug_info.take());
+        SandboxConfig {
+            instances_max: check.value(
+                "sandboxInstances",
+                self.sandbox_instances.take(),
+                default.instances_max,
+                number,
+            ),
+            memory_bytes_max: check.value("sandboxMemory", self.sandbox_memory.take(), default.memory_bytes_max, size),
+            compiles_max: check.value("sandboxCompiles", self.sandbox_compiles.take(), default.compiles_max, number),
+            compiled_bytes_max: check.value("sandboxCompiled", compiled, default.compiled_bytes_max, size),
+            debug_info: check.value("sandboxDebugInfo", debug_info, default.debug_info, truth),
+            fuel: check.value("sandboxFuel", self.sandbox_fuel.take(), default.fuel, truth),
+            ..default
         }
     }
-
-    fn value<T>(&mut self, key: &str, text: Option<Text>, default: T, read: impl Fn(&str) -> Result<T, String>) -> T {
-        self.optional(key, text, read).unwrap_or(default)
-    }
-
-    fn required<T>(&mut self, key: &str, text: Option<Text>, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
-        if text.is_none() {
-            self.add(key, "is needed");
-        }
-        self.optional(key, text, read)
-    }
-
-    fn list<T>(&mut self, key: &str, text: Option<Text>, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
-        let text = text.map(|text| text.0).unwrap_or_default();
-        text.split(',')
-            .map(str::trim)
-            .filter(|item| !item.is_empty())
-            .filter_map(|item| self.optional(key, Some(Text(item.to_owned())), &read))
-            .collect()
-    }
-}
-
-fn local_hub() -> Url {
-    #[expect(clippy::expect_used, reason = "a constant that a test reads")]
-    Url::parse("http://127.0.0.1:7070/").expect("a constant URL")
-}
-
-fn bridge_id(text: &str) -> Result<String, String> {
-    let ok = Kind::Bridge.is_valid(text);
-    ok.then(|| text.to_owned())
-        .ok_or_else(|| "must be brg_ and a ULID; leave it out to get a new one at each start".to_owned())
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("{text:?} is not address:port, for example 0.0.0.0:8080"))
-}
-
-fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("{text:?} is not a positive whole number"))
-}
-
-fn truth(text: &str) -> Result<bool, String> {
-    text.parse().map_err(|_| format!("{text:?} is neither true nor false"))
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let millis: Millis = text.parse().map_err(|error: santokit_core::quantity::QuantityError| error.to_string())?;
-    if millis.0 == 0 { Err("must be longer than nothing".to_owned()) } else { Ok(millis.duration()) }
-}
-
-fn size(text: &str) -> Result<usize, String> {
-    let bytes: Bytes = text.parse().map_err(|error: santokit_core::quantity::QuantityError| error.to_string())?;
-    usize::try_from(bytes.0).map_err(|_| "is too large".to_owned())
-}
-
-fn secret(text: &str) -> Result<SecretString, String> {
-    if text.is_empty() { Err("is empty".to_owned()) } else { Ok(SecretString::from(text)) }
-}
-
-fn hub_url(text: &str) -> Result<Url, String> {
-    let mut url = Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err("must be http:// or https:// and a host".to_owned());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("carries a credential; the Bridge shows itself with serviceToken".to_owned());
-    }
-    if !url.path().ends_with('/') {
-        url.set_path(&format!("{}/", url.path()));
-    }
-    Ok(url)
 }
 
 impl EnvName {
@@ -380,58 +376,6 @@ impl EnvName {
 impl fmt::Display for EnvName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.project, self.env)
-    }
-}
-
-impl From<&str> for Text {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl From<String> for Text {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
-}
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Text;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text, a number or a list of texts")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
-                Ok(Text(text.to_owned()))
-            }
-
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Text, E> {
-                Ok(Text(number.to_string()))
-            }
-
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Text, E> {
-                Ok(Text(number.to_string()))
-            }
-
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Text, A::Error> {
-                let mut list = Vec::new();
-                while let Some(item) = items.next_element::<String>()? {
-                    list.push(item);
-                }
-                Ok(Text(list.join(",")))
-            }
-        }
-        deserializer.deserialize_any(Visitor)
     }
 }
 

@@ -1,92 +1,100 @@
-//! A database of an env: its pools, and statements run on them. The one place where a request does I/O.
+//! A database of an env: its connections, and statements run on them. The one place where a request does I/O.
 //!
-//! SQLite: one writer, several readers, WAL. A connection that anything was left open on is rolled back before it is used
-//! again, and every statement has a deadline that stops it inside the engine.
+//! SQLite, PostgreSQL, and MySQL or MariaDB behind one value. Every statement has a deadline that stops it inside the engine, and a
+//! connection that anything was left open on is rolled back or closed before it is used again.
 
-mod authorizer;
+mod bind;
+mod cell;
+mod connections;
+mod error;
 mod execute;
+mod json;
+mod link;
+mod pool;
+mod session;
+mod sqlite;
 mod transaction;
 mod value;
 
-use std::{str::FromStr, time::Duration};
-
-use santokit_core::wire::RuntimeConnection;
-use sqlx::{
-    Executor, Sqlite, SqlitePool,
-    pool::PoolConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-pub use authorizer::{Access, Authorized};
+use santokit_core::{value::Value, wire::RuntimeConnection};
+use santokit_sql::{dialect::Dialect, failure::FailureKind, statement};
+
+use pool::Pool;
+
+pub use santokit_sqlite::{Access, Authorized};
+
+pub use cell::{Answered, ResultColumn, Row};
+pub use connections::Connection;
+pub use error::DbError;
 pub use execute::{Deadline, Reading, Statement};
+pub use session::{Cut, Done, Flow, JsonLimits, JsonRows, Mode, Session, Share, Sink, Text};
+pub use sqlite::SqliteDatabase;
 pub use transaction::OpenTransaction;
 pub use value::{json_rows, json_value};
-
-/// How long a caller waits for a connection.
-const ACQUIRE_MAX: Duration = Duration::from_secs(5);
-const READERS_MAX: u32 = 8;
 
 /// A database of an env.
 #[derive(Debug)]
 pub struct Database {
     name: String,
-    writer: SqlitePool,
-    reader: SqlitePool,
+    engine: Engine,
 }
 
-/// A connection that is taken out of its pool.
-pub type Connection = PoolConnection<Sqlite>;
+#[derive(Debug)]
+enum Engine {
+    Sqlite(SqliteDatabase),
+    Server(Arc<Pool>),
+}
 
-/// Why the database did not do it. `message` may hold the database's words: for guests and the log, never for callers.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct DbError {
-    /// What kind of failure.
-    pub kind: santokit_sql::failure::FailureKind,
-    /// The engine's code.
-    pub code: String,
-    /// The engine's words.
-    pub message: String,
+/// How databases are used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseSettings {
+    /// Connections to a server, for each connection of the project.
+    pub pool_size: usize,
+    /// Of those, at most so many for guests' work; none: half of them.
+    pub guest_pool_size: Option<usize>,
+    /// How long a caller waits for a connection.
+    pub pool_wait: Duration,
+    /// The longest that a statement may take, whatever its caller allows.
+    pub query_timeout: Duration,
+}
+
+impl Default for DatabaseSettings {
+    fn default() -> Self {
+        Self {
+            pool_size: 100,
+            guest_pool_size: None,
+            pool_wait: Duration::from_secs(5),
+            query_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl DatabaseSettings {
+    pub(crate) fn guest_places(&self) -> usize {
+        self.guest_pool_size.unwrap_or(self.pool_size / 2).clamp(1, self.pool_size.max(1))
+    }
 }
 
 impl Database {
-    /// Opens the pools. The file must exist: a Bridge never makes a database.
-    pub fn open(name: &str, connection: &RuntimeConnection) -> Result<Self, DbError> {
-        if connection.engine != "sqlite" {
-            return Err(DbError::unavailable(format!(
-                "engine {:?} is not supported by this version",
-                connection.engine
-            )));
-        }
-        let options = SqliteConnectOptions::from_str(connection.url.expose())
-            // The driver's message could repeat the URL.
-            .map_err(|_| DbError::unavailable("the connection's URL cannot be read; expected sqlite:path"))?
-            .create_if_missing(false)
-            .foreign_keys(true)
-            .busy_timeout(ACQUIRE_MAX);
-        let pool = || {
-            SqlitePoolOptions::new().acquire_timeout(ACQUIRE_MAX).test_before_acquire(false).after_release(
-                |connection, _| {
-                    Box::pin(async move {
-                        // Whatever was left open by a cancelled call. Without a transaction it fails, which is fine.
-                        authorizer::clear(connection).await?;
-                        let mut handle = connection.lock_handle().await?;
-                        handle.remove_progress_handler();
-                        handle.remove_rollback_hook();
-                        drop(handle);
-                        let _ = connection.execute("ROLLBACK").await;
-                        Ok(true)
-                    })
-                },
-            )
+    /// Reads the connection's URL. Nothing is connected to before it is needed.
+    pub fn open(name: &str, connection: &RuntimeConnection, settings: &DatabaseSettings) -> Result<Self, DbError> {
+        let url = connection.url.expose();
+        let engine = match dialect_of(&connection.engine) {
+            Some(Dialect::Sqlite) => Engine::Sqlite(SqliteDatabase::open(url, settings)?),
+            Some(dialect) => Engine::Server(Arc::new(Pool::new(dialect, url, settings)?)),
+            None => {
+                return Err(DbError::unavailable(format!(
+                    "engine {:?} is not supported by this version",
+                    connection.engine
+                )));
+            }
         };
-        // Only the writer may turn a database to WAL: a reader that tries fails where nobody has written yet.
-        let writing = options.clone().journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Normal);
-        Ok(Self {
-            name: name.to_owned(),
-            writer: pool().max_connections(1).connect_lazy_with(writing),
-            reader: pool().max_connections(READERS_MAX).connect_lazy_with(options.read_only(true)),
-        })
+        Ok(Self { name: name.to_owned(), engine })
     }
 
     /// The connection's name in the project.
@@ -94,68 +102,125 @@ impl Database {
         &self.name
     }
 
-    /// `sqlite`.
+    /// Which SQL is spoken.
+    pub fn dialect(&self) -> Dialect {
+        match &self.engine {
+            Engine::Sqlite(_) => Dialect::Sqlite,
+            Engine::Server(pool) => pool.dialect(),
+        }
+    }
+
+    /// `sqlite`, `postgres` or `mysql`.
     pub fn engine(&self) -> &'static str {
-        "sqlite"
+        self.dialect().as_str()
     }
 
-    /// A connection that can only read.
-    pub async fn reader(&self) -> Result<Connection, DbError> {
-        self.reader.acquire().await.map_err(|error| DbError::from_sqlx(&error))
+    /// What only SQLite has: an authorizer under which a guest's own SQL runs.
+    pub fn sqlite(&self) -> Result<&SqliteDatabase, DbError> {
+        match &self.engine {
+            Engine::Sqlite(database) => Ok(database),
+            Engine::Server(_) => Err(DbError::unsupported("a guest's SQL", self.engine())),
+        }
     }
 
-    /// The connection that writes; there is one.
-    pub async fn writer(&self) -> Result<Connection, DbError> {
-        self.writer.acquire().await.map_err(|error| DbError::from_sqlx(&error))
+    /// A connection, held for several statements.
+    pub async fn session(&self, mode: Mode, share: Share, deadline: Instant) -> Result<Session, DbError> {
+        match &self.engine {
+            Engine::Sqlite(database) => {
+                let taking = async {
+                    match mode {
+                        Mode::Read => database.reader().await,
+                        Mode::Write => database.writer().await,
+                    }
+                };
+                let taken = tokio::time::timeout_at(deadline.into(), taking).await;
+                Ok(Session::sqlite(taken.map_err(|_| DbError::interrupted())??, mode))
+            }
+            Engine::Server(pool) => Ok(Session::server(pool.acquire(share, deadline).await?)),
+        }
     }
 
-    /// (in use, idle) over both pools.
+    /// A connection with an open transaction.
+    pub async fn begin(&self, mode: Mode, share: Share, deadline: Instant) -> Result<Session, DbError> {
+        loop {
+            let mut session = self.session(mode, share, deadline).await?;
+            match session.begin(deadline).await {
+                Ok(()) => return Ok(session),
+                // Nothing was done on it: another one will do. Those that rested are gone after the first.
+                Err(error) if error.kind == FailureKind::Lost && session.is_reused() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Runs one statement on its own; its rows in the canonical form of their types.
+    pub async fn rows(
+        &self,
+        mode: Mode,
+        statement: &statement::Statement,
+        deadline: Instant,
+    ) -> Result<Vec<Vec<Value>>, DbError> {
+        loop {
+            let mut session = self.session(mode, Share::Platform, deadline).await?;
+            match session.rows(statement, deadline).await {
+                Err(error) if may_read_again(mode, &session, &error) => {}
+                rows => {
+                    session.end();
+                    return rows;
+                }
+            }
+        }
+    }
+
+    /// Runs one statement on its own; its rows as JSON, straight from the driver's.
+    pub async fn json(
+        &self,
+        mode: Mode,
+        statement: &statement::Statement,
+        limits: JsonLimits,
+        deadline: Instant,
+    ) -> Result<JsonRows, DbError> {
+        loop {
+            let mut session = self.session(mode, Share::Platform, deadline).await?;
+            match session.json(statement, limits, deadline).await {
+                Err(error) if may_read_again(mode, &session, &error) => {}
+                rows => {
+                    session.end();
+                    return rows;
+                }
+            }
+        }
+    }
+
+    /// Runs one statement on its own, for its effect.
+    pub async fn execute(&self, statement: &statement::Statement, deadline: Instant) -> Result<Done, DbError> {
+        let mut session = self.session(Mode::Write, Share::Platform, deadline).await?;
+        let done = session.execute(statement, deadline).await;
+        session.end();
+        done
+    }
+
+    /// (in use, idle).
     pub fn pool_use(&self) -> (i64, i64) {
-        let count = |pool: &SqlitePool| {
-            let idle = i64::try_from(pool.num_idle()).unwrap_or(i64::MAX);
-            (i64::from(pool.size()) - idle, idle)
-        };
-        let ((a, b), (c, d)) = (count(&self.writer), count(&self.reader));
-        (a + c, b + d)
+        match &self.engine {
+            Engine::Sqlite(database) => database.pool_use(),
+            Engine::Server(pool) => pool.usage(),
+        }
     }
 }
 
-impl DbError {
-    fn unavailable(message: impl Into<String>) -> Self {
-        let kind = santokit_sql::failure::FailureKind::Unavailable;
-        Self { kind, code: String::new(), message: message.into() }
+/// By `engine` of a connection.
+pub(crate) fn dialect_of(engine: &str) -> Option<Dialect> {
+    match engine {
+        "sqlite" => Some(Dialect::Sqlite),
+        "postgres" => Some(Dialect::Postgres),
+        "mysql" | "mariadb" => Some(Dialect::Mysql),
+        _ => None,
     }
+}
 
-    pub(crate) fn interrupted() -> Self {
-        let kind = santokit_sql::failure::FailureKind::Interrupted;
-        Self { kind, code: "sqlite:9".to_owned(), message: "the time limit was reached".to_owned() }
-    }
-
-    fn rolled_back() -> Self {
-        let kind = santokit_sql::failure::FailureKind::Statement;
-        Self { kind, code: "sqlite:4".to_owned(), message: "the database has rolled the transaction back".to_owned() }
-    }
-
-    fn from_sqlx(error: &sqlx::Error) -> Self {
-        use santokit_sql::failure::FailureKind;
-        match error {
-            sqlx::Error::Database(database) => {
-                let code = database.code().and_then(|code| code.parse().ok()).unwrap_or(1);
-                Self {
-                    kind: FailureKind::of_sqlite(code),
-                    code: format!("sqlite:{code}"),
-                    message: database.message().to_owned(),
-                }
-            }
-            sqlx::Error::PoolTimedOut => Self {
-                kind: FailureKind::Busy,
-                code: "sqlite:5".to_owned(),
-                message: "no connection became free in time".to_owned(),
-            },
-            sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
-                Self::unavailable("the database cannot be reached")
-            }
-            other => Self { kind: FailureKind::Statement, code: "sqlite:1".to_owned(), message: other.to_string() },
-        }
-    }
+/// Reading changes nothing, so that what a dead connection did not answer is asked again. It ends: a connection that was just made
+/// is not taken for one that died while it rested, and all that rested are given up with the first that is found dead.
+fn may_read_again(mode: Mode, session: &Session, error: &DbError) -> bool {
+    mode == Mode::Read && error.kind == FailureKind::Lost && session.is_reused()
 }

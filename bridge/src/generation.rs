@@ -11,14 +11,16 @@ use std::{
 use arc_swap::ArcSwap;
 use santokit_core::{
     code::Code,
+    cors::Cors,
     logic::Logic,
+    query::Query,
     release::{Digest, Manifest, Pointer, VERSION, verify::VerifyError},
     schema::Schema,
     wire::{ApiKey, RuntimeBundle, RuntimeConnection},
 };
 use secrecy::SecretString;
 
-use crate::{call::LoadedLogicEntry, config::EnvName, db::Database};
+use crate::{call::LoadedLogicEntry, config::EnvName, crud::names::Tables, db::Database};
 
 mod load;
 
@@ -41,14 +43,20 @@ pub struct Generation {
     pub databases: Arc<BTreeMap<String, Arc<Database>>>,
     /// Declared schemas by the connection's name.
     pub schemas: Arc<BTreeMap<String, Schema>>,
+    /// Tables of all connections, with their rules.
+    pub tables: Tables,
     /// The configuration values of the env.
     pub config: Arc<BTreeMap<String, String>>,
+    /// Which web pages may call the env.
+    pub cors: Option<Cors>,
     /// Keys and secrets, as the Hub said them last.
     pub runtime: ArcSwap<Runtime>,
     /// What the pools were opened with.
     connections: BTreeMap<String, RuntimeConnection>,
     /// What the logics were loaded from.
     sources: BTreeMap<String, Logic>,
+    /// What its logics may call by name.
+    queries: BTreeMap<String, Query>,
 }
 
 /// What a generation needs and what is no part of a release.

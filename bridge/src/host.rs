@@ -11,16 +11,21 @@ use santokit_core::{
     value::{Column, RowSet, Value},
 };
 use santokit_wasm::{
-    CallerInfo, ConnectionId, CursorId, Host, InvocationInfo, Level, LogLine, LookupError, RowBudget, SqlError,
-    TransactionId,
+    CallerInfo, ConnectionId, CursorId, Fixed, Host, InvocationInfo, Level, LogLine, LookupError, NamedParams,
+    RowBudget, SqlError, TransactionId,
 };
 use secrecy::SecretString;
+use tracing::{Instrument, field::Empty};
 
-use crate::{db::Database, metrics::Metrics};
+use crate::{db::Database, metrics::Metrics, rehearsal::Rehearsal};
 
+mod queries;
 mod session_sql;
 
 use session_sql::SqlSession;
+
+pub use queries::{GrantedQueries, LoadedQuery};
+pub use session_sql::{GrantedTables, granted_tables};
 
 /// What an invocation may reach.
 #[derive(Debug)]
@@ -28,9 +33,12 @@ pub struct Session {
     invocation: InvocationInfo,
     actor: Actor,
     grants: Arc<Grants>,
+    queries: Arc<GrantedQueries>,
     config: Arc<BTreeMap<String, String>>,
     secrets: Arc<BTreeMap<String, SecretString>>,
+    metrics: Arc<Metrics>,
     sql: SqlSession,
+    rehearsal: Option<Arc<Rehearsal>>,
 }
 
 /// What a session is made of.
@@ -42,6 +50,10 @@ pub struct SessionParts {
     pub actor: Actor,
     /// Of the logic.
     pub grants: Arc<Grants>,
+    /// The tables among them.
+    pub tables: Arc<GrantedTables>,
+    /// The declared queries among them.
+    pub queries: Arc<GrantedQueries>,
     /// Configuration values of the env.
     pub config: Arc<BTreeMap<String, String>>,
     /// Secrets of the env.
@@ -56,6 +68,8 @@ pub struct SessionParts {
     pub deadline: Instant,
     /// The numbers.
     pub metrics: Arc<Metrics>,
+    /// What a test fixes and sees; none for a request.
+    pub rehearsal: Option<Arc<Rehearsal>>,
 }
 
 impl Session {
@@ -65,6 +79,8 @@ impl Session {
             invocation,
             actor,
             grants,
+            tables,
+            queries,
             config,
             secrets,
             databases,
@@ -72,9 +88,10 @@ impl Session {
             transaction_on,
             deadline,
             metrics,
+            rehearsal,
         } = parts;
-        let sql = SqlSession::new(Arc::clone(&grants), databases, schemas, transaction_on, deadline, metrics);
-        Self { invocation, actor, grants, config, secrets, sql }
+        let sql = SqlSession::new(tables, databases, schemas, transaction_on, deadline, metrics.clone());
+        Self { invocation, actor, grants, queries, config, secrets, metrics, sql, rehearsal }
     }
 
     /// Ends the invocation's own transaction: commits it, or rolls it back. What the guest left open is rolled back.
@@ -97,21 +114,38 @@ impl Host for Session {
         }
     }
 
+    fn fixed(&self) -> Fixed {
+        self.rehearsal.as_ref().map(|rehearsal| rehearsal.fixed()).unwrap_or_default()
+    }
+
     fn config(&self, name: &str) -> Result<Option<String>, LookupError> {
-        if !self.grants.config.contains(name) {
-            return Err(LookupError::Denied(format!("grants.config does not list {name:?}")));
-        }
-        Ok(self.config.get(name).cloned())
+        let span = tracing::debug_span!("host.config", outcome = Empty).entered();
+        let answer = if self.grants.config.contains(name) {
+            Ok(self.config.get(name).cloned())
+        } else {
+            Err(LookupError::Denied(format!("grants.config does not list {name:?}")))
+        };
+        span.record("outcome", looked_up(&answer));
+        answer
     }
 
     fn secret(&self, name: &str) -> Result<SecretString, LookupError> {
-        if !self.grants.secrets.contains(name) {
-            return Err(LookupError::Denied(format!("grants.secrets does not list {name:?}")));
-        }
-        self.secrets.get(name).cloned().ok_or_else(|| LookupError::Missing(format!("this env has no secret {name:?}")))
+        let span = tracing::debug_span!("host.secrets", outcome = Empty).entered();
+        let answer = if self.grants.secrets.contains(name) {
+            let missing = || LookupError::Missing(format!("this env has no secret {name:?}"));
+            self.secrets.get(name).cloned().ok_or_else(missing)
+        } else {
+            Err(LookupError::Denied(format!("grants.secrets does not list {name:?}")))
+        };
+        span.record("outcome", looked_up(&answer));
+        answer
     }
 
     fn log(&self, line: LogLine) {
+        if let Some(rehearsal) = &self.rehearsal {
+            rehearsal.seen().lines.push(line);
+            return;
+        }
         let (logic, request_id) = (&self.invocation.logic, &self.invocation.request_id);
         let fields: BTreeMap<&str, &str> =
             line.fields.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
@@ -141,7 +175,7 @@ impl Host for Session {
         params: Vec<Value>,
         budget: RowBudget,
     ) -> Result<RowSet, SqlError> {
-        let reading = self.sql.read(connection, &sql, &params, budget).await?;
+        let reading = traced("query", self.sql.read(connection, &sql, &params, budget)).await?;
         match reading.limit {
             Some(limit) => Err(SqlError::Limit(limit)),
             None => Ok(reading.rows),
@@ -154,7 +188,7 @@ impl Host for Session {
         sql: String,
         params: Vec<Value>,
     ) -> Result<u64, SqlError> {
-        self.sql.run(connection, &sql, &params).await
+        traced("execute", self.sql.run(connection, &sql, &params)).await
     }
 
     async fn sql_cursor(
@@ -164,7 +198,34 @@ impl Host for Session {
         params: Vec<Value>,
         budget: RowBudget,
     ) -> Result<(CursorId, Vec<Column>), SqlError> {
-        self.sql.open_cursor(connection, &sql, &params, budget).await
+        traced("cursor", self.sql.open_cursor(connection, &sql, &params, budget)).await
+    }
+
+    async fn query_rows(
+        &mut self,
+        name: String,
+        params: NamedParams,
+        one: bool,
+        budget: RowBudget,
+    ) -> Result<RowSet, SqlError> {
+        self.declared_rows(&name, params, one, budget).await
+    }
+
+    async fn query_execute(&mut self, name: String, params: NamedParams) -> Result<u64, SqlError> {
+        self.declared_execute(&name, params).await
+    }
+
+    async fn query_cursor(
+        &mut self,
+        name: String,
+        params: NamedParams,
+        budget: RowBudget,
+    ) -> Result<(CursorId, Vec<Column>), SqlError> {
+        self.declared_cursor(&name, params, budget).await
+    }
+
+    async fn query_begin(&mut self, connection: &str) -> Result<TransactionId, SqlError> {
+        traced("begin", self.declared_begin(connection)).await
     }
 
     async fn sql_cursor_next(
@@ -180,14 +241,44 @@ impl Host for Session {
     }
 
     async fn sql_begin(&mut self, connection: ConnectionId) -> Result<TransactionId, SqlError> {
-        self.sql.begin(connection).await
+        traced("begin", self.sql.begin(connection)).await
     }
 
     async fn sql_commit(&mut self, transaction: TransactionId) -> Result<(), SqlError> {
-        self.sql.end(transaction, true).await
+        traced("commit", self.sql.end(transaction, true)).await
     }
 
     async fn sql_rollback(&mut self, transaction: TransactionId) -> Result<(), SqlError> {
-        self.sql.end(transaction, false).await
+        traced("rollback", self.sql.end(transaction, false)).await
+    }
+}
+
+/// A span for a call that reaches the database. Neither its text nor its values are seen, nor a name that is not granted.
+async fn traced<T>(op: &'static str, call: impl Future<Output = Result<T, SqlError>>) -> Result<T, SqlError> {
+    let span = tracing::debug_span!("host.sql", op, connection = Empty, outcome = Empty);
+    let answer = call.instrument(span.clone()).await;
+    span.record("outcome", outcome(&answer));
+    answer
+}
+
+fn outcome<T>(answer: &Result<T, SqlError>) -> &'static str {
+    match answer {
+        Ok(_) => "ok",
+        Err(SqlError::Denied(_)) => "denied",
+        Err(SqlError::Invalid(_)) => "invalid",
+        Err(SqlError::Limit(_)) => "limit",
+        Err(SqlError::Timeout(_)) => "timeout",
+        Err(SqlError::Unavailable(_)) => "unavailable",
+        Err(SqlError::Database(_)) => "database",
+        Err(SqlError::Other(..)) => "other",
+    }
+}
+
+fn looked_up<T>(answer: &Result<T, LookupError>) -> &'static str {
+    match answer {
+        Ok(_) => "ok",
+        Err(LookupError::Denied(_)) => "denied",
+        Err(LookupError::Missing(_)) => "missing",
+        Err(LookupError::Other(..)) => "other",
     }
 }

@@ -7,11 +7,13 @@
 pub mod app;
 pub mod call;
 pub mod config;
+pub mod crud;
 pub mod db;
 pub mod edge;
 pub mod generation;
 pub mod host;
 pub mod metrics;
+pub mod rehearsal;
 pub mod release;
 mod serve;
 

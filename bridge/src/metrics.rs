@@ -43,6 +43,36 @@ pub struct Metrics {
     logic_memory: HistogramVec,
     logic_host_calls: IntCounterVec,
     logic_limit_hits: IntCounterVec,
+    declared_query_duration: HistogramVec,
+    rates: RateMetrics,
+}
+
+/// What becomes of callers that send too much.
+#[derive(Debug)]
+struct RateMetrics {
+    limited: IntCounterVec,
+    fallbacks: IntCounterVec,
+    shared: IntGaugeVec,
+}
+
+impl RateMetrics {
+    fn new(r: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            limited: counter(r, "rate_limited_total", "Requests refused by a rate.", &["limit"])?,
+            fallbacks: counter(
+                r,
+                "rate_limit_fallbacks_total",
+                "Requests counted by this Bridge alone because Redis was away.",
+                &[],
+            )?,
+            shared: gauge(
+                r,
+                "rate_limit_shared",
+                "1 while requests are counted in Redis, 0 while this Bridge counts alone.",
+                &[],
+            )?,
+        })
+    }
 }
 
 impl Metrics {
@@ -98,6 +128,14 @@ impl Metrics {
             logic_memory: histogram(r, "logic_memory_peak_bytes", "Most memory of an invocation.", &["logic"], BYTES)?,
             logic_host_calls: counter(r, "logic_host_calls_total", "Calls of guests into the host.", &["capability"])?,
             logic_limit_hits: counter(r, "logic_limit_hits_total", "Invocations stopped by a limit.", &["limit"])?,
+            declared_query_duration: histogram(
+                r,
+                "declared_query_duration_seconds",
+                "Time of a call of a declared query.",
+                &["query", "outcome"],
+                SECONDS,
+            )?,
+            rates: RateMetrics::new(r)?,
             registry,
         };
         Ok(metrics)
@@ -112,6 +150,26 @@ impl Metrics {
     /// A poll of the Hub failed.
     pub fn hub_poll_failed(&self, env: &EnvName) {
         self.poll_failures.with_label_values(&[env.project.as_str(), env.env.as_str()]).inc();
+    }
+
+    /// A declared query was called; the name is one of the release.
+    pub fn declared_query(&self, name: &str, outcome: &str, took: Duration) {
+        self.declared_query_duration.with_label_values(&[name, outcome]).observe(took.as_secs_f64());
+    }
+
+    /// A caller had no request left.
+    pub fn rate_limited(&self, limit: &str) {
+        self.rates.limited.with_label_values(&[limit]).inc();
+    }
+
+    /// Redis was away.
+    pub fn rate_limit_fallback(&self) {
+        self.rates.fallbacks.with_label_values::<&str>(&[]).inc();
+    }
+
+    /// Whether requests are counted with other Bridges, at a scrape.
+    pub fn rate_limit_shared(&self, is_shared: bool) {
+        self.rates.shared.with_label_values::<&str>(&[]).set(i64::from(is_shared));
     }
 
     /// A rule refused a caller. For logics the operation is `invoke`.

@@ -100,6 +100,12 @@ impl EnvSlot {
         self.standing().refused = Some(refused);
     }
 
+    /// Forgets a refusal that was not of this pointer: of one before it, or of one whose signatures did not hold.
+    pub fn accept(&self, sequence: u64) {
+        let mut standing = self.standing();
+        standing.refused = standing.refused.take().filter(|refused| refused.sequence == sequence);
+    }
+
     /// Notes why there is nothing to run yet.
     pub fn wait_for(&self, what: impl Into<String>) {
         self.standing().waiting_for = Some(what.into());
@@ -120,7 +126,10 @@ impl EnvSlot {
     /// Bridge: what exactly is wrong with a release is in [`EnvSlot::report`] and the log.
     pub fn reason(&self, now: Instant) -> Option<String> {
         let standing = self.standing().clone();
-        let refused = standing.refused.map(|r| format!("release {} was refused ({})", r.release_id, r.code));
+        let refused = standing.refused.map(|refused| match refused.release_id.as_str() {
+            "" => format!("the Hub's pointer was refused ({})", refused.code),
+            release => format!("release {release} was refused ({})", refused.code),
+        });
         match self.state(now) {
             EnvState::Empty => refused.or_else(|| standing.waiting_for.map(|what| format!("waiting for {what}"))),
             EnvState::Expired => Some("the Hub has not confirmed the release for longer than maxStale".to_owned()),
@@ -150,6 +159,8 @@ impl EnvSlot {
 
 #[cfg(test)]
 mod tests {
+    use santokit_core::code::Code;
+
     use super::*;
 
     const BOUNDS: Bounds = Bounds { poll_interval: Duration::from_secs(30), max_stale: Duration::from_hours(1) };
@@ -164,6 +175,20 @@ mod tests {
         assert_eq!(state(3599), EnvState::Stale);
         assert_eq!(state(3600), EnvState::Expired);
         assert_eq!(state_of(true, None, BOUNDS), EnvState::Expired, "a cache whose age is unknown is too old");
+    }
+
+    #[test]
+    fn a_refusal_lasts_as_long_as_its_pointer() {
+        let slot = EnvSlot::new(EnvName::parse("shop/dev").unwrap(), BOUNDS);
+        let refuse = |sequence| {
+            let message = "why".to_owned();
+            slot.refuse(Refused { release_id: String::new(), sequence, code: Code::ReleaseBlocked, message });
+        };
+        for (refused, accepted, is_kept) in [(7, 7, true), (7, 8, false), (0, 7, false)] {
+            refuse(refused);
+            slot.accept(accepted);
+            assert_eq!(slot.report(Instant::now()).refused.is_some(), is_kept, "{refused} then {accepted}");
+        }
     }
 
     #[test]

@@ -4,12 +4,10 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
-    time::Duration,
 };
 
-use axum::Router;
-use axum_server::Handle;
-use santokit_core::wire::Report;
+use santokit_core::{release::VERSION, wire::Report};
+use santokit_edge::{Handle, Tls, TlsError, listener, tls};
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
@@ -18,13 +16,13 @@ use tokio::{
 use crate::{
     app::App,
     config::BridgeConfig,
-    edge,
+    edge::{self, rate::RateLimiter},
     generation::{Loader, LoaderError},
     metrics::Metrics,
     release::{
         Bounds, EnvSlot,
         cache::Cache,
-        fetch::HubClient,
+        fetch::{ClientError, HubClient},
         report,
         watch::{self as watcher, Tools},
     },
@@ -66,7 +64,13 @@ pub enum ServeError {
     },
     /// The HTTP client for the Hub cannot be made.
     #[error("the client for the Hub cannot be made")]
-    Client(#[from] reqwest::Error),
+    Client(#[from] ClientError),
+    /// There is no certificate that could be shown.
+    #[error("the certificate cannot be used; see STK_BRIDGE_TLS_CERT and STK_BRIDGE_TLS_KEY")]
+    Tls(#[from] TlsError),
+    /// The client for Redis cannot be made.
+    #[error("the client for Redis cannot be made; see STK_BRIDGE_REDIS_URL")]
+    Redis(#[from] redis::RedisError),
     /// The sandbox cannot be made.
     #[error("the sandbox cannot be made")]
     Loader(#[from] LoaderError),
@@ -86,8 +90,10 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
     let cache = Cache::open(&config.cache_dir, config.cache_key.clone())
         .map_err(|source| ServeError::Cache { dir: config.cache_dir.display().to_string(), source })?;
     let metrics = Arc::new(Metrics::new()?);
-    let loader = Arc::new(Loader::new(&config, cache.clone())?);
+    let loader = Arc::new(Loader::new(&config.sandbox, config.databases.clone(), cache.clone())?);
     let hub = HubClient::new(&config)?;
+    let shown = config.edge.tls.clone().map(Tls::load).transpose()?;
+    let rates = Arc::new(RateLimiter::new(&config.edge, metrics.clone())?);
     let listener = listen(config.listen)?;
     let addr = listener.local_addr()?;
     let metrics_listener = config.metrics_listen.map(listen).transpose()?;
@@ -116,21 +122,43 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
         (reports.0.clone(), reports.1.clone(), config.poll_interval),
         slots.clone(),
         changed,
-        stopped,
+        stopped.clone(),
     ));
+    tasks.spawn(rates.clone().run(stopped.clone()));
+    if let Some(shown) = shown.clone() {
+        let mut stopped = stopped;
+        tasks.spawn(async move {
+            tokio::select! { () = shown.watch(tls::LOOK_AGAIN) => {} _ = stopped.wait_for(|stopped| *stopped) => {} }
+        });
+    }
 
-    let header_timeout = config.header_timeout;
-    let app = Arc::new(App::new(Arc::new(config), slots, metrics));
+    let app = Arc::new(App::new(Arc::new(config), slots, metrics, rates));
+    let settings = &app.config.edge;
     let mut servers = JoinSet::new();
-    let mut handles = vec![start(&mut servers, listener, edge::router(app.clone()), header_timeout)?];
+    let router = edge::router(app.clone());
+    let mut handles = vec![listener::serve(&mut servers, listener, router, settings.bounds, shown.as_ref())?];
     if let Some(listener) = metrics_listener {
-        handles.push(start(&mut servers, listener, edge::metrics_router(app.clone()), header_timeout)?);
+        let shown = shown.as_ref().filter(|_| settings.metrics_tls);
+        let router = edge::metrics_router(app.clone());
+        handles.push(listener::serve(&mut servers, listener, router, settings.bounds, shown)?);
     }
     tracing::info!(%addr, bridge = reports.1, "the Bridge listens");
     Ok(RunningBridge { addr, metrics_addr, app, stop, handles, tasks, servers, reports })
 }
 
 impl RunningBridge {
+    /// Where applications connect, as a URL.
+    pub fn url(&self) -> String {
+        format!("{}://{}", if self.app.config.edge.tls.is_some() { "https" } else { "http" }, self.addr)
+    }
+
+    /// Where `/metrics` is, as a URL, if it has its own listener.
+    pub fn metrics_url(&self) -> Option<String> {
+        let edge = &self.app.config.edge;
+        let scheme = if edge.tls.is_some() && edge.metrics_tls { "https" } else { "http" };
+        self.metrics_addr.map(|address| format!("{scheme}://{address}/metrics"))
+    }
+
     /// What runs now, as it is reported to the Hub.
     pub fn status(&self) -> Report {
         report::now(&self.app.slots)
@@ -145,11 +173,14 @@ impl RunningBridge {
         }
     }
 
-    /// Takes no new connection, lets running requests end within the drain timeout, then ends the rest.
+    /// Says in `/readyz` that it ends, and goes on for the grace, so that load balancers see it; then takes no new connection, lets
+    /// running requests end, and cuts off what has not ended within the drain timeout, which is for all of this.
     pub async fn shutdown(mut self) {
         self.app.drain();
+        let (timeout, grace) = (self.app.config.drain_timeout, self.app.config.edge.drain_grace);
+        tokio::time::sleep(grace).await;
         for handle in &self.handles {
-            handle.graceful_shutdown(Some(self.app.config.drain_timeout));
+            handle.graceful_shutdown(Some(timeout.saturating_sub(grace)));
         }
         while let Some(ended) = self.servers.join_next().await {
             if let Ok(Err(error)) = ended {
@@ -158,31 +189,17 @@ impl RunningBridge {
         }
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
+        // So that nobody waits for it. Without it the Hub forgets this Bridge by itself, later.
+        let (hub, id) = &self.reports;
+        if let Err(error) = hub.report(id, &Report { version: VERSION.to_owned(), envs: Vec::new() }).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "the last report did not reach the Hub");
+        }
         tracing::info!(bridge = self.reports.1, "the Bridge has ended");
     }
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    let bind = || {
-        let listener = TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    };
-    bind().map_err(|source| ServeError::Listen { address, source })
-}
-
-fn start(
-    servers: &mut JoinSet<io::Result<()>>,
-    listener: TcpListener,
-    router: Router,
-    header_timeout: Duration,
-) -> io::Result<Handle<SocketAddr>> {
-    let handle = Handle::new();
-    let mut server = axum_server::from_tcp(listener)?.handle(handle.clone()).first_request_timeout(header_timeout);
-    // A client that sends its head slowly must not hold a connection for ever.
-    server.http_builder().http1().header_read_timeout(Some(header_timeout));
-    servers.spawn(server.serve(router.into_make_service()));
-    Ok(handle)
+    listener::bind(address).map_err(|source| ServeError::Listen { address, source })
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@
 //! One call builds one logic folder. Nothing is built twice: the result is kept under a digest of everything that it was
 //! made from. This file must not know manifests, grants or releases: it answers bytes, and what failed.
 
+mod c;
 mod cache;
 mod command;
 mod component;
 mod error;
 mod js;
 mod process;
+mod python;
 mod rust;
 mod sdk;
 mod template;
@@ -20,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub use error::BuildError;
+pub use santokit_core::project::JsEngine;
 pub use sdk::write_sdk;
 pub use template::{TemplateFile, template};
 
@@ -50,13 +53,13 @@ pub enum BuildSpec {
 pub enum Language {
     /// A cargo package.
     Rust,
-    /// JavaScript.
-    Js,
-    /// TypeScript.
-    Ts,
-    /// Named by the contract, not built by this version.
+    /// JavaScript, run by this engine.
+    Js(JsEngine),
+    /// TypeScript, run by this engine.
+    Ts(JsEngine),
+    /// Python modules, one of which has a function marked with `@logic`.
     Python,
-    /// Named by the contract, not built by this version.
+    /// C files that define `stk_handle`.
     C,
 }
 
@@ -65,7 +68,7 @@ pub enum Language {
 pub struct Built {
     /// The component.
     pub wasm: Vec<u8>,
-    /// `rust`, `js`, `ts`, `command` or `component` (prebuilt).
+    /// `rust`, `js`, `ts`, `python`, `c`, `command` or `component` (prebuilt).
     pub language: &'static str,
     /// `sha256:<hex>` over the logic's source files.
     pub source_digest: String,
@@ -80,8 +83,8 @@ impl Language {
     pub fn name(self) -> &'static str {
         match self {
             Self::Rust => "rust",
-            Self::Js => "js",
-            Self::Ts => "ts",
+            Self::Js(_) => "js",
+            Self::Ts(_) => "ts",
             Self::Python => "python",
             Self::C => "c",
         }
@@ -89,7 +92,9 @@ impl Language {
 
     /// From the word in `logic.yaml`.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Rust, Self::Js, Self::Ts, Self::Python, Self::C].into_iter().find(|language| language.name() == name)
+        let engine = JsEngine::default();
+        let all = [Self::Rust, Self::Js(engine), Self::Ts(engine), Self::Python, Self::C];
+        all.into_iter().find(|language| language.name() == name)
     }
 }
 
@@ -127,12 +132,18 @@ pub async fn build_component(
             let toolchain = toolchain::rust(dir, progress).await?;
             job.run(&rust::recipe(&toolchain), rust::build(dir, cache, &toolchain, progress)).await?
         }
-        BuildSpec::Build(language @ (Language::Js | Language::Ts)) => {
+        BuildSpec::Build(language @ (Language::Js(_) | Language::Ts(_))) => {
             write_sdk(cache)?;
             job.run(&js::recipe(*language), js::build(*language, dir, cache, progress)).await?
         }
-        BuildSpec::Build(language @ (Language::Python | Language::C)) => {
-            return Err(BuildError::Unsupported { language: language.name() });
+        BuildSpec::Build(Language::C) => {
+            write_sdk(cache)?;
+            let toolchain = c::find_toolchain(&c::folder(cache), progress).await?;
+            job.run(&c::recipe(&toolchain), c::build(dir, cache, &toolchain, progress)).await?
+        }
+        BuildSpec::Build(Language::Python) => {
+            write_sdk(cache)?;
+            job.run(&python::recipe(), python::build(dir, cache, progress)).await?
         }
         BuildSpec::Command { command, output } => {
             write_sdk(cache)?;
@@ -146,6 +157,24 @@ pub async fn build_component(
         from_cache,
         elapsed: started.elapsed(),
     })
+}
+
+/// Builds the tests of a logic, which are written in its language: `files` are relative to `dir`.
+pub async fn build_tests(
+    language: Language,
+    dir: &Path,
+    files: &[PathBuf],
+    cache: &Path,
+    progress: Progress<'_>,
+) -> Result<Vec<u8>, BuildError> {
+    let (dir, cache) = (&absolute(dir)?, &absolute(cache)?);
+    if !matches!(language, Language::Js(_) | Language::Ts(_)) {
+        return Err(BuildError::Unsupported { language: language.name() });
+    }
+    write_sdk(cache)?;
+    let job = cache::Job::new(cache, dir, None);
+    let recipe = format!("tests {}", js::recipe(language));
+    job.run(&recipe, js::build_tests(language, dir, files, cache, progress)).await.map(|(wasm, _)| wasm)
 }
 
 /// Compilers run in other folders than we do.

@@ -3,10 +3,10 @@
 
 use std::{
     io::{BufRead, IsTerminal, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use serde_json::Value as Json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -33,8 +33,10 @@ pub mod env;
 pub mod hub;
 pub mod init;
 pub mod logic;
+pub mod permissions;
 pub mod project;
 pub mod release;
+pub mod schema;
 pub mod secrets;
 
 /// Santokit: a self-hosted backend whose logic is WebAssembly in signed releases
@@ -71,6 +73,12 @@ pub enum Command {
     /// Make, build, inspect and run logic
     #[command(subcommand)]
     Logic(logic::Command),
+    /// The declared tables beside those of the databases
+    #[command(subcommand)]
+    Schema(schema::Command),
+    /// Why a caller may or may not, and tests of the rules
+    #[command(subcommand)]
+    Permissions(permissions::Command),
     /// Look at releases, and verify them without trusting the Hub
     #[command(subcommand, alias = "releases")]
     Release(release::Command),
@@ -125,6 +133,8 @@ pub async fn run(arguments: Arguments, terminal: Terminal) -> anyhow::Result<()>
         Command::Apply(options) => apply::run(&options, &shell).await,
         Command::Call(options) => call::run(&options, &shell).await,
         Command::Logic(command) => logic::run(command, &shell).await,
+        Command::Schema(command) => schema::run(command, &shell).await,
+        Command::Permissions(command) => permissions::run(command, &shell),
         Command::Release(command) => release::run(command, &shell).await,
         Command::Project(command) => project::run(command, &shell).await,
         Command::Env(command) => env::run(command, &shell).await,
@@ -135,6 +145,19 @@ pub async fn run(arguments: Arguments, terminal: Terminal) -> anyhow::Result<()>
         Command::Bridge(command) => bridge::run(*command, &shell).await,
         Command::Context(command) => context::run(command, &shell),
         Command::Completions(options) => completions::run(&options),
+    }
+}
+
+impl Arguments {
+    /// The project folder, if there is one.
+    pub fn project(&self) -> Option<PathBuf> {
+        let named = match &self.command {
+            Command::Dev(options) => options.project.as_ref(),
+            _ => None,
+        };
+        let dir = named.or(self.dir.as_ref()).map_or(Path::new("."), PathBuf::as_path);
+        let dir = std::path::absolute(dir).ok()?;
+        Folder::find(&dir).ok().map(|folder| folder.root().to_owned())
     }
 }
 
@@ -204,6 +227,22 @@ impl Shell {
     }
 }
 
+/// Every command that does something, in full (`hub token create`), in the order of the help.
+pub fn leaves() -> Vec<String> {
+    fn below(command: &clap::Command, path: &str, leaves: &mut Vec<String>) {
+        let mut commands = command.get_subcommands().filter(|below| below.get_name() != "help").peekable();
+        if commands.peek().is_none() {
+            leaves.push(path.to_owned());
+        }
+        for command in commands {
+            below(command, format!("{path} {}", command.get_name()).trim_start(), leaves);
+        }
+    }
+    let mut leaves = Vec::new();
+    below(&Arguments::command(), "", &mut leaves);
+    leaves
+}
+
 /// A list that a Hub answered, under a key or bare.
 fn list(shell: &Shell, answer: &Json, key: &str, head: &[&str], row: impl Fn(&Json) -> Vec<String>) {
     shell.terminal.answer(answer, |terminal| {
@@ -253,8 +292,6 @@ impl Ending {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

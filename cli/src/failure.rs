@@ -60,6 +60,13 @@ impl Failure {
         self
     }
 
+    /// More for programs.
+    #[must_use]
+    pub fn detail(mut self, name: &str, value: Json) -> Self {
+        self.details.insert(name.to_owned(), value);
+        self
+    }
+
     /// Only the exit code is left to be said.
     #[must_use]
     pub fn reported(mut self, is_reported: bool) -> Self {

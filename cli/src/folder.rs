@@ -24,7 +24,10 @@ use crate::{
     build::{BuildError, BuildSpec, Built, CACHE_DIR, Language, Progress, build_component},
     failure::Failure,
     report::took,
+    types,
 };
+
+mod queries;
 
 /// A file that is larger is no project file; the parser is given its beginning and refuses it.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -123,9 +126,17 @@ impl Folder {
 
     /// Reads and checks the project.
     pub fn parse(&self) -> anyhow::Result<Result<Project, Vec<Diagnostic>>> {
+        match project::parse(&self.sources()?) {
+            Ok(project) => queries::typed(project),
+            Err(findings) => Ok(Err(findings)),
+        }
+    }
+
+    /// The project's files.
+    pub fn sources(&self) -> anyhow::Result<SourceTree> {
         let mut files = SourceTree::new();
         read_dir(&self.root, "", 0, &mut files)?;
-        Ok(project::parse(&files))
+        Ok(files)
     }
 
     /// The project, or its findings as an error.
@@ -135,6 +146,12 @@ impl Folder {
 
     /// Builds what changed and puts a release together.
     pub async fn candidate(&self, project: Project, progress: Progress<'_>) -> anyhow::Result<Candidate> {
+        types::write(&self.root, &project)?;
+        self.release(project, progress).await
+    }
+
+    /// The same, of a project whose types are written: it may have but some of its logics.
+    pub async fn release(&self, project: Project, progress: Progress<'_>) -> anyhow::Result<Candidate> {
         let jobs: Vec<(&String, &WasmSource)> = project
             .logics
             .iter()
@@ -173,13 +190,7 @@ impl Folder {
     async fn part(&self, name: &str, source: &WasmSource, progress: Progress<'_>) -> anyhow::Result<Part> {
         let built = self.build(name, source, progress).await?;
         let digest = Digest::of(&built.wasm);
-        let inspection = inspect(&digest, &built.wasm)
-            .and_then(|inspection| {
-                component::check_world(&inspection)?;
-                component::check_imports(&inspection.imports, &source.grants)?;
-                Ok(inspection)
-            })
-            .map_err(|error| NotReady::Component { logic: name.to_owned(), why: error.to_string() })?;
+        let inspection = accept(name, source, &digest, &built.wasm)?;
         let size_bytes = built.wasm.len() as u64;
         let report = (!built.from_cache && built.language != "component").then(|| {
             progress(&format!("{name}: built in {}", took(built.elapsed)));
@@ -204,6 +215,16 @@ impl NotReady {
             NotReady::Findings(_) | NotReady::Component { .. } => None,
         }
     }
+}
+
+/// Whether a component is what every Bridge takes, and imports no more than its logic is granted.
+pub fn accept(name: &str, source: &WasmSource, digest: &Digest, bytes: &[u8]) -> Result<Arc<Inspection>, NotReady> {
+    let checked = inspect(digest, bytes).and_then(|inspection| {
+        component::check_world(&inspection)?;
+        component::check_imports(&inspection.imports, &source.grants)?;
+        Ok(inspection)
+    });
+    checked.map_err(|error| NotReady::Component { logic: name.to_owned(), why: error.to_string() })
 }
 
 /// Looks at a component; the same bytes are looked at once in a process.
@@ -235,8 +256,10 @@ fn spec(source: &ComponentSource) -> BuildSpec {
         ComponentSource::Path(path) => BuildSpec::Path(path.into()),
         ComponentSource::Build(language) => BuildSpec::Build(match language {
             Named::Rust => Language::Rust,
-            Named::Js => Language::Js,
-            Named::Ts => Language::Ts,
+            Named::Js(engine) => Language::Js(*engine),
+            Named::Ts(engine) => Language::Ts(*engine),
+            Named::Python => Language::Python,
+            Named::C => Language::C,
         }),
         ComponentSource::Command { command, output } => {
             BuildSpec::Command { command: command.clone(), output: output.into() }
@@ -262,7 +285,8 @@ fn read_dir(dir: &Path, prefix: &str, depth: usize, files: &mut SourceTree) -> a
     Ok(())
 }
 
-fn read_bounded(path: &Path) -> anyhow::Result<Vec<u8>> {
+/// As much of a file as is more than any project file has.
+pub(crate) fn read_bounded(path: &Path) -> anyhow::Result<Vec<u8>> {
     use std::io::Read;
     let mut bytes = Vec::new();
     fs::File::open(path)

@@ -8,8 +8,10 @@ pub mod context;
 pub mod dev;
 pub mod failure;
 pub mod folder;
+pub mod logic_test;
 pub mod report;
 pub mod telemetry;
+pub mod types;
 
 use std::process::ExitCode;
 
@@ -26,7 +28,8 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let terminal = Terminal::new(arguments.json);
     // Before the runtime and ended after it: the exporter of traces blocks.
-    let ended = telemetry::start(arguments.command.log_for(), terminal.colours_log()).and_then(|telemetry| {
+    let telemetry = telemetry::start(arguments.command.log_for(), terminal.colours_log(), arguments.project());
+    let ended = telemetry.and_then(|telemetry| {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let ended = runtime.block_on(command::run(arguments, terminal));
         runtime.shutdown_background();

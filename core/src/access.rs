@@ -9,6 +9,10 @@ use serde_json::{Map, Value as Json};
 
 pub mod cel;
 pub mod decide;
+pub mod lower;
+pub mod predicate;
+pub mod table;
+pub mod trial;
 
 pub use decide::{CompiledRules, Decision, Denial, RuleError, decide_call};
 

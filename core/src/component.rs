@@ -42,6 +42,7 @@ const OURS: &[(&str, &str, Option<Grant>)] = &[
     ("santokit:runtime/secrets", "0.1", Some(Grant::Secrets)),
     ("santokit:sql/types", "0.1", None),
     ("santokit:sql/connections", "0.1", Some(Grant::Sql)),
+    ("santokit:queries/queries", "0.1", Some(Grant::Queries)),
 ];
 
 /// WASI 0.2 as toolchains import it. Linked with an empty context: no files, no environment, no sockets.
@@ -138,6 +139,7 @@ enum Grant {
     Config,
     Secrets,
     Sql,
+    Queries,
 }
 
 impl Grant {
@@ -146,6 +148,7 @@ impl Grant {
             Grant::Config => "config",
             Grant::Secrets => "secrets",
             Grant::Sql => "sql",
+            Grant::Queries => "queries",
         }
     }
 
@@ -154,6 +157,7 @@ impl Grant {
             Grant::Config => !grants.config.is_empty(),
             Grant::Secrets => !grants.secrets.is_empty(),
             Grant::Sql => !grants.sql.is_empty(),
+            Grant::Queries => !grants.queries.is_empty(),
         }
     }
 }
@@ -321,7 +325,10 @@ fn at_most(what: &'static str, found: usize, most: usize) -> Result<(), Componen
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::logic::SqlGrant;
 
     #[test]
     fn imports_are_offered_by_track_and_need_their_grant() {
@@ -344,6 +351,14 @@ mod tests {
         }
         let refused = check_imports(&import("santokit:sql/connections@0.1.0"), &none);
         assert!(matches!(refused, Err(ComponentError::NotGranted { grant: "sql", .. })));
+        let queries = import("santokit:queries/queries@0.1.0");
+        let sql =
+            Grants { sql: vec![SqlGrant { connection: "main".to_owned(), tables: BTreeMap::new() }], ..none.clone() };
+        assert!(matches!(check_imports(&queries, &sql), Err(ComponentError::NotGranted { grant: "queries", .. })));
+        let granted = Grants { queries: BTreeSet::from(["a".to_owned()]), ..none.clone() };
+        assert_eq!(check_imports(&queries, &granted), Ok(()));
+        let raw = check_imports(&import("santokit:sql/connections@0.1.0"), &granted);
+        assert!(matches!(raw, Err(ComponentError::NotGranted { grant: "sql", .. })));
     }
 
     #[test]

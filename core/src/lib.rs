@@ -6,6 +6,7 @@
 pub mod access;
 pub mod code;
 pub mod component;
+pub mod cors;
 pub mod id;
 pub mod limit;
 pub mod logic;
@@ -14,6 +15,7 @@ pub mod param;
 pub mod problem;
 pub mod project;
 pub mod quantity;
+pub mod query;
 pub mod release;
 pub mod schema;
 pub mod seal;

@@ -81,6 +81,9 @@ pub enum TransactionMode {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Grants {
+    /// Names of declared queries.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub queries: BTreeSet<String>,
     /// Raw SQL: the widest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sql: Vec<SqlGrant>,
@@ -140,7 +143,8 @@ impl Grants {
             .collect()
     }
 
-    /// One line for every single power, sorted: what `compare` and the consent to widened grants are made of.
+    /// One line for every single power, sorted: what `compare` and the consent to widened grants are made of. What declared
+    /// queries may do stands in the manifest; see `Manifest::capability_lines`.
     pub fn lines(&self) -> BTreeSet<String> {
         let mut lines = BTreeSet::new();
         for grant in &self.sql {

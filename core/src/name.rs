@@ -8,6 +8,14 @@ pub struct NameError {
     rule: &'static str,
 }
 
+impl NameError {
+    /// The same rule for another kind of name.
+    #[must_use]
+    pub fn of(self, what: &'static str) -> Self {
+        Self { what, ..self }
+    }
+}
+
 /// Project, env, connection, topic, job and bucket names: lower case, digits, `_` and `-`, from a letter, up to 40.
 pub fn check_label(what: &'static str, text: &str) -> Result<(), NameError> {
     let rule = "1 to 40 of a-z, 0-9, _ and -, beginning with a letter";

@@ -13,9 +13,11 @@ use crate::{
 pub mod bounds;
 pub mod check;
 pub mod convert;
+pub mod from_value;
 
 pub use bounds::{BoundsError, CompiledBounds};
 pub use check::{CompiledParams, ParamError, check};
+pub use from_value::from_value;
 
 /// One declared parameter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

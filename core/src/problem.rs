@@ -2,7 +2,7 @@
 //!
 //! HTTP-agnostic; `bridge::edge::respond` and `hub::api` turn a code into a status as their last step.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -22,6 +22,8 @@ pub struct Problem {
     pub hint: Option<String>,
     /// For programs, for example `limit` or `errors`.
     pub details: Map<String, Json>,
+    /// When it is worth trying again, where that is known.
+    pub retry_after: Option<Duration>,
     /// For the log only.
     pub cause: Option<Cause>,
 }
@@ -53,7 +55,14 @@ pub struct ProblemBody {
 impl Problem {
     /// A problem with a message for the caller.
     pub fn new(code: Code, message: impl Into<String>) -> Box<Self> {
-        Box::new(Self { code, message: message.into(), hint: None, details: Map::new(), cause: None })
+        Box::new(Self {
+            code,
+            message: message.into(),
+            hint: None,
+            details: Map::new(),
+            retry_after: None,
+            cause: None,
+        })
     }
 
     /// The host's own failure: the caller learns only that it happened.
@@ -77,6 +86,13 @@ impl Problem {
     #[must_use]
     pub fn detail(mut self: Box<Self>, key: &str, value: impl Into<Json>) -> Box<Self> {
         self.details.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// Says when it is worth trying again.
+    #[must_use]
+    pub fn retry_after(mut self: Box<Self>, wait: Duration) -> Box<Self> {
+        self.retry_after = Some(wait);
         self
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     access::{Permissions, Rule},
+    cors::Cors,
     limit::InvocationLimits,
     logic::{Grants, SqlBody, TransactionMode},
     param::Param,
@@ -15,6 +16,7 @@ use crate::{
 };
 
 mod access;
+mod cors;
 mod decode;
 pub mod diagnostic;
 pub mod json_schema;
@@ -23,11 +25,13 @@ mod links;
 mod logics;
 pub mod manifest;
 mod node;
+mod query;
 mod read;
 mod settings;
 pub mod source;
 mod sql_logic;
 mod tables;
+pub mod test_file;
 mod typed;
 mod wasm_logic;
 
@@ -36,6 +40,7 @@ use read::version;
 pub use diagnostic::{Check, Diagnostic, Severity, has_errors, render};
 pub use json_schema::{FileKind, json_schema};
 pub use manifest::{BuiltComponent, MissingComponent};
+pub use query::{DeclaredColumn, ProjectQuery};
 pub use source::{SourceTree, is_project_file};
 pub use sql_logic::SYSTEM_VARIABLES;
 
@@ -50,10 +55,14 @@ pub struct Project {
     pub connections: BTreeMap<String, Schema>,
     /// Rules of the tables.
     pub permissions: Permissions,
+    /// Which web pages may call it.
+    pub cors: Option<Cors>,
     /// Configuration values.
     pub config: BTreeMap<String, String>,
     /// What differs by env.
     pub envs: BTreeMap<String, Overlay>,
+    /// Declared queries by name.
+    pub queries: BTreeMap<String, ProjectQuery>,
     /// By name, for example `pricing/quote`.
     pub logics: BTreeMap<String, ProjectLogic>,
     /// `santokit.dev.yaml`: never part of a release.
@@ -127,9 +136,23 @@ pub enum Language {
     /// A cargo package.
     Rust,
     /// JavaScript.
-    Js,
+    Js(JsEngine),
     /// TypeScript.
-    Ts,
+    Ts(JsEngine),
+    /// Python modules.
+    Python,
+    /// C files.
+    C,
+}
+
+/// What runs JavaScript.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JsEngine {
+    /// Small and quick to compile.
+    #[default]
+    QuickJs,
+    /// SpiderMonkey, for heavy code.
+    StarlingMonkey,
 }
 
 /// What `stk dev` uses in place of a Hub's connections, keys and secrets.
@@ -148,7 +171,7 @@ pub struct DevSettings {
 pub struct DevConnection {
     /// The kind of database.
     pub engine: DevEngine,
-    /// `sqlite:<path relative to the project>`.
+    /// `sqlite:<path relative to the project>`, or the URL of a server.
     pub url: String,
 }
 
@@ -157,6 +180,10 @@ pub struct DevConnection {
 pub enum DevEngine {
     /// SQLite.
     Sqlite,
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL or MariaDB.
+    Mysql,
 }
 
 /// A key of `stk dev`.
@@ -184,13 +211,43 @@ pub fn parse(files: &SourceTree) -> Result<Project, Vec<Diagnostic>> {
     read::project(files)
 }
 
+impl DevEngine {
+    /// Every kind.
+    pub const ALL: &'static [DevEngine] = &[DevEngine::Sqlite, DevEngine::Postgres, DevEngine::Mysql];
+
+    /// As written in project files, and as a connection's `engine`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DevEngine::Sqlite => "sqlite",
+            DevEngine::Postgres => "postgres",
+            DevEngine::Mysql => "mysql",
+        }
+    }
+
+    /// What its URLs begin with.
+    const fn schemes(self) -> &'static [&'static str] {
+        match self {
+            DevEngine::Sqlite => &["sqlite:"],
+            DevEngine::Postgres => &["postgres://", "postgresql://"],
+            DevEngine::Mysql => &["mysql://", "mariadb://"],
+        }
+    }
+
+    /// Whether a URL is of this engine, and not empty.
+    pub fn fits(self, url: &str) -> bool {
+        self.schemes().iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
+    }
+}
+
 impl Language {
     /// As written in `logic.yaml`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Language::Rust => "rust",
-            Language::Js => "js",
-            Language::Ts => "ts",
+            Language::Js(_) => "js",
+            Language::Ts(_) => "ts",
+            Language::Python => "python",
+            Language::C => "c",
         }
     }
 }

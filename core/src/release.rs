@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     access::Permissions,
+    cors::Cors,
     logic::{Body, Logic},
+    query::Query,
     schema::Schema,
 };
 
@@ -29,7 +31,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Everything a Bridge serves for a project: content only, equal for every env.
 ///
 /// Sections that a project does not use are absent from the canonical form. Reserved for later versions, with these names:
-/// `queries`, `events`, `cron`, `storage`, `clientContract`. A Bridge refuses a manifest with a section it does not know.
+/// `events`, `cron`, `storage`, `clientContract`. A Bridge refuses a manifest with a section it does not know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Manifest {
@@ -46,9 +48,15 @@ pub struct Manifest {
     /// Rules of tables (logics carry their own).
     #[serde(default, skip_serializing_if = "Permissions::is_empty")]
     pub permissions: Permissions,
+    /// Declared queries by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub queries: BTreeMap<String, Query>,
     /// Logics by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub logics: BTreeMap<String, Logic>,
+    /// Which web pages may call it; none where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
     /// Configuration values by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, String>,
@@ -64,6 +72,9 @@ pub struct Overlay {
     /// Values that replace or add to the manifest's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, String>,
+    /// Replaces the manifest's as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
 }
 
 /// What a signature on a release says: this content, made so.
@@ -172,7 +183,13 @@ impl Manifest {
         config
     }
 
-    /// Every power that its components have, one line each: `logic: power`.
+    /// Which web pages may call an env.
+    pub fn cors_of(&self, env: &str) -> Option<&Cors> {
+        self.envs.get(env).and_then(|overlay| overlay.cors.as_ref()).or(self.cors.as_ref())
+    }
+
+    /// Every power that its components have, one line each: `logic: power`. A declared query is as wide as what it touches, so
+    /// that a query that touches more widens every logic that may call it.
     pub fn capability_lines(&self) -> BTreeSet<String> {
         self.logics
             .iter()
@@ -180,7 +197,18 @@ impl Manifest {
                 Body::Wasm(wasm) => Some((name, wasm)),
                 Body::Sql(_) => None,
             })
-            .flat_map(|(name, wasm)| wasm.grants.lines().into_iter().map(move |line| format!("{name}: {line}")))
+            .flat_map(|(name, wasm)| {
+                let queries = wasm.grants.queries.iter().flat_map(|query| self.query_lines(query));
+                let lines = wasm.grants.lines().into_iter().chain(queries);
+                lines.map(move |line| format!("{name}: {line}")).collect::<Vec<_>>()
+            })
             .collect()
+    }
+
+    /// `query NAME: connection.table verb` for everything that a query touches.
+    fn query_lines(&self, name: &str) -> Vec<String> {
+        let Some(query) = self.queries.get(name) else { return vec![format!("query {name}")] };
+        let lines: Vec<String> = query.powers().map(|power| format!("query {name}: {power}")).collect();
+        if lines.is_empty() { vec![format!("query {name}: no table")] } else { lines }
     }
 }

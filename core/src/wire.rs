@@ -71,7 +71,7 @@ pub struct Sealed(SecretString);
 pub struct Report {
     /// Santokit's version.
     pub version: String,
-    /// One for each env that it serves.
+    /// One for each env that it serves; none is the last report of a Bridge that ends.
     pub envs: Vec<EnvReport>,
 }
 

@@ -10,7 +10,10 @@ use std::{
 };
 
 use santokit_core::{
-    project::{BuiltComponent, Check, Project, SourceTree, is_project_file, parse, render},
+    project::{
+        BuiltComponent, Check, ComponentSource, JsEngine, Language, LogicSource, Project, SourceTree, is_project_file,
+        parse, render,
+    },
     release::{Digest, Manifest},
 };
 
@@ -54,7 +57,10 @@ fn said(tree: &SourceTree) -> String {
 fn summary(project: &Project) -> String {
     let tables = project.connections.iter().map(|(name, schema)| format!("{name}: {}", schema.tables.len()));
     let logics: Vec<&str> = project.logics.keys().map(String::as_str).collect();
-    format!("project {}, tables {}, logics {}", project.name, tables.collect::<Vec<_>>().join(" "), logics.join(" "))
+    let queries =
+        project.queries.iter().map(|(name, query)| format!(", query {name} ({})", query.query.returns.as_str()));
+    let tables = tables.collect::<Vec<_>>().join(" ");
+    format!("project {}, tables {tables}, logics {}{}", project.name, logics.join(" "), queries.collect::<String>())
 }
 
 #[test]
@@ -116,6 +122,22 @@ fn a_project_becomes_a_manifest_that_can_be_read_again() {
     assert_eq!(again.digest().unwrap(), manifest.digest().unwrap());
     let text = String::from_utf8(canonical).unwrap();
     assert!(!text.contains("stk_app") && !text.contains("archive.db"), "the dev file is no part of a release");
+}
+
+#[test]
+fn javascript_has_an_engine_and_the_small_one_where_none_is_named() {
+    for (component, language) in [
+        ("{build: ts}", Language::Ts(JsEngine::QuickJs)),
+        ("{build: js, engine: quickjs}", Language::Js(JsEngine::QuickJs)),
+        ("{build: ts, engine: starlingmonkey}", Language::Ts(JsEngine::StarlingMonkey)),
+        ("{engine: starlingmonkey, build: js}", Language::Js(JsEngine::StarlingMonkey)),
+    ] {
+        let logic = format!("component: {component}\nauth: public\n");
+        let files = [("santokit.yaml", "version: 1\nname: a\n"), ("logics/a/logic.yaml", logic.as_str())];
+        let project = parse(&files.into_iter().collect()).map_err(|found| render(&found)).unwrap();
+        let LogicSource::Wasm(source) = &project.logics["a"].source else { panic!("a component") };
+        assert_eq!(source.component, ComponentSource::Build(language), "{component}");
+    }
 }
 
 #[test]

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use axum::{
     Extension, Router,
     extract::{DefaultBodyLimit, Request, State},
+    handler::Handler,
     http::{HeaderMap, StatusCode, header},
-    middleware::{Next, from_fn, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state, map_request},
     response::{IntoResponse, Response},
-    routing::{delete, get, post, put},
 };
 use santokit_core::{
     code::Code,
@@ -17,6 +17,7 @@ use santokit_core::{
     problem::{Outcome, Problem},
     release::verify::MANIFEST_BYTES_MAX,
 };
+use santokit_edge::{Route, Routes, unread};
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
@@ -32,61 +33,92 @@ use respond::Refused;
 /// Most bodies are small.
 const BODY_BYTES_MAX: usize = 512 << 10;
 
+/// What is answered, by who may ask.
+struct Groups {
+    /// Anyone.
+    open: Routes<Arc<App>>,
+    /// Who has the operator's token.
+    operator: Routes<Arc<App>>,
+    /// Bridges with a service token.
+    fleet: Routes<Arc<App>>,
+}
+
+fn groups() -> Groups {
+    Groups {
+        // Metrics check a token of their own.
+        open: Routes::new().get("/healthz", healthz).get("/readyz", readyz).get("/metrics", metrics),
+        operator: operator_routes(),
+        fleet: Routes::new()
+            .get("/internal/healthz", healthz)
+            .get("/internal/releases/current", bridges::current)
+            .get("/internal/releases/{id}", bridges::release)
+            .get("/internal/blobs/{digest}", bridges::blob)
+            .get("/internal/runtime/{project}/{env}", bridges::runtime)
+            .post("/internal/bridges/{id}/report", bridges::report),
+    }
+}
+
+fn operator_routes() -> Routes<Arc<App>> {
+    use operator as o;
+    let at = |rest: &str| format!("/v1/projects/{{project}}/envs/{{env}}{rest}");
+    // As a JSON string, a manifest can be twice its size.
+    let apply = o::apply.layer(DefaultBodyLimit::max(2 * MANIFEST_BYTES_MAX + BODY_BYTES_MAX));
+    let plan = o::plan_schema.layer(DefaultBodyLimit::max(MANIFEST_BYTES_MAX));
+    let blob = "/v1/projects/{project}/blobs/{digest}";
+    Routes::new()
+        .post("/v1/projects", o::create_project)
+        .get("/v1/projects", o::projects)
+        .post("/v1/projects/{project}/envs", o::create_env)
+        .get("/v1/projects/{project}/envs", o::envs)
+        .get(&at("/connections"), o::connections)
+        .put(&at("/connections/{name}"), o::set_connection)
+        .get(&at("/connections/{name}"), o::connection)
+        .delete(&at("/connections/{name}"), o::delete_connection)
+        .post(&at("/connections/{name}/test"), o::test_connection)
+        .get(&at("/connections/{name}/schema"), o::pull_schema)
+        .post(&at("/schema/plan"), plan)
+        .get(&at("/secrets"), o::secrets)
+        .put(&at("/secrets/{name}"), o::set_secret)
+        .get(&at("/secrets/{name}"), o::secret)
+        .delete(&at("/secrets/{name}"), o::delete_secret)
+        .post(&at("/apikeys"), o::create_api_key)
+        .get(&at("/apikeys"), o::api_keys)
+        .get(&at("/apikeys/{id}"), o::api_key)
+        .delete(&at("/apikeys/{id}"), o::revoke_api_key)
+        .get(&at("/current"), o::current)
+        .get(&at("/bridges"), o::bridges)
+        .post(&at("/apply"), apply)
+        .post("/v1/service-tokens", o::create_service_token)
+        .get("/v1/service-tokens", o::service_tokens)
+        .delete("/v1/service-tokens/{id}", o::delete_service_token)
+        .get("/v1/keys", o::keys)
+        .put(blob, o::put_blob.layer(DefaultBodyLimit::max(SIZE_BYTES_MAX)))
+        .head(blob, o::has_blob)
+        .get(blob, o::blob)
+        .get("/v1/projects/{project}/releases", o::releases)
+        .get("/v1/projects/{project}/releases/{id}", o::release)
+        .get("/v1/audit", o::audit)
+        .get("/v1/audit/verify", o::verify_audit)
+}
+
 /// Everything that the Hub answers.
 pub fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .merge(operator_routes(&app))
-        .merge(bridge_routes(&app))
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
+    let Groups { open, operator, fleet } = groups();
+    open.router()
+        .merge(operator.router().route_layer(from_fn_with_state(app.clone(), need_operator)))
+        .merge(fleet.router().route_layer(from_fn_with_state(app.clone(), need_fleet)))
         .fallback(async || Refused(Problem::new(Code::NotFound, "there is no such path")))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn(layers::named))
         .layer(from_fn_with_state(app.clone(), layers::observe))
+        .layer(map_request(unread::drain))
         .with_state(app)
 }
 
-fn operator_routes(app: &Arc<App>) -> Router<Arc<App>> {
-    use operator as o;
-    let env = "/v1/projects/{project}/envs/{env}";
-    let at = |rest: &str| format!("{env}{rest}");
-    Router::new()
-        .route("/v1/projects", post(o::create_project).get(o::projects))
-        .route("/v1/projects/{project}/envs", post(o::create_env).get(o::envs))
-        .route(&at("/connections"), get(o::connections))
-        .route(&at("/connections/{name}"), put(o::set_connection).get(o::connection).delete(o::delete_connection))
-        .route(&at("/secrets"), get(o::secrets))
-        .route(&at("/secrets/{name}"), put(o::set_secret).get(o::secret).delete(o::delete_secret))
-        .route(&at("/apikeys"), post(o::create_api_key).get(o::api_keys))
-        .route(&at("/apikeys/{id}"), get(o::api_key).delete(o::revoke_api_key))
-        .route(&at("/current"), get(o::current))
-        .route(&at("/bridges"), get(o::bridges))
-        // As a JSON string, a manifest can be twice its size.
-        .route(&at("/apply"), post(o::apply).layer(DefaultBodyLimit::max(2 * MANIFEST_BYTES_MAX + BODY_BYTES_MAX)))
-        .route("/v1/service-tokens", post(o::create_service_token).get(o::service_tokens))
-        .route("/v1/service-tokens/{id}", delete(o::delete_service_token))
-        .route("/v1/keys", get(o::keys))
-        .route(
-            "/v1/projects/{project}/blobs/{digest}",
-            put(o::put_blob).head(o::has_blob).get(o::blob).layer(DefaultBodyLimit::max(SIZE_BYTES_MAX)),
-        )
-        .route("/v1/projects/{project}/releases", get(o::releases))
-        .route("/v1/projects/{project}/releases/{id}", get(o::release))
-        .route("/v1/audit", get(o::audit))
-        .route("/v1/audit/verify", get(o::verify_audit))
-        .route_layer(from_fn_with_state(app.clone(), need_operator))
-}
-
-fn bridge_routes(app: &Arc<App>) -> Router<Arc<App>> {
-    Router::new()
-        .route("/internal/healthz", get(healthz))
-        .route("/internal/releases/current", get(bridges::current))
-        .route("/internal/releases/{id}", get(bridges::release))
-        .route("/internal/blobs/{digest}", get(bridges::blob))
-        .route("/internal/runtime/{project}/{env}", get(bridges::runtime))
-        .route("/internal/bridges/{id}/report", post(bridges::report))
-        .route_layer(from_fn_with_state(app.clone(), need_fleet))
+/// Every route of [`router`].
+pub fn routes() -> Vec<Route> {
+    let Groups { open, operator, fleet } = groups();
+    [open.list(), operator.list(), fleet.list()].concat()
 }
 
 async fn need_operator(
@@ -126,9 +158,9 @@ async fn need_fleet(State(app): State<Arc<App>>, mut request: Request, next: Nex
 fn bearer(headers: &HeaderMap) -> Outcome<String> {
     let sent = headers
         .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.strip_prefix("Bearer "));
-    sent.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()).ok_or_else(|| {
+        .and_then(|value| value.to_str().ok()?.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    sent.map(|(_, token)| token.trim().to_owned()).filter(|token| !token.is_empty()).ok_or_else(|| {
         Problem::new(Code::Unauthorized, "a token is needed").hint("send `Authorization: Bearer <token>`")
     })
 }

@@ -35,6 +35,7 @@ use crate::{
 pub mod access;
 pub mod apply;
 pub mod bridges;
+pub mod databases;
 pub mod projects;
 pub mod releases;
 pub mod schema;

@@ -12,11 +12,18 @@ use std::{
 };
 
 use santokit_core::{quantity::Millis, seal::SealKey};
+use santokit_edge::{Bounds, TlsFiles};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
 /// Shorter operator tokens can be guessed.
 const TOKEN_LENGTH_MIN: usize = 20;
+
+/// Largest head of a request.
+const HEADER_BYTES_MAX: usize = 32 << 10;
+
+/// HTTP/2 requests at once on one connection.
+const STREAMS_MAX: u32 = 100;
 
 /// Variables that other commands of `stk` read.
 const NOT_OURS: &[&str] = &["STK_HUB_URL", "STK_HUB_CONFIG"];
@@ -36,8 +43,10 @@ pub struct HubConfig {
     pub metrics_token: Option<SecretString>,
     /// How long running requests may take to end at shutdown.
     pub drain_timeout: Duration,
-    /// How long a client may take to send a request's head.
-    pub header_timeout: Duration,
+    /// What a client may do to a connection.
+    pub bounds: Bounds,
+    /// The certificate of the listener. None: plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// How long a client may take to send a request's body; for a component, as long for each MiB.
     pub body_timeout: Duration,
     /// `STK_HUB_…` variables that mean nothing to this version.
@@ -95,8 +104,16 @@ settings! {
     master_key = "STK_MASTER_KEY",
     /// [`HubConfig::drain_timeout`], default 10s.
     drain_timeout = "STK_HUB_DRAIN_TIMEOUT",
-    /// [`HubConfig::header_timeout`], default 10s.
+    /// [`HubConfig::tls`]: its certificate.
+    tls_cert = "STK_HUB_TLS_CERT",
+    /// [`HubConfig::tls`]: its key.
+    tls_key = "STK_HUB_TLS_KEY",
+    /// Of [`HubConfig::bounds`], default 10s.
     header_timeout = "STK_HUB_HEADER_TIMEOUT",
+    /// Of [`HubConfig::bounds`], default 75s.
+    idle_timeout = "STK_HUB_IDLE_TIMEOUT",
+    /// Of [`HubConfig::bounds`], default 5m.
+    answer_timeout = "STK_HUB_ANSWER_TIMEOUT",
     /// [`HubConfig::body_timeout`], default 30s.
     body_timeout = "STK_HUB_BODY_TIMEOUT",
 }
@@ -171,9 +188,18 @@ impl Settings {
             operator_token: check.read("operatorToken", self.operator_token, token),
             metrics_token: check.read("metricsToken", self.metrics_token, token),
             drain_timeout: check.read("drainTimeout", self.drain_timeout, duration).unwrap_or(Duration::from_secs(10)),
-            header_timeout: check
-                .read("headerTimeout", self.header_timeout, duration)
-                .unwrap_or(Duration::from_secs(10)),
+            bounds: Bounds {
+                header_timeout: check
+                    .read("headerTimeout", self.header_timeout, duration)
+                    .unwrap_or(Duration::from_secs(10)),
+                idle_timeout: check.read("idleTimeout", self.idle_timeout, duration).unwrap_or(Duration::from_secs(75)),
+                answer_timeout: check
+                    .read("answerTimeout", self.answer_timeout, duration)
+                    .unwrap_or(Duration::from_mins(5)),
+                header_bytes_max: HEADER_BYTES_MAX,
+                streams_max: STREAMS_MAX,
+            },
+            tls: check.tls(self.tls_cert, self.tls_key),
             body_timeout: check.read("bodyTimeout", self.body_timeout, duration).unwrap_or(Duration::from_secs(30)),
             ignored: Vec::new(),
         };
@@ -191,6 +217,21 @@ impl Check {
             Ok(value) => Some(value),
             Err(what) => {
                 self.0.push(format!("{key}: {what}"));
+                None
+            }
+        }
+    }
+}
+
+impl Check {
+    fn tls(&mut self, certificate: Option<Text>, key: Option<Text>) -> Option<TlsFiles> {
+        let path = |text: Text| PathBuf::from(text.0);
+        match (certificate.map(path), key.map(path)) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            (certificate, _) => {
+                let missing = if certificate.is_some() { "tlsKey" } else { "tlsCert" };
+                self.0.push(format!("{missing}: tlsCert and tlsKey go together"));
                 None
             }
         }

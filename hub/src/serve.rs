@@ -1,14 +1,8 @@
 //! The life of a Hub: its listener, and an end in which no running request is cut off. Used by `stk hub serve` and `stk dev`.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use axum_server::Handle;
+use santokit_edge::{Handle, Tls, TlsError, listener, tls};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -28,6 +22,9 @@ pub struct RunningHub {
     handle: Handle<SocketAddr>,
     server: JoinSet<io::Result<()>>,
     drain_timeout: Duration,
+    is_tls: bool,
+    /// Ends with the Hub.
+    watching: JoinSet<()>,
 }
 
 /// Why a Hub cannot start, or ended.
@@ -44,6 +41,9 @@ pub enum HubError {
         /// Why.
         source: io::Error,
     },
+    /// There is no certificate that could be shown.
+    #[error("the certificate cannot be used; see STK_HUB_TLS_CERT and STK_HUB_TLS_KEY")]
+    Tls(#[from] TlsError),
     /// The listener ended.
     #[error("serving ended")]
     Serve(#[from] io::Error),
@@ -54,22 +54,29 @@ pub async fn serve(config: HubConfig) -> Result<RunningHub, HubError> {
     for variable in &config.ignored {
         tracing::warn!(variable, "this variable means nothing to the Hub");
     }
-    let listener = listen(config.listen).map_err(|source| HubError::Listen { address: config.listen, source })?;
+    let shown = config.tls.clone().map(Tls::load).transpose()?;
+    let listener =
+        listener::bind(config.listen).map_err(|source| HubError::Listen { address: config.listen, source })?;
     let addr = listener.local_addr()?;
     let (app, operator_token_path) = App::open(&config).await?;
     let app = Arc::new(app);
-    let handle = Handle::new();
-    let mut server =
-        axum_server::from_tcp(listener)?.handle(handle.clone()).first_request_timeout(config.header_timeout);
-    // A client that sends its head slowly must not hold a connection for ever.
-    server.http_builder().http1().header_read_timeout(Some(config.header_timeout));
-    let mut tasks = JoinSet::new();
-    tasks.spawn(server.serve(api::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>()));
+    let mut server = JoinSet::new();
+    let handle = listener::serve(&mut server, listener, api::router(app.clone()), config.bounds, shown.as_ref())?;
+    let mut watching = JoinSet::new();
+    if let Some(shown) = shown.clone() {
+        watching.spawn(shown.watch(tls::LOOK_AGAIN));
+    }
     tracing::info!(%addr, "the Hub listens");
-    Ok(RunningHub { addr, operator_token_path, app, handle, server: tasks, drain_timeout: config.drain_timeout })
+    let drain_timeout = config.drain_timeout;
+    Ok(RunningHub { addr, operator_token_path, app, handle, server, drain_timeout, is_tls: shown.is_some(), watching })
 }
 
 impl RunningHub {
+    /// Where operators and Bridges connect, as a URL.
+    pub fn url(&self) -> String {
+        format!("{}://{}", if self.is_tls { "https" } else { "http" }, self.addr)
+    }
+
     /// Ends only when the listener fails.
     pub async fn wait(&mut self) -> Result<(), HubError> {
         match self.server.join_next().await {
@@ -88,13 +95,8 @@ impl RunningHub {
                 tracing::warn!(%error, "the listener ended");
             }
         }
+        self.watching.shutdown().await;
         self.app.store.close().await;
         tracing::info!("the Hub has ended");
     }
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }

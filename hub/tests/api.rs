@@ -131,6 +131,7 @@ fn manifest(columns: Vec<Column>, secrets: Option<&[&str]>) -> Manifest {
                 sql: vec![
                     serde_json::from_value(json!({"connection": "main", "tables": {"items": ["select"]}})).unwrap(),
                 ],
+                ..Grants::default()
             },
             limits: santokit_core::limit::InvocationLimits::default(),
             sbom: None,
@@ -153,7 +154,9 @@ fn manifest(columns: Vec<Column>, secrets: Option<&[&str]>) -> Manifest {
         default_connection: "main".into(),
         connections: BTreeMap::from([("main".to_owned(), Schema { tables })]),
         permissions: Permissions::default(),
+        queries: BTreeMap::new(),
         logics: logic.into_iter().collect(),
+        cors: None,
         config: BTreeMap::from([("feature".to_owned(), "on".to_owned())]),
         envs: BTreeMap::new(),
     }
@@ -169,7 +172,10 @@ async fn the_same_content_is_the_same_release_and_a_schema_only_grows() {
     assert!(!dir.path().join("dev.db").exists());
     let (_, one) = lab.apply("dev", &first, json!({"tool": "test"})).await;
     assert_eq!((&one["sequence"], &one["created"], &one["moved"]), (&json!(1), &json!(true), &json!(true)), "{one}");
-    assert_eq!(one["schemaSteps"], json!(["main: create table items"]));
+    // With what the platform keeps beside the project's tables.
+    let steps =
+        ["create table items", "create table stk_idempotency", "create index stk_ix_stk_idempotency$expires_at"];
+    assert_eq!(one["schemaSteps"], json!(steps.map(|step| format!("main: {step}"))));
     let (_, again) = lab.apply("dev", &first, json!({})).await;
     assert_eq!(
         (&again["releaseId"], &again["created"], &again["moved"]),

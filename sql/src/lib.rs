@@ -1,6 +1,11 @@
 //! SQL as values: from the declared schema to statements, and from a database's words to ours. No I/O.
 
 pub mod binding;
+pub mod decimal;
+pub mod dialect;
 pub mod failure;
 pub mod guest;
-pub mod sqlite;
+pub mod plan;
+pub mod render;
+pub mod schema;
+pub mod statement;

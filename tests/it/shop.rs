@@ -39,6 +39,30 @@ async fn the_shop_sells_refuses_and_survives() {
     assert_eq!((invalid.status, invalid.code()), (400, "SCHEMA_VALIDATION_FAILED"));
     assert_eq!(invalid.body["error"]["details"]["errors"].as_array().map(Vec::len), Some(4), "{invalid:?}");
 
+    let shipping = anyone.logic("shipping", json!({"country": "AT", "grams": 1800})).await.unwrap();
+    let expected = json!({"country": "AT", "upToGrams": 5000, "priceCents": 780});
+    assert_eq!((shipping.status, &shipping.body["data"]), (200, &expected), "{shipping:?}");
+    for (params, code, details) in [
+        (json!({"country": "US", "grams": 1}), "NO_SHIPPING", json!({"countries": ["AT", "CH", "DE", "FR", "PL"]})),
+        (json!({"country": "DE", "grams": 20_001}), "TOO_HEAVY", json!({"mostGrams": 20_000})),
+    ] {
+        let refused = anyone.logic("shipping", params).await.unwrap();
+        assert_eq!((refused.status, refused.code()), (422, "LOGIC_ERROR"), "{refused:?}");
+        assert_eq!(
+            (&refused.body["error"]["details"]["code"], &refused.body["error"]["details"]["details"]),
+            (&json!(code), &details)
+        );
+    }
+
+    let recommended = app.logic("recommend", json!({"customerId": "c-00001", "limit": 2})).await.unwrap();
+    let expected = json!([
+        {"productId": "p-0012", "name": "Small Kettle No. 12", "priceCents": 16027, "reason": "you bought 13 of kitchen"},
+        {"productId": "p-0007", "name": "Blue Kettle No. 7", "priceCents": 16032, "reason": "you bought 13 of kitchen"},
+    ]);
+    assert_eq!((recommended.status, &recommended.body["data"]), (200, &expected), "{recommended:?}");
+    let unknown = app.logic("recommend", json!({"customerId": "c-99999"})).await.unwrap();
+    assert_eq!((unknown.status, &unknown.body["error"]["details"]["code"]), (422, &json!("NO_HISTORY")), "{unknown:?}");
+
     let (hostile, neighbour) =
         tokio::join!(app.logic("hostile", json!({})), anyone.logic("quote", json!({"productId": "p-0003"})));
     let hostile = hostile.unwrap();

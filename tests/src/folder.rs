@@ -35,6 +35,11 @@ impl ProjectFolder {
         Ok(folder)
     }
 
+    /// Puts a copy of a folder of the repository into it.
+    pub fn add_copy(&self, from: &str, to: &str) -> Result<()> {
+        copy(&repository().join(from), &self.path().join(to))
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         self.dir.path()
@@ -63,7 +68,7 @@ impl ProjectFolder {
     }
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from).with_context(|| format!("read {}", from.display()))? {
         let entry = entry?;

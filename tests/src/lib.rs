@@ -3,9 +3,25 @@
 //! Everything here goes through the border (a process, a socket, a file), never through a crate's inside.
 
 pub mod bridge_client;
+pub mod database;
+pub mod fault_proxy;
 pub mod folder;
+pub mod otlp_collector;
+pub mod planes;
+pub mod reader;
+pub mod relay;
+pub mod service;
 pub mod stk_process;
+pub mod terminal;
 
 pub use bridge_client::{Answer, BridgeClient};
-pub use folder::ProjectFolder;
-pub use stk_process::{StkDev, StkServer, stk};
+pub use database::{Engine, TestDatabase};
+pub use fault_proxy::FaultProxy;
+pub use folder::{ProjectFolder, repository};
+pub use otlp_collector::{Collector, Manner, Traced};
+pub use planes::{Bridge, Hub};
+pub use reader::{Reader, Shown};
+pub use relay::Relay;
+pub use service::{OwnServer, Service};
+pub use stk_process::{Finished, StkDev, StkServer, stk, stk_fed, toolchains};
+pub use terminal::stk_on_terminal;

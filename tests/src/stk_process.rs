@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::{Child, Command},
     sync::mpsc,
     time::timeout,
@@ -62,9 +62,20 @@ pub fn stk_binary() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Runs `stk` to its end.
+/// Runs `stk` to its end, with nothing on its standard input.
 pub async fn stk(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<Finished> {
-    let output = command(dir, args, env)?.stdin(Stdio::null()).output().await?;
+    stk_fed(dir, args, env, "").await
+}
+
+/// Runs `stk` to its end, with a text on its standard input.
+pub async fn stk_fed(dir: &Path, args: &[&str], env: &[(&str, &str)], input: &str) -> Result<Finished> {
+    let mut command = command(dir, args, env)?;
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut stdin = child.stdin.take().context("stdin")?;
+    // A command that reads nothing may have ended already.
+    let feeding = async move { drop(stdin.write_all(input.as_bytes()).await) };
+    let (output, ()) = tokio::join!(child.wait_with_output(), feeding);
+    let output = output?;
     Ok(Finished {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -72,13 +83,29 @@ pub async fn stk(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<Fini
     })
 }
 
-fn command(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<Command> {
+pub(crate) fn command(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<Command> {
     let mut command = Command::new(stk_binary()?);
-    command.args(args).current_dir(dir).envs(env.iter().copied()).kill_on_drop(true);
-    // Guests of all tests share one target directory, so that the standard library is built for wasm once.
-    let shared = std::env::current_exe()?.ancestors().nth(3).context("target")?.join("guests");
-    command.env("STK_GUEST_TARGET_DIR", shared.join("rust")).env("STK_JS_TOOLCHAIN_DIR", shared.join("js"));
+    environment(&mut command)?;
+    command.args(args).current_dir(dir).kill_on_drop(true).envs(env.iter().copied());
     Ok(command)
+}
+
+/// What an `stk` of a test is told: where what guests are built with is shared, and nothing of the developer's own.
+pub(crate) fn environment(command: &mut Command) -> Result<()> {
+    // What the developer has set for a Hub of theirs is not for a test.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("STK_")) {
+        command.env_remove(name);
+    }
+    let shared = toolchains()?;
+    command.env("STK_GUEST_TARGET_DIR", shared.join("rust"));
+    command.env("STK_JS_TOOLCHAIN_DIR", shared.join("js")).env("STK_C_TOOLCHAIN_DIR", shared.join("c"));
+    command.env("STK_PYTHON_TOOLCHAIN_DIR", shared.join("python"));
+    Ok(())
+}
+
+/// What guests of all tests are built with: fetched once, and the standard library is built for wasm once.
+pub fn toolchains() -> Result<PathBuf> {
+    Ok(std::env::current_exe()?.ancestors().nth(3).context("target")?.join("guests"))
 }
 
 impl StkDev {
@@ -93,10 +120,26 @@ impl StkDev {
         let events = read_events(&mut child, &log)?;
         let mut dev =
             Self { child, events, log, client: BridgeClient::new("http://127.0.0.1:1"), release_id: String::new() };
-        let ready = dev.wait_for("ready", READY_MAX).await?;
+        let ready = dev.wait_until_ready().await?;
         dev.client = BridgeClient::new(ready["url"].as_str().context("ready has a url")?);
         dev.release_id.push_str(ready["releaseId"].as_str().unwrap_or_default());
         Ok(dev)
+    }
+
+    /// A project that does not build waits for the next save: no test makes one before it serves.
+    async fn wait_until_ready(&mut self) -> Result<Value> {
+        let found = timeout(READY_MAX, async {
+            while let Some(event) = self.events.recv().await {
+                if event["event"] == "ready" || event["event"] == "failed" {
+                    return Some(event);
+                }
+            }
+            None
+        });
+        match found.await {
+            Ok(Some(event)) if event["event"] == "ready" => Ok(event),
+            _ => bail!("stk dev is not ready; its output:\n{}", self.output()),
+        }
     }
 
     /// The next event of a name; others are passed over.
@@ -117,6 +160,17 @@ impl StkDev {
         }
     }
 
+    /// Until it has written a text; what it logs comes a moment after what it answers.
+    pub async fn wait_for_output(&self, text: &str) -> Result<()> {
+        let written = async {
+            while !self.output().contains(text) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let waited = timeout(Duration::from_secs(30), written).await;
+        waited.with_context(|| format!("{text:?} is not in the output of stk dev:\n{}", self.output()))
+    }
+
     /// All that it wrote so far, both streams.
     pub fn output(&self) -> String {
         self.log.lock().map(|log| log.clone()).unwrap_or_default()
@@ -125,6 +179,13 @@ impl StkDev {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id().unwrap_or_default()
+    }
+}
+
+impl Finished {
+    /// Its answer, with `--json`.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_default()
     }
 }
 
@@ -153,6 +214,22 @@ impl StkServer {
     /// All that it wrote so far, both streams.
     pub fn output(&self) -> String {
         self.log.lock().map(|log| log.clone()).unwrap_or_default()
+    }
+
+    /// Its event `ready`, with `--json`.
+    pub fn ready(&self) -> Value {
+        let output = self.output();
+        let mut events = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        events.find(|event| event["event"] == "ready").unwrap_or_default()
+    }
+
+    /// Asks it to end, as an orchestrator does (SIGTERM), and waits until it has; its exit code.
+    pub async fn end(mut self) -> Result<i32> {
+        let process = self.child.id().and_then(|id| rustix::process::Pid::from_raw(id.try_into().ok()?));
+        rustix::process::kill_process(process.context("it runs")?, rustix::process::Signal::TERM)?;
+        let ended = timeout(Duration::from_mins(2), self.child.wait()).await;
+        let status = ended.with_context(|| format!("it did not end; its output:\n{}", self.output()))??;
+        Ok(status.code().unwrap_or(-1))
     }
 
     /// Ends it at once, as a power cut would.

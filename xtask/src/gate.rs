@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow, bail};
 
 use crate::process::{cargo, run};
 use crate::setup::Purpose;
@@ -52,7 +52,9 @@ pub(crate) fn lint(root: &Path) -> anyhow::Result<()> {
         let mut command = cargo(root);
         command.args(["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
         run(&mut command)?;
-        run(guest_sdk(root, "clippy").args(["--quiet", "--all-targets", "--", "-D", "warnings"]))
+        run(guest_sdk(root, "clippy").args(["--quiet", "--all-targets", "--", "-D", "warnings"]))?;
+        // Its pages are its API's documentation: a link that leads nowhere is an error.
+        run(guest_sdk(root, "doc").args(["--quiet", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
     })
 }
 
@@ -62,8 +64,24 @@ pub(crate) fn deny(root: &Path) -> anyhow::Result<()> {
     step("dependencies", || {
         let mut command = Command::new(program);
         command.current_dir(root).args(["--locked", "--log-level", "error", "check", "bans", "licenses", "sources"]);
-        run(&mut command)
+        run(&mut command)?;
+        only_in_build_scripts(root, "ring")
     })
+}
+
+/// cargo-deny does not tell what runs in a build script from what runs in a program of ours; cargo does.
+fn only_in_build_scripts(root: &Path, package: &str) -> anyhow::Result<()> {
+    let mut command = cargo(root);
+    command.args(["tree", "--locked", "--workspace", "--target", "all", "--edges", "normal", "--prefix", "none"]);
+    let output = command.args(["--format", "{p}"]).output().context("cannot start `cargo tree`")?;
+    if !output.status.success() {
+        bail!("`cargo tree` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let start = format!("{package} v");
+    if String::from_utf8_lossy(&output.stdout).lines().any(|line| line.starts_with(&start)) {
+        bail!("{package} is in a program of ours; `cargo tree --edges normal --invert {package}` shows who brings it");
+    }
+    Ok(())
 }
 
 /// The command `stk` and nothing else.

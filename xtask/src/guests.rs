@@ -27,9 +27,14 @@ pub(crate) fn build(root: &Path) -> anyhow::Result<()> {
 }
 
 /// Settings of `stk` that let all guests of this repository share what they are built with. The tests use the same.
-pub(crate) fn shared_folders(root: &Path) -> [(&'static str, PathBuf); 2] {
+pub(crate) fn shared_folders(root: &Path) -> [(&'static str, PathBuf); 4] {
     let shared = root.join("target/guests");
-    [("STK_GUEST_TARGET_DIR", shared.join("rust")), ("STK_JS_TOOLCHAIN_DIR", shared.join("js"))]
+    [
+        ("STK_GUEST_TARGET_DIR", shared.join("rust")),
+        ("STK_JS_TOOLCHAIN_DIR", shared.join("js")),
+        ("STK_C_TOOLCHAIN_DIR", shared.join("c")),
+        ("STK_PYTHON_TOOLCHAIN_DIR", shared.join("python")),
+    ]
 }
 
 /// Names of the example projects, in order.

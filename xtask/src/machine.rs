@@ -9,6 +9,10 @@ use crate::process::{answer, run, succeeds};
 use crate::terminal::note;
 
 const APT: &str = "/usr/bin/apt-get";
+/// There where systemd runs.
+const SERVICE_MANAGER: &str = "/run/systemd/system";
+/// What Debian's packages ask whether they may start a service; 101 is no.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Installs Debian packages; the error says what the user has to do instead.
 pub(crate) fn install(packages: &[&str]) -> anyhow::Result<()> {
@@ -36,18 +40,22 @@ pub(crate) fn install(packages: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Installs packages of servers. Where no service manager runs, as in a container, nothing is started: a package whose service
+/// does not start there counts as not installed.
+pub(crate) fn install_without_starting(packages: &[&str]) -> anyhow::Result<()> {
+    if Path::new(SERVICE_MANAGER).is_dir() || Path::new(POLICY).exists() || !may_install() {
+        return install(packages);
+    }
+    let written = format!("printf '#!/bin/sh\\nexit 101\\n' > {POLICY} && chmod 755 {POLICY}");
+    run(&mut as_root(&["sh", "-c", &written]))?;
+    let installed = install(packages);
+    run(&mut as_root(&["rm", "-f", POLICY]))?;
+    installed
+}
+
 /// Whether a program can be started.
 pub(crate) fn has(program: &str) -> bool {
     answer(program, &["--version"]).is_some()
-}
-
-/// The major version that a program reports, as in `v20.1.0` or `20.1.0`.
-pub(crate) fn major_version(program: &str) -> Option<u32> {
-    parse_major(&answer(program, &["--version"])?)
-}
-
-fn parse_major(version: &str) -> Option<u32> {
-    version.trim_start_matches('v').split('.').next()?.parse().ok()
 }
 
 fn is_root() -> bool {
@@ -59,25 +67,15 @@ fn may_install() -> bool {
 }
 
 fn apt(arguments: &[&str]) -> Command {
-    let mut command = if is_root() {
-        Command::new("env")
-    } else {
-        let mut sudo = Command::new("sudo");
-        sudo.args(["-n", "env"]);
-        sudo
-    };
-    command.args(["DEBIAN_FRONTEND=noninteractive", APT]).args(arguments);
+    let mut command = as_root(&["env", "DEBIAN_FRONTEND=noninteractive", APT]);
+    command.args(arguments);
     command
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_read_as_programs_print_them() {
-        assert_eq!(parse_major("v20.20.2"), Some(20));
-        assert_eq!(parse_major("11.19.1"), Some(11));
-        assert_eq!(parse_major("unknown"), None);
-    }
+fn as_root(words: &[&str]) -> Command {
+    let mut all = if is_root() { Vec::new() } else { vec!["sudo", "-n"] };
+    all.extend(words);
+    let mut command = Command::new(all[0]);
+    command.args(&all[1..]);
+    command
 }

@@ -2,6 +2,7 @@
 //!
 //! Must not depend on the other packages of the workspace: it has to run before they can be built.
 
+mod bench;
 mod demo;
 mod gate;
 mod guests;
@@ -45,6 +46,8 @@ enum Task {
     Fmt(FmtArguments),
     /// Run clippy; a warning is an error
     Lint,
+    /// Run the benchmarks and put their ratios into docs/PERFORMANCE.md
+    Bench,
 }
 
 #[derive(clap::Args)]
@@ -95,6 +98,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Deny => gate::deny(&root),
         Task::Fmt(arguments) => gate::format(&root, arguments.check),
         Task::Lint => gate::lint(&root),
+        Task::Bench => bench::all(&root),
     }
 }
 

@@ -2,9 +2,12 @@
 //! second run changes nothing. What cannot be had gets one message that says what to do.
 
 mod c_compiler;
+mod c_for_wasm;
 mod cargo_deny;
-mod node;
+mod python;
+mod servers;
 mod wasm_target;
+mod wasmtime;
 
 use std::path::{Path, PathBuf};
 
@@ -16,9 +19,9 @@ use crate::terminal::{note, step};
 /// What the machine is set up for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Purpose {
-    /// Build `stk` and the example's guests in Rust and TypeScript
+    /// Build `stk` and the example's guests in Rust, TypeScript, Python and C
     Demo,
-    /// The same, and git: tests build guests and check the project's files
+    /// The same, git, and database servers: tests build guests, check the project's files and use real databases
     Tests,
     /// All that, and what the gates run: rustfmt, clippy, cargo-deny
     Ci,
@@ -28,8 +31,9 @@ pub(crate) enum Purpose {
 pub(crate) fn ensure(root: &Path, purpose: Purpose) -> anyhow::Result<()> {
     step("set-up", || {
         c_compiler::ensure()?;
-        node::ensure()?;
         wasm_target::ensure(root)?;
+        c_for_wasm::ensure()?;
+        python::ensure()?;
         if purpose == Purpose::Demo {
             return Ok(());
         }
@@ -37,6 +41,7 @@ pub(crate) fn ensure(root: &Path, purpose: Purpose) -> anyhow::Result<()> {
             machine::install(&["git"])?;
         }
         note("git: found");
+        servers::ensure()?;
         if purpose == Purpose::Ci {
             cargo_deny::ensure(root)?;
         }
@@ -47,4 +52,9 @@ pub(crate) fn ensure(root: &Path, purpose: Purpose) -> anyhow::Result<()> {
 /// The cargo-deny that set-up found or installed.
 pub(crate) fn cargo_deny(root: &Path) -> anyhow::Result<PathBuf> {
     cargo_deny::ensure(root)
+}
+
+/// The command `wasmtime` that benchmarks stand beside.
+pub(crate) fn wasmtime(root: &Path) -> anyhow::Result<PathBuf> {
+    wasmtime::ensure(root)
 }

@@ -9,6 +9,7 @@ mod manifest;
 mod mentions;
 mod modules;
 mod names;
+mod sdks;
 mod source;
 mod wit;
 
@@ -80,6 +81,7 @@ fn check(tree: &Tree) -> Vec<Violation> {
     decisions::check(tree, &mut violations);
     mentions::check(tree, &mut violations);
     wit::check(tree, &mut violations);
+    sdks::check(tree, &mut violations);
     violations
 }
 

@@ -2,26 +2,32 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{SecondsFormat, Utc};
+use chrono::SecondsFormat;
 use santokit_core::{
     code::Code,
     limit::LimitName,
     logic::{SqlBody, TransactionMode},
     param,
     problem::{Outcome, Problem},
-    schema::Schema,
+    schema::{Schema, Type},
     sql_text::{self, Piece},
     value::Value,
 };
-use santokit_sql::{binding::BoundStatement, failure::FailureKind};
+use santokit_sql::{binding::BoundStatement, dialect::Dialect, failure::FailureKind, statement::Bound};
 use santokit_wasm::RowBudget;
 use serde_json::{Map, Value as Json, json, value::RawValue};
 
 use super::{CallContext, LoadedLogicEntry};
-use crate::db::{self, Connection, Database, DbError, Statement};
+use crate::db::{
+    self, Connection, Cut, Database, DbError, JsonLimits, JsonRows, Mode, Session, Share, SqliteDatabase, Statement,
+    Text,
+};
 
 /// Rows and bytes of one answer.
 const ANSWER_MAX: RowBudget = RowBudget { rows: 10_000, bytes: 50_000_000 };
+/// How often a logic that only reads is begun: connections that died while they rested are given up with the first.
+const READS_MAX: usize = 3;
+const JSON_MAX: JsonLimits = JsonLimits { rows: 10_000, bytes: 50_000_000 };
 
 /// The statements of a SQL logic.
 #[derive(Debug)]
@@ -31,13 +37,26 @@ pub struct SqlCode {
 
 #[derive(Debug)]
 struct Prepared {
-    statement: BoundStatement,
+    /// In the order of [`Dialect::ALL`]: which engine a connection has is the env's matter.
+    statements: Vec<BoundStatement>,
     has_rows: bool,
+}
+
+/// One call of a logic.
+struct Running<'a> {
+    entry: &'a LoadedLogicEntry,
+    context: &'a CallContext,
+    params: &'a Map<String, Json>,
+    schema: &'a Schema,
+    deadline: Instant,
 }
 
 impl SqlCode {
     pub(super) fn new(body: &SqlBody) -> Self {
-        let prepare = |text: &String| Prepared { statement: BoundStatement::sqlite(text), has_rows: has_rows(text) };
+        let prepare = |text: &String| Prepared {
+            statements: Dialect::ALL.iter().map(|dialect| BoundStatement::new(text, *dialect)).collect(),
+            has_rows: has_rows(text),
+        };
         Self { statements: body.statements.iter().map(prepare).collect() }
     }
 
@@ -53,16 +72,27 @@ impl SqlCode {
         let empty = Schema::default();
         let schema = context.schemas.get(&logic.connection).unwrap_or(&empty);
         let deadline = Instant::now() + logic.timeout.duration();
+        let running = Running { entry, context, params, schema, deadline };
+        match database.sqlite() {
+            Ok(sqlite) => self.run_on_sqlite(&running, sqlite).await,
+            Err(_) => self.run_on_server(&running, database).await,
+        }
+    }
+
+    async fn run_on_sqlite(&self, running: &Running<'_>, database: &SqliteDatabase) -> Outcome<Box<RawValue>> {
+        let Running { entry, context, schema, deadline, .. } = *running;
+        let logic = &entry.logic;
         let in_transaction = logic.transaction == TransactionMode::Required;
-        let is_read_only = !in_transaction && self.statements.iter().all(|prepared| prepared.statement.is_read_only);
-        let mut connection = take(database, is_read_only, logic.timeout.duration()).await?;
+        let mut connection =
+            take(database, self.is_read_only(running, Dialect::Sqlite), logic.timeout.duration()).await?;
         if in_transaction {
             command(&mut connection, "BEGIN IMMEDIATE", deadline).await?;
         }
         let mut answer = Json::Null;
         for prepared in &self.statements {
-            let values = bind(&prepared.statement, entry, context, params)?;
-            let statement = Statement { sql: &prepared.statement.sql, values: &values, access: None, deadline };
+            let bound = prepared.of(Dialect::Sqlite)?;
+            let values: Vec<Value> = running.bind(bound)?.into_iter().map(|bound| bound.value).collect();
+            let statement = Statement { sql: &bound.sql, values: &values, access: None, deadline };
             let started = Instant::now();
             answer = prepared.run(&statement, &mut connection, schema).await?;
             context.metrics.query(&logic.connection, started.elapsed());
@@ -70,11 +100,67 @@ impl SqlCode {
         if in_transaction {
             command(&mut connection, "COMMIT", deadline).await?;
         }
+        connection.give_back();
         serde_json::value::to_raw_value(&answer).map_err(Problem::internal)
+    }
+
+    async fn run_on_server(&self, running: &Running<'_>, database: &Database) -> Outcome<Box<RawValue>> {
+        let Running { entry, context, deadline, .. } = *running;
+        let logic = &entry.logic;
+        let dialect = database.dialect();
+        let is_read_only = self.is_read_only(running, dialect);
+        let mode = if is_read_only { Mode::Read } else { Mode::Write };
+        let in_transaction = logic.transaction == TransactionMode::Required;
+        // What only reads and finds its connection dead is done again; each time on another connection.
+        for _ in 0..READS_MAX {
+            let session = if in_transaction {
+                database.begin(mode, Share::Platform, deadline).await
+            } else {
+                database.session(mode, Share::Platform, deadline).await
+            };
+            let mut session = session.map_err(caller_problem)?;
+            let mut answer = Ok(Box::<RawValue>::default());
+            for prepared in &self.statements {
+                let started = Instant::now();
+                let bound = prepared.of(dialect)?;
+                answer = prepared.run_on_server(&mut session, running, bound).await;
+                context.metrics.query(&logic.connection, started.elapsed());
+                if answer.is_err() {
+                    break;
+                }
+            }
+            if in_transaction && answer.is_ok() {
+                session.commit(deadline).await.map_err(caller_problem)?;
+            }
+            match answer {
+                Err(Failed::Database(error)) if is_read_only && error.kind == FailureKind::Lost => {}
+                Err(Failed::Database(error)) => return Err(caller_problem(error)),
+                Err(Failed::Problem(problem)) => return Err(problem),
+                Ok(answer) => return Ok(answer),
+            }
+        }
+        Err(Problem::new(Code::ServiceUnavailable, "the database is not available now").hint("try again"))
+    }
+
+    fn is_read_only(&self, running: &Running<'_>, dialect: Dialect) -> bool {
+        let only_reads = |prepared: &Prepared| prepared.of(dialect).is_ok_and(|bound| bound.is_read_only);
+        running.entry.logic.transaction != TransactionMode::Required && self.statements.iter().all(only_reads)
     }
 }
 
+/// Why a statement gave no answer.
+enum Failed {
+    Database(DbError),
+    Problem(Box<Problem>),
+}
+
 impl Prepared {
+    fn of(&self, dialect: Dialect) -> Outcome<&BoundStatement> {
+        let index = Dialect::ALL.iter().position(|known| *known == dialect);
+        let bound = index.and_then(|index| self.statements.get(index));
+        bound.ok_or_else(|| Problem::internal("a dialect without a statement"))
+    }
+
     async fn run(&self, statement: &Statement<'_>, connection: &mut Connection, schema: &Schema) -> Outcome<Json> {
         if !self.has_rows {
             let affected = statement.run(connection).await.map_err(caller_problem)?;
@@ -82,14 +168,69 @@ impl Prepared {
         }
         let reading = statement.read(connection, schema, ANSWER_MAX).await.map_err(caller_problem)?;
         match reading.limit {
-            Some(limit) => Err(Problem::limit(Code::BadRequest, limit.as_str(), "the answer is too large")
-                .hint("ask for less, for example with a limit")),
+            Some(limit) => Err(too_large(limit)),
             None => Ok(db::json_rows(reading.rows)),
         }
     }
+
+    async fn run_on_server(
+        &self,
+        session: &mut Session,
+        running: &Running<'_>,
+        bound: &BoundStatement,
+    ) -> Result<Box<RawValue>, Failed> {
+        let params = running.bind(bound).map_err(Failed::Problem)?;
+        let text = Text { sql: &bound.sql, params: &params, schema: running.schema };
+        if !self.has_rows {
+            let done = session.text_execute(text, running.deadline).await.map_err(Failed::Database)?;
+            let answer = serde_json::value::to_raw_value(&json!({ "affected": done.affected }));
+            return answer.map_err(|error| Failed::Problem(Problem::internal(error)));
+        }
+        let JsonRows { bytes, cut, .. } =
+            session.text_json(text, JSON_MAX, running.deadline).await.map_err(Failed::Database)?;
+        if let Some(cut) = cut {
+            let limit = if cut == Cut::Rows { LimitName::SqlRows } else { LimitName::SqlBytes };
+            return Err(Failed::Problem(too_large(limit)));
+        }
+        let answer = String::from_utf8(bytes)
+            .map_err(Problem::internal)
+            .and_then(|text| RawValue::from_string(text).map_err(Problem::internal));
+        answer.map_err(Failed::Problem)
+    }
 }
 
-async fn take(database: &Database, is_read_only: bool, at_most: Duration) -> Outcome<Connection> {
+impl Running<'_> {
+    fn bind(&self, statement: &BoundStatement) -> Outcome<Vec<Bound>> {
+        statement.names.iter().map(|name| self.value(name)).collect()
+    }
+
+    fn value(&self, name: &str) -> Outcome<Bound> {
+        let context = self.context;
+        let bound = |kind: Type, value: Value| Bound { kind, value };
+        Ok(match name {
+            "auth.sub" => bound(Type::String, context.actor.subject.clone().map_or(Value::Null, Value::Text)),
+            "auth.roles" => bound(Type::Json, Value::Typed("json".to_owned(), json!(context.actor.roles).to_string())),
+            "now" => {
+                let now = context.now().to_rfc3339_opts(SecondsFormat::Micros, true);
+                bound(Type::Timestamp, Value::Typed("timestamp".to_owned(), now))
+            }
+            "env" => bound(Type::String, Value::Text(context.env.clone())),
+            name => match self.entry.logic.params.iter().find(|param| param.name == name) {
+                Some(param) => {
+                    bound(param.kind, param::to_value(param, self.params.get(name)).map_err(Problem::internal)?)
+                }
+                None => return Err(Problem::internal(format!("placeholder :{name} is not declared"))),
+            },
+        })
+    }
+}
+
+fn too_large(limit: LimitName) -> Box<Problem> {
+    Problem::limit(Code::BadRequest, limit.as_str(), "the answer is too large")
+        .hint("ask for less, for example with a limit")
+}
+
+async fn take(database: &SqliteDatabase, is_read_only: bool, at_most: Duration) -> Outcome<Connection> {
     let taking = async { if is_read_only { database.reader().await } else { database.writer().await } };
     match tokio::time::timeout(at_most, taking).await {
         Ok(taken) => taken.map_err(caller_problem),
@@ -99,28 +240,6 @@ async fn take(database: &Database, is_read_only: bool, at_most: Duration) -> Out
 
 async fn command(connection: &mut Connection, sql: &str, deadline: Instant) -> Outcome<()> {
     Statement { sql, values: &[], access: None, deadline }.run(connection).await.map(drop).map_err(caller_problem)
-}
-
-fn bind(
-    statement: &BoundStatement,
-    entry: &LoadedLogicEntry,
-    context: &CallContext,
-    params: &Map<String, Json>,
-) -> Outcome<Vec<Value>> {
-    statement.names.iter().map(|name| value(name, entry, context, params)).collect()
-}
-
-fn value(name: &str, entry: &LoadedLogicEntry, context: &CallContext, params: &Map<String, Json>) -> Outcome<Value> {
-    Ok(match name {
-        "auth.sub" => context.actor.subject.clone().map_or(Value::Null, Value::Text),
-        "auth.roles" => Value::Typed("json".to_owned(), json!(context.actor.roles).to_string()),
-        "now" => Value::Typed("timestamp".to_owned(), Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true)),
-        "env" => Value::Text(context.env.clone()),
-        name => match entry.logic.params.iter().find(|param| param.name == name) {
-            Some(param) => param::to_value(param, params.get(name)).map_err(Problem::internal)?,
-            None => return Err(Problem::internal(format!("placeholder :{name} is not declared"))),
-        },
-    })
 }
 
 fn has_rows(text: &str) -> bool {
@@ -133,20 +252,10 @@ fn timeout() -> Box<Problem> {
     Problem::limit(Code::LogicFailed, LimitName::Timeout.as_str(), "the logic ran into its time limit")
 }
 
-/// What a caller is told: nothing of the database's words.
+/// What a caller is told. The time of a logic is its own limit.
 fn caller_problem(error: DbError) -> Box<Problem> {
-    let problem = match error.kind {
-        FailureKind::Unique => Problem::new(Code::Conflict, "a value that must be unique is already taken"),
-        FailureKind::ForeignKey => Problem::new(Code::Conflict, "a row that is referred to is missing or still in use"),
-        FailureKind::NotNull => Problem::new(Code::BadRequest, "a required value is missing"),
-        FailureKind::Check => Problem::new(Code::BadRequest, "a value is not acceptable"),
-        FailureKind::Interrupted => timeout(),
-        FailureKind::Busy | FailureKind::Unavailable => {
-            Problem::new(Code::ServiceUnavailable, "the database is not available now").hint("try again")
-        }
-        FailureKind::NotAuthorized | FailureKind::ReadOnly | FailureKind::Statement => {
-            Problem::new(Code::InternalError, "internal error")
-        }
-    };
-    problem.because(error)
+    match error.kind {
+        FailureKind::Interrupted => timeout().because(error),
+        _ => error.problem(),
+    }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use santokit_core::{
     code::Code,
-    limit::InvocationLimits,
+    limit::{InvocationLimits, LimitName},
     logic::{Grants, TransactionMode, WasmBody},
     problem::{Outcome, Problem},
     quantity::Millis,
@@ -13,19 +13,22 @@ use santokit_wasm::{CallError, Frame, InvocationInfo, LoadedLogic, LogicError, S
 use serde_json::{Map, Value as Json, value::RawValue};
 
 use super::{CallContext, LoadedLogicEntry};
-use crate::host::{Session, SessionParts};
+use crate::host::{GrantedQueries, GrantedTables, Session, SessionParts, granted_tables};
 
 /// A component with its powers.
 pub(super) struct WasmCode {
     loaded: LoadedLogic<Session>,
     grants: Arc<Grants>,
+    tables: Arc<GrantedTables>,
+    queries: Arc<GrantedQueries>,
     limits: InvocationLimits,
 }
 
 impl WasmCode {
-    pub(super) fn new(loaded: LoadedLogic<Session>, body: &WasmBody, timeout: Millis) -> Self {
+    pub(super) fn new(loaded: LoadedLogic<Session>, body: &WasmBody, timeout: Millis, queries: GrantedQueries) -> Self {
         let limits = InvocationLimits { timeout, ..body.limits.clone() };
-        Self { loaded, grants: Arc::new(body.grants.clone()), limits }
+        let tables = Arc::new(granted_tables(&body.grants));
+        Self { loaded, grants: Arc::new(body.grants.clone()), tables, queries: Arc::new(queries), limits }
     }
 
     pub(super) async fn run(
@@ -35,20 +38,31 @@ impl WasmCode {
         params: &Map<String, Json>,
     ) -> Outcome<Box<RawValue>> {
         let (request_id, metrics) = (Arc::clone(&context.request_id), Arc::clone(&context.metrics));
+        let rehearsal = context.rehearsal.clone();
         let input = serde_json::to_vec(params).map_err(Problem::internal)?;
-        let session = self.session(entry, context);
-        let invocation = self.loaded.call(session, input, &self.limits).await;
+        let deadline = Instant::now() + self.limits.timeout.duration();
+        let session = self.session(entry, context, deadline);
+        let mut invocation = self.loaded.call(session, input, &self.limits).await;
+        // What a guest says at its deadline is what the deadline made it say: a statement was stopped then, for one.
+        if matches!(invocation.outcome, Err(CallError::Logic(_))) && Instant::now() >= deadline {
+            invocation.outcome = Err(CallError::Limit { limit: LimitName::Timeout, backtrace: Vec::new() });
+        }
         count(&metrics, entry.name(), &invocation.usage);
+        trace(&invocation.usage);
+        if let Some(rehearsal) = &rehearsal {
+            rehearsal.seen().usage = Some(invocation.usage.clone());
+        }
         let finished = match invocation.host {
             Some(session) => session.finish(invocation.outcome.is_ok()).await,
             None => Ok(()),
         };
         match invocation.outcome {
             Err(error) => {
-                if let CallError::Limit { limit, .. } = &error {
-                    metrics.limit_hit(limit.as_str());
+                match &rehearsal {
+                    Some(rehearsal) => rehearsal.seen().failure = Some(error.clone()),
+                    None => log_failure(&error, entry.name(), &request_id),
                 }
-                Err(caller_problem(error, entry.name(), &request_id))
+                Err(caller_problem(error))
             }
             Ok(output) => {
                 finished.map_err(commit_problem)?;
@@ -58,7 +72,7 @@ impl WasmCode {
         }
     }
 
-    fn session(&self, entry: &LoadedLogicEntry, context: CallContext) -> Session {
+    fn session(&self, entry: &LoadedLogicEntry, context: CallContext, deadline: Instant) -> Session {
         let logic = &entry.logic;
         Session::new(SessionParts {
             invocation: InvocationInfo {
@@ -71,13 +85,16 @@ impl WasmCode {
             },
             actor: context.actor,
             grants: Arc::clone(&self.grants),
+            tables: Arc::clone(&self.tables),
+            queries: Arc::clone(&self.queries),
             config: context.config,
             secrets: context.secrets,
             databases: context.databases,
             schemas: context.schemas,
             transaction_on: (logic.transaction == TransactionMode::Required).then(|| logic.connection.clone()),
-            deadline: Instant::now() + self.limits.timeout.duration(),
+            deadline,
             metrics: context.metrics,
+            rehearsal: context.rehearsal,
         })
     }
 }
@@ -87,6 +104,23 @@ fn count(metrics: &crate::metrics::Metrics, logic: &str, usage: &Usage) {
     for (capability, calls) in &usage.host_calls {
         metrics.host_calls(capability, *calls);
     }
+}
+
+/// For who looks into one invocation.
+fn trace(usage: &Usage) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    let host_calls: Vec<String> = usage.host_calls.iter().map(|(name, calls)| format!("{name}={calls}")).collect();
+    tracing::debug!(
+        cpuMs = usage.cpu.as_secs_f64() * 1e3,
+        memoryPeakBytes = usage.memory_peak_bytes,
+        fuel = usage.fuel,
+        hostCalls = host_calls.join(" "),
+        sqlRows = usage.sql_rows,
+        outputBytes = usage.output_bytes,
+        "used"
+    );
 }
 
 fn commit_problem(error: SqlError) -> Box<Problem> {
@@ -100,8 +134,25 @@ fn commit_problem(error: SqlError) -> Box<Problem> {
     }
 }
 
+/// Where a guest was when it failed: for operators only.
+fn log_failure(error: &CallError, logic: &str, request_id: &str) {
+    match error {
+        CallError::Logic(_) | CallError::Host(_) => {}
+        CallError::Limit { limit, backtrace } => {
+            let limit = limit.as_str();
+            tracing::warn!(target: "guest", %logic, requestId = %request_id, %limit, backtrace = %lines(backtrace), "stopped by its limit {limit}");
+        }
+        CallError::Trap { message, backtrace } => {
+            tracing::error!(target: "guest", %logic, requestId = %request_id, backtrace = %lines(backtrace), "trapped: {message}");
+        }
+        CallError::Output(reason) => {
+            tracing::error!(target: "guest", %logic, requestId = %request_id, "answered what is no JSON: {reason}");
+        }
+    }
+}
+
 /// A guest's fault names the limit or the guest's own words; a trap's place goes to the log only.
-fn caller_problem(error: CallError, logic: &str, request_id: &str) -> Box<Problem> {
+fn caller_problem(error: CallError) -> Box<Problem> {
     match error {
         CallError::Logic(LogicError { code, message, details }) => {
             let problem =
@@ -111,19 +162,11 @@ fn caller_problem(error: CallError, logic: &str, request_id: &str) -> Box<Proble
                 None => problem,
             }
         }
-        CallError::Limit { limit, backtrace } => {
+        CallError::Limit { limit, .. } => {
             let limit = limit.as_str();
-            tracing::warn!(target: "guest", %logic, requestId = %request_id, %limit, backtrace = %lines(&backtrace), "stopped by its limit {limit}");
             Problem::limit(Code::LogicFailed, limit, format!("the logic was stopped by its limit {limit}"))
         }
-        CallError::Trap { message, backtrace } => {
-            tracing::error!(target: "guest", %logic, requestId = %request_id, backtrace = %lines(&backtrace), "trapped: {message}");
-            Problem::new(Code::LogicFailed, "the logic failed")
-        }
-        CallError::Output(reason) => {
-            tracing::error!(target: "guest", %logic, requestId = %request_id, "answered what is no JSON: {reason}");
-            Problem::new(Code::LogicFailed, "the logic failed")
-        }
+        CallError::Trap { .. } | CallError::Output(_) => Problem::new(Code::LogicFailed, "the logic failed"),
         CallError::Host(reason) => {
             Problem::new(Code::ServiceUnavailable, "the logic could not be run now").hint("try again").because(reason)
         }

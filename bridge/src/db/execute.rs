@@ -9,15 +9,22 @@ use santokit_core::{
     value::{RowSet, Value},
 };
 use santokit_wasm::RowBudget;
-use sqlx::{AssertSqlSafe, Executor, Row, SqliteConnection, query::Query, sqlite::SqliteArguments};
+use sqlx::{Executor, Row, SqliteConnection, query::Query, sqlite::SqliteArguments};
+use tracing::{Instrument, field::Empty};
 
-use super::{Authorized, DbError, authorizer, value};
+use super::{
+    Authorized, Connection, DbError, bind,
+    cell::{Answered, DriverRow},
+    link::{Ran, Reader},
+    session::{Flow, Sink},
+    value,
+};
 
 /// When a statement must have ended.
 pub type Deadline = Instant;
 
-/// How many steps of SQLite's machine between two looks at the clock.
-const STEPS_BETWEEN_CHECKS: i32 = 2_000;
+/// A longer statement is prepared each time: what is kept of one grows with its text, and guests write texts.
+const KEPT_BYTES_MAX: usize = 4 << 10;
 
 /// A statement with its values.
 #[derive(Clone, Debug)]
@@ -45,29 +52,76 @@ pub struct Reading {
 
 impl Statement<'_> {
     /// Runs it and reads rows within the budget.
-    #[tracing::instrument(name = "db.execute", level = "debug", skip_all)]
     pub async fn read(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         schema: &Schema,
         budget: RowBudget,
     ) -> Result<Reading, DbError> {
-        self.prepare(connection).await?;
-        let read = self.read_rows(connection, schema, budget).await;
-        self.finish(connection).await?;
-        read.map_err(|error| DbError::from_sqlx(&error))
+        let reading = async {
+            self.prepare(connection).await?;
+            let read = self.read_rows(connection.driver(), schema, budget).await;
+            if !read.as_ref().is_ok_and(|reading| reading.limit.is_none()) {
+                connection.settle().await?;
+            }
+            read.map_err(|error| self.failed(&error))
+        };
+        traced("sqlite", reading, |reading| Some(reading.rows.rows.len())).await
     }
 
     /// Runs it for its effect; rows affected.
-    #[tracing::instrument(name = "db.execute", level = "debug", skip_all)]
-    pub async fn run(&self, connection: &mut SqliteConnection) -> Result<u64, DbError> {
-        self.prepare(connection).await?;
-        let ran = match self.query() {
-            Ok(query) => connection.execute(query).await,
-            Err(error) => Err(error),
+    pub async fn run(&self, connection: &mut Connection) -> Result<u64, DbError> {
+        let running = async {
+            self.prepare(connection).await?;
+            let ran = match self.query() {
+                Ok(query) => connection.driver().execute(query).await,
+                Err(error) => Err(error),
+            };
+            ran.map(|done| done.rows_affected()).map_err(|error| self.failed(&error))
         };
-        self.finish(connection).await?;
-        ran.map(|done| done.rows_affected()).map_err(|error| DbError::from_sqlx(&error))
+        traced("sqlite", running, |_| None).await
+    }
+
+    /// Runs it with arguments instead of its values, and gives its rows to the sink.
+    pub(super) async fn each(
+        &self,
+        connection: &mut Connection,
+        arguments: SqliteArguments,
+        answered: Answered<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Ran, DbError> {
+        self.prepare(connection).await?;
+        let ran = self.each_row(connection.driver(), arguments, answered, sink).await;
+        if !ran.as_ref().is_ok_and(|ran| !ran.is_cut) {
+            connection.settle().await?;
+        }
+        ran.map_err(|error| self.failed(&error))
+    }
+
+    async fn each_row(
+        &self,
+        connection: &mut SqliteConnection,
+        arguments: SqliteArguments,
+        answered: Answered<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Ran, sqlx::Error> {
+        let mut reader = Reader::new(answered, sink);
+        let query = sqlx::query_with(bind::text(self.sql), arguments).persistent(self.may_be_kept());
+        let mut rows = connection.fetch_many(query);
+        while let Some(next) = rows.try_next().await? {
+            match next {
+                sqlx::Either::Left(done) => {
+                    reader.done.affected += done.rows_affected();
+                    reader.done.last_insert_id = u64::try_from(done.last_insert_rowid()).ok().filter(|id| *id > 0);
+                }
+                sqlx::Either::Right(row) if reader.take(DriverRow::Sqlite(&row))? == Flow::Stop => {
+                    return Ok(reader.end(true));
+                }
+                sqlx::Either::Right(_) => {}
+            }
+        }
+        drop(rows);
+        Ok(reader.end(false))
     }
 
     async fn read_rows(
@@ -102,44 +156,66 @@ impl Statement<'_> {
             reading.rows.rows.push(cells);
         }
         drop(rows);
-        reading.rows.columns = match columns {
-            Some(columns) => value::named(&columns),
-            None => Vec::new(),
-        };
+        reading.rows.columns = columns.map(value::named).unwrap_or_default();
         Ok(reading)
+    }
+
+    fn failed(&self, error: &sqlx::Error) -> DbError {
+        let error = DbError::from_sqlite(error);
+        if self.access.is_none() { error.named_in(self.sql) } else { error }
     }
 
     fn query(&self) -> Result<Query<'static, sqlx::Sqlite, SqliteArguments>, sqlx::Error> {
         let arguments = value::arguments(self.values)?;
-        // The one place where text becomes a statement: a release's own, or a guest's under its authorizer. A guest's is
-        // prepared each time, so that one that was prepared under other grants is never run again.
-        Ok(sqlx::query_with(AssertSqlSafe(self.sql.to_owned()), arguments).persistent(self.access.is_none()))
+        Ok(sqlx::query_with(bind::text(self.sql), arguments).persistent(self.may_be_kept()))
     }
 
-    async fn prepare(&self, connection: &mut SqliteConnection) -> Result<(), DbError> {
-        let failed = |error: sqlx::Error| DbError::from_sqlx(&error);
+    /// Whether it is prepared once for a connection. SQLite prepares it anew under the authorizer of now where another was set
+    /// since.
+    fn may_be_kept(&self) -> bool {
+        self.sql.len() <= KEPT_BYTES_MAX && !self.names_all_columns()
+    }
+
+    /// What `*` stands for changes with the schema; `count(*)` is another thing. A product is taken for one: that is only slower.
+    fn names_all_columns(&self) -> bool {
+        let is_counted = |at: usize| self.sql[..at].ends_with('(') && self.sql[at + 1..].starts_with(')');
+        self.sql.match_indices('*').any(|(at, _)| !is_counted(at))
+    }
+
+    async fn prepare(&self, connection: &mut Connection) -> Result<(), DbError> {
         // A short statement ends before SQLite looks at the clock.
         if Instant::now() >= self.deadline {
             return Err(DbError::interrupted());
         }
-        if let Some(access) = &self.access {
-            authorizer::restrict(connection, access.clone()).await.map_err(failed)?;
+        if self.names_all_columns() {
+            // SQLite would prepare it with the schema that the connection knows and, where that is no more, once again while it
+            // runs: the driver has the columns of before then, and its thread dies of the difference.
+            connection.arm(None, self.deadline).await?;
+            let look = sqlx::query("SELECT 1 FROM sqlite_schema LIMIT 1").fetch_optional(connection.driver());
+            look.await.map_err(|error| DbError::from_sqlite(&error))?;
         }
-        let deadline = self.deadline;
-        connection
-            .lock_handle()
-            .await
-            .map_err(failed)?
-            .set_progress_handler(STEPS_BETWEEN_CHECKS, move || Instant::now() < deadline);
-        Ok(())
+        connection.arm(self.access.as_ref(), self.deadline).await
     }
+}
 
-    async fn finish(&self, connection: &mut SqliteConnection) -> Result<(), DbError> {
-        let failed = |error: sqlx::Error| DbError::from_sqlx(&error);
-        connection.lock_handle().await.map_err(failed)?.remove_progress_handler();
-        if self.access.is_some() {
-            authorizer::clear(connection).await.map_err(failed)?;
-        }
-        Ok(())
-    }
+/// A span for a statement. Its text is not in it: a guest's may hold values.
+pub(super) async fn traced<T>(
+    system: &'static str,
+    statement: impl Future<Output = Result<T, DbError>>,
+    rows: impl FnOnce(&T) -> Option<usize>,
+) -> Result<T, DbError> {
+    let span = tracing::debug_span!(
+        "db.execute",
+        otel.kind = "client",
+        otel.status_code = Empty,
+        error.type = Empty,
+        db.system.name = system,
+        db.response.returned_rows = Empty,
+    );
+    let answer = statement.instrument(span.clone()).await;
+    match &answer {
+        Ok(done) => span.record("db.response.returned_rows", rows(done).and_then(|rows| i64::try_from(rows).ok())),
+        Err(error) => span.record("otel.status_code", "error").record("error.type", error.kind.as_str()),
+    };
+    answer
 }

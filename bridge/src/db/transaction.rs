@@ -1,4 +1,4 @@
-//! An open write transaction. It ends by itself at its deadline, also while nobody looks: there is one writer, and a guest that
+//! An open write transaction on SQLite, for guests. It ends by itself at its deadline, also while nobody looks: there is one writer, and a guest that
 //! does nothing would keep it from everyone. It knows when the engine has ended it.
 
 use std::{
@@ -14,7 +14,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use super::{Connection, Database, DbError, Statement};
+use super::{Connection, DbError, SqliteDatabase, Statement};
 
 /// `BEGIN IMMEDIATE` until it is ended, or dropped, which rolls it back.
 #[derive(Debug)]
@@ -34,15 +34,12 @@ pub struct Held<'a>(MutexGuard<'a, Option<Connection>>);
 
 impl OpenTransaction {
     /// Takes the writer and begins.
-    pub async fn begin(database: &Database, deadline: Instant) -> Result<Self, DbError> {
+    pub async fn begin(database: &SqliteDatabase, deadline: Instant) -> Result<Self, DbError> {
         let waiting = tokio::time::timeout_at(deadline.into(), database.writer());
         let mut connection = waiting.await.map_err(|_| DbError::interrupted())??;
         command(&mut connection, "BEGIN IMMEDIATE", deadline).await?;
-        let is_lost = Arc::new(AtomicBool::new(false));
-        let lost = Arc::clone(&is_lost);
-        let mut handle = connection.lock_handle().await.map_err(|error| DbError::from_sqlx(&error))?;
-        handle.set_rollback_hook(move || lost.store(true, Ordering::Release));
-        drop(handle);
+        let is_lost = connection.rolled_back();
+        is_lost.store(false, Ordering::Release);
         let connection = Arc::new(Mutex::new(Some(connection)));
         let watched = Arc::downgrade(&connection);
         let ending = tokio::spawn(async move {
@@ -82,7 +79,11 @@ impl OpenTransaction {
     /// Stores it. Whatever keeps it from being stored rolls it back.
     pub async fn commit(self) -> Result<(), DbError> {
         let mut held = self.hold().await?;
-        command(held.connection()?, "COMMIT", self.deadline).await
+        command(held.connection()?, "COMMIT", self.deadline).await?;
+        if let Some(connection) = held.0.take() {
+            connection.give_back();
+        }
+        Ok(())
     }
 }
 

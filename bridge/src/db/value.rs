@@ -18,31 +18,41 @@ const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;
 pub(super) struct ResultColumn {
     name: String,
     declared: Option<Type>,
-    own: String,
+    /// The database's own type, where none is declared.
+    own: Option<String>,
+}
+
+/// How SQLite stores a value.
+enum Storage {
+    Null,
+    Integer,
+    Real,
+    Text,
+    Blob,
 }
 
 pub(super) fn columns(columns: &[SqliteColumn], schema: &Schema) -> Vec<ResultColumn> {
     columns
         .iter()
-        .map(|column| ResultColumn {
-            name: column.name().to_owned(),
-            declared: declared(column, schema),
-            own: column.type_info().name().to_lowercase(),
+        .map(|column| {
+            let declared = declared(column, schema);
+            let own = declared.is_none().then(|| column.type_info().name().to_lowercase());
+            ResultColumn { name: column.name().to_owned(), declared, own }
         })
         .collect()
 }
 
-pub(super) fn named(columns: &[ResultColumn]) -> Vec<Column> {
+pub(super) fn named(columns: Vec<ResultColumn>) -> Vec<Column> {
+    let type_name = |own: Option<String>, declared: Option<Type>| {
+        own.or_else(|| declared.map(|kind| kind.as_str().to_owned())).unwrap_or_default()
+    };
     columns
-        .iter()
-        .map(|column| Column {
-            name: column.name.clone(),
-            type_name: column.declared.map_or_else(|| column.own.clone(), |kind| kind.as_str().to_owned()),
-        })
+        .into_iter()
+        .map(|column| Column { type_name: type_name(column.own, column.declared), name: column.name })
         .collect()
 }
 
-fn declared(column: &SqliteColumn, schema: &Schema) -> Option<Type> {
+pub(super) fn declared(column: &SqliteColumn, schema: &Schema) -> Option<Type> {
     let sqlx::ColumnOrigin::Table(origin) = column.origin() else { return None };
     let table = schema.tables.get(origin.table.as_ref())?;
     if table.id.name == *origin.name {
@@ -56,18 +66,12 @@ pub(super) fn row(row: &SqliteRow, columns: &[ResultColumn]) -> Result<Vec<Value
 }
 
 fn cell(row: &SqliteRow, index: usize, declared: Option<Type>) -> Result<Value, sqlx::Error> {
-    let raw = row.try_get_raw(index)?;
-    if raw.is_null() {
-        return Ok(Value::Null);
-    }
-    let storage = raw.type_info().name().to_owned();
-    drop(raw);
-    Ok(match (storage.as_str(), declared) {
-        ("INTEGER" | "BOOLEAN" | "BIGINT" | "INT4" | "INT8", Some(Type::Boolean)) => {
-            Value::Boolean(row.try_get_unchecked::<i64, _>(index)? != 0)
-        }
-        ("REAL", _) => Value::Float64(row.try_get_unchecked(index)?),
-        ("TEXT" | "DATETIME" | "DATE" | "TIME", declared) => {
+    Ok(match (storage(row, index)?, declared) {
+        (Storage::Null, _) => Value::Null,
+        (Storage::Integer, Some(Type::Boolean)) => Value::Boolean(row.try_get_unchecked::<i64, _>(index)? != 0),
+        (Storage::Integer, _) => Value::Int64(row.try_get_unchecked(index)?),
+        (Storage::Real, _) => Value::Float64(row.try_get_unchecked(index)?),
+        (Storage::Text, declared) => {
             let text: String = row.try_get_unchecked(index)?;
             match declared {
                 Some(kind @ (Type::Decimal | Type::Timestamp)) => Value::Typed(kind.as_str().to_owned(), text),
@@ -75,8 +79,20 @@ fn cell(row: &SqliteRow, index: usize, declared: Option<Type>) -> Result<Value, 
                 _ => Value::Text(text),
             }
         }
-        ("BLOB", _) => Value::Bytes(row.try_get_unchecked(index)?),
-        _ => Value::Int64(row.try_get_unchecked(index)?),
+        (Storage::Blob, _) => Value::Bytes(row.try_get_unchecked(index)?),
+    })
+}
+
+fn storage(row: &SqliteRow, index: usize) -> Result<Storage, sqlx::Error> {
+    let raw = row.try_get_raw(index)?;
+    if raw.is_null() {
+        return Ok(Storage::Null);
+    }
+    Ok(match raw.type_info().name() {
+        "REAL" => Storage::Real,
+        "TEXT" | "DATETIME" | "DATE" | "TIME" => Storage::Text,
+        "BLOB" => Storage::Blob,
+        _ => Storage::Integer,
     })
 }
 

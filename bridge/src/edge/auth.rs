@@ -16,7 +16,7 @@ use santokit_core::{
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use crate::{generation::Generation, release::EnvSlot};
+use crate::{config::EnvName, generation::Generation, release::EnvSlot};
 
 /// Longest credential that is looked at.
 const CREDENTIAL_BYTES_MAX: usize = 1024;
@@ -87,9 +87,10 @@ impl Hints {
         Self { project: text("x-santokit-project"), env: text("x-santokit-env") }
     }
 
-    fn admit(&self, slot: &EnvSlot) -> bool {
-        self.project.as_ref().is_none_or(|project| *project == slot.name.project)
-            && self.env.as_ref().is_none_or(|env| *env == slot.name.env)
+    /// Whether they speak of an env, or of none.
+    pub fn admit(&self, name: &EnvName) -> bool {
+        self.project.as_ref().is_none_or(|project| *project == name.project)
+            && self.env.as_ref().is_none_or(|env| *env == name.env)
     }
 }
 
@@ -97,7 +98,7 @@ impl Hints {
 pub fn identify(slots: &[Arc<EnvSlot>], credential: &Credential, hints: &Hints) -> Outcome<Pinned> {
     match credential {
         Credential::None => {
-            let candidates: Vec<&Arc<EnvSlot>> = slots.iter().filter(|slot| hints.admit(slot)).collect();
+            let candidates: Vec<&Arc<EnvSlot>> = slots.iter().filter(|slot| hints.admit(&slot.name)).collect();
             let slot = match candidates.as_slice() {
                 [slot] => slot,
                 [] => return Err(Problem::new(Code::NotFound, "this Bridge does not serve that project and env")),
@@ -120,7 +121,7 @@ fn by_api_key(slots: &[Arc<EnvSlot>], id: &str, secret: &SecretString, hints: &H
         let Some(generation) = slot.generation() else { continue };
         let key = generation.runtime.load().api_key(id).filter(|key| opens(key, &digest, Utc::now())).cloned();
         match key {
-            Some(key) if hints.admit(slot) => found.push((slot, key)),
+            Some(key) if hints.admit(&slot.name) => found.push((slot, key)),
             Some(_) => elsewhere = true,
             None => {}
         }
@@ -129,7 +130,7 @@ fn by_api_key(slots: &[Arc<EnvSlot>], id: &str, secret: &SecretString, hints: &H
         [(slot, key)] => Ok(Pinned { actor: actor(key), generation: serving(slot)? }),
         [] if elsewhere => Err(Problem::new(Code::Forbidden, "the API key is for another env than the one asked for")
             .hint("leave out X-Santokit-Project and X-Santokit-Env: the key says which env it is for")),
-        [] => match slots.iter().find(|slot| hints.admit(slot) && slot.generation().is_none()) {
+        [] => match slots.iter().find(|slot| hints.admit(&slot.name) && slot.generation().is_none()) {
             // The key may be of an env whose keys are not here yet.
             Some(slot) => serving(slot).and_then(|_| Err(unknown_key())),
             None => Err(unknown_key()),
@@ -253,7 +254,7 @@ mod tests {
             poll_interval: std::time::Duration::from_secs(30),
             max_stale: std::time::Duration::from_hours(1),
         };
-        let slot = |name| Arc::new(EnvSlot::new(crate::config::EnvName::parse(name).unwrap(), bounds));
+        let slot = |name| Arc::new(EnvSlot::new(EnvName::parse(name).unwrap(), bounds));
         let slots = [slot("shop/dev"), slot("shop/prod")];
         let code = |credential: &Credential, env: Option<&str>| {
             let hints = Hints { project: None, env: env.map(str::to_owned) };

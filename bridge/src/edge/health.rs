@@ -104,9 +104,9 @@ pub async fn metrics_with_token(
     };
     let sent = headers
         .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.strip_prefix("Bearer "));
-    let equal = sent.is_some_and(|sent| bool::from(sent.as_bytes().ct_eq(token.expose_secret().as_bytes())));
+        .and_then(|value| value.to_str().ok()?.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let equal = sent.is_some_and(|(_, sent)| bool::from(sent.as_bytes().ct_eq(token.expose_secret().as_bytes())));
     if equal {
         exposition(&app)
     } else {

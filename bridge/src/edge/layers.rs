@@ -3,28 +3,34 @@
 
 use std::{
     any::Any,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{ConnectInfo, Request, State},
     middleware::Next,
     response::Response,
 };
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use opentelemetry::{global, propagation::Extractor};
+use http::{HeaderMap, HeaderValue, StatusCode, Version, header::CONNECTION};
+use opentelemetry::global;
 use santokit_core::{
+    access::ActorKind,
     code::Code,
     id::{Kind, is_acceptable_request_id},
     problem::Problem,
 };
-use tracing::Instrument;
+use santokit_edge::telemetry::{self, TraceHeaders};
+use tracing::{Instrument, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use super::respond::{self, REQUEST_ID, Trail};
+use super::{
+    address,
+    respond::{self, REQUEST_ID, Trail},
+};
 use crate::{app::App, metrics::Metrics};
 
 /// What a client that went away before its answer is logged with; no client ever sees it.
@@ -34,36 +40,32 @@ const CLIENT_CLOSED: u16 = 499;
 #[derive(Clone, Debug)]
 pub struct RequestId(pub Arc<str>);
 
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress(pub IpAddr);
+
 /// Outermost: request id, trace, log line, metrics, and an answer even after a panic.
 pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
-    let template = template(&request);
-    let mut entry = Entry::begin(app.metrics.clone(), id.clone(), request.method().clone(), template.clone());
-    let span = tracing::info_span!(
-        "bridge.request",
-        otel.kind = "server",
-        requestId = %id.0,
-        method = %request.method(),
-        path = template,
-        status = tracing::field::Empty,
-        project = tracing::field::Empty,
-        env = tracing::field::Empty,
-        releaseId = tracing::field::Empty,
-    );
-    // Fails only where no trace is collected.
-    drop(
-        span.set_parent(global::get_text_map_propagator(|propagator| propagator.extract(&Headers(request.headers())))),
-    );
+    let template = telemetry::route(&request);
+    let method = telemetry::method(request.method());
+    let span = span(&id, method, &template, request.headers());
+    let mut entry = Entry::begin(app.metrics.clone(), span.clone(), id.clone(), method, template);
     request.extensions_mut().insert(id.clone());
-    let served = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
+    let from = client_address(&app, &request);
+    request.extensions_mut().insert(from);
+    let is_http1 = request.version() < Version::HTTP_2;
+    let served = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await;
     let mut response = served.unwrap_or_else(|panic| after_panic(panic.as_ref(), &id));
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    // Who keeps its connection would come back to a Bridge that is about to be gone.
+    if is_http1 && app.is_draining() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     let trail = response.extensions_mut().remove::<Trail>().unwrap_or_default();
-    span.record("status", response.status().as_u16());
-    span.record("project", &trail.project).record("env", &trail.env).record("releaseId", &trail.release_id);
-    span.in_scope(|| entry.end(response.status(), &trail));
+    entry.end(response.status(), &trail);
     response
 }
 
@@ -82,16 +84,17 @@ pub async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) ->
 /// The log line and the metrics of one request. Dropped before its end, it says that the client went away.
 struct Entry {
     metrics: Arc<Metrics>,
+    span: Span,
     id: RequestId,
-    method: Method,
+    method: &'static str,
     template: String,
     started: Instant,
     is_open: bool,
 }
 
 impl Entry {
-    fn begin(metrics: Arc<Metrics>, id: RequestId, method: Method, template: String) -> Self {
-        Self { metrics, id, method, template, started: Instant::now(), is_open: true }
+    fn begin(metrics: Arc<Metrics>, span: Span, id: RequestId, method: &'static str, template: String) -> Self {
+        Self { metrics, span, id, method, template, started: Instant::now(), is_open: true }
     }
 
     fn end(&mut self, status: StatusCode, trail: &Trail) {
@@ -102,8 +105,10 @@ impl Entry {
     fn write(&self, status: u16, trail: &Trail) {
         let took = self.started.elapsed();
         self.metrics.request(&self.template, status, took);
-        let (path, method) = (self.template.as_str(), self.method.as_str());
-        if matches!(path, "/healthz" | "/readyz" | "/metrics") {
+        record(&self.span, status, trail);
+        let _within = self.span.enter();
+        let (path, method) = (self.template.as_str(), self.method);
+        if telemetry::is_probe(path) {
             tracing::debug!(requestId = %self.id.0, method, path, status, "request");
             return;
         }
@@ -116,7 +121,9 @@ impl Entry {
             path,
             status,
             durationMs = milliseconds(took),
-            authType = trail.auth_type.map(santokit_core::access::ActorKind::as_str),
+            authType = trail.auth_type.map(ActorKind::as_str),
+            table = trail.table,
+            op = trail.op,
             logic = trail.logic,
             code = trail.code.map(Code::as_str),
             "request"
@@ -132,16 +139,43 @@ impl Drop for Entry {
     }
 }
 
-/// Trace headers, as OpenTelemetry's propagator reads them.
-struct Headers<'a>(&'a HeaderMap);
-
-impl Extractor for Headers<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).and_then(|value| value.to_str().ok())
+/// The root of what is seen of a request, below what its caller sees of it.
+fn span(id: &RequestId, method: &'static str, template: &str, headers: &HeaderMap) -> Span {
+    if telemetry::is_probe(template) {
+        return Span::none();
     }
+    let span = tracing::info_span!(
+        "bridge.request",
+        otel.kind = "server",
+        otel.status_code = Empty,
+        error.type = Empty,
+        http.request.method = method,
+        http.route = template,
+        http.response.status_code = Empty,
+        requestId = %id.0,
+        project = Empty,
+        env = Empty,
+        releaseId = Empty,
+        authType = Empty,
+        table = Empty,
+        op = Empty,
+        logic = Empty,
+        code = Empty,
+    );
+    // Fails only where no trace is collected.
+    drop(span.set_parent(global::get_text_map_propagator(|propagator| propagator.extract(&TraceHeaders(headers)))));
+    span
+}
 
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(http::HeaderName::as_str).collect()
+fn record(span: &Span, status: u16, trail: &Trail) {
+    let code = trail.code.map(Code::as_str);
+    // An unsigned number would reach the collector as a text.
+    span.record("http.response.status_code", i64::from(status));
+    span.record("project", &trail.project).record("env", &trail.env).record("releaseId", &trail.release_id);
+    span.record("table", &trail.table).record("op", trail.op);
+    span.record("authType", trail.auth_type.map(ActorKind::as_str)).record("logic", &trail.logic).record("code", code);
+    if status >= 500 {
+        span.record("otel.status_code", "error").record("error.type", code.unwrap_or("INTERNAL_ERROR"));
     }
 }
 
@@ -149,16 +183,17 @@ fn milliseconds(took: Duration) -> f64 {
     (took.as_secs_f64() * 1e6).round() / 1e3
 }
 
+/// Every listener gives the address of the connection.
+fn client_address(app: &App, request: &Request) -> ClientAddress {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    ClientAddress(address::client(peer, request.headers(), &app.config.edge.trusted_proxies))
+}
+
 fn request_id(headers: &HeaderMap) -> RequestId {
     let sent =
         headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|text| is_acceptable_request_id(text));
     RequestId(sent.map_or_else(|| Kind::Request.generate().into(), Arc::from))
-}
-
-/// `/logics/{*name}` is `/logics/{name}`; what no route takes is one label, whatever was asked for.
-fn template(request: &Request) -> String {
-    let matched = request.extensions().get::<MatchedPath>();
-    matched.map_or_else(|| "unmatched".to_owned(), |path| path.as_str().replace("{*", "{"))
 }
 
 /// The panic's text may hold anything: only that it happened is told. The place is on standard error.

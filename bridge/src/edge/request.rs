@@ -4,7 +4,7 @@ use std::{error::Error, panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     body::Body,
-    extract::{Extension, Path, State},
+    extract::{Extension, Path, State, rejection::PathRejection},
     response::Response,
 };
 use bytes::Bytes;
@@ -16,14 +16,18 @@ use santokit_core::{
     name,
     problem::{Outcome, Problem},
 };
-use serde_json::{Map, Value as Json, value::RawValue};
+use serde_json::{Map, Value as Json};
+use tracing::field::Empty;
 
 use super::{
-    auth::{Credential, Hints},
-    layers::RequestId,
+    auth::{Credential, Hints, Pinned},
+    layers::{ClientAddress, RequestId},
     respond::{self, Trail},
 };
-use crate::app::{App, Call};
+use crate::{
+    app::{Answer, App, Asked, Asking},
+    crud::{self, idempotency::Remembered},
+};
 
 /// Params, by name.
 type Params = Map<String, Json>;
@@ -32,38 +36,71 @@ type Params = Map<String, Json>;
 pub async fn call(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
+    Extension(from): Extension<ClientAddress>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    serve(&app, &id, &headers, async {
+    serve(&app, &id, (&headers, from), async {
         let body = object(&read(&app, body).await?)?;
         let (path, params) = path_and_params(body)?;
-        match path.strip_prefix("logics/") {
-            Some(name) => Ok((name.to_owned(), params)),
-            None => Err(Problem::new(Code::NotFound, "there is nothing to call at that path")
-                .hint("logics are at logics/{name}")),
-        }
+        Ok((asked(&path)?, params))
     })
     .await
+}
+
+/// `POST /db/{table}/{op}`: the params are the body.
+pub async fn table(
+    State(app): State<Arc<App>>,
+    Extension(id): Extension<RequestId>,
+    Extension(from): Extension<ClientAddress>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    serve(&app, &id, (&headers, from), async {
+        let Path((table, verb)) =
+            path.map_err(|error| Problem::new(Code::BadRequest, "the path is not UTF-8").because(error))?;
+        let params = object(&read(&app, body).await?)?;
+        Ok((asked(&format!("db/{table}/{verb}"))?, params))
+    })
+    .await
+}
+
+/// `POST /batch`: the body has the calls.
+pub async fn batch(
+    State(app): State<Arc<App>>,
+    Extension(id): Extension<RequestId>,
+    Extension(from): Extension<ClientAddress>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    serve(&app, &id, (&headers, from), async { Ok((Asked::Batch, object(&read(&app, body).await?)?)) }).await
 }
 
 /// `POST /logics/{name}`: the params are the body.
 pub async fn logic(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
-    Path(name): Path<String>,
+    Extension(from): Extension<ClientAddress>,
+    name: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    serve(&app, &id, &headers, async { Ok((name, object(&read(&app, body).await?)?)) }).await
+    serve(&app, &id, (&headers, from), async {
+        let Path(name) =
+            name.map_err(|error| Problem::new(Code::BadRequest, "the path is not UTF-8").because(error))?;
+        Ok((Asked::Logic(name), object(&read(&app, body).await?)?))
+    })
+    .await
 }
 
 /// No route.
 pub async fn not_found(Extension(id): Extension<RequestId>, uri: Uri) -> Response {
     let problem = Problem::new(Code::NotFound, "there is no such path");
-    let problem = match name::nearest(uri.path(), ["/call", "/logics", "/healthz", "/readyz", "/metrics"]) {
+    let paths = ["/call", "/logics", "/db", "/batch", "/healthz", "/readyz", "/metrics"];
+    let problem = match name::nearest(uri.path(), paths) {
         Some(near) => problem.hint(format!("did you mean {near}?")),
-        None => problem.hint("calls are POST /call and POST /logics/{name}"),
+        None => problem.hint("calls are POST /call, POST /logics/{name}, POST /db/{table}/{op} and POST /batch"),
     };
     respond::error(&problem, &id.0)
 }
@@ -77,16 +114,16 @@ pub async fn method_not_allowed(Extension(id): Extension<RequestId>, method: Met
     response
 }
 
-/// Who calls, then what is called, then the call. The credential is checked before the body is read.
+/// Who calls, then what is called, then the call. The credential is checked, and the request counted, before the body is read.
 async fn serve(
     app: &App,
     id: &RequestId,
-    headers: &HeaderMap,
-    read: impl Future<Output = Outcome<(String, Params)>>,
+    caller: (&HeaderMap, ClientAddress),
+    read: impl Future<Output = Outcome<(Asked, Params)>>,
 ) -> Response {
     let mut trail = Trail::default();
     // Caught here, the answer after a panic still names its release.
-    let running = AssertUnwindSafe(run(app, id, headers, read, &mut trail)).catch_unwind().await;
+    let running = AssertUnwindSafe(run(app, id, caller, read, &mut trail)).catch_unwind().await;
     let outcome = running.unwrap_or_else(|_| Err(Problem::internal("the request's task panicked")));
     let _span = tracing::info_span!("response").entered();
     respond::answer(outcome, trail, &id.0, app.config.response_limit)
@@ -95,22 +132,65 @@ async fn serve(
 async fn run(
     app: &App,
     id: &RequestId,
-    headers: &HeaderMap,
-    read: impl Future<Output = Outcome<(String, Params)>>,
+    (headers, ClientAddress(address)): (&HeaderMap, ClientAddress),
+    read: impl Future<Output = Outcome<(Asked, Params)>>,
     trail: &mut Trail,
-) -> Outcome<Box<RawValue>> {
-    let pinned =
-        tracing::info_span!("auth").in_scope(|| app.identify(&Credential::read(headers)?, &Hints::read(headers)))?;
+) -> Outcome<Answer> {
+    let pinned = match authenticate(app, headers) {
+        Err(problem) if problem.code == Code::Unauthorized => {
+            app.rates.admit_refused(address).await?;
+            return Err(problem);
+        }
+        pinned => pinned?,
+    };
     let generation = &pinned.generation;
     trail.project = Some(generation.env.project.clone());
     trail.env = Some(generation.env.env.clone());
     trail.release_id = Some(generation.release_id.clone());
     trail.auth_type = Some(pinned.actor.kind);
-    let (name, params) = read.await?;
-    if generation.logics.contains_key(&name) {
-        trail.logic = Some(name.clone());
+    app.rates.admit(&generation.env, &pinned.actor, address).await?;
+    let idempotency_key = match headers.get("idempotency-key") {
+        Some(key) => Some(Remembered::check_key(key.as_bytes())?),
+        None => None,
+    };
+    let (asked, params) = read.await?;
+    // Only names of the release.
+    match &asked {
+        Asked::Logic(name) if generation.logics.contains_key(name) => trail.logic = Some(name.clone()),
+        Asked::Table(table, verb) if generation.tables.get(table).is_some() => {
+            (trail.table, trail.op) = (Some(table.clone()), Some(verb.as_str()));
+        }
+        Asked::Batch => trail.op = Some("batch"),
+        Asked::Logic(_) | Asked::Table(..) => {}
     }
-    app.call(Call { pinned, name, params, request_id: id.0.clone() }).await
+    app.answer(Asking { pinned, asked, params, request_id: id.0.clone(), idempotency_key }).await
+}
+
+/// What a path of `POST /call` names.
+fn asked(path: &str) -> Outcome<Asked> {
+    if path == "batch" {
+        return Ok(Asked::Batch);
+    }
+    if let Some(name) = path.strip_prefix("logics/") {
+        return Ok(Asked::Logic(name.to_owned()));
+    }
+    match crud::table_path(path) {
+        Some((table, verb)) => Ok(Asked::Table(table.to_owned(), verb)),
+        None if path.starts_with("db/") => Err(Problem::new(Code::NotFound, "there is no such operation of tables")
+            .hint("calls of tables are db/{table}/{select|insert|update|delete}")),
+        None => Err(Problem::new(Code::NotFound, "there is nothing to call at that path")
+            .hint("calls are logics/{name}, db/{table}/{select|insert|update|delete} and batch")),
+    }
+}
+
+fn authenticate(app: &App, headers: &HeaderMap) -> Outcome<Pinned> {
+    let span = tracing::info_span!("auth", authType = Empty, code = Empty).entered();
+    let pinned = Credential::read(headers).and_then(|credential| app.identify(&credential, &Hints::read(headers)));
+    match &pinned {
+        Ok(pinned) => span.record("authType", pinned.actor.kind.as_str()),
+        Err(problem) => span.record("code", problem.code.as_str()),
+    };
+    pinned
 }
 
 /// The whole body, within its bound of bytes and of time.

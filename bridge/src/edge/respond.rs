@@ -1,5 +1,7 @@
 //! Answers: the one table from code to status, the two shapes of a body, and what an answer says about itself in its headers.
 
+use std::time::Duration;
+
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
@@ -11,7 +13,8 @@ use santokit_core::{
     problem::{Outcome, Problem, ProblemBody},
 };
 use serde::Serialize;
-use serde_json::{Map, Value as Json, value::RawValue};
+
+use crate::app::Answer;
 
 /// Names the request; kept where the client sent a valid one.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -19,8 +22,11 @@ pub const REQUEST_ID: &str = "x-request-id";
 /// Names the release that answered.
 pub const RELEASE: &str = "x-santokit-release";
 
-/// How long a client that was refused for load should wait, in seconds.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+/// Says that an earlier request under the same `Idempotency-Key` was answered so.
+pub const REPLAYED: &str = "idempotency-replayed";
+
+/// How long a client that was refused for load should wait, where nobody knows how long that lasts.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What became known of a request while it was served: for its headers, its log line and its metrics.
 #[derive(Clone, Debug, Default)]
@@ -35,15 +41,12 @@ pub struct Trail {
     pub auth_type: Option<ActorKind>,
     /// The logic, once it is known to exist.
     pub logic: Option<String>,
+    /// The table, once it is known to exist.
+    pub table: Option<String>,
+    /// What is done to it, or `batch`.
+    pub op: Option<&'static str>,
     /// Of the error.
     pub code: Option<Code>,
-}
-
-/// A successful answer's body.
-#[derive(Serialize)]
-struct Success<'a> {
-    data: &'a RawValue,
-    meta: &'a Map<String, Json>,
 }
 
 /// An error's body.
@@ -73,9 +76,10 @@ pub const fn status(code: Code) -> StatusCode {
 }
 
 /// The answer to a call.
-pub fn answer(outcome: Outcome<Box<RawValue>>, mut trail: Trail, request_id: &str, limit: usize) -> Response {
-    let body = outcome.and_then(|data| {
-        let body = serde_json::to_vec(&Success { data: &data, meta: &Map::new() }).map_err(Problem::internal)?;
+pub fn answer(outcome: Outcome<Answer>, mut trail: Trail, request_id: &str, limit: usize) -> Response {
+    let body = outcome.and_then(|answer| {
+        let mut body = Vec::with_capacity(answer.data.len() + 64);
+        answer.write(&mut body).map_err(Problem::internal)?;
         if body.len() > limit {
             return Err(Problem::limit(
                 Code::InternalError,
@@ -84,10 +88,16 @@ pub fn answer(outcome: Outcome<Box<RawValue>>, mut trail: Trail, request_id: &st
             )
             .hint("ask for less, or raise responseLimit of the Bridge"));
         }
-        Ok(body)
+        Ok((body, answer.is_replayed))
     });
     let mut response = match body {
-        Ok(body) => json(StatusCode::OK, body),
+        Ok((body, is_replayed)) => {
+            let mut response = json(StatusCode::OK, body);
+            if is_replayed {
+                response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+            }
+            response
+        }
         Err(problem) => {
             trail.code = Some(problem.code);
             error(&problem, request_id)
@@ -100,7 +110,8 @@ pub fn answer(outcome: Outcome<Box<RawValue>>, mut trail: Trail, request_id: &st
     response
 }
 
-/// An error's answer. Its inside cause goes to the log, under the request id, and nowhere else.
+/// An error's answer. Its inside cause goes to the log, under the request id, and nowhere else. What the caller is told of its own
+/// mistake repeats what it sent, so that only the caller sees it.
 pub fn error(problem: &Problem, request_id: &str) -> Response {
     let (code, cause) = (problem.code, problem.cause.as_deref().map(|cause| cause as &dyn std::error::Error));
     match (status(code).is_server_error(), cause) {
@@ -108,23 +119,30 @@ pub fn error(problem: &Problem, request_id: &str) -> Response {
             tracing::error!(requestId = request_id, %code, reason = problem.message, cause, "the request failed");
         }
         (false, Some(_)) => {
-            tracing::warn!(requestId = request_id, %code, reason = problem.message, cause, "the request was refused");
+            tracing::warn!(requestId = request_id, %code, cause, "the request was refused");
         }
         (false, None) => {
-            tracing::debug!(requestId = request_id, %code, reason = problem.message, "the request was refused");
+            tracing::debug!(requestId = request_id, %code, "the request was refused");
         }
     }
     // Text, a code and JSON always serialise.
     let body = serde_json::to_vec(&Failure { error: problem.body(request_id) }).unwrap_or_default();
     let mut response = json(status(code), body);
-    if matches!(code, Code::TooManyRequests | Code::ServiceUnavailable) {
-        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    let is_worth_repeating = problem.retry_after.is_some();
+    if is_worth_repeating || matches!(code, Code::TooManyRequests | Code::ServiceUnavailable) {
+        let wait = problem.retry_after.unwrap_or(RETRY_AFTER);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }
     if code == Code::Unauthorized {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response.extensions_mut().insert(Trail { code: Some(code), ..Trail::default() });
     response
+}
+
+/// Rounded up: who comes back after that long is not too early.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 /// A JSON body that no cache keeps and no browser takes for something else.
@@ -165,6 +183,12 @@ mod tests {
                 "INCOMPATIBLE_BRIDGE 409",
             ]
         );
+    }
+
+    #[test]
+    fn a_wait_is_rounded_up() {
+        let seconds = [0, 1, 999, 1_000, 1_001, 60_000].map(|millis| whole_seconds(Duration::from_millis(millis)));
+        assert_eq!(seconds, [1, 1, 1, 1, 2, 60]);
     }
 
     #[test]

@@ -9,13 +9,21 @@ use std::{
 use arc_swap::ArcSwap;
 use santokit_core::{
     logic::{Body, Logic},
+    query::Query,
     release::{Digest, Manifest, verify},
     wire::{RuntimeBundle, RuntimeConnection},
 };
-use santokit_wasm::{Sandbox, SandboxError};
+use santokit_sqlite::queries;
+use santokit_wasm::{Sandbox, SandboxConfig, SandboxError};
 
 use super::{Generation, LoadError, Plan, Runtime, same};
-use crate::{call::LoadedLogicEntry, config::BridgeConfig, db::Database, host::Session, release::cache::Cache};
+use crate::{
+    call::LoadedLogicEntry,
+    crud,
+    db::{Database, DatabaseSettings},
+    host::Session,
+    release::cache::Cache,
+};
 
 /// Logics by name, loaded.
 type Entries = BTreeMap<String, Arc<LoadedLogicEntry>>;
@@ -24,6 +32,7 @@ type Entries = BTreeMap<String, Arc<LoadedLogicEntry>>;
 pub struct Loader {
     cache: Cache,
     sandbox: Arc<Sandbox<Session>>,
+    databases: DatabaseSettings,
 }
 
 /// Why a loader cannot be made.
@@ -33,18 +42,22 @@ pub struct LoaderError(#[from] SandboxError);
 
 impl Loader {
     /// With a sandbox of its own.
-    pub fn new(config: &BridgeConfig, cache: Cache) -> Result<Self, LoaderError> {
-        Ok(Self { cache, sandbox: Sandbox::new(&config.sandbox)? })
+    pub fn new(sandbox: &SandboxConfig, databases: DatabaseSettings, cache: Cache) -> Result<Self, LoaderError> {
+        Ok(Self { cache, sandbox: Sandbox::new(sandbox)?, databases })
     }
 
     /// Makes the generation that a plan describes. Components are in the cache already.
     pub async fn load(&self, plan: Plan) -> Result<Generation, LoadError> {
         let Plan { env, pointer, manifest, runtime, previous } = plan;
         check_runtime(&manifest, &runtime)?;
-        let databases = databases(&runtime, previous.as_deref())?;
+        check_guests(&manifest, &runtime)?;
+        queries::verify(&manifest).await.map_err(|error| LoadError::blocked(error.to_string()))?;
+        let databases = databases(&runtime, &self.databases, previous.as_deref())?;
         let logics = self.logics(&manifest, previous.as_deref()).await?;
+        let tables = crud::tables(&manifest.connections, &manifest.permissions).map_err(LoadError::blocked)?;
         Ok(Generation {
             config: Arc::new(manifest.config_of(&env.env)),
+            cors: manifest.cors_of(&env.env).cloned(),
             env,
             release_id: pointer.release_id,
             digest: pointer.digest,
@@ -52,9 +65,11 @@ impl Loader {
             logics,
             databases: Arc::new(databases),
             schemas: Arc::new(manifest.connections),
+            tables,
             runtime: ArcSwap::from_pointee(Runtime::new(&runtime)),
             connections: runtime.connections.clone(),
             sources: manifest.logics,
+            queries: manifest.queries,
         })
     }
 
@@ -65,12 +80,13 @@ impl Loader {
         changed.logics.retain(|name, logic| {
             let kept = previous
                 .filter(|previous| previous.sources.get(name) == Some(logic))
+                .filter(|previous| has_same_queries(logic, &previous.queries, &manifest.queries))
                 .and_then(|previous| previous.logics.get(name));
             kept.is_none_or(|entry| entries.insert(name.clone(), entry.clone()).is_some())
         });
         let changed = self.verify(changed).await?;
         for (name, logic) in changed.logics {
-            let entry = self.logic(&name, logic).await?;
+            let entry = self.logic(&name, logic, &manifest.queries).await?;
             entries.insert(name, Arc::new(entry));
         }
         Ok(entries)
@@ -86,7 +102,12 @@ impl Loader {
         .await?
     }
 
-    async fn logic(&self, name: &str, logic: Logic) -> Result<LoadedLogicEntry, LoadError> {
+    async fn logic(
+        &self,
+        name: &str,
+        logic: Logic,
+        queries: &BTreeMap<String, Query>,
+    ) -> Result<LoadedLogicEntry, LoadError> {
         let bytes = match &logic.body {
             Body::Sql(_) => None,
             Body::Wasm(wasm) => {
@@ -95,7 +116,7 @@ impl Loader {
                 blocking(move || cache.blob(&digest)).await?
             }
         };
-        LoadedLogicEntry::load(name, logic, &self.sandbox, |_| bytes).await.map_err(LoadError::blocked)
+        LoadedLogicEntry::load(name, logic, &self.sandbox, queries, |_| bytes).await.map_err(LoadError::blocked)
     }
 }
 
@@ -110,9 +131,18 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     done.map_err(|error| LoadError::blocked(format!("loading failed: {error}")))
 }
 
+/// A logic that did not change may call queries that did.
+fn has_same_queries(logic: &Logic, before: &BTreeMap<String, Query>, now: &BTreeMap<String, Query>) -> bool {
+    match &logic.body {
+        Body::Sql(_) => true,
+        Body::Wasm(wasm) => wasm.grants.queries.iter().all(|name| before.get(name) == now.get(name)),
+    }
+}
+
 /// The pools of the generation before where the connection is the same, new ones where not.
 fn databases(
     runtime: &RuntimeBundle,
+    settings: &DatabaseSettings,
     previous: Option<&Generation>,
 ) -> Result<BTreeMap<String, Arc<Database>>, LoadError> {
     let open = |(name, connection): (&String, &RuntimeConnection)| {
@@ -122,7 +152,7 @@ fn databases(
         let database = match kept {
             Some(database) => database.clone(),
             None => Arc::new(
-                Database::open(name, connection)
+                Database::open(name, connection, settings)
                     .map_err(|error| LoadError::blocked(format!("connection {name:?}: {error}")))?,
             ),
         };
@@ -150,4 +180,29 @@ fn check_runtime(manifest: &Manifest, runtime: &RuntimeBundle) -> Result<(), Loa
     }
     let list: Vec<String> = missing.into_iter().collect();
     Err(LoadError::blocked(format!("this env lacks what the release names: {}", list.join(", "))))
+}
+
+/// What a guest writes itself runs under the engine's own guard, or not at all: on servers that takes a login role for each grant,
+/// which this version does not make. Better refused here than at the first call.
+fn check_guests(manifest: &Manifest, runtime: &RuntimeBundle) -> Result<(), LoadError> {
+    let on_server = |name: &str| runtime.connections.get(name).is_some_and(|connection| connection.engine != "sqlite");
+    let mut refused = BTreeSet::new();
+    for (name, logic) in &manifest.logics {
+        if let Body::Wasm(wasm) = &logic.body {
+            let grants = wasm.grants.sql.iter().filter(|grant| on_server(&grant.connection));
+            refused.extend(
+                grants.map(|grant| format!("grants.sql of logic {name:?} on connection {:?}", grant.connection)),
+            );
+        }
+    }
+    let queries = manifest.queries.iter().filter(|(_, query)| on_server(&query.connection));
+    refused.extend(queries.map(|(name, query)| format!("query {name:?} on connection {:?}", query.connection)));
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = refused.into_iter().collect();
+    Err(LoadError::blocked(format!(
+        "SQL of guests runs on SQLite only in this version, and the release has {}; use SQL logic, or leave it out",
+        list.join(", ")
+    )))
 }

@@ -29,9 +29,18 @@ const TRANSACTION_HOLD_MAX: Duration = Duration::from_secs(10);
 const CURSORS_MAX: usize = 16;
 const SAVEPOINTS_MAX: usize = 16;
 
+/// What a logic's own SQL may touch, by connection. Made once for a logic: a connection's border stays as long as it is the same.
+pub type GrantedTables = BTreeMap<String, Arc<Access>>;
+
+/// Of a logic.
+pub fn granted_tables(grants: &Grants) -> GrantedTables {
+    let of = |connection: &String| (connection.clone(), Arc::new(Access::of(grants, connection)));
+    grants.sql.iter().map(|grant| of(&grant.connection)).collect()
+}
+
 #[derive(Debug)]
 pub(super) struct SqlSession {
-    grants: Arc<Grants>,
+    tables: Arc<GrantedTables>,
     databases: Arc<BTreeMap<String, Arc<Database>>>,
     schemas: Arc<BTreeMap<String, Schema>>,
     transaction_on: Option<String>,
@@ -48,6 +57,8 @@ struct Opened {
     name: String,
     database: Arc<Database>,
     access: Arc<Access>,
+    /// The text that was looked at last, and what its words say: a loop sends the same one again and again.
+    checked: Option<(String, GuestStatement)>,
     transaction: Option<Levels>,
 }
 
@@ -61,6 +72,13 @@ struct Levels {
     savepoints: Vec<TransactionId>,
 }
 
+/// What a statement may touch, and what its words say.
+#[derive(Debug)]
+pub(super) struct Authority {
+    pub(super) access: Arc<Access>,
+    pub(super) words: GuestStatement,
+}
+
 /// Rows that were read within the invocation's limits and wait for the guest.
 #[derive(Debug)]
 struct Cursor {
@@ -70,7 +88,7 @@ struct Cursor {
 
 impl SqlSession {
     pub(super) fn new(
-        grants: Arc<Grants>,
+        tables: Arc<GrantedTables>,
         databases: Arc<BTreeMap<String, Arc<Database>>>,
         schemas: Arc<BTreeMap<String, Schema>>,
         transaction_on: Option<String>,
@@ -78,7 +96,7 @@ impl SqlSession {
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
-            grants,
+            tables,
             databases,
             schemas,
             transaction_on,
@@ -91,16 +109,21 @@ impl SqlSession {
     }
 
     pub(super) fn open(&mut self, name: &str) -> Result<ConnectionId, SqlError> {
+        if !self.tables.contains_key(name) {
+            return Err(SqlError::Denied(format!("grants.sql does not list connection {name:?}")));
+        }
+        self.open_declared(name)
+    }
+
+    /// For a declared query, which is a grant of its own. What a guest's own SQL may do there stays what it is: perhaps nothing.
+    pub(super) fn open_declared(&mut self, name: &str) -> Result<ConnectionId, SqlError> {
         if let Some(index) = self.opened.iter().position(|opened| opened.name == name) {
             return Ok(ConnectionId(u32::try_from(index).unwrap_or(u32::MAX)));
         }
-        if !self.grants.sql.iter().any(|grant| grant.connection == name) {
-            return Err(SqlError::Denied(format!("grants.sql does not list connection {name:?}")));
-        }
         let database = self.databases.get(name).cloned();
         let database = database.ok_or_else(|| SqlError::Unavailable(format!("this env has no connection {name:?}")))?;
-        let access = Arc::new(Access::of(&self.grants, name));
-        self.opened.push(Opened { name: name.to_owned(), database, access, transaction: None });
+        let access = self.tables.get(name).cloned().unwrap_or_default();
+        self.opened.push(Opened { name: name.to_owned(), database, access, checked: None, transaction: None });
         Ok(ConnectionId(u32::try_from(self.opened.len() - 1).unwrap_or(u32::MAX)))
     }
 
@@ -108,7 +131,6 @@ impl SqlSession {
         self.opened.get(connection.0 as usize).map_or("", |opened| opened.database.engine())
     }
 
-    #[tracing::instrument(name = "host.sql", level = "debug", skip_all)]
     pub(super) async fn read(
         &mut self,
         connection: ConnectionId,
@@ -116,41 +138,69 @@ impl SqlSession {
         values: &[Value],
         budget: RowBudget,
     ) -> Result<Reading, SqlError> {
-        let statement = self.opened(connection)?.check(sql)?;
-        let verb = statement.verb;
+        let authority = self.named(connection)?.check(sql)?;
+        self.read_as(connection, sql, values, budget, authority).await
+    }
+
+    /// Reads under powers that are not necessarily the guest's own.
+    pub(super) async fn read_as(
+        &mut self,
+        connection: ConnectionId,
+        sql: &str,
+        values: &[Value],
+        budget: RowBudget,
+        authority: Authority,
+    ) -> Result<Reading, SqlError> {
+        self.opened(connection)?;
+        let verb = authority.words.verb;
         self.ensure_own_transaction(connection).await?;
         let schemas = Arc::clone(&self.schemas);
         let (empty, started, deadline) = (Schema::default(), Instant::now(), self.deadline);
         let opened = self.opened(connection)?;
         let schema = schemas.get(&opened.name).unwrap_or(&empty);
-        let access = Some(Authorized::new(Arc::clone(&opened.access), statement));
+        let access = Some(Authorized::new(authority.access, authority.words));
         let answer = if let Some(Levels { open, .. }) = &opened.transaction {
             let mut held = open.hold().await.map_err(guest_error)?;
             let statement = Statement { sql, values, access, deadline: open.deadline() };
             statement.read(held.connection().map_err(guest_error)?, schema, budget).await
         } else {
             let mut connection = take(&opened.database, verb, deadline).await.map_err(guest_error)?;
-            Statement { sql, values, access, deadline }.read(&mut connection, schema, budget).await
+            let answer = Statement { sql, values, access, deadline }.read(&mut connection, schema, budget).await;
+            keep(connection, &answer);
+            answer
         };
         self.count(connection, started);
         answer.map_err(guest_error)
     }
 
-    #[tracing::instrument(name = "host.sql", level = "debug", skip_all)]
     pub(super) async fn run(&mut self, connection: ConnectionId, sql: &str, values: &[Value]) -> Result<u64, SqlError> {
-        let statement = self.opened(connection)?.check(sql)?;
-        let verb = statement.verb;
+        let authority = self.named(connection)?.check(sql)?;
+        self.run_as(connection, sql, values, authority).await
+    }
+
+    /// Runs under powers that are not necessarily the guest's own.
+    pub(super) async fn run_as(
+        &mut self,
+        connection: ConnectionId,
+        sql: &str,
+        values: &[Value],
+        authority: Authority,
+    ) -> Result<u64, SqlError> {
+        self.opened(connection)?;
+        let verb = authority.words.verb;
         self.ensure_own_transaction(connection).await?;
         let (started, deadline) = (Instant::now(), self.deadline);
         let opened = self.opened(connection)?;
-        let access = Some(Authorized::new(Arc::clone(&opened.access), statement));
+        let access = Some(Authorized::new(authority.access, authority.words));
         let answer = if let Some(Levels { open, .. }) = &opened.transaction {
             let mut held = open.hold().await.map_err(guest_error)?;
             let statement = Statement { sql, values, access, deadline: open.deadline() };
             statement.run(held.connection().map_err(guest_error)?).await
         } else {
             let mut connection = take(&opened.database, verb, deadline).await.map_err(guest_error)?;
-            Statement { sql, values, access, deadline }.run(&mut connection).await
+            let answer = Statement { sql, values, access, deadline }.run(&mut connection).await;
+            keep(connection, &answer);
+            answer
         };
         self.count(connection, started);
         answer.map_err(guest_error)
@@ -164,13 +214,21 @@ impl SqlSession {
         values: &[Value],
         budget: RowBudget,
     ) -> Result<(CursorId, Vec<Column>), SqlError> {
-        if self.cursors.len() >= CURSORS_MAX {
-            return Err(SqlError::Limit(LimitName::Handles));
-        }
+        self.check_cursors()?;
         let reading = self.read(connection, sql, values, budget).await?;
+        Ok((self.keep_cursor(reading.rows.rows, reading.limit), reading.rows.columns))
+    }
+
+    /// Whether one more may be open.
+    pub(super) fn check_cursors(&self) -> Result<(), SqlError> {
+        if self.cursors.len() < CURSORS_MAX { Ok(()) } else { Err(SqlError::Limit(LimitName::Handles)) }
+    }
+
+    /// Keeps rows until the guest reads them.
+    pub(super) fn keep_cursor(&mut self, rows: Vec<Vec<Value>>, limit: Option<LimitName>) -> CursorId {
         let id = self.next_id();
-        self.cursors.insert(id, Cursor { rows: reading.rows.rows.into(), limit: reading.limit });
-        Ok((CursorId(id), reading.rows.columns))
+        self.cursors.insert(id, Cursor { rows: rows.into(), limit });
+        CursorId(id)
     }
 
     pub(super) fn next_rows(
@@ -198,6 +256,12 @@ impl SqlSession {
     }
 
     pub(super) async fn begin(&mut self, connection: ConnectionId) -> Result<TransactionId, SqlError> {
+        self.named(connection)?;
+        self.begin_within(connection).await
+    }
+
+    /// Begins one as a part of a call whose span names the connection.
+    pub(super) async fn begin_within(&mut self, connection: ConnectionId) -> Result<TransactionId, SqlError> {
         self.ensure_own_transaction(connection).await?;
         let id = TransactionId(self.next_id());
         let deadline = self.deadline;
@@ -224,6 +288,7 @@ impl SqlSession {
         let holds =
             |opened: &&mut Opened| opened.transaction.as_ref().is_some_and(|open| open.savepoints.contains(&id));
         let opened = self.opened.iter_mut().find(holds).ok_or_else(ended)?;
+        tracing::Span::current().record("connection", opened.name.as_str());
         let transaction = opened.transaction.as_mut().ok_or_else(ended)?;
         let level = transaction.savepoints.iter().position(|known| *known == id).ok_or_else(ended)?;
         if commit && level + 1 != transaction.savepoints.len() {
@@ -266,6 +331,13 @@ impl SqlSession {
         Ok(())
     }
 
+    /// Says in the call's span which connection it is about.
+    fn named(&mut self, connection: ConnectionId) -> Result<&mut Opened, SqlError> {
+        let opened = self.opened(connection)?;
+        tracing::Span::current().record("connection", opened.name.as_str());
+        Ok(opened)
+    }
+
     fn opened(&mut self, connection: ConnectionId) -> Result<&mut Opened, SqlError> {
         let unknown = || SqlError::Invalid("the connection is not open".to_owned());
         self.opened.get_mut(connection.0 as usize).ok_or_else(unknown)
@@ -285,24 +357,40 @@ impl SqlSession {
 
 impl Opened {
     /// What the engine's authorizer is never asked about, and an early word on the rest.
-    fn check(&self, sql: &str) -> Result<GuestStatement, SqlError> {
+    fn check(&mut self, sql: &str) -> Result<Authority, SqlError> {
         let access = &self.access;
-        guest::check(sql, |table, verb| access.has(table, verb), access.tables()).map_err(|refused| match refused {
+        if let Some((_, words)) = self.checked.as_ref().filter(|(text, _)| text == sql) {
+            return Ok(Authority { access: Arc::clone(access), words: words.clone() });
+        }
+        let words = guest::check(sql, |table, verb| access.has(table, verb), access.tables());
+        let words = words.map_err(|refused| match refused {
             Refused::Denied(message) => SqlError::Denied(message),
             Refused::Invalid(message) => SqlError::Invalid(message),
-        })
+        })?;
+        let authority = Authority { access: Arc::clone(access), words: words.clone() };
+        self.checked = Some((sql.to_owned(), words));
+        Ok(authority)
     }
 }
 
 async fn begin(database: &Database, deadline: Instant, is_own: bool) -> Result<Levels, SqlError> {
     let deadline = deadline.min(Instant::now() + TRANSACTION_HOLD_MAX);
+    let database = database.sqlite().map_err(guest_error)?;
     let open = OpenTransaction::begin(database, deadline).await.map_err(guest_error)?;
     Ok(Levels { open, is_own, savepoints: Vec::new() })
 }
 
 async fn take(database: &Database, verb: Verb, deadline: Instant) -> Result<Connection, DbError> {
+    let database = database.sqlite()?;
     let taking = async { if verb == Verb::Select { database.reader().await } else { database.writer().await } };
     tokio::time::timeout_at(deadline.into(), taking).await.map_err(|_| DbError::interrupted())?
+}
+
+/// The engine has ended the statement, whichever way; a connection that broke is not used again.
+fn keep<T>(connection: Connection, answer: &Result<T, DbError>) {
+    if !answer.as_ref().is_err_and(|error| error.kind == FailureKind::Unavailable) {
+        connection.give_back();
+    }
 }
 
 fn guest_error(error: DbError) -> SqlError {
@@ -310,13 +398,14 @@ fn guest_error(error: DbError) -> SqlError {
         FailureKind::Interrupted => SqlError::Timeout("the statement ran into its time limit".to_owned()),
         // SQLite reports this one without a code of its own.
         _ if error.message.starts_with("not authorized to use function") => SqlError::Denied(error.message),
+        FailureKind::NotAuthorized if error.code.is_empty() => SqlError::Denied(error.message),
         FailureKind::NotAuthorized => SqlError::Denied(format!("grants.sql does not allow this: {}", error.message)),
-        FailureKind::Unavailable => SqlError::Unavailable(error.message),
+        FailureKind::Unavailable | FailureKind::Lost | FailureKind::Exhausted => SqlError::Unavailable(error.message),
         kind => SqlError::Database(DatabaseError {
             code: error.code,
             message: error.message,
             constraint_kind: kind.constraint().map(str::to_owned),
-            retryable: kind == FailureKind::Busy,
+            retryable: kind.is_retryable(),
         }),
     }
 }

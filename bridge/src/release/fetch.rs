@@ -1,14 +1,21 @@
 //! The Hub as a Bridge sees it: `/internal/*` with the service token. It brings bytes and believes none of them.
 
-use std::time::Duration;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use reqwest::{Client, RequestBuilder, StatusCode, Url, header, redirect};
+use opentelemetry::{global, propagation::Injector};
+use reqwest::{Certificate, Client, RequestBuilder, StatusCode, Url, header, redirect};
 use santokit_core::{
     release::{Digest, SignedRelease, verify::MANIFEST_BYTES_MAX},
     wire::{Current, Report, RuntimeBundle},
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
+use tracing::{Instrument, field::Empty};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::config::{BridgeConfig, EnvName};
 
@@ -61,14 +68,39 @@ pub enum FetchError {
     },
 }
 
+/// Why there is no client for the Hub.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The file of authorities cannot be read.
+    #[error("cannot read {path}; see STK_BRIDGE_HUB_CA_FILE")]
+    Read {
+        /// As configured.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No certificate is in it.
+    #[error("{path} has no certificate; it must be PEM, with BEGIN CERTIFICATE")]
+    NoCertificate {
+        /// As configured.
+        path: PathBuf,
+    },
+    /// The library refuses the settings.
+    #[error("the library refuses its settings")]
+    Build(#[source] reqwest::Error),
+}
+
 impl HubClient {
     /// A client for the configured Hub. It follows no redirect, so that the token goes nowhere else.
-    pub fn new(config: &BridgeConfig) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
+    pub fn new(config: &BridgeConfig) -> Result<Self, ClientError> {
+        let mut builder = Client::builder()
             .redirect(redirect::Policy::none())
             .connect_timeout(config.hub_timeout)
-            .user_agent(concat!("santokit-bridge/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+            .user_agent(concat!("santokit-bridge/", env!("CARGO_PKG_VERSION")));
+        if let Some(path) = &config.hub_ca_file {
+            builder = builder.tls_certs_only(authorities(path)?);
+        }
+        let client = builder.build().map_err(ClientError::Build)?;
         let (base, token) = (config.hub_url.clone(), config.service_token.clone());
         Ok(Self { client, base, token, timeout: config.hub_timeout })
     }
@@ -134,7 +166,7 @@ impl HubClient {
         if let Some(etag) = etag {
             request = request.header(header::IF_NONE_MATCH, etag);
         }
-        let response = request.send().await.map_err(|error| FetchError::Away(error.without_url()))?;
+        let response = ask(what, request).await?;
         match response.status() {
             StatusCode::NOT_MODIFIED => return Ok(Conditional::Unchanged),
             StatusCode::NOT_FOUND => return Ok(Conditional::Absent),
@@ -162,7 +194,50 @@ impl HubClient {
 }
 
 async fn send(what: &'static str, request: RequestBuilder) -> Result<reqwest::Response, FetchError> {
-    accepted(what, request.send().await.map_err(|error| FetchError::Away(error.without_url()))?)
+    accepted(what, ask(what, request).await?)
+}
+
+/// Asks as a span of its own, which the Hub's continues.
+async fn ask(what: &'static str, request: RequestBuilder) -> Result<reqwest::Response, FetchError> {
+    let (client, request) = request.build_split();
+    let mut request = request.map_err(|error| FetchError::Away(error.without_url()))?;
+    let span = tracing::debug_span!(
+        "hub.call",
+        otel.kind = "client",
+        otel.status_code = Empty,
+        error.type = Empty,
+        http.request.method = request.method().as_str(),
+        url.template = what,
+        http.response.status_code = Empty,
+    );
+    let mut trace = Injected(request.headers_mut());
+    global::get_text_map_propagator(|propagator| propagator.inject_context(&span.context(), &mut trace));
+    let answer = client.execute(request).instrument(span.clone()).await;
+    match &answer {
+        Ok(response) => {
+            let status = response.status();
+            span.record("http.response.status_code", i64::from(status.as_u16()));
+            if status.is_client_error() || status.is_server_error() {
+                span.record("otel.status_code", "error").record("error.type", status.as_str());
+            }
+        }
+        Err(error) => {
+            let kind = if error.is_timeout() { "timeout" } else { "unreachable" };
+            span.record("otel.status_code", "error").record("error.type", kind);
+        }
+    }
+    answer.map_err(|error| FetchError::Away(error.without_url()))
+}
+
+/// Trace headers, as OpenTelemetry's propagator writes them.
+struct Injected<'a>(&'a mut header::HeaderMap);
+
+impl Injector for Injected<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        if let (Ok(name), Ok(value)) = (key.parse::<header::HeaderName>(), value.parse()) {
+            self.0.insert(name, value);
+        }
+    }
 }
 
 fn accepted(what: &'static str, response: reqwest::Response) -> Result<reqwest::Response, FetchError> {
@@ -195,4 +270,12 @@ fn parse<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, Fet
         what,
         why: format!("cannot be read (line {}, column {})", error.line(), error.column()),
     })
+}
+
+/// Only these are believed: a private authority is there so that no other one counts.
+fn authorities(path: &Path) -> Result<Vec<Certificate>, ClientError> {
+    let pem = fs::read(path).map_err(|source| ClientError::Read { path: path.to_owned(), source })?;
+    let none = || ClientError::NoCertificate { path: path.to_owned() };
+    let found = Certificate::from_pem_bundle(&pem).map_err(|_| none())?;
+    if found.is_empty() { Err(none()) } else { Ok(found) }
 }

@@ -131,6 +131,7 @@ impl Watcher {
             && let Err(error) = self.restore().await
         {
             tracing::warn!(env = %self.slot.name, error = &error as &dyn Error, "the cached release cannot be used");
+            self.slot.wait_for("the Hub: the cached release cannot be used");
         }
         let mut backoff = delays();
         loop {
@@ -199,6 +200,7 @@ impl Watcher {
         })
         .await??;
         verdict.map_err(|why| self.refuse_pointer(Some(&pointer), &why))?;
+        self.slot.accept(pointer.sequence);
         if pointer.canary.is_some() {
             tracing::warn!(env = %self.slot.name, "this version serves no canary: all callers get the baseline");
         }
@@ -357,6 +359,8 @@ impl Watcher {
         let name = &self.slot.name;
         let pointer = verify::pointer(&envelope, &self.tools.trust, &name.project, &name.env)
             .map_err(|error| PollError::Pointer(error.to_string()))?;
+        // A copy that was damaged must not be taken for what the Hub will send.
+        verify::release(&release, &self.tools.trust).map_err(|error| PollError::Pointer(error.to_string()))?;
         self.release = Some((pointer.release_id.clone(), release.clone()));
         let Some(runtime) = runtime.map(Arc::new) else {
             self.slot.wait_for(

@@ -24,13 +24,20 @@ use santokit_core::{
     seal::SealKey,
     wire::{ApiKey, Current, Report, RuntimeBundle, RuntimeConnection, Sealed},
 };
+use santokit_edge::{Bounds, Tls, listener};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    task::JoinSet,
+};
 
 use super::{RunningBridge, serve};
-use crate::config::{BridgeConfig, Settings};
+use crate::config::{BridgeConfig, Rates, Settings};
 
+mod cors;
+mod listeners;
 mod logic;
+mod rate;
 
 #[derive(Default)]
 struct Script {
@@ -52,7 +59,11 @@ struct Hub {
 }
 
 impl Hub {
-    async fn start() -> Self {
+    fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    fn start_with(tls: Option<Tls>) -> Self {
         let script = Arc::new(Mutex::new(Script::default()));
         let router = Router::new()
             .route("/internal/releases/current", get(current))
@@ -61,9 +72,22 @@ impl Hub {
             .route("/internal/runtime/{project}/{env}", get(runtime))
             .route("/internal/bridges/{id}/report", post(report))
             .with_state(script.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let task = tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
+        let listener = listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+        let minute = Duration::from_mins(1);
+        let bounds = Bounds {
+            header_timeout: minute,
+            idle_timeout: minute,
+            answer_timeout: minute,
+            header_bytes_max: 32 << 10,
+            streams_max: 100,
+        };
+        let task = tokio::spawn(async move {
+            let mut tasks = JoinSet::new();
+            listener::serve(&mut tasks, listener, router, bounds, tls.as_ref()).unwrap();
+            tasks.join_all().await;
+        });
         Self { script, key: Arc::new(SigningKey::generate().unwrap()), url, task: Arc::new(task) }
     }
 
@@ -79,7 +103,9 @@ impl Hub {
             default_connection: "main".into(),
             connections: BTreeMap::new(),
             permissions: Permissions::default(),
+            queries: BTreeMap::new(),
             logics: BTreeMap::new(),
+            cors: None,
             config: BTreeMap::from([("marker".into(), marker.into())]),
             envs: BTreeMap::new(),
         };
@@ -120,6 +146,9 @@ impl Hub {
             cache_dir: Some(dir.display().to_string().into()),
             poll_interval: Some("1s".into()),
             body_limit: Some("1KB".into()),
+            drain_grace: Some("0s".into()),
+            api_key_rate: Some("off".into()),
+            address_rate: Some("off".into()),
             ..Settings::default()
         };
         let mut config = settings.check().unwrap();
@@ -203,7 +232,7 @@ fn scratch() -> std::path::PathBuf {
 
 #[tokio::test]
 async fn every_answer_of_the_edge_is_in_its_form() {
-    let hub = Hub::start().await;
+    let hub = Hub::start();
     let (dir, key) = (scratch(), [("x-santokit-api-key", "stk_abc.secret")]);
     let hash = Digest::of(b"secret");
     hub.script.lock().unwrap().keys.push(ApiKey { id: "abc".into(), hash, roles: Vec::new(), expires_at: None });
@@ -263,7 +292,7 @@ async fn every_answer_of_the_edge_is_in_its_form() {
 
 #[tokio::test]
 async fn what_is_not_trusted_is_refused_and_what_runs_goes_on() {
-    let hub = Hub::start().await;
+    let hub = Hub::start();
     let dir = scratch();
     let bridge = serve(hub.config(&dir, true)).await.unwrap();
     let client = Client::of(&bridge);
@@ -303,8 +332,29 @@ async fn what_is_not_trusted_is_refused_and_what_runs_goes_on() {
 }
 
 #[tokio::test]
+async fn operators_are_told_why_a_release_for_newer_bridges_is_refused() {
+    let hub = Hub::start();
+    let dir = scratch();
+    let mut config = hub.config(&dir, false);
+    config.metrics_listen = Some(([127, 0, 0, 1], 0).into());
+    let bridge = serve(config).await.unwrap();
+    let clients = Client::of(&bridge);
+    let operators = Client { base: format!("http://{}", bridge.metrics_addr.unwrap()), ..Client::of(&bridge) };
+    let first = hub.point(hub.release("one", &hub.key), 1);
+    operators.until(|status, _| status == 200).await;
+
+    hub.point(hub.release_with("newer", &hub.key, |manifest| manifest.minimum_bridge = "99.0.0".into()), 2);
+    let told = operators.until(|_, body| body["envs"][0]["refused"].is_object()).await;
+    assert_eq!(told["envs"][0]["refused"]["code"], "INCOMPATIBLE_BRIDGE", "{told}");
+    assert_eq!((&told["status"], &told["envs"][0]["releaseId"]), (&json!("ready"), &json!(first)));
+    assert!(clients.get("/readyz").await.2["envs"][0]["refused"].is_null());
+    bridge.shutdown().await;
+    std::fs::remove_dir_all(dir).ok();
+}
+
+#[tokio::test]
 async fn a_full_bridge_says_so_and_a_slow_body_is_given_up() {
-    let hub = Hub::start().await;
+    let hub = Hub::start();
     let dir = scratch();
     let mut config = hub.config(&dir, false);
     config.concurrent_requests = std::num::NonZeroUsize::MIN;

@@ -1,7 +1,7 @@
 //! What `bindgen!` makes of the WIT packages; nothing else.
 
 wasmtime::component::bindgen!({
-    path: ["../../wit/runtime", "../../wit/sql", "../../wit/logic"],
+    path: ["../../wit/runtime", "../../wit/sql", "../../wit/queries", "../../wit/logic"],
     world: "santokit:logic/logic",
     imports: { default: async | trappable },
     exports: { default: async },
@@ -9,5 +9,7 @@ wasmtime::component::bindgen!({
         "santokit:sql/connections.connection": crate::state::ConnectionHandle,
         "santokit:sql/connections.transaction": crate::state::TransactionHandle,
         "santokit:sql/connections.cursor": crate::state::CursorHandle,
+        "santokit:queries/queries.transaction": crate::state::QueryTransactionHandle,
+        "santokit:queries/queries.cursor": crate::state::QueryCursorHandle,
     },
 });

@@ -1,6 +1,6 @@
 //! One call: a fresh instance, its limits armed, and an account of what it used.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 
 use santokit_core::limit::{InvocationLimits, LimitName};
 use wasmtime::{Store, UpdateDeadline};
@@ -34,6 +34,9 @@ pub struct Usage {
     pub is_log_cut: bool,
     /// Bytes of the answer.
     pub output_bytes: u64,
+    /// What was executed, in the engine's unit: about one for each instruction, the same on every machine. None unless the
+    /// sandbox counts it.
+    pub fuel: Option<u64>,
 }
 
 /// How a call ended.
@@ -47,8 +50,17 @@ pub struct Invocation<H> {
 }
 
 /// A store whose limits are armed.
-pub(crate) fn store<H: Host>(engine: &wasmtime::Engine, host: Option<H>, limits: &InvocationLimits) -> Store<State<H>> {
+pub(crate) fn store<H: Host>(
+    engine: &wasmtime::Engine,
+    compiled: &Compiled<H>,
+    host: Option<H>,
+    limits: &InvocationLimits,
+) -> Store<State<H>> {
     let mut store = Store::new(engine, State::new(host, limits));
+    if compiled.counts_fuel {
+        // It counts and never ends anything: CPU time is the limit. It can be set where the engine counts.
+        let _ = store.set_fuel(u64::MAX);
+    }
     store.limiter(|state| &mut state.limiter);
     // Guest to host, in one host call: a guest cannot hand over more than its own memory.
     let memory = usize::try_from(limits.memory.0).unwrap_or(usize::MAX);
@@ -75,13 +87,16 @@ pub(crate) async fn run<H: Host>(
     input: Vec<u8>,
     limits: &InvocationLimits,
 ) -> Invocation<H> {
-    let mut store = store(engine, Some(host), limits);
+    let mut store = store(engine, compiled, Some(host), limits);
     let cpu = Arc::clone(&store.data().cpu);
-    let handling = cpu.measure(async {
-        let logic = compiled.pre.instantiate_async(&mut store).await?;
-        logic.santokit_logic_handler().call_handle(&mut store, &input).await
-    });
-    let answer = tokio::time::timeout(limits.timeout.duration(), handling).await;
+    let answer = {
+        let handling = pin!(async {
+            let logic = compiled.pre.instantiate_async(&mut store).await?;
+            logic.santokit_logic_handler().call_handle(&mut store, &input).await
+        });
+        tokio::time::timeout(limits.timeout.duration(), cpu.measure(handling)).await
+    };
+    let fuel = compiled.counts_fuel.then(|| store.get_fuel().map_or(0, |left| u64::MAX - left));
     let state = store.data_mut();
     let outcome = match answer {
         Err(_elapsed) => Err(CallError::Limit { limit: LimitName::Timeout, backtrace: Vec::new() }),
@@ -100,6 +115,7 @@ pub(crate) async fn run<H: Host>(
         log_bytes: state.log_bytes(),
         is_log_cut: state.is_log_cut(),
         output_bytes: outcome.as_ref().map_or(0, |output| output.len() as u64),
+        fuel,
     };
     Invocation { outcome, host, usage }
 }

@@ -5,6 +5,7 @@ mod clock;
 mod config;
 mod context;
 mod log;
+mod queries;
 mod random;
 mod secrets;
 mod sql;

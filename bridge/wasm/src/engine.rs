@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
@@ -13,7 +14,8 @@ use santokit_core::{
 };
 use tokio::sync::Semaphore;
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails,
+    CacheStore, Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    WasmBacktraceDetails,
     component::{Component, Linker},
 };
 
@@ -21,6 +23,7 @@ use crate::{
     bindings::LogicPre,
     call::{self, Invocation},
     capability,
+    compiled_functions::CompiledFunctions,
     error::CallError,
     host::Host,
     state::State,
@@ -37,10 +40,15 @@ pub struct SandboxConfig {
     pub tick: Duration,
     /// Compilations at once.
     pub compiles_max: usize,
+    /// Compiled functions that are kept for components that share code with earlier ones, in bytes; 0 keeps none.
+    pub compiled_bytes_max: usize,
     /// Whether backtraces name source files and lines, from the component's own debug information. Reading it takes 20 ms for
     /// each trap of a small Rust guest and, where it is made to, gigabytes; no limit of the invocation covers that. So it is
     /// for components that one trusts: those of `stk dev`. Names of functions are given either way.
     pub debug_info: bool,
+    /// Whether [`Usage::fuel`](crate::Usage::fuel) is counted. Every piece of code then counts as it goes, which costs some percent of
+    /// a guest's time: for looking into a logic.
+    pub fuel: bool,
 }
 
 /// Compiles and runs components for one kind of host.
@@ -49,6 +57,7 @@ pub struct Sandbox<H: 'static> {
     linker: Linker<State<H>>,
     instances: Semaphore,
     memory_bytes_max: usize,
+    counts_fuel: bool,
     compiles: Arc<Semaphore>,
     /// By digest, while some generation holds it: a swap compiles only what changed.
     compiled: Mutex<HashMap<String, Weak<Compiled<H>>>>,
@@ -62,6 +71,8 @@ pub struct LoadedLogic<H: 'static> {
 
 pub(crate) struct Compiled<H: 'static> {
     pub(crate) pre: LogicPre<State<H>>,
+    /// Whether its code counts.
+    pub(crate) counts_fuel: bool,
 }
 
 /// Why the sandbox cannot be made.
@@ -97,7 +108,9 @@ impl Default for SandboxConfig {
             memory_bytes_max: 256 << 20,
             tick: Duration::from_millis(5),
             compiles_max: 1,
+            compiled_bytes_max: 64 << 20,
             debug_info: false,
+            fuel: false,
         }
     }
 }
@@ -106,11 +119,14 @@ impl<H: Host> Sandbox<H> {
     /// Makes the engine and starts its ticker, which ends with it.
     pub fn new(config: &SandboxConfig) -> Result<Arc<Self>, SandboxError> {
         let failed = |error: wasmtime::Error| SandboxError(format!("{error:#}"));
+        let functions = Arc::new(CompiledFunctions::new(config.compiled_bytes_max));
         // Where the address space is too small for the pool, instances are made on demand: slower, and just as bounded.
-        let engine = Engine::new(&settings(config, Some(pool(config)))).or_else(|error| {
-            tracing::warn!(error = %error, "no pooling allocator; instances are made on demand");
-            Engine::new(&settings(config, None))
-        });
+        let engine = settings(config, Some(pool(config)), &functions)
+            .and_then(|settings| Engine::new(&settings))
+            .or_else(|error| {
+                tracing::warn!(error = %error, "no pooling allocator; instances are made on demand");
+                settings(config, None, &functions).and_then(|settings| Engine::new(&settings))
+            });
         let engine = engine.map_err(failed)?;
         let mut linker = Linker::new(&engine);
         capability::link(&mut linker).map_err(failed)?;
@@ -120,6 +136,7 @@ impl<H: Host> Sandbox<H> {
             linker,
             instances: Semaphore::new(config.instances_max.max(16) as usize),
             memory_bytes_max: config.memory_bytes_max,
+            counts_fuel: config.fuel,
             compiles: Arc::new(Semaphore::new(config.compiles_max.max(1))),
             compiled: Mutex::default(),
         }))
@@ -133,7 +150,7 @@ impl<H: Host> Sandbox<H> {
         let component = self.compile(bytes.to_vec()).await?;
         let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
         let pre = self.linker.instantiate_pre(&component).and_then(LogicPre::new).map_err(link)?;
-        let compiled = Arc::new(Compiled { pre });
+        let compiled = Arc::new(Compiled { pre, counts_fuel: self.counts_fuel });
         self.probe(&compiled).await?;
         let mut known = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, compiled| compiled.strong_count() > 0);
@@ -174,13 +191,12 @@ impl<H: Host> Sandbox<H> {
             memory: Bytes(self.memory_bytes_max as u64),
             ..InvocationLimits::default()
         };
-        let mut store = call::store::<H>(&self.engine, None, &limits);
+        let mut store = call::store::<H>(&self.engine, compiled, None, &limits);
         let cpu = Arc::clone(&store.data().cpu);
-        let made = tokio::time::timeout(
-            limits.timeout.duration(),
-            cpu.measure(async { compiled.pre.instantiate_async(&mut store).await.map(drop) }),
-        )
-        .await;
+        let made = {
+            let making = pin!(async { compiled.pre.instantiate_async(&mut store).await.map(drop) });
+            tokio::time::timeout(limits.timeout.duration(), cpu.measure(making)).await
+        };
         match made {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(LoadError::Probe(CallError::from_engine(&error, store.data().limiter.denied))),
@@ -193,6 +209,10 @@ impl<H: Host> Sandbox<H> {
 }
 
 impl<H: Host> LoadedLogic<H> {
+    pub(crate) fn parts(&self) -> (&Engine, &Compiled<H>, usize) {
+        (&self.sandbox.engine, &self.compiled, self.sandbox.memory_bytes_max)
+    }
+
     /// Calls the handler in a fresh instance. Dropping the future stops the guest and rolls back what it has open.
     pub async fn call(&self, host: H, input: Vec<u8>, limits: &InvocationLimits) -> Invocation<H> {
         let free = tokio::time::timeout(limits.timeout.duration(), self.sandbox.instances.acquire()).await;
@@ -209,7 +229,11 @@ impl<H: Host> LoadedLogic<H> {
 }
 
 /// See docs/decisions/0002: components only, and everything off that no guest of ours needs.
-fn settings(sandbox: &SandboxConfig, pool: Option<PoolingAllocationConfig>) -> Config {
+fn settings(
+    sandbox: &SandboxConfig,
+    pool: Option<PoolingAllocationConfig>,
+    functions: &Arc<CompiledFunctions>,
+) -> wasmtime::Result<Config> {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -223,6 +247,7 @@ fn settings(sandbox: &SandboxConfig, pool: Option<PoolingAllocationConfig>) -> C
         .wasm_stack_switching(false)
         .cranelift_opt_level(OptLevel::Speed)
         .epoch_interruption(true)
+        .consume_fuel(sandbox.fuel)
         .memory_init_cow(true)
         .memory_may_move(false)
         .max_wasm_stack(1 << 20)
@@ -237,7 +262,10 @@ fn settings(sandbox: &SandboxConfig, pool: Option<PoolingAllocationConfig>) -> C
     if let Some(pool) = pool {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
-    config
+    if sandbox.compiled_bytes_max > 0 {
+        config.enable_incremental_compilation(Arc::clone(functions) as Arc<dyn CacheStore>)?;
+    }
+    Ok(config)
 }
 
 fn pool(config: &SandboxConfig) -> PoolingAllocationConfig {

@@ -35,7 +35,7 @@ pub struct Frame {
 }
 
 /// Why a call has no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum CallError {
     /// The guest said no.
     #[error("the logic answered {}: {}", .0.code, .0.message)]

@@ -2,6 +2,8 @@
 //!
 //! Implemented once outside (`bridge::host`), which knows grants, pools and transactions. Ids are the implementer's own.
 
+use std::time::SystemTime;
+
 use santokit_core::{
     limit::LimitName,
     value::{Column, RowSet, Value},
@@ -102,6 +104,9 @@ pub enum LookupError {
     Other(String, String),
 }
 
+/// Params of a declared query by name, as the guest sent them.
+pub type NamedParams = Vec<(String, Value)>;
+
 /// What is left of the invocation's limits when a statement runs.
 #[derive(Clone, Copy, Debug)]
 pub struct RowBudget {
@@ -143,6 +148,15 @@ pub struct DatabaseError {
     pub retryable: bool,
 }
 
+/// What stands still or repeats in a test. For a request that is served there is nothing of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fixed {
+    /// The time of day.
+    pub now: Option<SystemTime>,
+    /// What random numbers are made from.
+    pub random_seed: Option<u64>,
+}
+
 /// Everything that a guest can reach. Each method checks its own grant.
 ///
 /// When the value is dropped, whatever is open on it (transactions, cursors) must be rolled back and closed.
@@ -151,6 +165,10 @@ pub trait Host: Send + 'static {
     fn invocation(&self) -> InvocationInfo;
     /// Who called.
     fn caller(&self) -> CallerInfo;
+    /// What a test has fixed.
+    fn fixed(&self) -> Fixed {
+        Fixed::default()
+    }
     /// A configuration value.
     fn config(&self, name: &str) -> Result<Option<String>, LookupError>;
     /// A secret.
@@ -177,6 +195,29 @@ pub trait Host: Send + 'static {
         sql: String,
         params: Vec<Value>,
     ) -> impl Future<Output = Result<u64, SqlError>> + Send;
+    /// All rows of a declared query; where `one`, exactly one row or an error.
+    fn query_rows(
+        &mut self,
+        name: String,
+        params: NamedParams,
+        one: bool,
+        budget: RowBudget,
+    ) -> impl Future<Output = Result<RowSet, SqlError>> + Send;
+    /// Runs a declared query for its effect; rows affected.
+    fn query_execute(
+        &mut self,
+        name: String,
+        params: NamedParams,
+    ) -> impl Future<Output = Result<u64, SqlError>> + Send;
+    /// Opens a cursor on a declared query; it is read and closed as any other.
+    fn query_cursor(
+        &mut self,
+        name: String,
+        params: NamedParams,
+        budget: RowBudget,
+    ) -> impl Future<Output = Result<(CursorId, Vec<Column>), SqlError>> + Send;
+    /// Begins a transaction on a connection of a granted query; it is ended as any other.
+    fn query_begin(&mut self, connection: &str) -> impl Future<Output = Result<TransactionId, SqlError>> + Send;
     /// Opens a cursor.
     fn sql_cursor(
         &mut self,

@@ -5,8 +5,11 @@ mod bindings;
 mod call;
 mod capability;
 mod clock;
+mod compiled_functions;
+mod cost;
 mod engine;
 mod error;
+mod fixed;
 mod host;
 mod limiter;
 pub mod packed;
@@ -14,9 +17,10 @@ mod state;
 mod stdio;
 
 pub use call::{Invocation, Usage};
+pub use cost::Cost;
 pub use engine::{LoadError, LoadedLogic, Sandbox, SandboxConfig, SandboxError};
 pub use error::{Blame, CallError, Frame, LogicError};
 pub use host::{
-    CallerInfo, ConnectionId, CursorId, DatabaseError, Host, InvocationInfo, Level, LogLine, LogSource, LookupError,
-    RowBudget, SqlError, TransactionId,
+    CallerInfo, ConnectionId, CursorId, DatabaseError, Fixed, Host, InvocationInfo, Level, LogLine, LogSource,
+    LookupError, NamedParams, RowBudget, SqlError, TransactionId,
 };

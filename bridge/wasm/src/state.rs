@@ -9,7 +9,8 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use crate::{
     clock::CpuClock,
     error::LimitHit,
-    host::{ConnectionId, CursorId, Host, Level, LogLine, LogSource, RowBudget, TransactionId},
+    fixed::{Randomness, fix},
+    host::{ConnectionId, CursorId, Fixed, Host, Level, LogLine, LogSource, RowBudget, TransactionId},
     limiter::Limiter,
     stdio::{GuestStream, LINE_BYTES_EXTRA, Lines},
 };
@@ -36,6 +37,17 @@ pub struct CursorHandle {
     pub(crate) columns: Vec<santokit_core::value::Column>,
 }
 
+/// A transaction that a guest began without SQL text.
+#[expect(unreachable_pub, reason = "as ConnectionHandle")]
+pub struct QueryTransactionHandle {
+    pub(crate) id: TransactionId,
+    pub(crate) open: bool,
+}
+
+/// A cursor of a declared query.
+#[expect(unreachable_pub, reason = "as ConnectionHandle")]
+pub struct QueryCursorHandle(pub(crate) CursorHandle);
+
 /// One invocation.
 pub(crate) struct State<H> {
     host: Option<H>,
@@ -45,6 +57,8 @@ pub(crate) struct State<H> {
     pub(crate) limiter: Limiter,
     pub(crate) cpu: Arc<CpuClock>,
     pub(crate) started: Instant,
+    pub(crate) fixed: Fixed,
+    pub(crate) random: Randomness,
     pub(crate) host_calls: BTreeMap<&'static str, u64>,
     pub(crate) host_calls_total: u64,
     pub(crate) sql_rows: u64,
@@ -61,6 +75,7 @@ impl<H: Host> State<H> {
     pub(crate) fn new(host: Option<H>, limits: &InvocationLimits) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
+        let fixed = host.as_ref().map(Host::fixed).unwrap_or_default();
         Self {
             host,
             wasi: None,
@@ -69,6 +84,8 @@ impl<H: Host> State<H> {
             limiter: Limiter::new(limits.memory.0),
             cpu: Arc::default(),
             started: Instant::now(),
+            fixed,
+            random: Randomness::of(fixed),
             host_calls: BTreeMap::new(),
             host_calls_total: 0,
             sql_rows: 0,
@@ -152,10 +169,12 @@ impl<H: Host> State<H> {
 
 impl<H: Host> WasiView for State<H> {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let (lines, max) = (self.lines.clone(), self.limits.log_bytes.0);
+        let (lines, max, fixed) = (self.lines.clone(), self.limits.log_bytes.0, self.fixed);
         // Made on first use: most guests never ask.
         let ctx = self.wasi.get_or_insert_with(|| {
-            WasiCtxBuilder::new()
+            let mut builder = WasiCtxBuilder::new();
+            fix(&mut builder, fixed);
+            builder
                 .stdout(GuestStream::stdout(lines.clone(), max))
                 .stderr(GuestStream::stderr(lines, max))
                 .max_random_size(64 << 10)

@@ -1,47 +1,45 @@
-//! JavaScript and TypeScript as a component: types checked by tsc, bundled by esbuild, embedded in
-//! QuickJS by componentize-qjs.
+//! JavaScript and TypeScript as a component: types checked by tsc, bundled by esbuild, frozen in QuickJS or StarlingMonkey
+//! by `santokit-js`.
 //!
-//! These are npm packages at pinned versions in a folder of their own, installed once; the developer's folder needs no
-//! npm. A small driver script (`js/driver.mjs`) holds them together.
+//! Nothing of it needs Node: the tools are single programs, and StarlingMonkey is two WebAssembly files, all fetched once at
+//! pinned versions; the rest is linked in.
 
-use std::fs::File;
+mod bundle;
+mod npm;
+mod source_map;
+mod starlingmonkey;
+mod types;
+
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use santokit_js::{JsError, Module};
 use tokio::process::Command;
 
 use super::cache::{Made, blocking, digest, write_whole};
-use super::process::{answer, run, silent};
-use super::{BuildError, Language, Progress, sdk};
+use super::process::{Finished, run, silent};
+use super::{BuildError, JsEngine, Language, Progress, sdk};
 
-const DRIVER: &str = include_str!("js/driver.mjs");
-const PACKAGES: &str = include_str!("js/package.json");
-const PACKAGES_LOCK: &str = include_str!("js/package-lock.json");
+/// The interface that a logic exports.
+const HANDLER: &str = "santokit:logic/handler@0.1.0";
 
-/// The oldest Node that the packages run on.
-const NODE_MAJOR: u32 = 18;
+const WHILE_LOADED: &str =
+    "move what needs the host (new Date(), Math.random(), config.get(), sql.open(), …) into the handler";
 
-const INSTALL_NODE: &str =
-    "install Node.js 18 or later with npm (https://nodejs.org, or `apt-get install nodejs npm`), then build again";
-
-/// What the driver is told.
-#[derive(Serialize)]
-struct Order<'a> {
-    entry: &'a Path,
-    dir: &'a Path,
-    sdk: &'a Path,
-    wit: &'a Path,
-}
-
-/// The first line of what the driver answers; the component follows.
-#[derive(Deserialize)]
-struct Report {
-    inputs: Vec<PathBuf>,
-}
-
-/// What of the toolchain a built component depends on. The packages are pinned; Node itself leaves no trace in it.
+/// What of the toolchain a built component depends on.
 pub(super) fn recipe(language: Language) -> String {
-    format!("{} {} {}", language.name(), digest(PACKAGES_LOCK.as_bytes()), digest(DRIVER.as_bytes()))
+    let engine = match engine(language) {
+        JsEngine::QuickJs => santokit_js::version().to_owned(),
+        JsEngine::StarlingMonkey => starlingmonkey::version(),
+    };
+    format!("{} {} {engine}", language.name(), digest(npm::LOCK.as_bytes()))
+}
+
+/// What runs the component.
+fn engine(language: Language) -> JsEngine {
+    match language {
+        Language::Js(engine) | Language::Ts(engine) => engine,
+        Language::Rust | Language::Python | Language::C => JsEngine::default(),
+    }
 }
 
 /// Builds the module in `dir`.
@@ -52,25 +50,124 @@ pub(super) async fn build(
     progress: Progress<'_>,
 ) -> Result<Made, BuildError> {
     let entry = entry(language, dir)?;
-    let toolchain = toolchain(cache, progress).await?;
+    of_entry(engine(language), &entry, dir, cache, progress).await
+}
+
+/// Builds the tests in `files` as a component of their own: it lists them, or runs one.
+pub(super) async fn build_tests(
+    language: Language,
+    dir: &Path,
+    files: &[PathBuf],
+    cache: &Path,
+    progress: Progress<'_>,
+) -> Result<Made, BuildError> {
+    let imports =
+        files.iter().map(|file| format!("import {};\n", serde_json::Value::from(dir.join(file).to_string_lossy())));
+    let text = imports.chain(["export { suite as default } from \"@santokit/guest/test\";\n".to_owned()]);
+    let folder = cache.join("tests").join(digest(dir.to_string_lossy().as_bytes()));
+    let entry = folder.join(if is_typed(language) { "suite.ts" } else { "suite.js" });
+    write_whole(&entry, text.collect::<String>().as_bytes())?;
+    of_entry(engine(language), &entry, dir, cache, progress).await
+}
+
+fn is_typed(language: Language) -> bool {
+    matches!(language, Language::Ts(_))
+}
+
+async fn of_entry(
+    engine: JsEngine,
+    entry: &Path,
+    dir: &Path,
+    cache: &Path,
+    progress: Progress<'_>,
+) -> Result<Made, BuildError> {
+    let tools = npm::tools(cache, progress).await?;
     progress("bundling and componentizing");
     let sdk = sdk::js_dir(cache);
-    let order = Order { entry: &entry, dir, sdk: &sdk, wit: &sdk::wit_dir(cache) };
-    let order = serde_json::to_string(&order).map_err(|error| BuildError::io("name", &entry, error.into()))?;
-    let mut node = Command::new("node");
-    node.arg(toolchain.join("driver.mjs")).arg(order).current_dir(dir);
-    let finished =
-        run(&mut node, progress, silent).await.map_err(|source| BuildError::io("run", Path::new("node"), source))?;
-    if !finished.success {
-        return Err(failure(finished.stderr));
+    let project_types = sdk::project_types(cache).join("project.ts");
+    let source = Source { engine, entry, dir, sdk: &sdk, project_types: &project_types };
+    // Type errors are errors: esbuild only drops types. Both run at once.
+    let (wasm, ()) = tokio::try_join!(
+        async {
+            let bundle = bundle::bundle(&tools.esbuild, &source, progress).await?;
+            frozen(engine, &bundle, cache, progress).await.map(|wasm| (wasm, bundle.inputs))
+        },
+        types::check(&tools.tsc, &source, progress)
+    )?;
+    let (wasm, inputs) = wasm;
+    let inputs = inputs.into_iter().filter(|path| path != entry && !path.starts_with(dir) && !path.starts_with(&sdk));
+    // The bundle has nothing of it, but what was checked against it is to be checked again when it changes.
+    let outside = inputs.chain([project_types]).collect();
+    Ok(Made { wasm, outside })
+}
+
+/// Where the code of one logic is.
+struct Source<'a> {
+    engine: JsEngine,
+    entry: &'a Path,
+    dir: &'a Path,
+    sdk: &'a Path,
+    /// The types of the project's rows and params.
+    project_types: &'a Path,
+}
+
+impl Source<'_> {
+    /// The path as the developer knows it; the same on every machine.
+    fn name(&self, path: &Path) -> String {
+        let below_sdk = path.strip_prefix(self.sdk.join("src")).ok();
+        let name = below_sdk.map(|inner| Path::new("@santokit/guest").join(inner));
+        let name = name.or_else(|| path.strip_prefix(self.dir).ok().map(Path::to_owned));
+        // Outside both (a package of a workspace): as far as the folders differ.
+        name.unwrap_or_else(|| outside(path, self.dir)).to_string_lossy().replace('\\', "/")
     }
-    let answer = finished.stdout;
-    let line = answer.iter().position(|byte| *byte == b'\n').unwrap_or(answer.len());
-    let (line, wasm) = answer.split_at(line);
-    let report: Report = serde_json::from_slice(line)
-        .map_err(|error| BuildError::io("read the answer of", Path::new("driver.mjs"), error.into()))?;
-    let outside = report.inputs.into_iter().filter(|path| !path.starts_with(dir) && !path.starts_with(&sdk)).collect();
-    Ok(Made { wasm: wasm.get(1..).unwrap_or_default().to_vec(), outside })
+}
+
+/// `../` for each folder that only `dir` has, then what only `path` has.
+fn outside(path: &Path, dir: &Path) -> PathBuf {
+    let common = path.components().zip(dir.components()).take_while(|(a, b)| a == b).count();
+    let up = dir.components().skip(common).map(|_| Path::new("..").to_owned());
+    up.chain(path.components().skip(common).map(|part| PathBuf::from(part.as_os_str()))).collect()
+}
+
+/// Made a component on a thread that serves nothing.
+async fn frozen(
+    engine: JsEngine,
+    bundle: &bundle::Bundle,
+    cache: &Path,
+    progress: Progress<'_>,
+) -> Result<Vec<u8>, BuildError> {
+    let starlingmonkey = match engine {
+        JsEngine::QuickJs => None,
+        JsEngine::StarlingMonkey => Some(starlingmonkey::files(&npm::folder(cache), progress).await?),
+    };
+    let (code, imports, cache) = (bundle.code.clone(), bundle.imports.clone(), cache.to_owned());
+    let lines = bundle.lines.clone();
+    blocking(move || {
+        let packages = sdk::wit_packages();
+        let module = Module { code: &code, imports: &imports, export: HANDLER, packages: &packages };
+        let made = match starlingmonkey {
+            None => santokit_js::componentize(&module, &cache),
+            Some(files) => files.componentize(&module),
+        };
+        made.map_err(|error| explained(error, &lines))
+    })
+    .await
+}
+
+/// The module is run once while it is built, and its state is kept: what it does outside the handler can fail here.
+fn explained(error: JsError, lines: &source_map::LineTable) -> BuildError {
+    let output = match error {
+        JsError::CallsHost(call) => {
+            let call = call.trim_start_matches("santokit:");
+            format!("the module calls the host ({call}) while it is loaded\n{WHILE_LOADED}")
+        }
+        JsError::Module(text) => {
+            let thrown = text.split_once("JavaScript module evaluation: ").map_or(text.as_str(), |(_, thrown)| thrown);
+            format!("the module throws while it is loaded: {}", lines.translated(thrown))
+        }
+        other => other.to_string(),
+    };
+    failure(output)
 }
 
 /// The first error and its place, in one line; all of it in the output.
@@ -83,8 +180,13 @@ fn failure(output: String) -> BuildError {
     BuildError::Compiler { tool: "the JavaScript build".to_owned(), summary, output }
 }
 
+/// Runs one of the tools in the logic's folder.
+async fn tool(command: &mut Command, program: &Path, progress: Progress<'_>) -> Result<Finished, BuildError> {
+    run(command, progress, silent).await.map_err(|source| BuildError::io("run", program, source))
+}
+
 fn entry(language: Language, dir: &Path) -> Result<PathBuf, BuildError> {
-    let extensions: &[&str] = if language == Language::Ts { &["ts", "mts"] } else { &["js", "mjs"] };
+    let extensions: &[&str] = if is_typed(language) { &["ts", "mts"] } else { &["js", "mjs"] };
     let candidates: Vec<String> = ["src/index", "index", "src/handler", "handler"]
         .iter()
         .flat_map(|name| extensions.iter().map(move |extension| format!("{name}.{extension}")))
@@ -96,74 +198,11 @@ fn entry(language: Language, dir: &Path) -> Result<PathBuf, BuildError> {
     })
 }
 
-/// The folder with the packages, installed if need be.
-async fn toolchain(cache: &Path, progress: Progress<'_>) -> Result<PathBuf, BuildError> {
-    let folder = std::env::var_os("STK_JS_TOOLCHAIN_DIR").map_or_else(|| cache.join("js-toolchain"), PathBuf::from);
-    let _turn = lock(&folder).await?;
-    write_if_changed(&folder.join("driver.mjs"), DRIVER)?;
-    check_node().await?;
-    let installed = folder.join(".installed");
-    let wanted = digest(PACKAGES_LOCK.as_bytes());
-    if std::fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
-        return Ok(folder);
-    }
-    progress("installing esbuild, componentize-qjs and typescript with npm (once)");
-    write_whole(&folder.join("package.json"), PACKAGES.as_bytes())?;
-    write_whole(&folder.join("package-lock.json"), PACKAGES_LOCK.as_bytes())?;
-    let mut npm = Command::new("npm");
-    // The lock file pins versions and digests (`npm ci` refuses it: some platforms' packages were never published). No
-    // script of a package runs: all bring their binaries as optional packages.
-    npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"]).current_dir(&folder);
-    let failed = |output: String| BuildError::Toolchain {
-        missing: "npm could not install esbuild, componentize-qjs and typescript".to_owned(),
-        next: "check that npm is installed and its registry can be reached (`npm ping`), then build again".to_owned(),
-        output,
-    };
-    match run(&mut npm, progress, silent).await {
-        Ok(finished) if finished.success => {}
-        Ok(finished) => return Err(failed(finished.stderr)),
-        Err(error) => return Err(failed(error.to_string())),
-    }
-    write_whole(&installed, wanted.as_bytes())?;
-    Ok(folder)
-}
-
-async fn check_node() -> Result<(), BuildError> {
-    let missing =
-        |missing: String| BuildError::Toolchain { missing, next: INSTALL_NODE.to_owned(), output: String::new() };
-    let version = answer(Command::new("node").arg("--version"))
-        .await
-        .ok_or_else(|| missing("Node.js is not installed".to_owned()))?;
-    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
-    match major {
-        Some(major) if major >= NODE_MAJOR => Ok(()),
-        _ => Err(missing(format!("Node.js {version} is too old"))),
-    }
-}
-
-fn write_if_changed(path: &Path, content: &str) -> Result<(), BuildError> {
-    if std::fs::read_to_string(path).is_ok_and(|found| found == content) {
-        return Ok(());
-    }
-    write_whole(path, content.as_bytes())
-}
-
-/// One installs, the others wait.
-async fn lock(folder: &Path) -> Result<File, BuildError> {
-    let folder = folder.to_owned();
-    blocking(move || {
-        let path = folder.join(".stk-lock");
-        std::fs::create_dir_all(&folder)
-            .and_then(|()| File::create(&path))
-            .and_then(|file| file.lock().map(|()| file))
-            .map_err(|source| BuildError::io("lock", &path, source))
-    })
-    .await
-}
-
 #[cfg(test)]
 mod tests {
-    use super::failure;
+    use std::path::Path;
+
+    use super::{Source, failure};
 
     #[test]
     fn the_summary_is_the_first_error_and_its_place() {
@@ -171,5 +210,24 @@ mod tests {
         assert_eq!(error.to_string(), "the JavaScript build failed: Unexpected \";\" --> index.ts:1:83");
         let error = failure("the module calls the host while it is loaded\nmove it: there\n".to_owned());
         assert_eq!(error.to_string(), "the JavaScript build failed: the module calls the host while it is loaded");
+    }
+
+    #[test]
+    fn sources_have_the_same_name_on_every_machine() {
+        let entry = Path::new("/home/a/shop/logics/quote/index.ts");
+        let source = Source {
+            engine: super::JsEngine::QuickJs,
+            entry,
+            dir: entry.parent().unwrap(),
+            sdk: Path::new("/home/a/shop/.stk/cache/sdk/js"),
+            project_types: Path::new("/home/a/shop/.stk/types/project.ts"),
+        };
+        for (path, name) in [
+            ("/home/a/shop/logics/quote/src/price.ts", "src/price.ts"),
+            ("/home/a/shop/.stk/cache/sdk/js/src/sql.ts", "@santokit/guest/sql.ts"),
+            ("/home/a/shop/lib/tax.ts", "../../lib/tax.ts"),
+        ] {
+            assert_eq!(source.name(Path::new(path)), name);
+        }
     }
 }

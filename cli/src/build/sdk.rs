@@ -2,6 +2,9 @@
 //!
 //! A project that was cloned a moment ago builds without a registry: templates refer to these folders.
 
+mod c;
+mod python;
+
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -12,9 +15,11 @@ use super::cache::{digest, write_whole};
 const JS: &[(&str, &str)] = &[
     ("README.md", include_str!("../../../sdk-guest/js/README.md")),
     ("package.json", include_str!("../../../sdk-guest/js/package.json")),
+    ("src/border.ts", include_str!("../../../sdk-guest/js/src/border.ts")),
     ("src/clock.ts", include_str!("../../../sdk-guest/js/src/clock.ts")),
     ("src/config.ts", include_str!("../../../sdk-guest/js/src/config.ts")),
     ("src/context.ts", include_str!("../../../sdk-guest/js/src/context.ts")),
+    ("src/cursor.ts", include_str!("../../../sdk-guest/js/src/cursor.ts")),
     ("src/error.ts", include_str!("../../../sdk-guest/js/src/error.ts")),
     ("src/globals.ts", include_str!("../../../sdk-guest/js/src/globals.ts")),
     ("src/host.d.ts", include_str!("../../../sdk-guest/js/src/host.d.ts")),
@@ -22,11 +27,13 @@ const JS: &[(&str, &str)] = &[
     ("src/log.ts", include_str!("../../../sdk-guest/js/src/log.ts")),
     ("src/logic.ts", include_str!("../../../sdk-guest/js/src/logic.ts")),
     ("src/packed.ts", include_str!("../../../sdk-guest/js/src/packed.ts")),
+    ("src/queries.ts", include_str!("../../../sdk-guest/js/src/queries.ts")),
     ("src/random.ts", include_str!("../../../sdk-guest/js/src/random.ts")),
     ("src/secrets.ts", include_str!("../../../sdk-guest/js/src/secrets.ts")),
     ("src/sql-error.ts", include_str!("../../../sdk-guest/js/src/sql-error.ts")),
     ("src/sql.ts", include_str!("../../../sdk-guest/js/src/sql.ts")),
     ("src/stack.ts", include_str!("../../../sdk-guest/js/src/stack.ts")),
+    ("src/test.ts", include_str!("../../../sdk-guest/js/src/test.ts")),
     ("src/utf8.ts", include_str!("../../../sdk-guest/js/src/utf8.ts")),
     ("src/value.ts", include_str!("../../../sdk-guest/js/src/value.ts")),
 ];
@@ -43,6 +50,7 @@ const RUST: &[(&str, &str)] = &[
     ("src/lib.rs", include_str!("../../../sdk-guest/rust/src/lib.rs")),
     ("src/log.rs", include_str!("../../../sdk-guest/rust/src/log.rs")),
     ("src/panic.rs", include_str!("../../../sdk-guest/rust/src/panic.rs")),
+    ("src/queries.rs", include_str!("../../../sdk-guest/rust/src/queries.rs")),
     ("src/random.rs", include_str!("../../../sdk-guest/rust/src/random.rs")),
     ("src/run.rs", include_str!("../../../sdk-guest/rust/src/run.rs")),
     ("src/secrets.rs", include_str!("../../../sdk-guest/rust/src/secrets.rs")),
@@ -56,19 +64,25 @@ const RUST: &[(&str, &str)] = &[
     ("src/sql/row.rs", include_str!("../../../sdk-guest/rust/src/sql/row.rs")),
     ("src/sql/value.rs", include_str!("../../../sdk-guest/rust/src/sql/value.rs")),
     ("wit/logic/logic.wit", include_str!("../../../sdk-guest/rust/wit/logic/logic.wit")),
+    ("wit/queries/queries.wit", include_str!("../../../sdk-guest/rust/wit/queries/queries.wit")),
     ("wit/runtime/runtime.wit", include_str!("../../../sdk-guest/rust/wit/runtime/runtime.wit")),
     ("wit/sql/sql.wit", include_str!("../../../sdk-guest/rust/wit/sql/sql.wit")),
 ];
 
-/// The WIT packages.
+/// The WIT packages, each after those that it refers to.
 const WIT: &[(&str, &str)] = &[
-    ("logic/logic.wit", include_str!("../../../wit/logic/logic.wit")),
     ("runtime/runtime.wit", include_str!("../../../wit/runtime/runtime.wit")),
     ("sql/sql.wit", include_str!("../../../wit/sql/sql.wit")),
+    ("queries/queries.wit", include_str!("../../../wit/queries/queries.wit")),
+    ("logic/logic.wit", include_str!("../../../wit/logic/logic.wit")),
 ];
 
 static DIGEST: LazyLock<String> = LazyLock::new(|| {
-    let all: Vec<&str> = [JS, RUST, WIT].into_iter().flatten().flat_map(|(path, text)| [*path, *text]).collect();
+    let all: Vec<&str> = [JS, RUST, WIT, c::FILES, python::FILES]
+        .into_iter()
+        .flatten()
+        .flat_map(|(path, text)| [*path, *text])
+        .collect();
     digest(all.join("\u{0}").as_bytes())
 });
 
@@ -78,7 +92,13 @@ pub fn write_sdk(cache: &Path) -> Result<(), BuildError> {
     if std::fs::read_to_string(&written).is_ok_and(|found| found == *DIGEST) {
         return Ok(());
     }
-    for (folder, files) in [(js_dir(cache), JS), (rust_dir(cache), RUST), (wit_dir(cache), WIT)] {
+    for (folder, files) in [
+        (js_dir(cache), JS),
+        (rust_dir(cache), RUST),
+        (wit_dir(cache), WIT),
+        (c_dir(cache), c::FILES),
+        (python_dir(cache), python::FILES),
+    ] {
         for (path, text) in files {
             let path = folder.join(path);
             // A compiler looks at times as well: what has not changed is left alone.
@@ -96,6 +116,21 @@ pub(super) fn digest_of_sdks() -> &'static str {
     &DIGEST
 }
 
+/// The texts of the WIT packages, each after those that it refers to.
+pub(super) fn wit_packages() -> Vec<&'static str> {
+    WIT.iter().map(|(_, text)| *text).collect()
+}
+
+/// The same, each with its path: a folder for a package.
+pub(super) fn wit_files() -> &'static [(&'static str, &'static str)] {
+    WIT
+}
+
+/// Where a project's own types are, beside its cache.
+pub(super) fn project_types(cache: &Path) -> PathBuf {
+    cache.parent().unwrap_or(cache).join("types")
+}
+
 pub(super) fn js_dir(cache: &Path) -> PathBuf {
     sdk_dir(cache).join("js")
 }
@@ -108,6 +143,32 @@ pub(super) fn rust_dir(cache: &Path) -> PathBuf {
     sdk_dir(cache).join("rust")
 }
 
+pub(super) fn c_dir(cache: &Path) -> PathBuf {
+    sdk_dir(cache).join("c")
+}
+
+pub(super) fn python_dir(cache: &Path) -> PathBuf {
+    sdk_dir(cache).join("python")
+}
+
+/// The Python SDK's modules, relative to [`python_dir`].
+pub(super) fn python_files() -> impl Iterator<Item = (&'static str, &'static str)> {
+    python::FILES.iter().copied().filter(|(path, _)| path.starts_with("src/"))
+}
+
+/// The WIT package that ties the Python SDK to `stk`.
+pub(super) fn python_wit() -> &'static str {
+    include_str!("../../../sdk-guest/python/world.wit")
+}
+
+/// What is compiled of the C SDK, relative to [`c_dir`].
+pub(super) fn c_sources() -> impl Iterator<Item = &'static str> {
+    c::FILES
+        .iter()
+        .map(|(path, _)| *path)
+        .filter(|path| Path::new(path).extension().is_some_and(|extension| extension == "c"))
+}
+
 fn sdk_dir(cache: &Path) -> PathBuf {
     cache.join("sdk")
 }
@@ -117,7 +178,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    use super::{JS, RUST, WIT};
+    use super::{JS, RUST, WIT, c, python};
 
     /// A file added to an SDK and forgotten here would be missing only on a customer's machine.
     #[test]
@@ -126,7 +187,9 @@ mod tests {
         for (base, folders, carried) in [
             ("sdk-guest/js", &["src"][..], JS),
             ("sdk-guest/rust", &["src", "wit"][..], RUST),
-            ("wit", &["logic", "runtime", "sql"][..], WIT),
+            ("sdk-guest/c", &["bindings", "include", "src", "third_party"][..], c::FILES),
+            ("sdk-guest/python", &["src"][..], python::FILES),
+            ("wit", &["logic", "queries", "runtime", "sql"][..], WIT),
         ] {
             let base = root.join(base);
             let mut found = BTreeSet::new();

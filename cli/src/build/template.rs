@@ -11,22 +11,42 @@ pub struct TemplateFile {
     pub content: String,
 }
 
+/// The same greeting in every language has the same cases.
+const CASES: (&str, &str) = ("tests/cases.yaml", include_str!("../../templates/logic-test.yaml"));
+
 const RUST: &[(&str, &str)] = &[
     ("logic.yaml", include_str!("../../templates/logic-rust/logic.yaml")),
     ("Cargo.toml", include_str!("../../templates/logic-rust/Cargo.toml.template")),
     ("src/lib.rs", include_str!("../../templates/logic-rust/src/lib.rs")),
     (".gitignore", include_str!("../../templates/logic-rust/gitignore")),
+    CASES,
 ];
 
 const TS: &[(&str, &str)] = &[
     ("logic.yaml", include_str!("../../templates/logic-ts/logic.yaml")),
     ("index.ts", include_str!("../../templates/logic-ts/index.ts")),
     ("tsconfig.json", include_str!("../../templates/logic-ts/tsconfig.json")),
+    CASES,
 ];
 
 const JS: &[(&str, &str)] = &[
     ("logic.yaml", include_str!("../../templates/logic-js/logic.yaml")),
     ("index.js", include_str!("../../templates/logic-js/index.js")),
+    CASES,
+];
+
+const C: &[(&str, &str)] = &[
+    ("logic.yaml", include_str!("../../templates/logic-c/logic.yaml")),
+    ("handler.c", include_str!("../../templates/logic-c/handler.c")),
+    ("compile_flags.txt", include_str!("../../templates/logic-c/compile_flags.txt")),
+    CASES,
+];
+
+const PYTHON: &[(&str, &str)] = &[
+    ("logic.yaml", include_str!("../../templates/logic-python/logic.yaml")),
+    ("main.py", include_str!("../../templates/logic-python/main.py")),
+    ("pyrightconfig.json", include_str!("../../templates/logic-python/pyrightconfig.json")),
+    CASES,
 ];
 
 /// The files of a new logic; none for a language without a template.
@@ -36,9 +56,10 @@ const JS: &[(&str, &str)] = &[
 pub fn template(language: Language, name: &str) -> Option<Vec<TemplateFile>> {
     let files = match language {
         Language::Rust => RUST,
-        Language::Ts => TS,
-        Language::Js => JS,
-        Language::Python | Language::C => return None,
+        Language::Ts(_) => TS,
+        Language::Js(_) => JS,
+        Language::C => C,
+        Language::Python => PYTHON,
     };
     let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
     let cache = format!("{}{CACHE_DIR}", "../".repeat(parts.len() + 1));
@@ -51,6 +72,7 @@ pub fn template(language: Language, name: &str) -> Option<Vec<TemplateFile>> {
 #[cfg(test)]
 mod tests {
     use super::{Language, template};
+    use crate::build::JsEngine;
 
     #[test]
     fn templates_find_the_sdk_from_any_depth() {
@@ -58,8 +80,8 @@ mod tests {
         let manifest = files.iter().find(|file| file.path == "Cargo.toml").unwrap();
         assert!(manifest.content.contains("path = \"../../../.stk/cache/sdk/rust\""), "{}", manifest.content);
         assert!(manifest.content.contains("name = \"shop-quote-price\""));
-        assert!(template(Language::Python, "quote").is_none());
-        for language in [Language::Rust, Language::Ts, Language::Js] {
+        let engine = JsEngine::default();
+        for language in [Language::Rust, Language::Ts(engine), Language::Js(engine), Language::Python, Language::C] {
             for file in template(language, "quote").unwrap() {
                 assert!(!file.content.contains("{{"), "{} has an unfilled placeholder", file.path);
             }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use super::{BuildError, BuildSpec, Built, Language, build_component};
+use super::{BuildError, BuildSpec, Built, JsEngine, Language, build_component};
 
 /// The smallest component.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -76,9 +76,9 @@ async fn what_is_no_component_is_refused() {
     std::fs::write(folder.path().join("logic/made.wasm"), "text").unwrap();
     let error = build(&BuildSpec::Path("made.wasm".into()), folder.path()).await.unwrap_err();
     assert!(matches!(error, BuildError::NotComponent { .. }), "{error}");
-    let error = build(&BuildSpec::Build(Language::C), folder.path()).await.unwrap_err();
-    assert!(matches!(error, BuildError::Unsupported { language: "c" }), "{error}");
-    for language in [Language::Rust, Language::Ts] {
+    for language in
+        [Language::Rust, Language::Ts(JsEngine::QuickJs), Language::Ts(JsEngine::StarlingMonkey), Language::Python]
+    {
         let error = build(&BuildSpec::Build(language), folder.path()).await.unwrap_err();
         assert!(matches!(error, BuildError::NoSource { .. }), "{error}");
     }

@@ -87,7 +87,7 @@ async fn find(dir: &Path, progress: Progress<'_>) -> Result<RustToolchain, Build
     if let Some(toolchain) = debian().await {
         return Ok(toolchain);
     }
-    install_debian(progress, &mut tried).await;
+    install_debian_packages(&DEBIAN_PACKAGES, "Debian's Rust compiler for wasm", progress, &mut tried).await;
     debian().await.ok_or_else(|| BuildError::Toolchain {
         missing: format!("no Rust compiler for {TARGET}"),
         next: format!(
@@ -128,7 +128,7 @@ async fn debian() -> Option<RustToolchain> {
 }
 
 /// Asks nobody: as root, or with a sudo that needs no password, or not at all.
-async fn install_debian(progress: Progress<'_>, tried: &mut String) {
+pub(super) async fn install_debian_packages(packages: &[&str], what: &str, progress: Progress<'_>, tried: &mut String) {
     if !Path::new("/usr/bin/apt-get").is_file() {
         return;
     }
@@ -145,17 +145,17 @@ async fn install_debian(progress: Progress<'_>, tried: &mut String) {
         command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(arguments);
         command
     };
-    let mut packages = vec!["install", "-y", "--no-install-recommends"];
-    packages.extend(DEBIAN_PACKAGES);
-    progress("installing Debian's Rust compiler for wasm (once)");
-    if !install(&mut apt(&packages), progress, tried).await {
+    let mut arguments = vec!["install", "-y", "--no-install-recommends"];
+    arguments.extend(packages);
+    progress(&format!("installing {what} with apt-get (once)"));
+    if !install(&mut apt(&arguments), progress, tried).await {
         install(&mut apt(&["update"]), progress, tried).await;
-        install(&mut apt(&packages), progress, tried).await;
+        install(&mut apt(&arguments), progress, tried).await;
     }
 }
 
 /// Runs an installer; what it said is kept for the message where nothing works.
-async fn install(command: &mut Command, progress: Progress<'_>, tried: &mut String) -> bool {
+pub(super) async fn install(command: &mut Command, progress: Progress<'_>, tried: &mut String) -> bool {
     let name = format!("{:?}", command.as_std());
     let (success, said) = match tokio::time::timeout(INSTALL_TIME, run(command, progress, silent)).await {
         Ok(Ok(finished)) => (finished.success, finished.stderr),

@@ -203,7 +203,9 @@ async fn wait_for_bridges(
 fn row(bridge: &Json, release_id: &str) -> Option<Json> {
     let id = bridge.get("id")?;
     let report = bridge.get("report").unwrap_or(bridge);
-    let refused = report.get("refused").filter(|refused| refused["releaseId"] == release_id);
+    // A Bridge that cannot believe the pointer's signatures does not believe its name of the release either.
+    let refused =
+        report.get("refused").filter(|refused| refused["releaseId"] == release_id || refused["releaseId"] == "");
     let state = match refused {
         Some(_) => "refused",
         None if report["releaseId"] == release_id => "running",
@@ -267,4 +269,20 @@ async fn source_revision() -> Option<String> {
     let revision = git(&["rev-parse", "HEAD"]).await?;
     let is_clean = git(&["status", "--porcelain"]).await?.is_empty();
     Some(if is_clean { revision } else { format!("{revision}+changes") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bridge_runs_a_release_refuses_it_or_has_not_said() {
+        let state = |report: Json| row(&report, "rel_new").unwrap()["state"].clone();
+        let refused = |release: &str| json!({"id": "brg_1", "releaseId": "rel_old", "refused": {"releaseId": release}});
+        assert_eq!(state(json!({"id": "brg_1", "releaseId": "rel_new", "refused": null})), "running");
+        assert_eq!(state(json!({"id": "brg_1", "releaseId": "rel_old", "refused": null})), "waiting");
+        assert_eq!(state(refused("rel_new")), "refused");
+        assert_eq!(state(refused("rel_other")), "waiting");
+        assert_eq!(state(refused("")), "refused", "the signatures of the pointer do not hold");
+    }
 }

@@ -73,14 +73,16 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
     config.ignored.retain(|name| name != "STK_BRIDGE_URL");
     let mut asked = super::ending()?;
     let mut bridge = santokit_bridge::serve(config).await?;
-    let url = format!("http://{}", bridge.addr);
-    let metrics = bridge.metrics_addr.map(|address| format!("http://{address}/metrics"));
+    let (url, metrics) = (bridge.url(), bridge.metrics_url());
     shell.terminal.event("ready", json!({"url": url, "metricsUrl": metrics}), &format!("the Bridge serves on {url}"));
     tokio::select! {
         ended = bridge.wait() => return Ok(ended?),
         () = asked.asked() => {}
     }
-    shell.terminal.note("ending: running requests finish first");
-    bridge.shutdown().await;
+    shell.terminal.note("ending: running requests finish first; asked again, it ends at once");
+    tokio::select! {
+        () = bridge.shutdown() => {}
+        () = asked.asked() => shell.terminal.note("ended at once"),
+    }
     Ok(())
 }

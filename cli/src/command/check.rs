@@ -22,7 +22,12 @@ pub fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
         Ok(project) => {
             let tables: usize = project.connections.values().map(|schema| schema.tables.len()).sum();
             let logics = project.logics.len();
-            (project.warnings.clone(), Some(format!("{}: {tables} tables, {logics} logics", project.name)))
+            let queries = match project.queries.len() {
+                0 => String::new(),
+                count => format!(", {count} queries"),
+            };
+            let summary = format!("{}: {tables} tables, {logics} logics{queries}", project.name);
+            (project.warnings.clone(), Some(summary))
         }
         Err(findings) => (findings, None),
     };

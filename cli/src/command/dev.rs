@@ -26,5 +26,5 @@ pub struct Options {
 pub async fn run(options: Options, shell: &Shell) -> anyhow::Result<()> {
     let dir = options.project.map_or_else(|| Ok(shell.dir.clone()), std::path::absolute)?;
     let folder = Folder::find(&dir)?;
-    run::run(folder, Plan { port: options.port }, shell.terminal).await
+    run::run(folder, Plan { port: options.port, fuel: false }, shell.terminal).await
 }

@@ -85,7 +85,7 @@ async fn run_serve(serve: Serve, shell: &Shell) -> anyhow::Result<()> {
         .map_err(|error| Failure::usage(error.to_string()).hint("see `stk hub serve --help`"))?;
     let mut asked = super::ending()?;
     let mut hub = santokit_hub::serve(config).await?;
-    let url = format!("http://{}", hub.addr);
+    let url = hub.url();
     let token = hub.operator_token_path.as_ref().map(|path| path.display().to_string());
     let whose = token.as_ref().map(|path| format!("; the operator's token is in {path}")).unwrap_or_default();
     shell.terminal.event(

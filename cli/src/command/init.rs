@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::Shell;
 use crate::{
-    build::{CACHE_DIR, Language, template, write_sdk},
+    build::{CACHE_DIR, JsEngine, Language, template, write_sdk},
     failure::Failure,
     report::Tone,
 };
@@ -36,6 +36,10 @@ pub enum Template {
     Js,
     /// The same and a logic in Rust
     Rust,
+    /// The same and a logic in Python
+    Python,
+    /// The same and a logic in C
+    C,
 }
 
 const FILES: [(&str, &str); 6] = [
@@ -69,9 +73,11 @@ pub fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
     write_new(&root, ".gitignore", GITIGNORE, &mut written)?;
     let language = match options.template {
         Template::Sql => None,
-        Template::Ts => Some(Language::Ts),
-        Template::Js => Some(Language::Js),
+        Template::Ts => Some(Language::Ts(JsEngine::default())),
+        Template::Js => Some(Language::Js(JsEngine::default())),
         Template::Rust => Some(Language::Rust),
+        Template::Python => Some(Language::Python),
+        Template::C => Some(Language::C),
     };
     if let Some(language) = language {
         for file in template(language, "hello").unwrap_or_default() {

@@ -18,12 +18,15 @@ use super::{
     call::{Answered, read_params},
 };
 use crate::{
-    build::{Language, template, write_sdk},
+    build::{JsEngine, Language, template, write_sdk},
     dev::{self, plane::Announced},
     failure::{Exit, Failure},
     folder,
     report::{Terminal, Tone, took},
 };
+
+mod cost;
+pub mod test;
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
@@ -38,10 +41,13 @@ pub enum Command {
         lang: Lang,
     },
     /// Build one logic, or all
-    #[command(after_help = "Example:\n  stk logic build quote")]
+    #[command(after_help = "Example:\n  stk logic build quote\n  stk logic build quote --output components")]
     Build {
         /// Its name; default: all
         name: Option<String>,
+        /// Write the components there, as NAME.wasm
+        #[arg(long, value_name = "DIR")]
+        output: Option<PathBuf>,
     },
     /// What a component imports, may do and may use
     #[command(after_help = "Example:\n  stk logic inspect quote\n  stk logic inspect component.wasm")]
@@ -49,11 +55,17 @@ pub enum Command {
         /// A logic's name, or a file
         what: String,
     },
+    /// Write types of tables and params for each guest language; every build does as well
+    #[command(after_help = "Example:\n  stk logic types")]
+    Types,
     /// Run a logic against the development database
     #[command(
         after_help = "Example:\n  stk logic invoke purchase --params '{\"productId\": \"p-0002\"}' --role app --trace"
     )]
     Invoke(Invoke),
+    /// Run the cases of logics in the sandbox, each on a database of its own
+    #[command(after_help = "Example:\n  stk logic test\n  stk logic test purchase --watch")]
+    Test(test::Options),
 }
 
 /// Flags of `stk logic invoke`.
@@ -81,15 +93,21 @@ pub enum Lang {
     Ts,
     /// JavaScript
     Js,
+    /// Python
+    Python,
+    /// C
+    C,
 }
 
 /// Runs one.
 pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
     match command {
         Command::New { name, lang } => new(&name, lang, shell),
-        Command::Build { name } => build(name.as_deref(), shell).await,
+        Command::Build { name, output } => build(name.as_deref(), output.as_deref(), shell).await,
         Command::Inspect { what } => inspect(&what, shell).await,
+        Command::Types => types(shell),
         Command::Invoke(options) => invoke(&options, shell).await,
+        Command::Test(options) => test::run(options, shell).await,
     }
 }
 
@@ -102,8 +120,10 @@ fn new(name: &str, lang: Lang, shell: &Shell) -> anyhow::Result<()> {
     }
     let language = match lang {
         Lang::Rust => Language::Rust,
-        Lang::Ts => Language::Ts,
-        Lang::Js => Language::Js,
+        Lang::Ts => Language::Ts(JsEngine::default()),
+        Lang::Js => Language::Js(JsEngine::default()),
+        Lang::Python => Language::Python,
+        Lang::C => Language::C,
     };
     let mut written = Vec::new();
     for file in template(language, name).unwrap_or_default() {
@@ -127,10 +147,11 @@ fn new(name: &str, lang: Lang, shell: &Shell) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn build(name: Option<&str>, shell: &Shell) -> anyhow::Result<()> {
+async fn build(name: Option<&str>, output: Option<&Path>, shell: &Shell) -> anyhow::Result<()> {
     let folder = shell.folder()?;
     let terminal = shell.terminal;
     let project = folder.project().map_err(|error| explain(error, terminal))?;
+    crate::types::write(folder.root(), &project)?;
     let progress = move |line: &str| terminal.note(line);
     let mut rows = Vec::new();
     let all = project.logics.iter().filter_map(|(name, logic)| match &logic.source {
@@ -143,8 +164,13 @@ async fn build(name: Option<&str>, shell: &Shell) -> anyhow::Result<()> {
     };
     for (name, source) in chosen {
         let built = folder.build(name, source, &progress).await.map_err(|error| explain(error.into(), terminal))?;
+        let digest = Digest::of(&built.wasm);
+        folder::accept(name, source, &digest, &built.wasm).map_err(|error| explain(error.into(), terminal))?;
+        if let Some(output) = output {
+            write_component(output, name, &built.wasm)?;
+        }
         rows.push(json!({
-            "logic": name, "language": built.language, "digest": Digest::of(&built.wasm), "sizeBytes": built.wasm.len(),
+            "logic": name, "language": built.language, "digest": digest, "sizeBytes": built.wasm.len(),
             "sourceDigest": built.source_digest, "fromCache": built.from_cache, "durationMs": built.elapsed.as_millis(),
         }));
         if !terminal.is_json() {
@@ -161,13 +187,38 @@ async fn build(name: Option<&str>, shell: &Shell) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// `pricing/quote` is written as `pricing/quote.wasm` below the folder.
+fn write_component(output: &Path, name: &str, wasm: &[u8]) -> anyhow::Result<()> {
+    let path = output.join(format!("{name}.wasm"));
+    let parent = path.parent().unwrap_or(output);
+    std::fs::create_dir_all(parent)
+        .and_then(|()| std::fs::write(&path, wasm))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn types(shell: &Shell) -> anyhow::Result<()> {
+    let folder = shell.folder()?;
+    let terminal = shell.terminal;
+    let project = folder.project().map_err(|error| explain(error, terminal))?;
+    let paths = crate::types::write(folder.root(), &project)?;
+    let shown = |path: &PathBuf| path.strip_prefix(folder.root()).unwrap_or(path).display().to_string();
+    let written: Vec<String> = paths.iter().map(shown).collect();
+    terminal.answer(&json!({"written": written}), |terminal| {
+        for path in &written {
+            terminal.say(&format!("{} {path}", terminal.tone(Tone::Good, "wrote")));
+        }
+        terminal.say("in TypeScript: import type { Tables, Params } from \"@santokit/project\"");
+    });
+    Ok(())
+}
+
 async fn inspect(what: &str, shell: &Shell) -> anyhow::Result<()> {
     let terminal = shell.terminal;
     let is_file = Path::new(what).extension().is_some_and(|extension| extension == "wasm");
     if is_file {
         let path = PathBuf::from(what);
         let bytes = std::fs::read(&path).with_context(|| format!("cannot read {what}"))?;
-        return describe(what, &bytes, None, terminal);
+        return describe(what, &bytes, None, terminal).await;
     }
     let folder = shell.folder()?;
     let project = folder.project().map_err(|error| explain(error, terminal))?;
@@ -176,10 +227,10 @@ async fn inspect(what: &str, shell: &Shell) -> anyhow::Result<()> {
         .build(name, source, &move |line: &str| terminal.note(line))
         .await
         .map_err(|error| explain(error.into(), terminal))?;
-    describe(name, &built.wasm, Some((source, built.language)), terminal)
+    describe(name, &built.wasm, Some((source, built.language)), terminal).await
 }
 
-fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, terminal: Terminal) -> anyhow::Result<()> {
+async fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, terminal: Terminal) -> anyhow::Result<()> {
     let digest = Digest::of(bytes);
     let refused = |error: ComponentError| Failure::new(Exit::Refused, format!("{name}: {error}"));
     let inspection = folder::inspect(&digest, bytes).map_err(refused)?;
@@ -192,6 +243,18 @@ fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, terminal:
         "name": name, "digest": digest, "sizeBytes": bytes.len(), "imports": inspection.imports, "exports": inspection.exports,
         "modules": inspection.modules, "functions": inspection.functions, "problem": problem,
     });
+    let cost = match verdict {
+        Ok(()) => cost::of(&digest, bytes, terminal).await,
+        Err(_) => None,
+    };
+    let advice = cost.as_ref().map(|cost| {
+        let (memory, language) = (of.map(|(source, _)| source.limits.memory), of.map(|(_, language)| language));
+        cost::advice(cost, bytes.len(), language, memory)
+    });
+    if let (Some(cost), Some(advice)) = (&cost, &advice) {
+        answer["cost"] = cost.json();
+        answer["advice"] = json!(advice);
+    }
     if let Some((source, language)) = of {
         answer["language"] = json!(language);
         answer["grants"] = json!(source.grants);
@@ -209,6 +272,10 @@ fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, terminal:
             let limits =
                 limits.as_object().into_iter().flatten().map(|(key, value)| format!("{key}: {}", quantity(key, value)));
             section(terminal, "limits", limits);
+        }
+        if let Some(cost) = &cost {
+            section(terminal, "cost on this machine", cost.lines().into_iter());
+            section(terminal, "advice", advice.into_iter().flatten());
         }
     });
     match verdict {
@@ -249,7 +316,7 @@ async fn invoke(options: &Invoke, shell: &Shell) -> anyhow::Result<()> {
     } else {
         let project = folder.project().map_err(|error| explain(error, shell.terminal))?;
         logic_named(&project, &options.name)?;
-        dev::run::once(folder, &options.roles, &options.name, &params, shell.terminal)
+        dev::run::once(folder, options.trace, &options.roles, &options.name, &params, shell.terminal)
             .await
             .map_err(|error| explain(error, shell.terminal))?
     };

@@ -3,11 +3,13 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, btree_map::Entry},
+    io::Read,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
 use santokit_core::{
+    component::SIZE_BYTES_MAX,
     id::Kind,
     logic::Body,
     release::{
@@ -214,7 +216,7 @@ async fn verify(options: &Verify, shell: &Shell) -> anyhow::Result<()> {
         |error: verify::VerifyError| Failure::new(Exit::Refused, format!("the release does not hold: {error}"));
     let release = verify::release(&signed, &trust).map_err(refused)?;
     let mut blobs = match &options.blobs {
-        Some(dir) => read_blobs(dir, 0)?,
+        Some(dir) => read_blobs(dir, &release.manifest)?,
         None => BTreeMap::new(),
     };
     if let Some((hub, context)) = &hub {
@@ -242,10 +244,22 @@ async fn verify(options: &Verify, shell: &Shell) -> anyhow::Result<()> {
 
 fn report(release: &verify::VerifiedRelease, is_complete: bool, components: usize, shell: &Shell) {
     let statement = &release.statement;
+    let listed: Vec<_> = release
+        .manifest
+        .logics
+        .iter()
+        .filter_map(|(name, logic)| match &logic.body {
+            Body::Wasm(wasm) => Some((name, wasm)),
+            Body::Sql(_) => None,
+        })
+        .collect();
     let grants: Vec<String> = Manifest::capability_lines(&release.manifest).into_iter().collect();
     let answer = json!({
         "verified": true, "componentsVerified": is_complete, "releaseId": statement.release_id, "project": statement.project,
         "digest": statement.digest, "provenance": statement.provenance, "grants": grants,
+        "components": listed.iter().map(|(name, wasm)| json!({
+            "logic": name, "digest": wasm.component, "sizeBytes": wasm.size_bytes, "language": wasm.language, "imports": wasm.imports,
+        })).collect::<Vec<_>>(),
     });
     shell.terminal.answer(&answer, |terminal| {
         terminal.say(&format!(
@@ -258,6 +272,10 @@ fn report(release: &verify::VerifiedRelease, is_complete: bool, components: usiz
         terminal.say(&format!("  made {} by {}", statement.provenance.created_at, statement.provenance.author));
         if is_complete {
             terminal.say(&format!("  {components} component(s): digests and imports hold"));
+        }
+        for (name, wasm) in &listed {
+            let checked = if is_complete { "" } else { " (not checked)" };
+            terminal.say(&format!("  component {} of logic {name}{checked}", wasm.component));
         }
         for line in &grants {
             terminal.say(&format!("  grants {line}"));
@@ -282,16 +300,35 @@ pub fn hub_keys(answer: &Json) -> Vec<String> {
         .collect()
 }
 
-fn read_blobs(dir: &Path, depth: usize) -> anyhow::Result<BTreeMap<Digest, Vec<u8>>> {
-    let mut blobs = BTreeMap::new();
-    for entry in std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
-        let path = entry?.path();
-        if path.is_dir() && depth < BLOBS_DEPTH_MAX {
-            blobs.extend(read_blobs(&path, depth + 1)?);
-        } else if path.is_file() {
-            let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            blobs.insert(Digest::of(&bytes), bytes);
+/// The components of a manifest under a folder: each by its digest, whatever its file's name; else the file that is named
+/// after it, so that a changed one is called changed and not missing.
+fn read_blobs(dir: &Path, manifest: &Manifest) -> anyhow::Result<BTreeMap<Digest, Vec<u8>>> {
+    let (wanted, mut found, mut changed) = (manifest.components(), BTreeMap::new(), BTreeMap::new());
+    let mut open = vec![(dir.to_owned(), 0)];
+    while let Some((dir, depth)) = open.pop() {
+        for entry in std::fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))? {
+            let path = entry?.path();
+            if path.is_dir() && depth < BLOBS_DEPTH_MAX {
+                open.push((path, depth + 1));
+            } else if path.is_file() {
+                let bytes = read_component(&path)?;
+                let (digest, stem) = (Digest::of(&bytes), path.file_stem().and_then(|stem| stem.to_str()));
+                if wanted.contains(&digest) {
+                    found.insert(digest, bytes);
+                } else if let Some(named) = wanted.iter().find(|digest| Some(digest.hex()) == stem) {
+                    changed.insert(named.clone(), bytes);
+                }
+            }
         }
     }
-    Ok(blobs)
+    changed.extend(found);
+    Ok(changed)
+}
+
+/// No more than a component can have: the folder may hold anything.
+fn read_component(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(SIZE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
+    read.with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(bytes)
 }

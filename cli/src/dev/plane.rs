@@ -18,7 +18,7 @@ use santokit_hub::{HubConfig, RunningHub};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::{ENV, STATE};
+use super::{ENV, STATE, run::Plan};
 use crate::{
     client::HubClient,
     command::{
@@ -88,7 +88,7 @@ impl Plane {
     }
 
     /// Starts the Bridge.
-    pub async fn serve(&self, project: &str, port: u16) -> anyhow::Result<RunningBridge> {
+    pub async fn serve(&self, project: &str, Plan { port, fuel }: Plan) -> anyhow::Result<RunningBridge> {
         let env = EnvName { project: project.to_owned(), env: ENV.to_owned() };
         let asked = json!({"name": "stk dev", "envs": [env.to_string()]});
         let made = self.hub.post(&["v1", "service-tokens"], &asked).await?;
@@ -104,8 +104,14 @@ impl Plane {
             cache_dir: Some(self.state.join("bridge").display().to_string().into()),
             poll_interval: Some("1s".to_owned().into()),
             drain_timeout: Some("5s".to_owned().into()),
+            // Nobody balances load to it, and who calls it too often is the developer.
+            drain_grace: Some("0s".to_owned().into()),
+            api_key_rate: Some("off".to_owned().into()),
+            user_rate: Some("off".to_owned().into()),
+            address_rate: Some("off".to_owned().into()),
             // The components are the developer's own.
             sandbox_debug_info: Some("true".to_owned().into()),
+            sandbox_fuel: Some(fuel.to_string().into()),
             ..santokit_bridge::Settings::default()
         };
         let config: BridgeConfig = settings.check()?;

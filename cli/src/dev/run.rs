@@ -28,10 +28,11 @@ use crate::{
     failure::{self, Exit, Failure},
     folder::{Candidate, Folder, NotReady},
     report::{Terminal, Tone, took},
+    types,
 };
 
 /// Compiling a large component for the first time takes seconds.
-const SWAP_MAX: Duration = Duration::from_mins(2);
+const SWAP_MAX: Duration = Duration::from_mins(5);
 /// A refusal is old news while a Bridge looks again, because a secret or a connection was added.
 const REFUSED_FOR: Duration = Duration::from_secs(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
@@ -41,6 +42,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 pub struct Plan {
     /// The port of the Bridge; 0 takes a free one.
     pub port: u16,
+    /// Whether what components execute is counted.
+    pub fuel: bool,
 }
 
 /// What runs.
@@ -116,20 +119,23 @@ fn has_commands(project: &Project) -> bool {
     })
 }
 
-/// Runs one logic of the project for one call; the database stays, the rest goes.
+/// Runs one logic of the project for one call; the database stays, the rest goes. With `fuel`, what it executes is counted.
 pub async fn once(
     folder: Folder,
+    fuel: bool,
     roles: &[String],
     logic: &str,
     params: &Json,
     terminal: Terminal,
 ) -> anyhow::Result<Answered> {
     let mut project = folder.project()?;
+    types::write(folder.root(), &project)?;
     // The others would be built and compiled for nothing.
     project.logics.retain(|name, _| name == logic);
     let plane = Plane::start(&folder, "once").await?;
-    let mut session = Session::new(folder, Plan { port: 0 }, plane, terminal.quiet());
-    let candidate = session.build(Ok(project)).await?;
+    let mut session = Session::new(folder, Plan { port: 0, fuel }, plane, terminal.quiet());
+    let progress = move |line: &str| terminal.note(line);
+    let candidate = session.folder.release(project, &progress).await?;
     session.serve(candidate, Instant::now()).await?;
     let (bridge, project) =
         (session.bridge.as_ref().context("the Bridge runs")?, session.project.clone().unwrap_or_default());
@@ -209,7 +215,7 @@ impl Session {
             if !self.terminal.is_quiet() {
                 self.terminal.note("loading the release: its components are compiled");
             }
-            self.bridge = Some(self.plane.serve(&candidate.manifest.project, self.plan.port).await?);
+            self.bridge = Some(self.plane.serve(&candidate.manifest.project, self.plan).await?);
         }
         self.wait_for(&applied.release_id, Duration::ZERO).await?;
         if is_first && !self.terminal.is_quiet() {
@@ -236,7 +242,7 @@ impl Session {
             self.plane.create(name).await?;
             self.project = Some(name.clone());
             for database in settings.connections.values() {
-                seed::forget_if_fresh(self.folder.root(), database)?;
+                seed::forget_if_fresh(self.folder.root(), database).await?;
             }
         }
         settings.sync(&self.plane.hub, name, self.settings.as_ref()).await?;

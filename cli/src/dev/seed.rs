@@ -1,5 +1,7 @@
 //! Seed files: `seed/*.sql`, `*.json` and `*.csv` go once into a fresh database, one transaction a file. Loaded files are
 //! remembered by digest in `.stk/dev/seeded.json`; a file that changes afterwards is not loaded again.
+//!
+//! On SQLite rows of a file may refer to later ones; PostgreSQL looks at the end of a statement, MySQL at each row.
 
 use std::{
     collections::BTreeMap,
@@ -9,24 +11,21 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use futures_util::TryStreamExt;
 use santokit_core::{
     release::Digest,
-    schema::{Schema, Table},
+    schema::{Generate, Schema, Table, Type},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
-use sqlx::{AssertSqlSafe, Connection, Executor, QueryBuilder, Sqlite, Transaction, sqlite::SqliteConnection};
 
 use super::{
-    database::Database,
+    database::{Database, Opened},
     value::{Cell, from_json, from_text, new_id},
 };
 use crate::{context::write_private, report::Terminal};
 
-/// SQLite takes 32,766 bound values in a statement.
-const VALUES_MAX: usize = 30_000;
-const ROWS_MAX: usize = 500;
+mod insert;
+
 const FILE: &str = ".stk/dev/seeded.json";
 
 /// What was loaded, by database file and seed file.
@@ -45,9 +44,10 @@ pub struct Loaded {
 }
 
 /// A database that is not there yet has nothing in it, whatever was remembered.
-pub fn forget_if_fresh(root: &Path, database: &Database) -> anyhow::Result<()> {
+pub async fn forget_if_fresh(root: &Path, database: &Database) -> anyhow::Result<()> {
     let mut seeded = read(root)?;
-    if !database.exists() && seeded.0.remove(&key(database)).is_some() {
+    if seeded.0.contains_key(key(database)) && database.is_fresh().await? {
+        seeded.0.remove(key(database));
         write(root, &seeded)?;
     }
     Ok(())
@@ -66,14 +66,11 @@ pub async fn load(
         let name = format!("seed/{}", path.file_name().unwrap_or_default().to_string_lossy());
         let bytes = fs::read(&path).with_context(|| format!("cannot read {name}"))?;
         let digest = Digest::of(&bytes);
-        let known = seeded.0.entry(key(database)).or_default();
+        let known = seeded.0.entry(key(database).to_owned()).or_default();
         match known.get(&name) {
             Some(before) if *before == digest => continue,
             Some(_) => {
-                terminal.note(&format!(
-                    "{name} changed after it was loaded; remove {} to begin anew",
-                    database.file.display()
-                ));
+                terminal.note(&format!("{name} changed after it was loaded; remove {} to begin anew", database.shown));
                 continue;
             }
             None => {}
@@ -107,44 +104,43 @@ fn files(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-async fn load_file(
-    connection: &mut SqliteConnection,
+/// Loads one file, in one transaction.
+pub(crate) async fn load_file(
+    connection: &mut Opened,
     path: &Path,
     bytes: &[u8],
     schema: &Schema,
     terminal: Terminal,
 ) -> anyhow::Result<u64> {
     let text = std::str::from_utf8(bytes).context("it is not UTF-8")?;
+    connection.command("BEGIN").await?;
+    let loaded = load_text(connection, path, text, schema, terminal).await;
+    connection.command(if loaded.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
+    loaded
+}
+
+async fn load_text(
+    connection: &mut Opened,
+    path: &Path,
+    text: &str,
+    schema: &Schema,
+    terminal: Terminal,
+) -> anyhow::Result<u64> {
     let shown = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut transaction = connection.begin().await?;
-    // Rows of a file may refer to later ones; all references are checked at its end.
-    transaction.execute("PRAGMA defer_foreign_keys = ON").await?;
+    if matches!(connection, Opened::Sqlite(_)) {
+        // All references are checked at the end of the file.
+        connection.command("PRAGMA defer_foreign_keys = ON").await?;
+    }
     let rows = match extension(path) {
-        "sql" => load_sql(&mut transaction, text, &terminal.progress(None, &shown)).await?,
+        "sql" => insert::script(connection, text, &terminal.progress(None, &shown)).await?,
         extension => {
             let (table_name, table) = table_of(path, schema)?;
             let rows = if extension == "csv" { rows_of_csv(text, table)? } else { rows_of_json(text, table)? };
             let bar = terminal.progress(Some(rows.len() as u64), &shown);
-            insert(&mut transaction, table_name, &rows, &bar).await?
+            insert::rows(connection, table_name, &rows, &bar).await?
         }
     };
-    transaction.commit().await?;
-    Ok(rows)
-}
-
-async fn load_sql(
-    transaction: &mut Transaction<'_, Sqlite>,
-    text: &str,
-    bar: &indicatif::ProgressBar,
-) -> anyhow::Result<u64> {
-    #[expect(clippy::disallowed_methods, reason = "the developer's own file, run on the developer's own database")]
-    let script = sqlx::raw_sql(AssertSqlSafe(text));
-    let mut rows = 0;
-    let mut results = script.execute_many(&mut **transaction);
-    while let Some(result) = results.try_next().await? {
-        rows += result.rows_affected();
-        bar.set_position(rows);
-    }
+    insert::count_on(connection, schema).await?;
     Ok(rows)
 }
 
@@ -164,6 +160,8 @@ fn table_of<'a>(path: &Path, schema: &'a Schema) -> anyhow::Result<(&'a str, &'a
 /// Rows, all with the same columns.
 struct Rows {
     columns: Vec<String>,
+    /// Of the columns.
+    kinds: Vec<Type>,
     cells: Vec<Vec<Cell>>,
 }
 
@@ -197,7 +195,8 @@ fn rows_of_csv(text: &str, table: &Table) -> anyhow::Result<Rows> {
     if makes_id {
         columns.push(table.id.name.clone());
     }
-    Ok(Rows { columns, cells })
+    let kinds = columns.iter().map(|name| Ok(kind_of(table, name)?.0)).collect::<anyhow::Result<_>>()?;
+    Ok(Rows { columns, kinds, cells })
 }
 
 fn rows_of_json(text: &str, table: &Table) -> anyhow::Result<Rows> {
@@ -227,15 +226,15 @@ fn rows_of_json(text: &str, table: &Table) -> anyhow::Result<Rows> {
     if makes_id {
         columns.push(table.id.name.clone());
     }
-    Ok(Rows { columns, cells })
+    let kinds = columns.iter().map(|name| Ok(kind_of(table, name)?.0)).collect::<anyhow::Result<_>>()?;
+    Ok(Rows { columns, kinds, cells })
 }
 
 fn needs_id(table: &Table, columns: &[String]) -> bool {
-    use santokit_core::schema::Generate;
     !matches!(table.id.generate, Generate::Client | Generate::AutoIncrement) && !columns.contains(&table.id.name)
 }
 
-fn kind_of(table: &Table, name: &str) -> anyhow::Result<(santokit_core::schema::Type, bool)> {
+fn kind_of(table: &Table, name: &str) -> anyhow::Result<(Type, bool)> {
     if table.id.name == name {
         return Ok((table.id.kind, false));
     }
@@ -247,34 +246,8 @@ fn kind_of(table: &Table, name: &str) -> anyhow::Result<(santokit_core::schema::
     bail!("there is no column {name:?}{}", near.map(|near| format!("; did you mean {near}?")).unwrap_or_default())
 }
 
-async fn insert(
-    transaction: &mut Transaction<'_, Sqlite>,
-    table: &str,
-    rows: &Rows,
-    bar: &indicatif::ProgressBar,
-) -> anyhow::Result<u64> {
-    if rows.columns.is_empty() {
-        return Ok(0);
-    }
-    // Identifiers are the schema's own: letters, digits and `_` (core::name).
-    let columns: Vec<String> = rows.columns.iter().map(|name| format!("\"{name}\"")).collect();
-    let head = format!("INSERT INTO \"{table}\" ({}) ", columns.join(", "));
-    let mut written = 0;
-    for chunk in rows.cells.chunks((VALUES_MAX / rows.columns.len()).clamp(1, ROWS_MAX)) {
-        let mut builder = QueryBuilder::<Sqlite>::new(head.clone());
-        builder.push_values(chunk, |mut row, cells| {
-            for cell in cells {
-                cell.bind(&mut row);
-            }
-        });
-        written += builder.build().execute(&mut **transaction).await?.rows_affected();
-        bar.set_position(written);
-    }
-    Ok(written)
-}
-
-fn key(database: &Database) -> String {
-    database.file.display().to_string()
+fn key(database: &Database) -> &str {
+    &database.shown
 }
 
 fn extension(path: &Path) -> &str {

@@ -72,7 +72,7 @@ impl Settings {
         };
         for (name, database) in &self.connections {
             if before.and_then(|before| before.connections.get(name)) != Some(database) {
-                let body = json!({"engine": database.engine, "url": database.url});
+                let body = json!({"engine": database.engine.as_str(), "url": database.url});
                 hub.put(&refs(&path("connections", name)), &body).await?;
             }
         }

@@ -1,11 +1,11 @@
-//! One value of a seed file as SQLite keeps it, by the type that the schema declares.
+//! One value of a seed file as a database keeps it, by the type that the schema declares.
 
 use anyhow::{Context as _, bail, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::RngExt;
 use santokit_core::schema::{Generate, Type};
 use serde_json::Value as Json;
-use sqlx::{Sqlite, query_builder::Separated};
+use sqlx::{MySql, Postgres, Sqlite, query_builder::Separated};
 
 /// What is bound.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,11 +24,45 @@ pub enum Cell {
 
 impl Cell {
     /// Binds it as the next value of a row.
-    pub fn bind(&self, row: &mut Separated<'_, Sqlite, &'static str>) {
+    pub fn bind_sqlite(&self, row: &mut Separated<'_, Sqlite, &'static str>) {
         match self {
             Cell::Null => row.push_bind(None::<String>),
             Cell::Integer(value) => row.push_bind(*value),
             Cell::Real(value) => row.push_bind(*value),
+            Cell::Text(value) => row.push_bind(value.clone()),
+            Cell::Blob(value) => row.push_bind(value.clone()),
+        };
+    }
+
+    /// The same on PostgreSQL, where a value and NULL have a type: text is sent as text, and the database makes of it what the
+    /// column is.
+    pub fn bind_postgres(&self, kind: Type, row: &mut Separated<'_, Postgres, &'static str>) {
+        let (integer, text) = match self {
+            Cell::Integer(value) => (Some(*value), None),
+            Cell::Text(value) => (None, Some(value.clone())),
+            _ => (None, None),
+        };
+        match kind {
+            Type::Int | Type::Bigint => row.push_bind(integer),
+            Type::Boolean => row.push_bind(integer.map(|value| value != 0)),
+            Type::Float => row.push_bind(if let Cell::Real(value) = self { Some(*value) } else { None }),
+            Type::Bytes => row.push_bind(if let Cell::Blob(value) = self { Some(value.clone()) } else { None }),
+            Type::String | Type::File => row.push_bind(text),
+            Type::Decimal => row.push_bind(text).push_unseparated("::text::numeric"),
+            Type::Timestamp => row.push_bind(text).push_unseparated("::text::timestamptz"),
+            Type::Json | Type::Array => row.push_bind(text).push_unseparated("::text::jsonb"),
+        };
+    }
+
+    /// The same on MySQL, which reads a time without `T` and `Z`.
+    pub fn bind_mysql(&self, kind: Type, row: &mut Separated<'_, MySql, &'static str>) {
+        match self {
+            Cell::Null => row.push_bind(None::<String>),
+            Cell::Integer(value) => row.push_bind(*value),
+            Cell::Real(value) => row.push_bind(*value),
+            Cell::Text(value) if kind == Type::Timestamp => {
+                row.push_bind(value.trim_end_matches('Z').replace('T', " "))
+            }
             Cell::Text(value) => row.push_bind(value.clone()),
             Cell::Blob(value) => row.push_bind(value.clone()),
         };

@@ -145,6 +145,15 @@ impl Expression {
         &self.uses
     }
 
+    pub(super) fn tree(&self) -> &IdedExpr {
+        &self.tree
+    }
+
+    /// A part of it, which is within all bounds too.
+    pub(super) fn part(&self, tree: &IdedExpr) -> Self {
+        Self { tree: Arc::new(tree.clone()), uses: self.uses.clone() }
+    }
+
     /// The value for some variables. The error is for the log and for operators: it can hold values of the request.
     pub(super) fn evaluate(
         &self,
@@ -428,7 +437,7 @@ fn place_of_word(source: &str, word: &str) -> Option<(u32, u32)> {
 }
 
 impl ExpressionError {
-    fn at_start(message: impl Into<String>) -> Self {
+    pub(super) fn at_start(message: impl Into<String>) -> Self {
         Self { line: 1, column: 1, width: 0, message: message.into(), hint: None }
     }
 

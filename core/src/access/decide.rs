@@ -154,18 +154,23 @@ fn evaluate(
     params: &Map<String, Json>,
     now: DateTime<Utc>,
 ) -> Result<CelValue, String> {
+    condition.evaluate([("request", request(condition.uses(), actor, params, now)?)])
+}
+
+/// What a condition sees as `request`.
+pub(super) fn request(
+    uses: &Uses,
+    actor: &Actor,
+    params: &Map<String, Json>,
+    now: DateTime<Utc>,
+) -> Result<CelValue, String> {
     let auth = map([
         ("sub", actor.subject.as_deref().map_or(CelValue::Null, Into::into)),
         ("roles", CelValue::List(Arc::new(actor.roles.iter().map(|role| role.as_str().into()).collect()))),
         ("type", actor.kind.as_str().into()),
         ("claims", object(&actor.claims)),
     ]);
-    let request = map([
-        ("auth", auth),
-        ("params", params_read(condition.uses(), params)?),
-        ("now", CelValue::Timestamp(now.fixed_offset())),
-    ]);
-    condition.evaluate([("request", request)])
+    Ok(map([("auth", auth), ("params", params_read(uses, params)?), ("now", CelValue::Timestamp(now.fixed_offset()))]))
 }
 
 /// The params that the condition reads, if they are not too many for it.
@@ -202,7 +207,7 @@ fn is_within<'j>(values: impl Iterator<Item = &'j Json>, most: Size) -> bool {
 }
 
 /// Recursion is bounded: JSON from outside is read with a depth limit of 128.
-fn cel_value(json: &Json) -> CelValue {
+pub(super) fn cel_value(json: &Json) -> CelValue {
     match json {
         Json::Null => CelValue::Null,
         Json::Bool(truth) => CelValue::Bool(*truth),
@@ -219,7 +224,7 @@ fn object(fields: &Map<String, Json>) -> CelValue {
     map(fields.iter().map(|(name, value)| (name.as_str(), cel_value(value))))
 }
 
-fn map<'n>(fields: impl IntoIterator<Item = (&'n str, CelValue)>) -> CelValue {
+pub(super) fn map<'n>(fields: impl IntoIterator<Item = (&'n str, CelValue)>) -> CelValue {
     let fields: HashMap<Key, CelValue> =
         fields.into_iter().map(|(name, value)| (Key::String(Arc::new(name.to_owned())), value)).collect();
     CelValue::Map(cel::objects::Map { map: Arc::new(fields) })

@@ -87,7 +87,7 @@ fn timestamp(text: &str) -> Result<String, String> {
 }
 
 /// Digits and a point, at most 28 digits; no exponent.
-fn decimal(text: &str) -> Result<Decimal, String> {
+pub(crate) fn decimal(text: &str) -> Result<Decimal, String> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let form = digits.starts_with(|c: char| c.is_ascii_digit())
         && digits.ends_with(|c: char| c.is_ascii_digit())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    decode::{File, Map, Word},
+    decode::{File, Map},
     diagnostic::Check,
     keys::{self, Keys},
     node::{Entry, Node, Span, Yaml},
@@ -11,8 +11,9 @@ use super::{
 use crate::{
     access::{
         Permissions, Rule, TablePermissions,
-        cel::{Expression, Scope},
+        cel::{Expression, ExpressionError, Scope},
         decide::{AUTHENTICATED, PUBLIC},
+        lower::RowCondition,
     },
     name::check_role,
     param::Param,
@@ -34,7 +35,14 @@ pub(super) struct GivenRules {
 /// A rule whose condition still has to be checked against what it is about.
 pub(super) struct DraftRule {
     pub(super) rule: Rule,
-    condition: Option<(Expression, Span)>,
+    condition: Option<DraftCondition>,
+}
+
+/// A condition that can be read, and where it stands.
+struct DraftCondition {
+    source: String,
+    expression: Expression,
+    span: Span,
 }
 
 /// Reads `config/permissions.yaml`; the schemas are those of the project.
@@ -70,7 +78,7 @@ fn table_rules(file: &File<'_>, entry: &Entry, table: &Table) -> Option<TablePer
     let verb = |key, keys: &'static Keys| {
         let Some(node) = map.get(key) else { return Vec::new() };
         let rules = rules(file, node, keys, Scope::Row);
-        rules.into_iter().map(|rule| rule.for_table(file, &entry.key, table)).collect()
+        rules.into_iter().map(|rule| rule.for_table(file, table)).collect()
     };
     let permissions = TablePermissions {
         select: verb("select", &keys::RULE),
@@ -121,17 +129,17 @@ fn rules(file: &File<'_>, node: &Node, keys: &'static Keys, scope: Scope) -> Vec
     let rule = |node: &Node| {
         let map = file.map(node, keys)?;
         let roles = roles(file, map.get("roles")?);
-        let condition = map.get("condition").and_then(|node| condition(file, node, scope));
+        let condition = map.get("condition").and_then(|node| DraftCondition::read(file, node, scope));
         let columns = keys.names().any(|key| key == "columns").then(|| map.get("columns")).flatten();
         let columns = columns.map(|node| file.texts(node).into_iter().map(|word| word.text).collect::<Vec<_>>());
-        let source = condition.as_ref().map(|(word, _)| word.text.clone());
+        let source = condition.as_ref().map(|condition| condition.source.clone());
         Some(DraftRule {
             rule: Rule {
                 roles,
                 condition: source,
                 columns: columns.filter(|columns| !columns.iter().any(|column| column == "*")),
             },
-            condition: condition.map(|(word, expression)| (expression, word.span)),
+            condition,
         })
     };
     one_or_list(node).into_iter().filter_map(rule).collect()
@@ -150,30 +158,6 @@ fn roles(file: &File<'_>, node: &Node) -> Vec<String> {
     words.into_iter().filter(|word| file.check_name(&word.text, word.span, check_role)).map(|word| word.text).collect()
 }
 
-/// A condition that can be read, with its source.
-fn condition(file: &File<'_>, node: &Node, scope: Scope) -> Option<(Word, Expression)> {
-    let word = file.text(node)?;
-    match Expression::parse(&word.text, scope) {
-        Ok(expression) => Some((word, expression)),
-        Err(error) => {
-            // On one line in quotes or without, the place inside is the place in the file; in a block it is not known.
-            let quotes = node.span.width.checked_sub(u32::try_from(word.text.chars().count()).unwrap_or(u32::MAX));
-            let span = match quotes {
-                Some(quotes @ (0 | 2)) if error.line == 1 => {
-                    Span { column: node.span.column + quotes / 2 + error.column - 1, width: error.width, ..node.span }
-                }
-                _ => node.span,
-            };
-            let code = Check::InvalidCondition;
-            match error.hint {
-                Some(hint) => file.error_hint(span, code, error.message, hint),
-                None => file.error(span, code, error.message),
-            }
-            None
-        }
-    }
-}
-
 /// `auth`, `roles` and `condition` of a logic; `None` where it says nothing about access.
 pub(super) fn own(file: &File<'_>, map: &Map<'_>) -> Option<Vec<DraftRule>> {
     let auth = map.get("auth").and_then(|node| file.word(node, keys::AUTH, &[PUBLIC, AUTHENTICATED]));
@@ -181,7 +165,7 @@ pub(super) fn own(file: &File<'_>, map: &Map<'_>) -> Option<Vec<DraftRule>> {
         let hint = "public and authenticated are roles too: list them under \"roles\"";
         file.error_hint(entry.span, Check::Conflict, "\"auth\" and \"roles\" exclude each other", hint);
     }
-    let condition = map.get("condition").and_then(|node| condition(file, node, Scope::Call));
+    let condition = map.get("condition").and_then(|node| DraftCondition::read(file, node, Scope::Call));
     let roles = match (auth, map.get("roles")) {
         (Some(auth), _) => vec![auth.to_owned()],
         (None, Some(node)) => roles(file, node),
@@ -194,15 +178,38 @@ pub(super) fn own(file: &File<'_>, map: &Map<'_>) -> Option<Vec<DraftRule>> {
             return map.get("auth").or_else(|| map.get("condition")).map(|_| Vec::new());
         }
     };
-    let source = condition.as_ref().map(|(word, _)| word.text.clone());
+    let source = condition.as_ref().map(|condition| condition.source.clone());
     let rule = Rule { roles, condition: source, columns: None };
-    Some(vec![DraftRule { rule, condition: condition.map(|(word, expression)| (expression, word.span)) }])
+    Some(vec![DraftRule { rule, condition }])
+}
+
+impl DraftCondition {
+    fn read(file: &File<'_>, node: &Node, scope: Scope) -> Option<Self> {
+        let word = file.text(node)?;
+        match Expression::parse(&word.text, scope) {
+            Ok(expression) => Some(Self { source: word.text, expression, span: node.span }),
+            Err(error) => {
+                report(file, node.span, &word.text, error);
+                None
+            }
+        }
+    }
+}
+
+/// The place inside of the condition, where the file shows it as it is; else the condition as a whole.
+fn report(file: &File<'_>, span: Span, source: &str, error: ExpressionError) {
+    let place = file.place_in(span, source, (error.line, error.column));
+    let span = place.map_or(span, |place| Span { width: error.width, ..place });
+    match error.hint {
+        Some(hint) => file.error_hint(span, Check::InvalidCondition, error.message, hint),
+        None => file.error(span, Check::InvalidCondition, error.message),
+    }
 }
 
 impl DraftRule {
     /// Checks the params that the condition reads.
     pub(super) fn for_logic(self, file: &File<'_>, params: &[Param]) -> Rule {
-        if let Some((expression, span)) = &self.condition {
+        if let Some(DraftCondition { expression, span, .. }) = &self.condition {
             let known = || params.iter().map(|param| param.name.as_str());
             for name in expression.uses().params.iter().filter(|name| !known().any(|known| known == name.as_str())) {
                 let message = format!("the condition reads request.params.{name}, but there is no such param");
@@ -212,16 +219,13 @@ impl DraftRule {
         self.rule
     }
 
-    /// Checks the columns that the condition reads.
-    fn for_table(self, file: &File<'_>, name: &str, table: &Table) -> Rule {
-        if let Some((expression, span)) = &self.condition {
-            let known = || table.columns.iter().map(|column| column.name.as_str()).chain([table.id.name.as_str()]);
-            for column in
-                expression.uses().columns.iter().filter(|column| !known().any(|known| known == column.as_str()))
-            {
-                let message =
-                    format!("the condition reads resource.{column}, but the table {name:?} has no such column");
-                file.unknown(*span, Check::InvalidCondition, message, column, known());
+    /// Checks that the condition can be asked of the table's rows in SQL.
+    fn for_table(self, file: &File<'_>, table: &Table) -> Rule {
+        if let Some(DraftCondition { source, span, .. }) = self.condition
+            && let Err(errors) = RowCondition::compile(&source, table)
+        {
+            for error in errors {
+                report(file, span, &source, error);
             }
         }
         self.rule

@@ -70,6 +70,34 @@ impl<'f> File<'f> {
         self.report(Severity::Error, span, code, message.into(), hint_for(name, known));
     }
 
+    /// Where a character of a text stands in the file, for a text that begins at `span`; the character is given by its line and
+    /// column in the text. Quotes, escapes of quotes, and what YAML folds or cuts off are passed over; `None` where the file and the
+    /// text differ by more than that.
+    pub(super) fn place_in(&self, span: Span, text: &str, (line, column): (u32, u32)) -> Option<Span> {
+        let before = text.split_inclusive('\n').take(line as usize - 1).map(|line| line.chars().count()).sum::<usize>();
+        let mut wanted = text.chars().take(before + column as usize - 1).filter(|c| !c.is_whitespace()).peekable();
+        let mut quote = None;
+        let (mut escaped, mut last) = (false, Span { width: 0, ..span });
+        for (at, row) in self.lines.iter().enumerate().skip(span.line as usize - 1) {
+            let first = if at == span.line as usize - 1 { span.column as usize - 1 } else { 0 };
+            for (column, c) in row.chars().enumerate().skip(first).filter(|(_, c)| !c.is_whitespace()) {
+                last = Span { line: u32::try_from(at + 1).ok()?, column: u32::try_from(column + 1).ok()?, width: 0 };
+                let opening = *quote.get_or_insert(c);
+                match opening {
+                    '"' | '\'' if last == (Span { width: 0, ..span }) => {}
+                    '"' if c == '\\' && !escaped => escaped = true,
+                    '\'' if c == '\'' && !escaped => escaped = true,
+                    _ => match wanted.next() {
+                        None => return Some(last),
+                        Some(expected) if expected == c => escaped = false,
+                        Some(_) => return None,
+                    },
+                }
+            }
+        }
+        wanted.peek().is_none().then(|| Span { column: last.column + 1, ..last })
+    }
+
     fn report(&self, severity: Severity, span: Span, code: Check, message: String, hint: Option<String>) {
         let shown = |line: &&&str| !self.secret && line.len() <= SNIPPET_BYTES_MAX;
         let snippet = self.lines.get(span.line as usize - 1).filter(shown).map(|line| (*line).to_owned());

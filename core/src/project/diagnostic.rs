@@ -84,7 +84,7 @@ checks! {
     TooMany = "too-many",
     /// Part of the contract, but not of this version.
     Unsupported = "unsupported",
-    /// A table, column or logic is defined twice.
+    /// A table, column or logic is defined twice, or a relation has the name of a column or of another relation.
     Duplicate = "duplicate",
     /// There is no such table.
     UnknownTable = "unknown-table",
@@ -94,6 +94,8 @@ checks! {
     UnknownConnection = "unknown-connection",
     /// There is no such logic.
     UnknownLogic = "unknown-logic",
+    /// There is no such declared query.
+    UnknownQuery = "unknown-query",
     /// There is no such configuration value.
     UnknownConfig = "unknown-config",
     /// The primary key breaks its rules.
@@ -108,7 +110,7 @@ checks! {
     InvalidPattern = "invalid-pattern",
     /// A reference between columns that cannot hold.
     InvalidReference = "invalid-reference",
-    /// A condition that cannot be read, is too large, or uses what is not there.
+    /// A condition that cannot be read, is too large, uses what is not there, or cannot be asked of rows in SQL.
     InvalidCondition = "invalid-condition",
     /// Two keys that exclude each other.
     Conflict = "conflict",

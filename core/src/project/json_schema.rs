@@ -21,6 +21,12 @@ pub enum FileKind {
     WasmLogic,
     /// The front matter of `logics/**/*.sql`.
     SqlLogic,
+    /// The front matter of `queries/**/*.sql`.
+    Query,
+    /// `tests/*.yaml`, in a logic's folder or the project's.
+    Test,
+    /// `tests/permissions/*.yaml`.
+    Matrix,
 }
 
 impl FileKind {
@@ -32,6 +38,9 @@ impl FileKind {
         FileKind::Permissions,
         FileKind::WasmLogic,
         FileKind::SqlLogic,
+        FileKind::Query,
+        FileKind::Test,
+        FileKind::Matrix,
     ];
 
     /// A name for the schema's file.
@@ -43,6 +52,9 @@ impl FileKind {
             FileKind::Permissions => "permissions",
             FileKind::WasmLogic => "logic",
             FileKind::SqlLogic => "sql-logic",
+            FileKind::Query => "query",
+            FileKind::Test => "test",
+            FileKind::Matrix => "permission-matrix",
         }
     }
 
@@ -54,6 +66,9 @@ impl FileKind {
             FileKind::Permissions => &keys::PERMISSIONS,
             FileKind::WasmLogic => &keys::WASM_LOGIC,
             FileKind::SqlLogic => &keys::SQL_LOGIC,
+            FileKind::Query => &keys::QUERY,
+            FileKind::Test => &keys::TEST_FILE,
+            FileKind::Matrix => &keys::MATRIX,
         }
     }
 }

@@ -55,9 +55,16 @@ pub(super) const FILE_ACTIONS: &[&str] = &["preserve", "cascade"];
 
 pub(super) const VERBS: &[&str] = &["select", "insert", "update", "delete"];
 
+pub(super) const RETURNS: &[&str] = &["many", "one", "exec"];
+
 pub(super) const AUTH: &[&str] = &["public", "authenticated"];
 
-pub(super) const LANGUAGES: &[&str] = &["rust", "js", "ts"];
+pub(super) const LANGUAGES: &[&str] = &["rust", "js", "ts", "python", "c"];
+
+pub(super) const ENGINES: &[&str] = &["quickjs", "starlingmonkey"];
+
+/// As the model spells and orders them; a test holds the two together.
+pub(super) const DATABASES: &[&str] = &["sqlite", "postgres", "mysql"];
 
 pub(super) static PROJECT: Keys = Keys {
     what: "santokit.yaml",
@@ -66,13 +73,29 @@ pub(super) static PROJECT: Keys = Keys {
         must("name", Shape::Text, "The project's name, unique in a Hub."),
         key("defaultConnection", Shape::Text, "The connection that is meant where none is named; main by default."),
         key("config", Shape::Names(&Shape::Text), "Configuration values that logics may read, if granted."),
+        key("cors", Shape::Map(&CORS), "Which web pages of other origins may call it; none by default."),
         key("envs", Shape::Names(&Shape::Map(&ENV)), "What differs by env."),
     ],
 };
 
 pub(super) static ENV: Keys = Keys {
     what: "env",
-    keys: &[key("config", Shape::Names(&Shape::Text), "Values that replace or add to the project's.")],
+    keys: &[
+        key("config", Shape::Names(&Shape::Text), "Values that replace or add to the project's."),
+        key("cors", Shape::Map(&CORS), "What replaces the project's as a whole."),
+    ],
+};
+
+pub(super) static CORS: Keys = Keys {
+    what: "cors",
+    keys: &[
+        must("origins", Shape::List(&Shape::Text), "Origins such as https://shop.example, or \"*\"."),
+        key("methods", Shape::List(&Shape::Words(crate::cors::METHODS)), "Methods; GET and POST by default."),
+        key("headers", Shape::List(&Shape::Text), "Request headers, or \"*\"; those that a Bridge reads by default."),
+        key("exposedHeaders", Shape::List(&Shape::Text), "Answer headers that a page may read as well."),
+        key("credentials", Shape::Boolean, "Whether browsers send cookies; not together with \"*\"."),
+        key("maxAge", Shape::Duration, "How long browsers keep this; 10m by default, 1d at most."),
+    ],
 };
 
 pub(super) static DEV: Keys = Keys {
@@ -87,8 +110,8 @@ pub(super) static DEV: Keys = Keys {
 pub(super) static DEV_CONNECTION: Keys = Keys {
     what: "connection",
     keys: &[
-        must("engine", Shape::Words(&["sqlite"]), "The kind of database."),
-        must("url", Shape::Text, "For example sqlite:.stk/dev/main.db."),
+        must("engine", Shape::Words(DATABASES), "The kind of database; mysql is MariaDB too."),
+        must("url", Shape::Text, "For example sqlite:.stk/dev/main.db, or postgres://user:password@localhost/shop."),
     ],
 };
 
@@ -263,6 +286,25 @@ pub(super) static SQL_LOGIC: Keys = Keys {
     ],
 };
 
+pub(super) static QUERY: Keys = Keys {
+    what: "front matter",
+    keys: &[
+        key("description", Shape::Text, "For people."),
+        key("connection", Shape::Text, "The connection that it runs on; the project's default by default."),
+        key("params", Shape::Names(&Shape::Map(&PARAM)), "Params by name."),
+        key(
+            "returns",
+            Shape::Words(RETURNS),
+            "many rows (the default), exactly one row, or exec: the number of rows affected.",
+        ),
+        key(
+            "result",
+            Shape::Names(&Shape::Words(TYPES)),
+            "Types of columns by name, for those whose type the schema does not say.",
+        ),
+    ],
+};
+
 pub(super) static WASM_LOGIC: Keys = Keys {
     what: "logic",
     keys: &[
@@ -290,6 +332,7 @@ pub(super) static COMPONENT: Keys = Keys {
     keys: &[
         key("path", Shape::Text, "A component that is there already."),
         key("build", Shape::Words(LANGUAGES), "The language of the source beside the manifest."),
+        key("engine", Shape::Words(ENGINES), "What runs TypeScript or JavaScript; quickjs by default."),
         key("command", Shape::Text, "A command that builds it."),
         key("output", Shape::Text, "The file that the command leaves."),
     ],
@@ -298,10 +341,10 @@ pub(super) static COMPONENT: Keys = Keys {
 pub(super) static GRANTS: Keys = Keys {
     what: "grants",
     keys: &[
+        key("queries", Shape::List(&Shape::Text), "Names of declared queries."),
         key("sql", Shape::List(&Shape::Map(&SQL_GRANT)), "Raw SQL on these tables."),
         key("secrets", Shape::List(&Shape::Text), "Names of secrets."),
         key("config", Shape::List(&Shape::Text), "Names of configuration values."),
-        key("queries", Shape::Any, "Declared queries (a later version)."),
         key("crud", Shape::Any, "CRUD (a later version)."),
         key("storage", Shape::Any, "Objects (a later version)."),
         key("events", Shape::Any, "Events (a later version)."),
@@ -311,7 +354,7 @@ pub(super) static GRANTS: Keys = Keys {
 };
 
 /// Grants of the contract that this version cannot give.
-pub(super) const LATER_GRANTS: &[&str] = &["queries", "crud", "storage", "events", "logics", "http"];
+pub(super) const LATER_GRANTS: &[&str] = &["crud", "storage", "events", "logics", "http"];
 
 pub(super) static SQL_GRANT: Keys = Keys {
     what: "SQL grant",
@@ -333,6 +376,150 @@ pub(super) static LIMITS: Keys = Keys {
         key("output", Shape::Size, "The answer."),
         key("logBytes", Shape::Size, "Log lines and standard output together."),
         key("httpRequests", Shape::Whole, "Outbound requests."),
+    ],
+};
+
+pub(super) static TEST_FILE: Keys = Keys {
+    what: "test file",
+    keys: &[must("cases", Shape::List(&Shape::Map(&TEST_CASE)), "The cases, each with a database of its own.")],
+};
+
+pub(super) static MATRIX: Keys = Keys {
+    what: "permission matrix",
+    keys: &[
+        must("callers", Shape::Names(&CALLER), "Who asks, by a name for the matrix."),
+        key(
+            "rows",
+            Shape::Names(&Shape::List(&Shape::Names(&Shape::Any))),
+            "Rows by table that the rules are asked about.",
+        ),
+        key("now", Shape::Text, "The time that conditions see, as RFC 3339."),
+        must("matrix", Shape::Names(&Shape::Map(&MATRIX_TABLE)), "By table: what each caller may."),
+    ],
+};
+
+pub(super) static MATRIX_TABLE: Keys = Keys {
+    what: "table of a permission matrix",
+    keys: &[
+        must("select", Shape::Names(&CELL), "Which rows each caller may read."),
+        must("insert", Shape::Names(&CELL), "Which rows each caller may add."),
+        must("update", Shape::Names(&CELL), "Which rows each caller may change."),
+        must("delete", Shape::Names(&CELL), "Which rows each caller may remove."),
+    ],
+};
+
+const CELL: Shape = Shape::Either(&[Shape::Words(CELLS), Shape::List(&Shape::Any), Shape::Map(&MATRIX_CELL)]);
+
+pub(super) const CELLS: &[&str] = &["none", "all"];
+
+pub(super) static MATRIX_CELL: Keys = Keys {
+    what: "expectation of a permission matrix",
+    keys: &[
+        must(
+            "rows",
+            Shape::Either(&[Shape::Words(CELLS), Shape::List(&Shape::Any)]),
+            "none, all, or the keys of rows.",
+        ),
+        key("columns", Shape::List(&Shape::Text), "Exactly these columns; not looked at where it is left out."),
+    ],
+};
+
+pub(super) static TEST_CASE: Keys = Keys {
+    what: "test case",
+    keys: &[
+        must("name", Shape::Text, "What is shown, in one line."),
+        key("given", Shape::Map(&TEST_GIVEN), "What is there before."),
+        key("as", CALLER, "Who calls: anonymous (the default), apiKey or user."),
+        key("call", Shape::Text, "The logic; by default the one whose folder the file is in."),
+        key("params", Shape::Names(&Shape::Any), "What is sent."),
+        key("expect", Shape::Map(&TEST_EXPECT), "What becomes of it; by default it succeeds."),
+        key("steps", Shape::List(&Shape::Map(&TEST_STEP)), "Several calls in order, in place of one."),
+    ],
+};
+
+pub(super) static TEST_STEP: Keys = Keys {
+    what: "step",
+    keys: &[
+        key("as", CALLER, "Who calls; by default as the case says."),
+        key("call", Shape::Text, "The logic; by default the one whose folder the file is in."),
+        key("params", Shape::Names(&Shape::Any), "What is sent."),
+        key("expect", Shape::Map(&TEST_EXPECT), "What becomes of it; by default it succeeds."),
+    ],
+};
+
+const CALLER: Shape = Shape::Either(&[Shape::Words(&["anonymous"]), Shape::Map(&TEST_CALLER)]);
+
+pub(super) static TEST_CALLER: Keys = Keys {
+    what: "caller",
+    keys: &[
+        key("apiKey", Shape::List(&Shape::Text), "An API key with these roles."),
+        key("user", Shape::Map(&TEST_USER), "An end user."),
+    ],
+};
+
+pub(super) static TEST_USER: Keys = Keys {
+    what: "end user",
+    keys: &[
+        must("subject", Shape::Text, "The user's id."),
+        key("roles", Shape::List(&Shape::Text), "The user's roles."),
+        key("claims", Shape::Names(&Shape::Any), "Further claims."),
+    ],
+};
+
+pub(super) static TEST_GIVEN: Keys = Keys {
+    what: "given",
+    keys: &[
+        key("rows", Shape::Names(&Shape::List(&Shape::Names(&Shape::Any))), "Rows by table."),
+        key("seed", Shape::List(&Shape::Text), "Seed files, relative to the project, loaded before the rows."),
+        key("config", Shape::Names(&Shape::Text), "Configuration values, over those of the project."),
+        key("secrets", Shape::Names(&Shape::Text), "Secrets."),
+        key("now", Shape::Text, "The time that the logic sees, as RFC 3339."),
+        key("randomSeed", Shape::Whole, "What the logic's random numbers are made from."),
+    ],
+};
+
+pub(super) static TEST_EXPECT: Keys = Keys {
+    what: "expectation",
+    keys: &[
+        key("answer", Shape::Any, "The answer."),
+        key("error", Shape::Map(&TEST_ERROR), "The error."),
+        key("rows", Shape::Names(&Shape::List(&Shape::Any)), "All rows of a table afterwards, by primary key."),
+        key("sql", Shape::List(&Shape::Map(&TEST_SQL)), "Queries, and the rows that they find afterwards."),
+        key("logs", Shape::List(&Shape::Text), "Parts of log lines, each in some line."),
+        key("usage", Shape::Map(&TEST_USAGE), "What it uses at most."),
+        key("events", Shape::Any, "Published events (a later version)."),
+    ],
+};
+
+pub(super) static TEST_ERROR: Keys = Keys {
+    what: "expected error",
+    keys: &[
+        must("code", Shape::Text, "The logic's own code where the logic says no, else the platform's."),
+        key("message", Shape::Any, "Its message."),
+        key("details", Shape::Any, "Its details."),
+        key("limit", Shape::Text, "The limit that stopped it."),
+    ],
+};
+
+pub(super) static TEST_SQL: Keys = Keys {
+    what: "expected query",
+    keys: &[
+        must("query", Shape::Text, "The statement; it can only read."),
+        must("rows", Shape::List(&Shape::Any), "What it finds, in its order."),
+        key("connection", Shape::Text, "The project's default connection by default."),
+    ],
+};
+
+pub(super) static TEST_USAGE: Keys = Keys {
+    what: "usage",
+    keys: &[
+        key("cpu", Shape::Duration, "Time on a CPU."),
+        key("memory", Shape::Size, "All linear memories together."),
+        key("hostCalls", Shape::Whole, "Calls into the host."),
+        key("sqlRows", Shape::Whole, "Rows read from databases."),
+        key("sqlBytes", Shape::Size, "Bytes read from databases."),
+        key("output", Shape::Size, "The answer."),
+        key("logBytes", Shape::Size, "Log lines and standard output together."),
     ],
 };
 

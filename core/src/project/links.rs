@@ -6,7 +6,7 @@ use super::{
     decode::{File, Word},
     diagnostic::Check,
 };
-use crate::schema::{Reference, ReferenceAction, Schema, Table, Type};
+use crate::schema::{Reference, ReferenceAction, Schema, Table, Type, relation::Relations};
 
 /// Tables of a connection.
 const TABLES_MAX: usize = 500;
@@ -40,14 +40,8 @@ pub(super) fn join(drafts: Vec<DraftTable<'_>>, default_connection: &str) -> BTr
     for draft in drafts.values() {
         let connection = draft.connection_or(default_connection);
         let mut table = draft.table.clone();
-        let mut aliases = BTreeSet::new();
         for reference in &draft.references {
             let Some(resolved) = resolve(draft, reference, &drafts, default_connection) else { continue };
-            if !aliases.insert(resolved.alias.clone()) {
-                let span = reference.alias.as_ref().unwrap_or(&reference.table).span;
-                let message = format!("the table has two relations with the name {:?}", resolved.alias);
-                draft.file.error_hint(span, Check::Duplicate, message, "give each a name of its own with \"as\"");
-            }
             if let Some(column) = table.columns.iter_mut().find(|column| column.name == reference.from) {
                 column.references = Some(resolved);
             }
@@ -68,7 +62,32 @@ pub(super) fn join(drafts: Vec<DraftTable<'_>>, default_connection: &str) -> BTr
         }
         schema.tables.insert(draft.name.text.clone(), table);
     }
+    for schema in schemas.values() {
+        check_relations(schema, &drafts);
+    }
     schemas
+}
+
+/// A relation that would have the name of a column, or of another relation, could not be asked for.
+fn check_relations(schema: &Schema, drafts: &BTreeMap<String, DraftTable<'_>>) {
+    let relations = Relations::of(schema);
+    let mut reported = BTreeSet::new();
+    for collision in relations.collisions() {
+        // One reference can collide on both sides.
+        if !reported.insert((&collision.table, &collision.column)) {
+            continue;
+        }
+        let Some(draft) = drafts.get(&collision.table) else { continue };
+        let Some(reference) = draft.references.iter().find(|reference| reference.from == collision.column) else {
+            continue;
+        };
+        let span = reference.alias.as_ref().unwrap_or(&reference.table).span;
+        let message = format!(
+            "the relation {:?} of the table {:?} has the name of a column or of another relation there",
+            collision.name, collision.of
+        );
+        draft.file.error_hint(span, Check::Duplicate, message, "give the reference another name with \"as\"");
+    }
 }
 
 /// Table names are unique in the project, also without regard to case: engines fold it, each in its own way.

@@ -24,6 +24,8 @@ pub(super) struct Known {
     pub(super) default_connection: String,
     pub(super) connections: BTreeMap<String, Schema>,
     pub(super) config: BTreeSet<String>,
+    /// Names of declared queries, also of those that cannot be read.
+    pub(super) queries: BTreeSet<String>,
 }
 
 /// A param with the place of its name.

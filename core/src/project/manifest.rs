@@ -47,7 +47,9 @@ impl Project {
             default_connection: self.default_connection.clone(),
             connections: self.connections.clone(),
             permissions: self.permissions.clone(),
+            queries: self.queries.iter().map(|(name, query)| (name.clone(), query.query.clone())).collect(),
             logics: self.logics.iter().map(logic).collect::<Result<_, _>>()?,
+            cors: self.cors.clone(),
             config: self.config.clone(),
             envs: self.envs.clone(),
         })

@@ -6,13 +6,14 @@ use std::{
 };
 
 use super::{
-    Project, ProjectLogic,
+    Project, ProjectLogic, ProjectQuery,
     access::{self, LogicRules},
     decode::{File, Map},
     diagnostic::{Check, Diagnostic, has_errors},
     links,
     logics::{DraftLogic, Known, name_of},
     node::{self, Node, Span, Yaml},
+    query,
     settings::{self, Settings},
     source::{SourceTree, has_extension, is_project_file},
     sql_logic, tables, wasm_logic,
@@ -80,6 +81,7 @@ enum Role {
     Permissions,
     SqlLogic,
     WasmLogic,
+    Query,
     /// Of the contract, but not of this version: what it is.
     Later(&'static str),
     /// A mistake: what to do.
@@ -102,7 +104,8 @@ fn role(path: &str, wasm_folders: &BTreeSet<&str>) -> Option<Role> {
         ("config", _) => Role::Misplaced("known is permissions.yaml"),
         ("events", _) => Role::Later("events"),
         ("cron", _) => Role::Later("cron jobs"),
-        ("queries", _) => Role::Later("declared queries"),
+        ("queries", _) if has_extension(path, "sql") => Role::Query,
+        ("queries", _) => Role::Misplaced("a declared query is a .sql file with a front matter"),
         ("logics", _) => return logic_role(path, wasm_folders),
         _ => return None,
     })
@@ -157,12 +160,15 @@ impl<'f> Reader<'f> {
         let connections = links::join(drafts, &settings.default_connection);
         let config =
             settings.config.keys().chain(settings.envs.values().flat_map(|env| env.config.keys())).cloned().collect();
-        let known = Known { default_connection: settings.default_connection.clone(), connections, config };
+        let queries = roles.iter().filter(|(role, ..)| matches!(role, Role::Query));
+        let queries = queries.filter_map(|(_, file, _)| query::name_of(file.path)).map(str::to_owned).collect();
+        let known = Known { default_connection: settings.default_connection.clone(), connections, config, queries };
         let permissions_file =
             roles.iter().find(|(role, ..)| matches!(role, Role::Permissions)).map(|(_, file, text)| (*file, *text));
         let root = permissions_file.and_then(|(file, text)| yaml(file, text).map(|root| (file, root)));
         let (permissions, given) =
             root.as_ref().map(|(file, root)| access::read(file, root, &known.connections)).unwrap_or_default();
+        let queries = Self::queries(&roles, &known);
         let logics = Self::logics(&roles, &known, given, permissions_file.map(|(file, _)| file));
         let dev = roles.iter().find(|(role, ..)| matches!(role, Role::Dev)).and_then(|(_, file, text)| {
             let names: Vec<&str> = known.connections.keys().map(String::as_str).collect();
@@ -173,8 +179,10 @@ impl<'f> Reader<'f> {
             default_connection: settings.default_connection,
             connections: known.connections,
             permissions,
+            cors: settings.cors,
             config: settings.config,
             envs: settings.envs,
+            queries,
             logics,
             dev,
             warnings: Vec::new(),
@@ -196,6 +204,15 @@ impl<'f> Reader<'f> {
             );
         }
         Settings::default()
+    }
+
+    fn queries(roles: &[(Role, &'f File<'f>, &'f str)], known: &Known) -> BTreeMap<String, ProjectQuery> {
+        let read = |(role, file, text): &(Role, &'f File<'f>, &'f str)| {
+            let name = matches!(role, Role::Query).then(|| query::name_of(file.path)).flatten()?;
+            file.check_name(name, Span::START, |name| check_logic(name).map_err(|error| error.of("a query's name")));
+            Some((name.to_owned(), query::read(file, text, known)?))
+        };
+        roles.iter().filter_map(read).collect()
     }
 
     fn logics(

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 
 use super::{
-    DevApiKey, DevConnection, DevEngine, DevSecret, DevSettings,
+    DevApiKey, DevConnection, DevEngine, DevSecret, DevSettings, cors,
     decode::{File, Map},
     diagnostic::Check,
     keys,
     node::{Node, Yaml},
 };
 use crate::{
+    cors::Cors,
     name::{check_identifier, check_label, check_role, check_secret},
     release::Overlay,
 };
@@ -26,6 +27,7 @@ const ENVS_MAX: usize = 10;
 pub(super) struct Settings {
     pub(super) name: String,
     pub(super) default_connection: String,
+    pub(super) cors: Option<Cors>,
     pub(super) config: BTreeMap<String, String>,
     pub(super) envs: BTreeMap<String, Overlay>,
 }
@@ -35,6 +37,7 @@ impl Default for Settings {
         Self {
             name: String::new(),
             default_connection: DEFAULT_CONNECTION.to_owned(),
+            cors: None,
             config: BTreeMap::new(),
             envs: BTreeMap::new(),
         }
@@ -53,6 +56,7 @@ pub(super) fn read(file: &File<'_>, root: &Node) -> Settings {
     {
         settings.default_connection = name.text;
     }
+    settings.cors = cors::read(file, &map);
     settings.config = config(file, &map);
     let envs = map.get("envs").map(|node| file.names(node)).unwrap_or_default();
     if let (true, Some(node)) = (envs.len() > ENVS_MAX, map.get("envs")) {
@@ -64,7 +68,9 @@ pub(super) fn read(file: &File<'_>, root: &Node) -> Settings {
     }
     for entry in envs {
         file.check_name(&entry.key, entry.span, |name| check_label("an env name", name));
-        let overlay = file.map(&entry.value, &keys::ENV).map(|map| Overlay { config: config(file, &map) });
+        let overlay = file
+            .map(&entry.value, &keys::ENV)
+            .map(|map| Overlay { config: config(file, &map), cors: cors::read(file, &map) });
         settings.envs.insert(entry.key.clone(), overlay.unwrap_or_default());
     }
     settings
@@ -103,27 +109,29 @@ pub(super) fn read_dev(file: &File<'_>, root: &Node, connections: &[&str]) -> De
 fn dev_connection(file: &File<'_>, node: &Node) -> Option<DevConnection> {
     let map = file.map(node, &keys::DEV_CONNECTION)?;
     let engine = map.get("engine").and_then(|node| match &node.yaml {
-        Yaml::Text(text) if matches!(text.as_str(), "postgres" | "postgresql" | "mysql" | "mariadb") => {
-            file.error(
-                node.span,
-                Check::Unsupported,
-                format!("the engine {text} is not supported by this version; sqlite is"),
-            );
+        Yaml::Text(text) if matches!(text.as_str(), "postgresql" | "mariadb") => {
+            let (message, name) = (format!("the engine {text} has another name here"), text.as_str());
+            let hint = if name == "mariadb" { "write \"mysql\"" } else { "write \"postgres\"" };
+            file.error_hint(node.span, Check::UnknownValue, message, hint);
             None
         }
-        _ => file.word(node, &["sqlite"], &[DevEngine::Sqlite]),
-    });
+        _ => file.word(node, keys::DATABASES, DevEngine::ALL),
+    })?;
     let url = file.text(map.get("url")?)?;
-    if url.text.strip_prefix("sqlite:").is_none_or(str::is_empty) {
-        file.error_hint(
-            url.span,
-            Check::InvalidValue,
-            "not the URL of a SQLite database",
-            "for example sqlite:.stk/dev/main.db",
-        );
+    if !engine.fits(&url.text) {
+        let (message, hint) = match engine {
+            DevEngine::Sqlite => ("not the URL of a SQLite database", "for example sqlite:.stk/dev/main.db"),
+            DevEngine::Postgres => {
+                ("not the URL of a PostgreSQL database", "for example postgres://user:password@localhost:5432/shop")
+            }
+            DevEngine::Mysql => {
+                ("not the URL of a MySQL or MariaDB database", "for example mysql://user:password@localhost:3306/shop")
+            }
+        };
+        file.error_hint(url.span, Check::InvalidValue, message, hint);
         return None;
     }
-    Some(DevConnection { engine: engine?, url: url.text })
+    Some(DevConnection { engine, url: url.text })
 }
 
 fn dev_api_key(file: &File<'_>, node: &Node) -> Option<DevApiKey> {
@@ -173,5 +181,15 @@ fn dev_secret(file: &File<'_>, node: &Node) -> Option<DevSecret> {
             file.error(node.span, Check::Conflict, "a secret has one of \"value\" and \"fromEnv\", not both");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_engines_is_complete() {
+        assert_eq!(keys::DATABASES, DevEngine::ALL.iter().map(|engine| engine.as_str()).collect::<Vec<_>>());
     }
 }

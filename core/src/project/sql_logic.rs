@@ -2,7 +2,7 @@
 
 use super::{
     LogicSource, ProjectLogic,
-    decode::File,
+    decode::{File, Map},
     diagnostic::Check,
     keys,
     logics::{self, DraftLogic, DraftParam, Known, SQL_TIMEOUT},
@@ -37,7 +37,7 @@ const REFUSED: &[(&[&str], &str)] = &[
 const STATEMENTS_MAX: usize = 50;
 
 pub(super) fn read<'f>(file: &'f File<'f>, text: &str, known: &Known) -> Option<DraftLogic<'f>> {
-    let (front, sql, first_line) = split_front_matter(file, text)?;
+    let (front, sql, first_line) = split_front_matter(file, text, "a SQL logic")?;
     // The file's lines keep their numbers: the opening line becomes an empty one.
     let root = match node::parse(&format!("\n{front}")) {
         Ok(root) => root,
@@ -51,16 +51,9 @@ pub(super) fn read<'f>(file: &'f File<'f>, text: &str, known: &Known) -> Option<
         let hint = "leave \"publish\" out";
         file.error_hint(entry.span, Check::Unsupported, "events are not supported by this version", hint);
     }
-    let params = logics::params(file, &map);
-    for param in params.iter().filter(|param| SYSTEM_VARIABLES.contains(&param.param.name.as_str())) {
-        file.error(
-            param.span,
-            Check::InvalidName,
-            format!(":{} is a system variable; give the param another name", param.param.name),
-        );
-    }
+    let params = params(file, &map);
     let places = Places { sql, first_line };
-    let statements = statements(file, &places, &params, &front_place(&map.span));
+    let statements = statements(file, &places, &params, &front_place(&map.span), "a logic");
     let many = statements.len() > 1;
     let transaction = map.get("transaction").and_then(|node| file.boolean(node)).unwrap_or(many);
     let logic = ProjectLogic {
@@ -82,13 +75,29 @@ const fn front_place(span: &Span) -> Span {
     Span { width: 0, ..*span }
 }
 
-/// The front matter, the SQL, and the line that the SQL begins in.
-fn split_front_matter<'t>(file: &File<'_>, text: &'t str) -> Option<(&'t str, &'t str, u32)> {
+/// The params of statements: none has the name of a system variable.
+pub(super) fn params(file: &File<'_>, map: &Map<'_>) -> Vec<DraftParam> {
+    let params = logics::params(file, map);
+    for param in params.iter().filter(|param| SYSTEM_VARIABLES.contains(&param.param.name.as_str())) {
+        file.error(
+            param.span,
+            Check::InvalidName,
+            format!(":{} is a system variable; give the param another name", param.param.name),
+        );
+    }
+    params
+}
+
+/// The front matter, the SQL, and the line that the SQL begins in. `what` is the kind of file, for messages.
+pub(super) fn split_front_matter<'t>(file: &File<'_>, text: &'t str, what: &str) -> Option<(&'t str, &'t str, u32)> {
     let mut lines = text.split_inclusive('\n');
     let first = lines.next().unwrap_or_default();
     if first.trim_end() != "---" {
-        let hint = "begin with a line ---, then for example auth: public, then another line ---";
-        file.error_hint(Span::START, Check::FrontMatter, "a SQL logic begins with its front matter", hint);
+        let hint = match what {
+            "a SQL logic" => "begin with a line ---, then for example auth: public, then another line ---",
+            _ => "begin with a line ---, then for example params: {id: {type: string}}, then another line ---",
+        };
+        file.error_hint(Span::START, Check::FrontMatter, format!("{what} begins with its front matter"), hint);
         return None;
     }
     let mut end = first.len();
@@ -108,13 +117,13 @@ fn split_front_matter<'t>(file: &File<'_>, text: &'t str) -> Option<(&'t str, &'
 }
 
 /// From offsets in the SQL to places in the file.
-struct Places<'t> {
-    sql: &'t str,
-    first_line: u32,
+pub(super) struct Places<'t> {
+    pub(super) sql: &'t str,
+    pub(super) first_line: u32,
 }
 
 impl Places<'_> {
-    fn span(&self, offset: usize, width: usize) -> Span {
+    pub(super) fn span(&self, offset: usize, width: usize) -> Span {
         let before = &self.sql[..offset];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -126,7 +135,14 @@ impl Places<'_> {
     }
 }
 
-fn statements<'t>(file: &File<'_>, places: &Places<'t>, params: &[DraftParam], front: &Span) -> Vec<(usize, &'t str)> {
+/// The statements with the offset of each; placeholders and params fit each other. `whose` is for messages.
+pub(super) fn statements<'t>(
+    file: &File<'_>,
+    places: &Places<'t>,
+    params: &[DraftParam],
+    front: &Span,
+    whose: &str,
+) -> Vec<(usize, &'t str)> {
     if let Err(error) = sql_text::check_ends(places.sql) {
         file.error(places.span(error.at, 1), Check::Sql, error.to_string());
         return Vec::new();
@@ -136,7 +152,7 @@ fn statements<'t>(file: &File<'_>, places: &Places<'t>, params: &[DraftParam], f
         file.error(*front, Check::Sql, "there is no statement behind the front matter");
     }
     if statements.len() > STATEMENTS_MAX {
-        let message = format!("a logic has at most {STATEMENTS_MAX} statements; this one has {}", statements.len());
+        let message = format!("{whose} has at most {STATEMENTS_MAX} statements; this one has {}", statements.len());
         file.error(*front, Check::TooMany, message);
     }
     for (at, word) in statements.iter().filter_map(|(at, statement)| first_word(*at, statement)) {
@@ -144,7 +160,7 @@ fn statements<'t>(file: &File<'_>, places: &Places<'t>, params: &[DraftParam], f
             REFUSED.iter().find(|(words, _)| words.iter().any(|known| word.eq_ignore_ascii_case(known)))
         {
             let span = places.span(at, word.len());
-            file.error_hint(span, Check::Sql, format!("a logic cannot use {}", word.to_uppercase()), *hint);
+            file.error_hint(span, Check::Sql, format!("{whose} cannot use {}", word.to_uppercase()), *hint);
         }
     }
     let used = |piece: &Piece<'t>| match piece {

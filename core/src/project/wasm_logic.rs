@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    ComponentSource, Language, LogicSource, ProjectLogic, WasmSource,
+    ComponentSource, JsEngine, Language, LogicSource, ProjectLogic, WasmSource,
     decode::{File, Map, Word},
     diagnostic::Check,
     keys,
@@ -71,20 +71,14 @@ fn component(file: &File<'_>, node: &Node) -> Option<ComponentSource> {
     if let (Some(entry), None) = (map.entry("output"), map.get("command")) {
         file.error(entry.span, Check::Conflict, "\"output\" goes with \"command\" only");
     }
+    if let (Some(entry), None) = (map.entry("engine"), map.get("build")) {
+        file.error(entry.span, Check::Conflict, "\"engine\" goes with \"build\" only");
+    }
     if let Some(node) = map.get("path") {
         return inner_path(file, node).map(ComponentSource::Path);
     }
     if let Some(node) = map.get("build") {
-        if let Yaml::Text(text) = &node.yaml
-            && matches!(text.as_str(), "python" | "c")
-        {
-            let message = format!("building {text} is not supported by this version");
-            file.error_hint(node.span, Check::Unsupported, message, "build it with a command: {command: …, output: …}");
-            return None;
-        }
-        return file
-            .word(node, keys::LANGUAGES, &[Language::Rust, Language::Js, Language::Ts])
-            .map(ComponentSource::Build);
+        return language(file, &map, node).map(ComponentSource::Build);
     }
     let Some(output) = map.get("output") else {
         file.error_hint(map.span, Check::MissingKey, "a command needs \"output\": the file that it leaves", hint);
@@ -92,6 +86,20 @@ fn component(file: &File<'_>, node: &Node) -> Option<ComponentSource> {
     };
     let command = file.text(map.get("command")?)?.text;
     Some(ComponentSource::Command { command, output: inner_path(file, output)? })
+}
+
+/// The language, and for JavaScript what runs it.
+fn language(file: &File<'_>, map: &Map<'_>, node: &Node) -> Option<Language> {
+    let engines = [JsEngine::QuickJs, JsEngine::StarlingMonkey];
+    let named = map.get("engine").and_then(|node| file.word(node, keys::ENGINES, &engines));
+    let engine = named.unwrap_or_default();
+    let languages = [Language::Rust, Language::Js(engine), Language::Ts(engine), Language::Python, Language::C];
+    let language = file.word(node, keys::LANGUAGES, &languages)?;
+    if let (Some(entry), Language::Rust | Language::Python | Language::C) = (map.entry("engine"), language) {
+        let message = format!("\"engine\" is for ts and js, and this is {}", language.as_str());
+        file.error_hint(entry.span, Check::Conflict, message, "leave \"engine\" out");
+    }
+    Some(language)
 }
 
 /// A path that stays in the logic's folder.
@@ -114,7 +122,7 @@ fn grants(file: &File<'_>, node: &Node, known: &Known) -> Grants {
     let Some(map) = file.map(node, &keys::GRANTS) else { return Grants::default() };
     for entry in keys::LATER_GRANTS.iter().filter_map(|key| map.entry(key)) {
         let message = format!("the grant {:?} is not supported by this version", entry.key);
-        file.error_hint(entry.span, Check::Unsupported, message, "sql, secrets and config are");
+        file.error_hint(entry.span, Check::Unsupported, message, "queries, sql, secrets and config are");
     }
     let sql = map.get("sql").map(|node| file.list(node)).unwrap_or_default();
     let secret = |word: &Word| file.check_name(&word.text, word.span, check_secret);
@@ -127,7 +135,16 @@ fn grants(file: &File<'_>, node: &Node, known: &Known) -> Grants {
         }
         is_known
     };
+    let query = |word: &Word| {
+        let is_known = known.queries.contains(&word.text);
+        if !is_known {
+            let message = format!("there is no declared query {:?}", word.text);
+            file.unknown(word.span, Check::UnknownQuery, message, &word.text, known.queries.iter().map(String::as_str));
+        }
+        is_known
+    };
     Grants {
+        queries: words("queries").into_iter().filter(query).map(|word| word.text).collect(),
         sql: sql.iter().filter_map(|node| sql_grant(file, node, known)).collect(),
         secrets: words("secrets").into_iter().filter(secret).map(|word| word.text).collect(),
         config: words("config").into_iter().filter(config).map(|word| word.text).collect(),

@@ -118,6 +118,9 @@ pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
     if canonical != text.as_bytes() {
         return Err(VerifyError::Manifest("not in its canonical form (RFC 8785)".to_owned()));
     }
+    for cors in manifest.cors.iter().chain(manifest.envs.values().filter_map(|overlay| overlay.cors.as_ref())) {
+        cors.check().map_err(|error| VerifyError::Manifest(format!("cors: {error}")))?;
+    }
     Ok(manifest)
 }
 

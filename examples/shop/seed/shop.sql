@@ -42,3 +42,9 @@ JOIN line ON l <= 1 + i % 4
 JOIN products AS p ON p.id = printf('p-%04d', 1 + (((i * 7919 + l * 104729) % 1000) * ((i * 7919 + l * 104729) % 1000)) / 1000);
 
 UPDATE orders SET totalCents = (SELECT SUM(quantity * priceCents) FROM orderItems WHERE orderId = orders.id);
+
+INSERT INTO shippingRates (id, country, maxGrams, priceCents)
+WITH zones(country, base) AS (VALUES ('AT', 390), ('CH', 690), ('DE', 290), ('FR', 490), ('PL', 450)),
+     parcels(maxGrams, factor) AS (VALUES (1000, 1), (5000, 2), (20000, 4))
+SELECT printf('%s-%05d', country, maxGrams), country, maxGrams, base * factor
+FROM zones CROSS JOIN parcels;

@@ -4,18 +4,21 @@
 use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use axum::{
-    extract::{ConnectInfo, MatchedPath, Request, State},
-    http::{HeaderValue, StatusCode},
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
+use opentelemetry::global;
 use santokit_core::{
     code::Code,
     id::{Kind, is_acceptable_request_id},
     problem::Problem,
 };
-use tracing::Instrument;
+use santokit_edge::telemetry::{self, TraceHeaders};
+use tracing::{Instrument, Span, field::Empty};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::respond::{self, Refused, Unwritten};
 use crate::{app::App, store::audit::Caller};
@@ -31,11 +34,10 @@ pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Ne
         .filter(|text| is_acceptable_request_id(text));
     let id = sent.map_or_else(|| Kind::Request.generate(), str::to_owned);
     let ip = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_string());
-    let (path, method, started) = (template(&request), request.method().clone(), Instant::now());
+    let (path, method, started) = (telemetry::route(&request), telemetry::method(request.method()), Instant::now());
     let caller = Caller { actor_id: "anonymous".to_owned(), actor_type: "system", request_id: id.clone(), ip };
     request.extensions_mut().insert(caller);
-    let span =
-        tracing::info_span!("hub.request", requestId = id, method = %method, path, status = tracing::field::Empty);
+    let span = span(&id, method, &path, request.headers());
     let served = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
     // The panic's text may hold anything: only that it happened is told.
     let response = served.unwrap_or_else(|_| Refused(Problem::internal("the request's task panicked")).into_response());
@@ -44,13 +46,24 @@ pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Ne
         response.headers_mut().insert(REQUEST_ID, value);
     }
     let (status, took) = (response.status().as_u16(), started.elapsed());
-    span.record("status", status);
+    // An unsigned number would reach the collector as a text.
+    span.record("http.response.status_code", i64::from(status));
+    if status >= 500 {
+        span.record("otel.status_code", "error").record("error.type", response.status().as_str());
+    }
     app.metrics.request(&path, status, took);
     let _entered = span.enter();
-    if matches!(path.as_str(), "/healthz" | "/readyz" | "/metrics") || status == 304 {
-        tracing::debug!(requestId = id, method = %method, path, status, "request");
+    if telemetry::is_probe(&path) || status == 304 {
+        tracing::debug!(requestId = id, method, path, status, "request");
     } else {
-        tracing::info!(requestId = id, method = %method, path, status, durationMs = (took.as_secs_f64() * 1e6).round() / 1e3, "request");
+        tracing::info!(
+            requestId = id,
+            method,
+            path,
+            status,
+            durationMs = (took.as_secs_f64() * 1e6).round() / 1e3,
+            "request"
+        );
     }
     response
 }
@@ -63,6 +76,7 @@ pub async fn named(request: Request, next: Next) -> Response {
         StatusCode::METHOD_NOT_ALLOWED => {
             let mut named =
                 Refused(Problem::new(Code::BadRequest, "the path does not take this method")).into_response();
+            *named.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
             if let Some(allow) = response.headers().get("allow") {
                 named.headers_mut().insert("allow", allow.clone());
             }
@@ -79,6 +93,10 @@ fn written(mut response: Response, id: &str) -> Response {
     match response.extensions_mut().remove::<Unwritten>() {
         Some(Unwritten(problem)) => {
             let mut answer = respond::error(&problem, id);
+            // The catalogue has no code of its own for it, as the Bridge has none.
+            if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+                *answer.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            }
             answer.headers_mut().extend(
                 response
                     .headers_mut()
@@ -92,7 +110,21 @@ fn written(mut response: Response, id: &str) -> Response {
     }
 }
 
-/// What no route takes is one label, whatever was asked for.
-fn template(request: &Request) -> String {
-    request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned())
+fn span(id: &str, method: &'static str, path: &str, headers: &HeaderMap) -> Span {
+    if telemetry::is_probe(path) {
+        return Span::none();
+    }
+    let span = tracing::info_span!(
+        "hub.request",
+        otel.kind = "server",
+        otel.status_code = Empty,
+        error.type = Empty,
+        http.request.method = method,
+        http.route = path,
+        http.response.status_code = Empty,
+        requestId = id,
+    );
+    // Fails only where no trace is collected.
+    drop(span.set_parent(global::get_text_map_propagator(|propagator| propagator.extract(&TraceHeaders(headers)))));
+    span
 }

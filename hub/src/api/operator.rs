@@ -26,6 +26,7 @@ use crate::{
         App,
         access::{ApiKeyBody, ServiceTokenBody},
         apply::ApplyBody,
+        databases::PlanBody,
         projects::{At, ConnectionBody},
     },
     store::audit::Caller,
@@ -135,6 +136,21 @@ pub async fn connection(State(app): Hub, Path((p, e, name)): Of) -> Reply {
 /// `DELETE …/connections/{name}`
 pub async fn delete_connection(State(app): Hub, Extension(by): By, Path((p, e, name)): Of) -> Reply {
     gone(app.delete_connection(&by, at(&(p, e)), &name).await)
+}
+
+/// `POST …/connections/{name}/test`
+pub async fn test_connection(State(app): Hub, Path((p, e, name)): Of) -> Reply {
+    ok(app.test_connection(at(&(p, e)), &name).await)
+}
+
+/// `GET …/connections/{name}/schema`
+pub async fn pull_schema(State(app): Hub, Path((p, e, name)): Of) -> Reply {
+    ok(app.pull_schema(at(&(p, e)), &name).await)
+}
+
+/// `POST …/schema/plan`
+pub async fn plan_schema(State(app): Hub, Path(env): InEnv, Body(body): Body<PlanBody>) -> Reply {
+    ok(app.plan_schema(at(&env), body).await)
 }
 
 /// `PUT …/secrets/{name}`

@@ -15,8 +15,10 @@ use santokit_core::{
         envelope::{POINTER_TYPE, RELEASE_TYPE},
         verify::{self, MANIFEST_BYTES_MAX, VerifyError},
     },
-    wire::Sealed,
+    schema::Schema,
 };
+use santokit_sql::schema::Refusal;
+use santokit_sqlite::queries;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -25,7 +27,7 @@ use super::{
     bridges::secrets_of,
     projects::{At, need_env},
     releases::blocking,
-    schema,
+    schema::{self, Address},
 };
 use crate::store::{
     audit::{self, Caller},
@@ -78,7 +80,7 @@ struct Candidate {
     manifest: Manifest,
     text: String,
     digest: Digest,
-    urls: BTreeMap<String, Sealed>,
+    addresses: BTreeMap<String, Address>,
     added: Vec<String>,
     removed: Vec<String>,
     warnings: Vec<String>,
@@ -177,16 +179,15 @@ impl App {
                 format!("the manifest is of project {:?}, not of {:?}", manifest.project, at.project),
             ));
         }
-        check_size(&manifest)?;
+        check_tables(&manifest.connections)?;
         self.check_components(at, &manifest).await?;
+        check_queries(&manifest).await?;
         let mut db = self.store.read().await?;
-        let mut urls = BTreeMap::new();
+        let mut addresses = BTreeMap::new();
         for row in envs::connections(&mut db, at.project, at.env).await? {
-            let (kind, sealed) =
-                row.admin_url.as_ref().map_or(("connection", &row.url), |url| ("admin-connection", url));
-            urls.insert(row.name.clone(), self.unseal(&at.context(kind, &row.name), sealed)?);
+            addresses.insert(row.name.clone(), self.address(at, &row, true)?);
         }
-        let missing: Vec<&String> = manifest.connections.keys().filter(|name| !urls.contains_key(*name)).collect();
+        let missing: Vec<&String> = manifest.connections.keys().filter(|name| !addresses.contains_key(*name)).collect();
         if !missing.is_empty() {
             return Err(Problem::new(
                 Code::ReleaseBlocked,
@@ -213,7 +214,7 @@ impl App {
             added: after.difference(&before).cloned().collect(),
             removed: before.difference(&after).cloned().collect(),
             manifest,
-            urls,
+            addresses,
             warnings,
         })
     }
@@ -245,9 +246,9 @@ impl App {
     /// Plans every database before it touches one: a refusal of the second must not find the first changed.
     async fn schema(&self, candidate: &Candidate, body: &ApplyBody) -> Outcome<Vec<String>> {
         let (mut lines, mut refusals) = (Vec::new(), Vec::new());
-        for (name, url, schema) in candidate.databases() {
-            match schema::plan(name, url, schema).await? {
-                Ok(steps) => lines.extend(steps.into_iter().map(|step| format!("{name}: {}", step.description))),
+        for (name, address, schema) in candidate.databases() {
+            match schema::compare(address, schema).await?.planned {
+                Ok(steps) => lines.extend(steps.into_iter().map(|step| format!("{name}: {}", step.change))),
                 Err(refused) => refusals.extend(refused.into_iter().map(|refusal| (name.clone(), refusal))),
             }
         }
@@ -259,14 +260,14 @@ impl App {
             return Ok(lines);
         }
         lines.clear();
-        for (name, url, schema) in candidate.databases() {
-            let done = schema::apply(name, url, schema).await.inspect_err(|_| self.metrics.schema_applied("failed"))?;
+        for (name, address, schema) in candidate.databases() {
+            let done = schema::apply(address, schema).await.inspect_err(|_| self.metrics.schema_applied("failed"))?;
             let steps = done.map_err(|refused| {
                 self.metrics.schema_applied("refused");
                 destructive(&refused.into_iter().map(|refusal| (name.clone(), refusal)).collect::<Vec<_>>())
             })?;
             self.metrics.schema_applied(if steps.is_empty() { "unchanged" } else { "applied" });
-            lines.extend(steps.into_iter().map(|step| format!("{name}: {}", step.description)));
+            lines.extend(steps.into_iter().map(|step| format!("{name}: {}", step.change)));
         }
         Ok(lines)
     }
@@ -372,13 +373,13 @@ impl App {
 }
 
 impl Candidate {
-    fn databases(&self) -> impl Iterator<Item = (&String, &Sealed, &santokit_core::schema::Schema)> {
-        self.manifest.connections.iter().filter_map(|(name, schema)| Some((name, self.urls.get(name)?, schema)))
+    fn databases(&self) -> impl Iterator<Item = (&String, &Address, &Schema)> {
+        self.manifest.connections.iter().filter_map(|(name, schema)| Some((name, self.addresses.get(name)?, schema)))
     }
 }
 
-fn check_size(manifest: &Manifest) -> Outcome<()> {
-    for (name, schema) in &manifest.connections {
+pub(super) fn check_tables(connections: &BTreeMap<String, Schema>) -> Outcome<()> {
+    for (name, schema) in connections {
         if schema.tables.len() > TABLES_MAX {
             return Err(Problem::limit(
                 Code::BadRequest,
@@ -397,7 +398,17 @@ fn check_size(manifest: &Manifest) -> Outcome<()> {
     Ok(())
 }
 
-fn destructive(refusals: &[(String, santokit_sql::sqlite::Refusal)]) -> Box<Problem> {
+/// The engine is asked again what every query touches and answers: the powers that people consent to are those that it has.
+async fn check_queries(manifest: &Manifest) -> Outcome<()> {
+    queries::verify(manifest).await.map_err(|error| match error {
+        queries::VerifyError::Refused(message) => {
+            Problem::new(Code::ReleaseBlocked, message).hint("apply it with stk, which writes what the database says")
+        }
+        queries::VerifyError::Scratch(error) => Problem::internal(error),
+    })
+}
+
+fn destructive(refusals: &[(String, Refusal)]) -> Box<Problem> {
     let steps: Vec<Json> = refusals
         .iter()
         .map(|(connection, refusal)| json!({"connection": connection, "description": refusal.description, "reason": refusal.reason}))

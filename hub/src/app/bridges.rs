@@ -130,7 +130,8 @@ impl App {
         Ok((known != Some(etag.as_str())).then_some((bundle, etag)))
     }
 
-    /// Keeps a Bridge's report. Nothing of it is believed but for showing it.
+    /// Keeps a Bridge's report in place of the one before: an env that it does not name any more, it does not serve any more.
+    /// Nothing of it is believed but for showing it.
     pub async fn report(&self, fleet: &Fleet, bridge: &str, report: Report) -> Outcome<()> {
         if !Kind::Bridge.is_valid(bridge) || report.version.len() > 64 {
             return Err(Problem::new(
@@ -142,6 +143,12 @@ impl App {
             fleet.need(&env.project, &env.env)?;
         }
         let mut db = self.store.write().await?;
+        // Of its own envs only: an id is no proof of being that Bridge.
+        for (project, env) in &fleet.envs {
+            if !report.envs.iter().any(|named| named.project == *project && named.env == *env) {
+                releases::forget_report(&mut db, project, env, bridge).await?;
+            }
+        }
         for env in report.envs {
             let bounded = bounded(env);
             let text = serde_json::to_string(&bounded).map_err(Problem::internal)?;

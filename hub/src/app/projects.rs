@@ -1,7 +1,5 @@
 //! Projects, envs, connections and secrets. URLs and secrets come in, are sealed at once and never go out to an operator.
 
-use std::{path::Path, str::FromStr};
-
 use santokit_core::{
     code::Code,
     name,
@@ -10,9 +8,9 @@ use santokit_core::{
 };
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use sqlx::{SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::SqliteConnection;
 
-use super::App;
+use super::{App, schema::Address};
 use crate::store::{
     audit::{self, Caller, Deed},
     commit,
@@ -24,13 +22,12 @@ const ENVS_MAX: usize = 10;
 const CONNECTIONS_MAX: i64 = 10;
 const SECRETS_MAX: usize = 200;
 const SECRET_BYTES_MAX: usize = 64 << 10;
-const URL_BYTES_MAX: usize = 4 << 10;
 
 /// The body of a connection.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConnectionBody {
-    /// `sqlite`.
+    /// `sqlite`, `postgres` or `mysql`.
     pub engine: String,
     /// For the Bridge.
     pub url: Sealed,
@@ -139,13 +136,10 @@ impl App {
     /// Adds or changes a connection.
     pub async fn set_connection(&self, caller: &Caller, at: At<'_>, name: &str, body: ConnectionBody) -> Outcome<Json> {
         name::check_label("a connection's name", name).map_err(|error| bad_name(&error))?;
-        if body.engine != "sqlite" {
-            let message = format!("the engine {:?} is not supported", body.engine);
-            return Err(Problem::new(Code::BadRequest, message).hint("this version takes sqlite"));
-        }
-        let masked = self.masked_sqlite_url(body.url.expose())?;
+        let address = |url: &Sealed| Address { name: name.to_owned(), engine: body.engine.clone(), url: url.clone() };
+        let masked = address(&body.url).masked(&self.data_dir)?;
         if let Some(url) = &body.admin_url {
-            self.masked_sqlite_url(url.expose())?;
+            address(url).masked(&self.data_dir)?;
         }
         let seal = |kind: &str, url: &Sealed| self.seal(&at.context(kind, name), url);
         let row = ConnectionRow {
@@ -244,30 +238,6 @@ impl App {
         }
         audit::append(&mut db, caller, &at.deed("secret.delete", json!({"name": name}))).await?;
         Ok(commit(db).await?)
-    }
-
-    /// Checks a URL and gives what may be shown of it. No error quotes it.
-    fn masked_sqlite_url(&self, url: &str) -> Outcome<String> {
-        let wrong = |why: &str| {
-            Problem::new(Code::BadRequest, format!("the URL {why}"))
-                .hint("a SQLite URL is sqlite: and the path of a file, for example sqlite:/var/lib/shop/main.db")
-        };
-        if url.len() > URL_BYTES_MAX || !url.starts_with("sqlite:") {
-            return Err(wrong("is no SQLite URL"));
-        }
-        if url.contains(":memory:") || url.contains("mode=memory") {
-            return Err(wrong("is of a database in memory, which Hub and Bridge cannot share"));
-        }
-        let options = SqliteConnectOptions::from_str(url).map_err(|_| wrong("cannot be read"))?;
-        let file = options.get_filename();
-        let absolute = std::path::absolute(file).map_err(|_| wrong("has no path"))?;
-        let parent = absolute.parent().and_then(|dir| dir.canonicalize().ok()).unwrap_or_else(|| absolute.clone());
-        if parent.starts_with(&self.data_dir) || absolute.starts_with(&self.data_dir) {
-            return Err(wrong("leads into the Hub's own data"));
-        }
-        let name =
-            Path::new(&absolute).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        Ok(format!("sqlite:…/{name}"))
     }
 }
 

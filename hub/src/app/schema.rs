@@ -1,95 +1,147 @@
-//! A declared schema against the customer's database: what is there, the steps to what is declared, and taking them in one
-//! transaction. The only place where the Hub opens a database that is not its own.
-
-use std::{str::FromStr, time::Duration};
+//! A declared schema against the customer's database: what is there, the steps to what is declared, and taking them. The only
+//! place where the Hub opens a database that is not its own.
+//!
+//! SQLite and PostgreSQL take all steps or none, in one transaction. MySQL commits every step; what was taken stands, and the
+//! next plan begins from there.
 
 use santokit_core::{
     code::Code,
     problem::{Outcome, Problem},
     schema::Schema,
-    wire::Sealed,
 };
-use santokit_sql::sqlite::{
-    self, CATALOG_COLUMNS_SQL, CATALOG_INDEXES_SQL, CATALOG_REFERENCES_SQL, CurrentColumn, CurrentReference,
-    CurrentSchema, Refusal, Step,
+use santokit_sql::schema::{
+    CurrentSchema, Engine, Refusal, Step, bookkeeping,
+    pull::{self, Pulled},
 };
-use sqlx::{
-    AssertSqlSafe, Connection, SqliteConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode},
-};
+use serde_json::{Value as Json, json};
 
-const BUSY_MAX: Duration = Duration::from_secs(30);
+pub mod address;
+mod database;
+pub mod diagnosis;
+
+pub use address::Address;
+
+use database::Opened;
 
 /// What a database needs, or why it cannot have it.
 pub type Planned = Result<Vec<Step>, Vec<Refusal>>;
 
-/// The steps that a database needs. Changes nothing; a database that is not there yet is not made.
-pub async fn plan(connection: &str, url: &Sealed, schema: &Schema) -> Outcome<Planned> {
-    let options = options(connection, url)?;
-    if !tokio::fs::try_exists(options.get_filename()).await.unwrap_or(false) {
-        return Ok(sqlite::plan(&CurrentSchema::default(), schema));
+/// What is declared beside what is there.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    /// The steps that the database needs, the platform's own tables among them.
+    pub planned: Planned,
+    /// Tables that nobody declared. They are left alone.
+    pub undeclared: Vec<String>,
+}
+
+/// Compares. Changes nothing; a database that is not there yet is not made.
+pub async fn compare(address: &Address, schema: &Schema) -> Outcome<Compared> {
+    let (engine, current) = read(address).await?;
+    let declared = bookkeeping::beside(schema);
+    let planned = santokit_sql::schema::plan(engine, &current, &declared);
+    let others = current.tables.into_keys().filter(|name| !declared.tables.contains_key(name));
+    let undeclared = others.filter(|name| !bookkeeping::TABLES.contains(&name.as_str())).collect();
+    Ok(Compared { planned, undeclared })
+}
+
+/// Takes the steps that are needed now. What was planned before may have been done since.
+pub async fn apply(address: &Address, schema: &Schema) -> Outcome<Planned> {
+    let mut opened = Opened::open(address, true).await.map_err(|error| cannot(address, "cannot be opened", error))?;
+    let done = opened.apply(&bookkeeping::beside(schema)).await;
+    opened.close().await;
+    done.map_err(|stopped| stopped.problem(address))
+}
+
+/// What is there, as a declaration.
+pub async fn pull(address: &Address) -> Outcome<Pulled> {
+    let (engine, current) = read(address).await?;
+    Ok(pull::pull(engine, &current))
+}
+
+async fn read(address: &Address) -> Outcome<(Engine, CurrentSchema)> {
+    if address.is_absent().await {
+        return Ok((Engine::Sqlite, CurrentSchema::default()));
     }
-    let mut db = open(connection, &options).await?;
-    let current = read(&mut db).await.map_err(|error| failed(connection, "cannot be read", error));
-    drop(db.close().await);
-    Ok(sqlite::plan(&current?, schema))
+    let mut opened = Opened::open(address, false).await.map_err(|error| cannot(address, "cannot be opened", error))?;
+    let current = opened.read().await.map_err(|error| cannot(address, "cannot be read", error));
+    let engine = opened.engine();
+    opened.close().await;
+    Ok((engine, current?))
 }
 
-/// Takes the steps that are needed now, all of them or none. What was planned before may have been done since.
-pub async fn apply(connection: &str, url: &Sealed, schema: &Schema) -> Outcome<Planned> {
-    let options = options(connection, url)?.create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
-    let mut db = open(connection, &options).await?;
-    let done = steps(&mut db, schema)
-        .await
-        .map_err(|error| failed(connection, "could not be changed and is as it was", error));
-    drop(db.close().await);
-    done
+impl Compared {
+    /// As the API tells it.
+    pub fn to_json(&self, name: &str, engine: &str) -> Json {
+        let (steps, refusals) = match &self.planned {
+            Ok(steps) => (steps.as_slice(), [].as_slice()),
+            Err(refusals) => ([].as_slice(), refusals.as_slice()),
+        };
+        let step = |step: &Step| json!({"description": step.change.to_string(), "table": step.change.table(), "sql": step.sql});
+        let steps: Vec<Json> = steps.iter().map(step).collect();
+        let refusals: Vec<Json> = refusals
+            .iter()
+            .map(|refusal| json!({"description": refusal.description, "reason": refusal.reason}))
+            .collect();
+        json!({"name": name, "engine": engine, "steps": steps, "refusals": refusals, "undeclared": self.undeclared})
+    }
 }
 
-async fn steps(db: &mut SqliteConnection, schema: &Schema) -> Result<Planned, sqlx::Error> {
-    let mut transaction = db.begin_with("BEGIN IMMEDIATE").await?;
-    let planned = sqlite::plan(&read(&mut transaction).await?, schema);
-    if let Ok(steps) = &planned {
-        for step in steps {
-            // Made by `santokit_sql` from a checked schema; names are quoted there.
-            sqlx::query(AssertSqlSafe(step.sql.clone())).execute(&mut *transaction).await?;
+/// Where the steps of an apply ended.
+#[derive(Debug)]
+pub(super) struct Stopped {
+    /// What was taken, and stands.
+    done: Vec<Step>,
+    /// What failed; none where it was not a step.
+    failed: Option<Step>,
+    error: sqlx::Error,
+}
+
+impl From<sqlx::Error> for Stopped {
+    fn from(error: sqlx::Error) -> Self {
+        Self { done: Vec::new(), failed: None, error }
+    }
+}
+
+impl Stopped {
+    fn problem(self, address: &Address) -> Box<Problem> {
+        let Some(failed) = self.failed else {
+            return cannot(address, "could not be changed and is as it was", self.error);
+        };
+        let message = format!("the database of connection {:?} did not take a step: {}", address.name, failed.change);
+        let done: Vec<String> = self.done.iter().map(|step| step.change.to_string()).collect();
+        let hint = if done.is_empty() {
+            "the database is as it was, and nothing was released; rows that are there may not fit; the Hub's log has the \
+             cause under the request id"
+        } else {
+            "the steps before it stand, and nothing was released; apply again to go on from there; the Hub's log has the cause \
+             under the request id"
+        };
+        // The database said no: it is there. Who asked has to change something.
+        let code = match &self.error {
+            sqlx::Error::Database(_) => Code::Conflict,
+            _ => Code::ServiceUnavailable,
+        };
+        let state =
+            self.error.as_database_error().and_then(sqlx::error::DatabaseError::code).map(std::borrow::Cow::into_owned);
+        Problem::new(code, message)
+            .hint(hint)
+            .detail("connection", address.name.clone())
+            .detail("step", failed.change.to_string())
+            .detail("done", done)
+            .detail("engineCode", json!(state))
+            .because(self.error)
+    }
+}
+
+fn cannot(address: &Address, how: &str, error: sqlx::Error) -> Box<Problem> {
+    let hint = match address.engine() {
+        Some(Engine::Sqlite) | None => {
+            "nothing was released; the Hub's log has the cause under the request id".to_owned()
         }
-        transaction.commit().await?;
-    }
-    Ok(planned)
-}
-
-async fn read(db: &mut SqliteConnection) -> Result<CurrentSchema, sqlx::Error> {
-    let mut current = CurrentSchema::default();
-    let columns: Vec<(String, String, String, i64, Option<String>, i64)> =
-        sqlx::query_as(CATALOG_COLUMNS_SQL).fetch_all(&mut *db).await?;
-    for (table, column, declared, not_null, default, key) in columns {
-        let found = CurrentColumn { declared, not_null: not_null != 0, default, is_key: key != 0 };
-        current.tables.entry(table).or_default().insert(column, found);
-    }
-    current.indexes = sqlx::query_as(CATALOG_INDEXES_SQL).fetch_all(&mut *db).await?;
-    let references: Vec<(String, String, String, Option<String>, String, String)> =
-        sqlx::query_as(CATALOG_REFERENCES_SQL).fetch_all(&mut *db).await?;
-    for (table, column, target, target_column, on_update, on_delete) in references {
-        let reference =
-            CurrentReference { table: target, column: target_column.unwrap_or_default(), on_update, on_delete };
-        current.references.insert((table, column), reference);
-    }
-    Ok(current)
-}
-
-fn options(connection: &str, url: &Sealed) -> Outcome<SqliteConnectOptions> {
-    let options = SqliteConnectOptions::from_str(url.expose())
-        .map_err(|error| failed(connection, "has a URL that cannot be read", error))?;
-    Ok(options.foreign_keys(true).busy_timeout(BUSY_MAX))
-}
-
-async fn open(connection: &str, options: &SqliteConnectOptions) -> Outcome<SqliteConnection> {
-    SqliteConnection::connect_with(options).await.map_err(|error| failed(connection, "cannot be opened", error))
-}
-
-fn failed(connection: &str, how: &str, error: sqlx::Error) -> Box<Problem> {
-    Problem::new(Code::ServiceUnavailable, format!("the database of connection {connection:?} {how}"))
-        .hint("nothing was released; the Hub's log has the cause under the request id")
+        Some(_) => format!("nothing was released; `stk connections test {}` says what is wrong", address.name),
+    };
+    Problem::new(Code::ServiceUnavailable, format!("the database of connection {:?} {how}", address.name))
+        .hint(hint)
         .because(error)
 }

@@ -13,7 +13,7 @@ pub type Dated = (String, String);
 pub struct ConnectionRow {
     /// Its name.
     pub name: String,
-    /// `sqlite`.
+    /// `sqlite`, `postgres` or `mysql`.
     pub engine: String,
     /// Sealed; for the Bridge.
     pub url: Vec<u8>,

@@ -178,6 +178,22 @@ pub async fn set_report(
     Ok(())
 }
 
+/// Forgets what a Bridge reported about an env: it serves it no more.
+pub async fn forget_report(
+    db: &mut SqliteConnection,
+    project: &str,
+    env: &str,
+    bridge: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM bridge_reports WHERE project = ? AND env = ? AND bridge = ?")
+        .bind(project)
+        .bind(env)
+        .bind(bridge)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Forgets reports from before a time; Bridges with a new id at each start leave them behind.
 pub async fn forget_reports(db: &mut SqliteConnection, before: &str) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM bridge_reports WHERE reported_at < ?").bind(before).execute(db).await?;

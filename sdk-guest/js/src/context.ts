@@ -31,7 +31,7 @@ export interface Invocation {
 /** Who called this invocation. */
 export function caller(): Caller {
   const { kind, subject, roles, claims } = getCaller();
-  return { kind, subject: subject ?? null, roles, claims: claims.length === 0 ? {} : JSON.parse(decode(claims)) };
+  return { kind, subject: subject ?? null, roles: Array.from(roles), claims: claims.length === 0 ? {} : JSON.parse(decode(claims)) };
 }
 
 /** What this invocation is. */

@@ -43,7 +43,7 @@ export function calling<T>(call: () => T, convert: (error: WitError) => Error): 
   }
 }
 
-/** QuickJS throws an `Error` with the variant as its `payload`, other engines the variant itself. */
+/** The engines throw an `Error` with the variant as its `payload`, or the variant itself. */
 function witError(error: unknown): WitError | undefined {
   const tagged = typeof error === "object" && error !== null && typeof (error as WitError).tag === "string";
   return tagged ? (error as WitError) : undefined;

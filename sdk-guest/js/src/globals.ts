@@ -1,4 +1,4 @@
-// The globals that QuickJS has not, or has not safely, in a snapshotted guest without WASI. The build injects them where
+// The globals that the engines have not, or have not safely, in a snapshotted guest without WASI. The build injects them where
 // they are named: `Date` would trap without a clock, and `Math.random` would give every fresh instance the same numbers.
 
 import { now } from "./clock.ts";

@@ -1,13 +1,13 @@
-// The WIT packages as componentize-qjs shows them to JavaScript. Only this SDK imports them.
-// `s64` and `u64` are numbers here (exact to 2^53 only), and a BigInt traps: see value.ts.
+// The WIT packages as the engines show them to JavaScript. Only this SDK imports them.
+// `s64` and `u64` are numbers in QuickJS, where a BigInt traps, and `bigint` in StarlingMonkey: see border.ts.
 
 declare module "santokit:runtime/log@0.1.0" {
   export function log(level: string, message: string, fields: [string, string][]): void;
 }
 
 declare module "santokit:runtime/clock@0.1.0" {
-  export function now(): { seconds: number; nanoseconds: number };
-  export function elapsed(): number;
+  export function now(): { seconds: number | bigint; nanoseconds: number };
+  export function elapsed(): number | bigint;
   export function remaining(): number;
 }
 
@@ -39,7 +39,7 @@ declare module "santokit:sql/connections@0.1.0" {
   export type WitValue =
     | { tag: "null" }
     | { tag: "boolean"; val: boolean }
-    | { tag: "int64"; val: number }
+    | { tag: "int64"; val: number | bigint }
     | { tag: "float64"; val: number }
     | { tag: "text"; val: string }
     | { tag: "bytes"; val: Uint8Array }
@@ -58,7 +58,7 @@ declare module "santokit:sql/connections@0.1.0" {
 
   export interface WitStatements {
     queryPacked(sql: string, params: WitValue[]): { columns: WitColumn[]; batch: WitBatch };
-    execute(sql: string, params: WitValue[]): number;
+    execute(sql: string, params: WitValue[]): number | bigint;
     openCursor(sql: string, params: WitValue[]): WitCursor;
     [Symbol.dispose](): void;
   }
@@ -82,6 +82,22 @@ declare module "santokit:sql/connections@0.1.0" {
   export function open(name: string): WitConnection;
 }
 
+declare module "santokit:queries/queries@0.1.0" {
+  import type { WitBatch, WitColumn, WitCursor, WitValue } from "santokit:sql/connections@0.1.0";
+
+  export interface WitQueryTransaction {
+    commit(): void;
+    rollback(): void;
+    [Symbol.dispose](): void;
+  }
+
+  export function many(name: string, params: [string, WitValue][]): { columns: WitColumn[]; batch: WitBatch };
+  export function one(name: string, params: [string, WitValue][]): { columns: WitColumn[]; batch: WitBatch };
+  export function execute(name: string, params: [string, WitValue][]): number | bigint;
+  export function openCursor(name: string, params: [string, WitValue][]): WitCursor;
+  export function begin(connection: string, options: [string, string][]): WitQueryTransaction;
+}
+
 // Globals that TypeScript knows from the DOM only. `btoa` is native; the others are those of globals.ts.
 
 declare function btoa(binary: string): string;
@@ -99,6 +115,7 @@ declare class TextEncoder {
 }
 
 declare class TextDecoder {
+  constructor(label?: "utf-8", options?: { ignoreBOM?: boolean });
   readonly encoding: string;
   decode(value?: Uint8Array): string;
 }

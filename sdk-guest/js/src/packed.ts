@@ -1,6 +1,7 @@
 // The packed form of rows, format 1 (described in sql.wit), as JavaScript values.
 
 import type { WitBatch } from "santokit:sql/connections@0.1.0";
+import { ownBytes } from "./border.ts";
 import { binaryToText, toBinary } from "./utf8.ts";
 
 /**
@@ -39,9 +40,10 @@ class Reader {
         `the host packs rows in format ${batch.format}, this @santokit/guest reads format ${FORMAT}: build with a newer stk`,
       );
     }
-    this.bytes = batch.data;
-    this.view = new DataView(batch.data.buffer, batch.data.byteOffset, batch.data.byteLength);
-    this.binary = toBinary(batch.data);
+    const data = ownBytes(batch.data);
+    this.bytes = data;
+    this.view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+    this.binary = toBinary(data);
   }
 
   next(): Cell {

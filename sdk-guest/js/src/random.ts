@@ -1,13 +1,14 @@
 // Cryptographically secure randomness from the host. `Math.random` and `crypto` work as well: the build points them here.
 
 import { bytes as hostBytes } from "santokit:runtime/random@0.1.0";
+import { ownBytes } from "./border.ts";
 
 /** The most that the host gives in one call. */
 const MAX_CHUNK = 65_536;
 
 /** Random bytes, any number of them. */
 export function bytes(length: number): Uint8Array {
-  if (length <= MAX_CHUNK) return hostBytes(length);
+  if (length <= MAX_CHUNK) return ownBytes(hostBytes(length));
   const all = new Uint8Array(length);
   for (let start = 0; start < length; start += MAX_CHUNK) {
     all.set(hostBytes(Math.min(MAX_CHUNK, length - start)), start);

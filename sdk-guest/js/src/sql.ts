@@ -4,24 +4,21 @@
 // always bound. Rows cross the border packed (see packed.ts).
 
 import { open as hostOpen } from "santokit:sql/connections@0.1.0";
-import type { WitConnection, WitCursor, WitStatements, WitTransaction } from "santokit:sql/connections@0.1.0";
+import type { WitConnection, WitStatements, WitTransaction } from "santokit:sql/connections@0.1.0";
 import { calling } from "./error.ts";
+import { Cursor, type Row } from "./cursor.ts";
 import { type Cell, unpack } from "./packed.ts";
 import { fromHost, SqlError } from "./sql-error.ts";
 import { type Param, toWit } from "./value.ts";
+import { fromWide } from "./border.ts";
 
+export { Cursor } from "./cursor.ts";
+export type { Row } from "./cursor.ts";
 export { SqlError } from "./sql-error.ts";
 export type { Constraint, SqlErrorKind } from "./sql-error.ts";
 export type { Cell } from "./packed.ts";
 export type { Param } from "./value.ts";
 export { decimal, Float, float, json, timestamp, Typed, typed } from "./value.ts";
-
-/** A row as an object by column name, where no type is asked for. */
-export type Row = Record<string, Cell>;
-
-/** How much a cursor fetches at a time: enough to make the border cheap, little enough to stay small in memory. */
-const BATCH_ROWS = 500;
-const BATCH_BYTES = 256 * 1024;
 
 /** Opens a connection of the project by its name, for example `main`. */
 export function open(name: string): Connection {
@@ -67,7 +64,7 @@ abstract class Statements<Host extends WitStatements> {
   /** Runs a statement for its effect; the number of rows affected. */
   execute(sql: string, params: readonly Param[] = []): number {
     const values = toWit(params);
-    return calling(() => this.host.execute(sql, values), fromHost);
+    return fromWide(calling(() => this.host.execute(sql, values), fromHost));
   }
 
   /** Reads a large result in parts: `for (const row of db.cursor(…))`. */
@@ -135,40 +132,6 @@ export class Transaction extends Statements<WitTransaction> {
 
   private end(how: () => void): void {
     calling(how, fromHost);
-    if (!this.open) return;
-    this.open = false;
-    this.host[Symbol.dispose]();
-  }
-}
-
-/** Reads rows one by one, fetching them in batches. */
-export class Cursor<T = Row> implements Iterable<T> {
-  /** Names and types of the columns, in order. */
-  readonly columns: readonly { name: string; typeName: string }[];
-  private readonly host: WitCursor;
-  private open = true;
-
-  /** @internal */
-  constructor(host: WitCursor) {
-    this.host = host;
-    this.columns = host.columns();
-  }
-
-  *[Symbol.iterator](): Iterator<T> {
-    const names = this.columns.map((column) => column.name);
-    try {
-      while (this.open) {
-        const batch = calling(() => this.host.nextBatch(BATCH_ROWS, BATCH_BYTES), fromHost);
-        if (batch === null || batch === undefined) return;
-        yield* unpack<T>(names, batch);
-      }
-    } finally {
-      this[Symbol.dispose]();
-    }
-  }
-
-  /** Closes the cursor; a `for` loop does it by itself. */
-  [Symbol.dispose](): void {
     if (!this.open) return;
     this.open = false;
     this.host[Symbol.dispose]();

@@ -6,7 +6,8 @@ interface LineTable {
   lines: (0 | [number, number])[];
 }
 
-const FRAME = /componentize-qjs:user\.js:(\d+):(\d+)/g;
+/** The bundle as QuickJS and as StarlingMonkey name it in a stack. */
+const FRAME = /(?:componentize-qjs:user|santokit-bundle)\.js:(\d+):(\d+)/g;
 
 /** The error's stack in terms of the source files. */
 export function sourceStack(error: Error): string {

@@ -1,5 +1,9 @@
-// UTF-8 with what QuickJS has natively: loops over bytes in JavaScript would be ten times slower.
+// UTF-8 with what the engine has natively: loops over bytes in JavaScript would be ten times slower. StarlingMonkey has the
+// two classes for it; QuickJS has neither.
 
+const native = globalThis as { TextDecoder?: typeof TextDecoder; TextEncoder?: typeof TextEncoder };
+const decoder = native.TextDecoder && new native.TextDecoder("utf-8", { ignoreBOM: true });
+const encoder = native.TextEncoder && new native.TextEncoder();
 const NON_ASCII = /[\x80-\xff]/;
 const CHUNK = 8192;
 
@@ -20,10 +24,10 @@ export function binaryToText(binary: string): string {
 
 /** The text of UTF-8 bytes. */
 export function decode(bytes: Uint8Array): string {
-  return binaryToText(toBinary(bytes));
+  return decoder ? decoder.decode(bytes) : binaryToText(toBinary(bytes));
 }
 
 /** UTF-8 bytes of a text; halves of surrogate pairs become U+FFFD. */
 export function encode(text: string): Uint8Array {
-  return Uint8Array.fromBase64(btoa(unescape(encodeURIComponent(text.toWellFormed()))));
+  return encoder ? encoder.encode(text) : Uint8Array.fromBase64(btoa(unescape(encodeURIComponent(text.toWellFormed()))));
 }

@@ -1,6 +1,7 @@
 // Values that are bound to placeholders, and the form in which the border takes them.
 
 import type { WitValue } from "santokit:sql/connections@0.1.0";
+import { toWide } from "./border.ts";
 
 /** A value whose type JavaScript has no word for: made by `decimal`, `timestamp`, `json`, `float`, `typed`. */
 export class Typed {
@@ -65,9 +66,9 @@ function one(param: Param, index: number): WitValue {
     case "boolean":
       return { tag: "boolean", val: param };
     case "number":
-      return Number.isSafeInteger(param) ? { tag: "int64", val: param } : { tag: "float64", val: param };
+      return Number.isSafeInteger(param) ? { tag: "int64", val: toWide(param) } : { tag: "float64", val: param };
     case "bigint":
-      // A BigInt in an `s64` would trap: the type `bigint` carries it as text.
+      // QuickJS would lose digits in an `s64`: the type `bigint` carries it as text.
       return { tag: "typed", val: ["bigint", param.toString()] };
     case "string":
       return { tag: "text", val: param };

@@ -44,6 +44,7 @@ pub mod context;
 mod error;
 pub mod log;
 mod panic;
+pub mod queries;
 pub mod random;
 mod run;
 pub mod secrets;
@@ -55,7 +56,7 @@ pub use run::NoInput;
 /// What most handlers need: `use santokit_guest::prelude::*;`.
 pub mod prelude {
     pub use crate::sql::Queries as _;
-    pub use crate::{LogicError, NoInput, clock, config, context, log, params, random, secrets, sql};
+    pub use crate::{LogicError, NoInput, clock, config, context, log, params, queries, random, secrets, sql};
     pub use serde::{Deserialize, Serialize};
     pub use serde_json::json;
 }
@@ -90,9 +91,13 @@ macro_rules! logic {
     };
 }
 
-/// The values of a statement's placeholders, in order: `params![id, 3, None::<String>]`. Nothing is moved.
+/// The values of a statement's placeholders, in order: `params![id, 3, None::<String>]`; or those of a declared query by name:
+/// `params! {"customerId" => id, "limit" => 3}`. Nothing is moved.
 #[macro_export]
 macro_rules! params {
+    ($($name:literal => $value:expr),+ $(,)?) => {
+        &[$(($name, $crate::sql::Param::to_value(&$value))),+] as &[(&str, $crate::sql::Value)]
+    };
     ($($value:expr),* $(,)?) => {
         &[$($crate::sql::Param::to_value(&$value)),*] as &[$crate::sql::Value]
     };

@@ -15,5 +15,6 @@ mod value;
 pub use connection::{Connection, Queries, Transaction, open};
 pub use cursor::{Cursor, TypedCursor};
 pub use error::{Constraint, DatabaseError, Error};
+pub(crate) use row::batch_as;
 pub use row::{Column, Row, Rows};
 pub use value::{Decimal, Json, Param, Value};

@@ -1,6 +1,9 @@
 //! A guest's SQL on a real SQLite file, as an attacker would send it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use santokit_core::{
     id::Kind,
@@ -10,6 +13,7 @@ use santokit_core::{
 use sqlx::{Connection as _, Executor, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use super::*;
+use crate::db::DatabaseSettings;
 
 const MAIN: ConnectionId = ConnectionId(0);
 const BUDGET: RowBudget = RowBudget { rows: 100, bytes: 1 << 20 };
@@ -29,7 +33,9 @@ async fn database() -> (Scratch, Arc<Database>) {
     let path = dir.join("data.db");
     make(&path).await;
     let url = Sealed::new(format!("sqlite:{}", path.display()));
-    let database = Database::open("main", &RuntimeConnection { engine: "sqlite".into(), url }).unwrap();
+    let database =
+        Database::open("main", &RuntimeConnection { engine: "sqlite".into(), url }, &DatabaseSettings::default())
+            .unwrap();
     (Scratch(dir), Arc::new(database))
 }
 
@@ -66,11 +72,18 @@ fn session(database: &Arc<Database>, transaction_on: Option<&str>) -> SqlSession
         table("noisy", &[Verb::Select, Verb::Insert]),
         table("window", &[Verb::Select]),
     ];
-    let grants =
-        Grants { sql: vec![SqlGrant { connection: "main".into(), tables: tables.into() }], ..Grants::default() };
+    session_with(database, transaction_on, tables.into())
+}
+
+fn session_with(
+    database: &Arc<Database>,
+    transaction_on: Option<&str>,
+    tables: BTreeMap<String, BTreeSet<Verb>>,
+) -> SqlSession {
+    let grants = Grants { sql: vec![SqlGrant { connection: "main".into(), tables }], ..Grants::default() };
     let databases = BTreeMap::from([("main".to_owned(), Arc::clone(database))]);
     let mut session = SqlSession::new(
-        Arc::new(grants),
+        Arc::new(granted_tables(&grants)),
         Arc::new(databases),
         Arc::default(),
         transaction_on.map(str::to_owned),
@@ -160,10 +173,71 @@ async fn a_search_is_kept_short_and_the_next_user_is_not() {
     assert!(guest.read(MAIN, "SELECT length(hex(zeroblob(400000)))", &[], BUDGET).await.is_ok());
     let longer = guest.read(MAIN, "SELECT length(hex(zeroblob(9000000)))", &[], BUDGET).await;
     assert!(longer.is_err(), "{longer:?}");
-    let mut host = database.reader().await.unwrap();
+    let mut host = database.sqlite().unwrap().reader().await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     let statement = Statement { sql: "SELECT length(hex(zeroblob(9000000)))", values: &[], access: None, deadline };
     assert!(statement.read(&mut host, &Schema::default(), BUDGET).await.is_ok());
+}
+
+/// One connection serves all of these, and keeps the statement.
+#[tokio::test]
+async fn a_statement_that_is_kept_ready_is_refused_to_whom_it_is_not_granted() {
+    let (_scratch, database) = database().await;
+    let text = "SELECT text FROM vault";
+    let host = async || {
+        let mut host = database.sqlite().unwrap().reader().await.unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let statement = Statement { sql: text, values: &[], access: None, deadline };
+        let read = statement.read(&mut host, &Schema::default(), BUDGET).await;
+        host.give_back();
+        read
+    };
+    let granted = |verb| BTreeMap::from([("vault".to_owned(), BTreeSet::from([verb]))]);
+    for _ in 0..3 {
+        assert!(host().await.is_ok());
+        let other = session(&database, None).read(MAIN, text, &[], BUDGET).await;
+        assert!(matches!(other, Err(SqlError::Denied(_))), "{other:?}");
+        let own = session_with(&database, None, granted(Verb::Select)).read(MAIN, text, &[], BUDGET).await;
+        assert!(own.is_ok(), "{own:?}");
+        let writes = session_with(&database, None, granted(Verb::Insert)).read(MAIN, text, &[], BUDGET).await;
+        assert!(matches!(writes, Err(SqlError::Denied(_))), "{writes:?}");
+    }
+    assert_eq!(database.pool_use(), (0, 1), "it was one connection");
+}
+
+#[tokio::test]
+async fn what_a_star_stands_for_is_what_the_schema_says_now() {
+    let (scratch, database) = database().await;
+    let url = scratch.0.join("data.db");
+    let mut owner = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(url)).await.unwrap();
+    for columns in 2..5_usize {
+        let guest = session(&database, None).read(MAIN, "SELECT * FROM open", &[], BUDGET).await.unwrap();
+        let mut host = database.sqlite().unwrap().reader().await.unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let statement = Statement { sql: "SELECT * FROM open", values: &[], access: None, deadline };
+        let read = statement.read(&mut host, &Schema::default(), BUDGET).await.unwrap();
+        host.give_back();
+        for reading in [guest, read] {
+            assert_eq!(reading.rows.columns.len(), columns);
+            assert!(reading.rows.rows.iter().all(|row| row.len() == columns));
+        }
+        let more = sqlx::AssertSqlSafe(format!("ALTER TABLE open ADD COLUMN more{columns} TEXT"));
+        owner.execute(more).await.unwrap();
+    }
+}
+
+/// Whose rows nobody wants any more: it ends before the connection is anyone else's.
+#[tokio::test]
+async fn a_statement_that_is_cut_off_is_nobody_elses_burden() {
+    let (_scratch, database) = database().await;
+    let mut guest = session(&database, None);
+    guest.deadline = Instant::now() + Duration::from_millis(500);
+    let endless =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 3 OR i < 0";
+    let cut = guest.read(MAIN, endless, &[], RowBudget { rows: 1, bytes: 1 << 20 }).await.unwrap();
+    assert_eq!(cut.limit, Some(LimitName::SqlRows));
+    assert_eq!(database.pool_use(), (0, 1), "it was given back");
+    assert_eq!(count(&database, "true").await, Value::Int64(2));
 }
 
 #[tokio::test]
@@ -214,9 +288,10 @@ async fn an_invocation_that_is_one_transaction_is_stored_whole_or_not() {
 #[tokio::test]
 async fn an_idle_transaction_gives_the_writer_back_at_its_deadline() {
     let (_scratch, database) = database().await;
-    let idle = OpenTransaction::begin(&database, Instant::now() + Duration::from_millis(300)).await.unwrap();
+    let idle =
+        OpenTransaction::begin(database.sqlite().unwrap(), Instant::now() + Duration::from_millis(300)).await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(4);
-    let next = OpenTransaction::begin(&database, deadline).await.unwrap();
+    let next = OpenTransaction::begin(database.sqlite().unwrap(), deadline).await.unwrap();
     assert!(idle.hold().await.is_err());
     assert!(idle.commit().await.is_err());
     next.commit().await.unwrap();

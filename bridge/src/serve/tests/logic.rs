@@ -50,6 +50,7 @@ fn component(hub: &Hub) -> Body {
         sql: vec![SqlGrant { connection: "main".into(), tables: [("items".to_owned(), verbs)].into() }],
         secrets: ["KEY".to_owned()].into(),
         config: ["marker".to_owned()].into(),
+        ..Grants::default()
     };
     let body = WasmBody {
         component: digest.clone(),
@@ -66,7 +67,7 @@ fn component(hub: &Hub) -> Body {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn swaps_under_load_fail_no_request_and_mix_no_generation() {
-    let hub = Hub::start().await;
+    let hub = Hub::start();
     let dir = scratch();
     std::fs::create_dir_all(&dir).unwrap();
     database(&dir.join("data.db")).await;

@@ -1,9 +1,10 @@
 //! `santokit:runtime/clock`.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::{
     bindings::santokit::runtime::clock::{Datetime, Host as Clock},
+    fixed,
     host::Host,
     state::State,
 };
@@ -14,9 +15,8 @@ const STEP: Duration = Duration::from_micros(1);
 impl<H: Host> Clock for State<H> {
     async fn now(&mut self) -> wasmtime::Result<Datetime> {
         self.enter("clock")?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let nanoseconds = now.subsec_micros() * 1_000;
-        Ok(Datetime { seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX), nanoseconds })
+        let now = fixed::now(self.fixed);
+        Ok(Datetime { seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX), nanoseconds: now.subsec_nanos() })
     }
 
     async fn elapsed(&mut self) -> wasmtime::Result<u64> {

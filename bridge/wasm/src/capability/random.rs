@@ -1,7 +1,5 @@
 //! `santokit:runtime/random`.
 
-use rand::Rng;
-
 use crate::{bindings::santokit::runtime::random::Host as Random, host::Host, state::State};
 
 const BYTES_MAX: usize = 65_536;
@@ -10,7 +8,7 @@ impl<H: Host> Random for State<H> {
     async fn bytes(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
         self.enter("random")?;
         let mut bytes = vec![0; (length as usize).min(BYTES_MAX)];
-        rand::rng().fill_bytes(&mut bytes);
+        self.random.fill(&mut bytes);
         Ok(bytes)
     }
 }

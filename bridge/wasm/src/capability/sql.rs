@@ -1,6 +1,6 @@
 //! `santokit:sql`: converts values, counts rows and bytes, and keeps the guest's handles. What may be done is the host's matter.
 
-mod convert;
+pub(super) mod convert;
 mod resources;
 
 use santokit_core::{
@@ -23,7 +23,7 @@ use crate::{
 /// The largest SQL text.
 const SQL_BYTES_MAX: usize = 64 << 10;
 /// The most values in one statement: SQLite's own limit.
-const PARAMS_MAX: usize = 32_766;
+pub(super) const PARAMS_MAX: usize = 32_766;
 
 impl<H: Host> Types for State<H> {}
 
@@ -38,12 +38,12 @@ impl<H: Host> Connections for State<H> {
 
 impl<H: Host> State<H> {
     /// Keeps a resource; too many is a limit, not a host's failure.
-    fn keep<T: Send + 'static>(&mut self, value: T) -> wasmtime::Result<Resource<T>> {
+    pub(super) fn keep<T: Send + 'static>(&mut self, value: T) -> wasmtime::Result<Resource<T>> {
         self.table.push(value).map_err(|_| LimitHit(LimitName::Handles).into())
     }
 
     /// Remembers a limit that the guest is told of, so that giving up over it is seen as the limit that it is.
-    fn sql_error(&mut self, error: SqlError) -> Error {
+    pub(super) fn sql_error(&mut self, error: SqlError) -> Error {
         if let SqlError::Limit(limit) = error {
             self.sql_limit = Some(limit);
         }
@@ -96,7 +96,7 @@ impl<H: Host> State<H> {
     }
 
     /// Counts rows that were read. The host stops at the budget; this is the second lock.
-    fn count(&mut self, rows: &[Vec<Value>]) -> Result<(), Error> {
+    pub(super) fn count(&mut self, rows: &[Vec<Value>]) -> Result<(), Error> {
         let bytes: usize = rows.iter().flatten().map(Value::size_bytes).sum();
         self.sql_rows = self.sql_rows.saturating_add(rows.len() as u64);
         self.sql_bytes = self.sql_bytes.saturating_add(bytes as u64);
@@ -110,7 +110,7 @@ impl<H: Host> State<H> {
     }
 }
 
-fn batch(rows: &[Vec<Value>]) -> Batch {
+pub(super) fn batch(rows: &[Vec<Value>]) -> Batch {
     Batch { rows: u32::try_from(rows.len()).unwrap_or(u32::MAX), format: packed::FORMAT, data: packed::pack(rows) }
 }
 

@@ -8,7 +8,8 @@ use std::{
 
 use santokit_core::value::{Column, RowSet, Value};
 use santokit_wasm::{
-    CallerInfo, ConnectionId, CursorId, Host, InvocationInfo, LogLine, LookupError, RowBudget, SqlError, TransactionId,
+    CallerInfo, ConnectionId, CursorId, Host, InvocationInfo, LogLine, LookupError, NamedParams, RowBudget, SqlError,
+    TransactionId,
 };
 use secrecy::SecretString;
 
@@ -141,6 +142,36 @@ impl Host for Fake {
     ) -> Result<(CursorId, Vec<Column>), SqlError> {
         self.cursor = rows(&sql);
         Ok((CursorId(1), columns()))
+    }
+
+    async fn query_rows(
+        &mut self,
+        name: String,
+        params: NamedParams,
+        one: bool,
+        _budget: RowBudget,
+    ) -> Result<RowSet, SqlError> {
+        self.note(&format!("query {name} {} {one}", params.len()));
+        Ok(RowSet { columns: columns(), rows: rows(&name) })
+    }
+
+    async fn query_execute(&mut self, _name: String, _params: NamedParams) -> Result<u64, SqlError> {
+        Ok(1)
+    }
+
+    async fn query_cursor(
+        &mut self,
+        name: String,
+        _params: NamedParams,
+        _budget: RowBudget,
+    ) -> Result<(CursorId, Vec<Column>), SqlError> {
+        self.cursor = rows(&name);
+        Ok((CursorId(1), columns()))
+    }
+
+    async fn query_begin(&mut self, _connection: &str) -> Result<TransactionId, SqlError> {
+        self.note("begin");
+        Ok(TransactionId(1))
     }
 
     async fn sql_cursor_next(

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use santokit_core::project::{SourceTree, parse};
-use sqlx::Row;
+use santokit_core::project::{DevConnection, DevEngine, SourceTree, parse};
+use sqlx::{Connection, Row, sqlite::SqliteConnection};
 
 use super::*;
 
@@ -31,8 +31,9 @@ async fn folder(files: &[(&str, &str)]) -> (tempfile::TempDir, Database, Schema)
     let sources = SourceTree::from_iter([("santokit.yaml", "version: 1\nname: a\n"), ("schema/a.yaml", SCHEMA)]);
     let mut project = parse(&sources).unwrap();
     let schema = project.connections.remove("main").unwrap();
-    let database = Database { engine: "sqlite", url: String::new(), file: folder.path().join("a.db") };
-    make(&database.file).await;
+    let connection = DevConnection { engine: DevEngine::Sqlite, url: "sqlite:a.db".to_owned() };
+    let database = Database::new(folder.path(), &connection).unwrap();
+    make(database.file.as_ref().unwrap()).await;
     (folder, database, schema)
 }
 
@@ -48,7 +49,7 @@ async fn make(file: &Path) {
 }
 
 async fn count(database: &Database, table: &'static str) -> i64 {
-    let mut connection = database.open().await.unwrap();
+    let Opened::Sqlite(mut connection) = database.open().await.unwrap() else { panic!("it is SQLite") };
     let sql = if table == "books" { "SELECT count(*) FROM books" } else { "SELECT count(*) FROM shelves" };
     sqlx::query(sql).fetch_one(&mut connection).await.unwrap().get(0)
 }
@@ -74,9 +75,10 @@ async fn files_of_every_kind_are_loaded_once() {
     assert!(load(folder.path(), &database, &schema, terminal).await.unwrap().is_empty());
 
     // A new database at the same place has nothing in it.
-    fs::remove_file(&database.file).unwrap();
-    forget_if_fresh(folder.path(), &database).unwrap();
-    make(&database.file).await;
+    let file = database.file.as_ref().unwrap();
+    fs::remove_file(file).unwrap();
+    forget_if_fresh(folder.path(), &database).await.unwrap();
+    make(file).await;
     assert_eq!(load(folder.path(), &database, &schema, terminal).await.unwrap().len(), 3);
 }
 

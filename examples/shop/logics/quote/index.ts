@@ -1,11 +1,7 @@
 // The logic `quote`: a price with a discount for quantity.
 
 import { config, logic, LogicError, sql } from "@santokit/guest";
-
-interface Input {
-  productId: string;
-  quantity: number;
-}
+import type { ProductsRow, QuoteParams } from "@santokit/project";
 
 interface Output {
   name: string;
@@ -18,10 +14,10 @@ interface Output {
 const DISCOUNT_PERCENT = 10;
 const DISCOUNT_FROM = 10;
 
-export default logic<Input, Output>(({ productId, quantity }) => {
+export default logic<QuoteParams, Output>(({ productId, quantity }) => {
   const product = sql
     .open("main")
-    .queryOptional<{ name: string; priceCents: number }>("SELECT name, priceCents FROM products WHERE id = ?", [productId]);
+    .queryOptional<Pick<ProductsRow, "name" | "priceCents">>("SELECT name, priceCents FROM products WHERE id = ?", [productId]);
   if (product === undefined) throw new LogicError("UNKNOWN_PRODUCT", "there is no such product");
   const discountPercent = quantity >= DISCOUNT_FROM ? DISCOUNT_PERCENT : 0;
   const totalCents = Math.round(product.priceCents * quantity * (1 - discountPercent / 100));

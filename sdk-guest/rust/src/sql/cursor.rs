@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 
 use super::row::{batch_as, batch_rows};
 use super::{Column, Error, Row};
-use crate::bindings::santokit::sql::connections as host;
+use crate::bindings::santokit::queries::queries;
+use crate::bindings::santokit::sql::{connections as host, types};
 
 /// How much is fetched at a time: enough to make the border cheap, little enough to stay small in memory.
 const BATCH_ROWS: u32 = 500;
@@ -26,8 +27,14 @@ pub struct TypedCursor<T> {
     decodes: PhantomData<fn() -> T>,
 }
 
+/// A cursor of the guest's own statement, or of a declared query. Behind a pointer, so that a logic which uses one of them does
+/// not import the interface of the other.
+trait HostCursor {
+    fn next_batch(&self) -> Result<Option<host::Batch>, types::Error>;
+}
+
 struct Source {
-    cursor: host::Cursor,
+    cursor: Box<dyn HostCursor>,
     columns: Rc<[Column]>,
     /// Nothing is asked for after the end or after an error.
     finished: bool,
@@ -35,8 +42,18 @@ struct Source {
 
 impl Cursor {
     pub(crate) fn new(cursor: host::Cursor) -> Self {
-        let columns = cursor.columns().into();
-        Self { source: Source { cursor, columns, finished: false }, batch: Vec::new().into_iter() }
+        let columns = cursor.columns();
+        Self::of(Box::new(cursor), columns)
+    }
+
+    pub(crate) fn of_query(cursor: queries::Cursor) -> Self {
+        let columns = cursor.columns();
+        Self::of(Box::new(cursor), columns)
+    }
+
+    fn of(cursor: Box<dyn HostCursor>, columns: Vec<Column>) -> Self {
+        let source = Source { cursor, columns: columns.into(), finished: false };
+        Self { source, batch: Vec::new().into_iter() }
     }
 
     /// Names and types of the columns, in order.
@@ -47,6 +64,18 @@ impl Cursor {
     /// Decodes each row into a type, from here on: `db.cursor(…)?.decode::<Order>()`.
     pub fn decode<T: DeserializeOwned>(self) -> TypedCursor<T> {
         TypedCursor { source: self.source, batch: Vec::new().into_iter(), decodes: PhantomData }
+    }
+}
+
+impl HostCursor for host::Cursor {
+    fn next_batch(&self) -> Result<Option<host::Batch>, types::Error> {
+        self.next_batch(BATCH_ROWS, BATCH_BYTES)
+    }
+}
+
+impl HostCursor for queries::Cursor {
+    fn next_batch(&self) -> Result<Option<host::Batch>, types::Error> {
+        self.next_batch(BATCH_ROWS, BATCH_BYTES)
     }
 }
 
@@ -90,7 +119,7 @@ impl Source {
         if self.finished {
             return None;
         }
-        let next = self.cursor.next_batch(BATCH_ROWS, BATCH_BYTES).map_err(Error::from);
+        let next = self.cursor.next_batch().map_err(Error::from);
         let rows = next.and_then(|batch| batch.map(|batch| decode(&self.columns, &batch)).transpose()).transpose();
         self.finished = !matches!(rows, Some(Ok(_)));
         rows

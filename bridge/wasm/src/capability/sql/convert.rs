@@ -7,26 +7,27 @@ use crate::{
     host::SqlError,
 };
 
-pub(super) fn params(values: Vec<WitValue>) -> Vec<Value> {
-    values
-        .into_iter()
-        .map(|value| match value {
-            WitValue::Null => Value::Null,
-            WitValue::Boolean(truth) => Value::Boolean(truth),
-            WitValue::Int64(number) => Value::Int64(number),
-            WitValue::Float64(number) => Value::Float64(number),
-            WitValue::Text(text) => Value::Text(text),
-            WitValue::Bytes(bytes) => Value::Bytes(bytes),
-            WitValue::Typed((name, text)) => Value::Typed(name, text),
-        })
-        .collect()
+pub(in crate::capability) fn params(values: Vec<WitValue>) -> Vec<Value> {
+    values.into_iter().map(param).collect()
 }
 
-pub(super) fn columns(columns: Vec<Column>) -> Vec<WitColumn> {
+pub(in crate::capability) fn param(value: WitValue) -> Value {
+    match value {
+        WitValue::Null => Value::Null,
+        WitValue::Boolean(truth) => Value::Boolean(truth),
+        WitValue::Int64(number) => Value::Int64(number),
+        WitValue::Float64(number) => Value::Float64(number),
+        WitValue::Text(text) => Value::Text(text),
+        WitValue::Bytes(bytes) => Value::Bytes(bytes),
+        WitValue::Typed((name, text)) => Value::Typed(name, text),
+    }
+}
+
+pub(in crate::capability) fn columns(columns: Vec<Column>) -> Vec<WitColumn> {
     columns.into_iter().map(|column| WitColumn { name: column.name, type_name: column.type_name }).collect()
 }
 
-pub(super) fn rows(set: RowSet) -> Rows {
+pub(in crate::capability) fn rows(set: RowSet) -> Rows {
     let rows = set.rows.into_iter().map(|row| row.into_iter().map(value).collect()).collect();
     Rows { columns: columns(set.columns), rows }
 }
@@ -43,7 +44,7 @@ fn value(value: Value) -> WitValue {
     }
 }
 
-pub(super) fn error(error: SqlError) -> Error {
+pub(in crate::capability) fn error(error: SqlError) -> Error {
     match error {
         SqlError::Denied(message) => Error::Denied(message),
         SqlError::Invalid(message) => Error::Invalid(message),

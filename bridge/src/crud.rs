@@ -1,0 +1,392 @@
+//! Requests to tables: what a caller sends becomes a plan, the plan statements, and the rows an answer.
+//!
+//! Everything up to [`execute`] and [`write`] is pure. A name that a caller may not use is answered as one that does not exist; every plan
+//! has what the rule asks beside what the caller asks, at every table that it touches.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+use santokit_core::{
+    access::{
+        Actor, ActorKind, Permissions,
+        table::{TableRules, Verb},
+    },
+    code::Code,
+    name,
+    problem::{Outcome, Problem},
+    schema::{Schema, relation::Relations},
+};
+use santokit_sql::failure::FailureKind;
+use serde_json::{Map, Value as Json};
+
+use crate::{
+    db::{Database, DbError, Mode, Session, Share},
+    metrics::Metrics,
+};
+
+pub mod access;
+pub mod aggregate;
+pub mod answer;
+pub mod batch;
+pub mod cursor;
+pub mod delete;
+pub mod execute;
+pub mod expand;
+pub mod filter;
+pub mod findings;
+pub mod idempotency;
+pub mod insert;
+pub mod limits;
+pub mod names;
+pub mod request;
+pub mod select;
+pub mod update;
+pub mod value;
+pub mod write;
+
+use answer::{Answer, Returning};
+use batch::{Earlier, Step};
+use execute::Runner;
+use findings::{Findings, Place};
+use idempotency::{Known, Remembered};
+use limits::CrudLimits;
+use names::{Entry, Readable, Tables};
+use request::Request;
+
+/// What requests to tables share: who asks, what is there, and within which bounds.
+#[derive(Clone, Debug)]
+pub struct Crud<'c> {
+    /// Of the generation.
+    pub tables: &'c Tables,
+    /// By the connection's name.
+    pub databases: &'c BTreeMap<String, Arc<Database>>,
+    /// Whose data it is.
+    pub env: (&'c str, &'c str),
+    /// Who asks.
+    pub actor: &'c Actor,
+    /// The moment that rules and defaults see.
+    pub now: DateTime<Utc>,
+    /// Of this Bridge.
+    pub limits: &'c CrudLimits,
+    /// Bytes that an answer may have.
+    pub bytes_max: usize,
+    /// For all statements of a request.
+    pub query_timeout: Duration,
+    /// The numbers.
+    pub metrics: &'c Metrics,
+    /// For the log.
+    pub request_id: &'c str,
+}
+
+/// A request that was understood and that is allowed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Planned {
+    /// Reads.
+    Select(select::Selection),
+    /// Adds.
+    Insert(Box<insert::Insertion>),
+    /// Changes.
+    Update(Box<update::Change>),
+    /// Removes.
+    Delete(Box<delete::Removal>),
+}
+
+/// The tables of all connections of a release, with their rules. The error is for operators.
+pub fn tables(connections: &BTreeMap<String, Schema>, permissions: &Permissions) -> Result<Tables, String> {
+    let mut entries = Vec::new();
+    for (connection, schema) in connections {
+        let relations = Relations::of(schema);
+        let mut rules = TableRules::compile_all(schema, permissions).map_err(|error| error.to_string())?;
+        for (name, table) in &schema.tables {
+            let rules = rules.remove(name).unwrap_or_default();
+            let own = relations.of_table(name).cloned();
+            let entry = Entry::new(name, connection, table, own, rules);
+            entries.push(entry.map_err(|error| format!("table {name:?}: {error}"))?);
+        }
+    }
+    Ok(Tables::new(entries))
+}
+
+/// What `db/{table}/{verb}` names.
+pub fn table_path(path: &str) -> Option<(&str, Verb)> {
+    let (table, verb) = path.strip_prefix("db/")?.split_once('/')?;
+    let verb = Verb::ALL.iter().copied().find(|known| known.as_str() == verb)?;
+    Some((table, verb))
+}
+
+impl<'c> Crud<'c> {
+    /// Answers `db/{table}/{verb}`. `key` is an `Idempotency-Key`, which writes heed.
+    pub async fn call(
+        &self,
+        table: &str,
+        verb: Verb,
+        params: &Map<String, Json>,
+        key: Option<&str>,
+    ) -> Outcome<Answer> {
+        let (entry, planned) = self.plan(table, verb, params)?;
+        let remembered = match key {
+            Some(key) if verb != Verb::Select => {
+                let path = format!("db/{table}/{}", verb.as_str());
+                Some(Remembered::new(self.env, self.actor, &path, key, params)?)
+            }
+            _ => None,
+        };
+        let database = self.database(&entry.connection)?;
+        let deadline = Instant::now() + self.query_timeout;
+        let answered = match &planned {
+            Planned::Select(selection) => self.read(database, selection, deadline).await,
+            planned => self.write(database, planned, remembered.as_ref(), deadline).await,
+        };
+        answered.map_err(|problem| self.refused(problem, entry, verb))
+    }
+
+    /// Answers `batch`: all calls in one transaction, in order.
+    pub async fn batch(&self, params: &Map<String, Json>, key: Option<&str>) -> Outcome<Answer> {
+        let steps = batch::read(params, self.limits)?;
+        let remembered = key.map(|key| Remembered::new(self.env, self.actor, "batch", key, params)).transpose()?;
+        let calls = calls(&steps)?;
+        // The first call says which database, and whether there is anything for this caller at all.
+        let first = Earlier::default().resolve(&calls[0].step.params).map_err(|problem| batch::failed(0, problem))?;
+        let (entry, _) =
+            self.plan(calls[0].table, calls[0].verb, &first).map_err(|problem| batch::failed(0, problem))?;
+        let connection = entry.connection.as_str();
+        let database = self.database(connection)?;
+        let deadline = Instant::now() + self.query_timeout;
+        let is_reading = remembered.is_none() && calls.iter().all(|call| call.verb == Verb::Select);
+        let mode = if is_reading { Mode::Read } else { Mode::Write };
+        let mut session = database.begin(mode, Share::Platform, deadline).await.map_err(DbError::problem)?;
+        let mut runner = self.runner(&mut session, database, deadline);
+        if let Some(remembered) = &remembered
+            && let Known::Answered(answer) = runner.remember(remembered, self.now).await?
+        {
+            return Ok(Answer { is_replayed: true, ..answer });
+        }
+        let answer = self.run_calls(&mut runner, &calls, connection).await?;
+        self.end(session, database, remembered.as_ref(), answer, deadline).await
+    }
+
+    /// What a request means, and that it is allowed. Pure.
+    pub fn plan(&self, table: &str, verb: Verb, params: &Map<String, Json>) -> Outcome<(&'c Entry, Planned)> {
+        let Some(entry) = self.tables.get(table) else { return Err(self.missing_table(table, verb, None)) };
+        let mut request = Request {
+            tables: self.tables,
+            actor: self.actor,
+            params,
+            now: self.now,
+            limits: self.limits,
+            findings: Findings::default(),
+        };
+        let span = tracing::debug_span!("permission", allowed = tracing::field::Empty);
+        let grant = span.in_scope(|| access::ask(&entry.rules, verb, &request));
+        span.record("allowed", grant.is_ok());
+        let grant = grant.map_err(|reason| self.missing_table(table, verb, Some(reason)))?;
+        let planned = match verb {
+            Verb::Select => {
+                let table = Readable::of(&request, entry).map_err(Problem::internal)?;
+                Planned::Select(select::read(&mut request, &table))
+            }
+            Verb::Insert => Planned::Insert(Box::new(insert::read(&mut request, entry, &grant))),
+            Verb::Update => Planned::Update(Box::new(update::read(&mut request, entry, &grant))),
+            Verb::Delete => Planned::Delete(Box::new(delete::read(&mut request, entry, &grant))),
+        };
+        request.findings.check().map_err(|problem| self.refused(problem, entry, verb))?;
+        Ok((entry, planned))
+    }
+
+    /// The answer where there is no such table, and the same where this caller may not know of it.
+    fn missing_table(&self, sent: &str, verb: Verb, denied: Option<String>) -> Box<Problem> {
+        if let Some(reason) = &denied {
+            self.metrics.denied(sent, verb.as_str());
+            tracing::info!(table = sent, op = verb.as_str(), requestId = self.request_id, reason, "denied");
+        }
+        let unknown = || Problem::new(Code::NotFound, "there is no such table");
+        match (self.actor.kind, denied) {
+            (ActorKind::Anonymous, _) => Problem::new(Code::Unauthorized, "this needs a credential"),
+            (ActorKind::User, _) => unknown(),
+            (_, Some(reason)) => Problem::new(Code::Forbidden, reason),
+            (_, None) => match name::nearest(&findings::shown(sent), self.tables.names()) {
+                Some(near) => unknown().hint(format!("did you mean {near}?")),
+                None => unknown(),
+            },
+        }
+    }
+
+    /// Notes what a rule has refused. Without a credential the answer is that one is needed.
+    fn refused(&self, problem: Box<Problem>, entry: &Entry, verb: Verb) -> Box<Problem> {
+        if problem.code != Code::Forbidden {
+            return problem;
+        }
+        self.metrics.denied(&entry.name, verb.as_str());
+        tracing::info!(table = entry.name, op = verb.as_str(), requestId = self.request_id, "denied");
+        match self.actor.kind {
+            ActorKind::Anonymous => Problem::new(Code::Unauthorized, "this needs a credential"),
+            _ => problem,
+        }
+    }
+
+    fn database(&self, connection: &str) -> Outcome<&'c Database> {
+        let away = || Problem::new(Code::ServiceUnavailable, "the database of this table is not available");
+        self.databases.get(connection).map(Arc::as_ref).ok_or_else(away)
+    }
+
+    fn runner<'r>(&'r self, session: &'r mut Session, database: &'r Database, deadline: Instant) -> Runner<'r> {
+        Runner {
+            session,
+            deadline,
+            limits: self.limits,
+            bytes_max: self.bytes_max,
+            metrics: self.metrics,
+            connection: database.name(),
+            rows_left: self.limits.result_rows,
+        }
+    }
+
+    /// Reading changes nothing: what a dead connection did not answer is asked once more.
+    async fn read(&self, database: &Database, selection: &select::Selection, deadline: Instant) -> Outcome<Answer> {
+        let mut is_again = false;
+        loop {
+            let session = database.session(Mode::Read, Share::Platform, deadline).await;
+            let mut session = session.map_err(DbError::problem)?;
+            match self.runner(&mut session, database, deadline).read(selection).await {
+                Err(problem) if !is_again && is_lost(&problem) => is_again = true,
+                answered => {
+                    session.end();
+                    return answered;
+                }
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        database: &Database,
+        planned: &Planned,
+        remembered: Option<&Remembered>,
+        deadline: Instant,
+    ) -> Outcome<Answer> {
+        if remembered.is_none() && !planned.is_several(database) {
+            let session = database.session(Mode::Write, Share::Platform, deadline).await;
+            let mut session = session.map_err(DbError::problem)?;
+            let answered = self.runner(&mut session, database, deadline).run(planned).await;
+            session.end();
+            return answered;
+        }
+        let mut session = database.begin(Mode::Write, Share::Platform, deadline).await.map_err(DbError::problem)?;
+        let mut runner = self.runner(&mut session, database, deadline);
+        if let Some(remembered) = remembered
+            && let Known::Answered(answer) = runner.remember(remembered, self.now).await?
+        {
+            return Ok(Answer { is_replayed: true, ..answer });
+        }
+        let answer = runner.run(planned).await?;
+        self.end(session, database, remembered, answer, deadline).await
+    }
+
+    /// Stores it all. What was an error before this has left the transaction open, and dropping the session rolls it back.
+    async fn end(
+        &self,
+        mut session: Session,
+        database: &Database,
+        remembered: Option<&Remembered>,
+        answer: Answer,
+        deadline: Instant,
+    ) -> Outcome<Answer> {
+        if let Some(remembered) = remembered {
+            self.runner(&mut session, database, deadline).keep(remembered, &answer).await?;
+        }
+        session.commit(deadline).await.map_err(DbError::problem)?;
+        if let Some(remembered) = remembered {
+            self.runner(&mut session, database, deadline).sweep(remembered, self.now).await;
+        }
+        session.end();
+        Ok(answer)
+    }
+
+    async fn run_calls(&self, runner: &mut Runner<'_>, calls: &[TableCall<'_>], connection: &str) -> Outcome<Answer> {
+        let mut earlier = Earlier::default();
+        let is_referred_to = calls.iter().any(|call| batch::has_references(&call.step.params));
+        let mut out = vec![b'['];
+        for (index, TableCall { step, table, verb }) in calls.iter().enumerate() {
+            let failed = |problem| batch::failed(index, problem);
+            let params = earlier.resolve(&step.params).map_err(failed)?;
+            let (entry, planned) = self.plan(table, *verb, &params).map_err(failed)?;
+            if entry.connection != connection {
+                return Err(failed(Problem::new(Code::BadRequest, "is in another database than the calls before it")));
+            }
+            let answer = runner.run(&planned).await;
+            let answer = answer.map_err(|problem| failed(self.refused(problem, entry, *verb)))?;
+            if index > 0 {
+                out.push(b',');
+            }
+            let start = out.len();
+            answer.write(&mut out).map_err(Problem::internal)?;
+            if is_referred_to {
+                earlier.keep(&out[start..]).map_err(Problem::internal)?;
+            }
+            if out.len() > self.bytes_max {
+                return Err(failed(execute::too_large()));
+            }
+        }
+        out.push(b']');
+        Ok(Answer::of(out))
+    }
+}
+
+impl Runner<'_> {
+    /// Runs what was planned; inside of a transaction where it is several statements.
+    pub async fn run(&mut self, planned: &Planned) -> Outcome<Answer> {
+        // Of each call of a batch.
+        self.rows_left = self.limits.result_rows;
+        match planned {
+            Planned::Select(selection) => self.read(selection).await,
+            Planned::Insert(insertion) => self.insert(insertion).await,
+            Planned::Update(change) => self.update(change).await,
+            Planned::Delete(removal) => self.delete(removal).await,
+        }
+    }
+}
+
+impl Planned {
+    /// Whether it needs a transaction of its own: several statements, or an answer that may end it.
+    fn is_several(&self, database: &Database) -> bool {
+        match self {
+            Planned::Select(_) => false,
+            Planned::Insert(insertion) => insertion.is_several(database.dialect()),
+            Planned::Update(change) => !change.update.check.is_always() || change.returning != Returning::Affected,
+            Planned::Delete(removal) => removal.returning != Returning::Affected,
+        }
+    }
+}
+
+/// A call of a batch, with what it names.
+struct TableCall<'s> {
+    step: &'s Step,
+    table: &'s str,
+    verb: Verb,
+}
+
+/// The calls of a batch; every path must be that of a call of a table.
+fn calls(steps: &[Step]) -> Outcome<Vec<TableCall<'_>>> {
+    let mut findings = Findings::default();
+    let place = Place::Params.field("calls");
+    let mut calls = Vec::new();
+    for (index, step) in steps.iter().enumerate() {
+        if let Some((table, verb)) = table_path(&step.path) {
+            calls.push(TableCall { step, table, verb });
+        } else {
+            let hint = "calls of a batch are db/{table}/{select|insert|update|delete}";
+            findings.hinted(place.element(index).field("path"), "is no call of a table", hint);
+        }
+    }
+    findings.check()?;
+    Ok(calls)
+}
+
+fn is_lost(problem: &Problem) -> bool {
+    let cause = problem.cause.as_ref().and_then(|cause| cause.downcast_ref::<DbError>());
+    cause.is_some_and(|error| error.kind == FailureKind::Lost)
+}

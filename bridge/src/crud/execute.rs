@@ -1,0 +1,377 @@
+//! Plans that read, run: statements on one connection, and rows written as JSON while they come.
+//!
+//! Each relation of `expand` is one statement, whatever the number of parents. Rows are kept as bytes, and put into those that they hang
+//! on as bytes.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Instant,
+};
+
+use santokit_core::{
+    code::Code,
+    problem::{Outcome, Problem},
+    schema::relation::Cardinality,
+    value::Value,
+};
+use santokit_sql::{
+    plan::{Count, Keys, Select},
+    render::{self, RenderError},
+    statement::Statement,
+};
+
+use super::{
+    aggregate::{Field, Groups},
+    answer::Answer,
+    expand::Level,
+    insert::key_text,
+    limits::CrudLimits,
+    select::{Rows, Selection},
+};
+use crate::{
+    db::{DbError, Done, Flow, Row, Session, Sink, json_value},
+    metrics::Metrics,
+};
+
+/// Runs the plans of one request on one connection, within what is left to the request.
+pub struct Runner<'r> {
+    /// The connection.
+    pub session: &'r mut Session,
+    /// Of the whole request.
+    pub deadline: Instant,
+    /// Of this Bridge.
+    pub limits: &'r CrudLimits,
+    /// Bytes that an answer may have.
+    pub bytes_max: usize,
+    /// The numbers.
+    pub metrics: &'r Metrics,
+    /// The connection's name, for the numbers.
+    pub connection: &'r str,
+    /// Rows that may still be read.
+    pub rows_left: usize,
+}
+
+/// Rows of one statement.
+#[derive(Debug, Default)]
+struct Fetched {
+    /// The fields of all rows, one after the other.
+    bytes: Vec<u8>,
+    rows: Vec<FetchedRow>,
+    /// Whether there is a row more than was wanted.
+    has_more: bool,
+    /// The order's values of the last row that was wanted.
+    last: Option<Vec<Value>>,
+    levels: Vec<FetchedLevel>,
+}
+
+/// A row: its fields are a part of the bytes.
+#[derive(Debug)]
+struct FetchedRow {
+    start: usize,
+    end: usize,
+    /// What it hangs on.
+    key: Option<String>,
+    /// What hangs on it, for each level.
+    links: Vec<Option<String>>,
+}
+
+/// Rows of a relation, by what they hang on.
+#[derive(Debug)]
+struct FetchedLevel {
+    /// `,"name":`
+    name: Vec<u8>,
+    cardinality: Cardinality,
+    fetched: Fetched,
+    by_key: HashMap<String, Vec<usize>>,
+}
+
+/// What a statement is read for.
+struct Wanted<'w> {
+    select: &'w Select,
+    shown: usize,
+    levels: &'w [Level],
+    /// The column that the rows hang on their parents by.
+    key: Option<usize>,
+    /// Rows that are answered; none: all.
+    most: Option<usize>,
+    /// Columns whose values make the cursor.
+    page: &'w [usize],
+}
+
+impl Runner<'_> {
+    /// Reads what a select asks for.
+    pub async fn read(&mut self, selection: &Selection) -> Outcome<Answer> {
+        match selection {
+            Selection::Rows(rows) => self.rows(rows).await,
+            Selection::Groups(groups) => self.groups(groups).await,
+        }
+    }
+
+    /// Runs a statement.
+    pub async fn each(&mut self, statement: &Statement, sink: &mut Sink<'_>) -> Result<Done, DbError> {
+        let started = Instant::now();
+        let done = self.session.each(statement, self.deadline, sink).await;
+        self.metrics.query(self.connection, started.elapsed());
+        done
+    }
+
+    /// Runs a statement that answers one number.
+    pub async fn number(&mut self, statement: &Statement) -> Outcome<i64> {
+        let mut number = 0;
+        self.each(statement, &mut |row| {
+            if let Value::Int64(read) = row.value(0)? {
+                number = read;
+            }
+            Ok(Flow::Continue)
+        })
+        .await
+        .map_err(DbError::problem)?;
+        Ok(number)
+    }
+
+    /// How many rows more may be read; an error where a statement had more.
+    pub fn take_rows(&mut self, rows: usize) -> Outcome<()> {
+        self.rows_left = self.rows_left.checked_sub(rows).ok_or_else(|| too_many_rows(self.limits))?;
+        Ok(())
+    }
+
+    async fn rows(&mut self, rows: &Rows) -> Outcome<Answer> {
+        let total = match &rows.count {
+            Some(count) => Some(self.count(count).await?),
+            None => None,
+        };
+        let columns = rows.page.as_ref().map(|page| page.columns.as_slice()).unwrap_or_default();
+        let wanted = Wanted {
+            select: &rows.select,
+            shown: rows.shown,
+            levels: &rows.levels,
+            key: None,
+            most: usize::try_from(rows.limit).ok(),
+            page: columns,
+        };
+        let fetched = self.fetch(wanted).await?;
+        let mut answer = Answer::of(fetched.list(self.bytes_max)?);
+        if let Some(total) = total {
+            answer.meta.insert("total".to_owned(), total.into());
+        }
+        if let (true, Some(page), Some(last)) = (fetched.has_more, &rows.page, &fetched.last) {
+            answer.meta.insert("nextCursor".to_owned(), page.shape.write(last).into());
+        }
+        Ok(answer)
+    }
+
+    async fn count(&mut self, count: &Count) -> Outcome<i64> {
+        let statement = render::count(count, self.session.dialect()).map_err(unrendered)?;
+        self.number(&statement).await
+    }
+
+    async fn fetch(&mut self, wanted: Wanted<'_>) -> Outcome<Fetched> {
+        let mut fetched = Fetched::default();
+        let mut keys: Vec<BTreeMap<String, Value>> = vec![BTreeMap::new(); wanted.levels.len()];
+        let most = wanted.most.unwrap_or(usize::MAX);
+        let (rows_left, bytes_max) = (self.rows_left, self.bytes_max);
+        let mut is_over = false;
+        let statement = render::select(wanted.select, self.session.dialect()).map_err(unrendered)?;
+        self.each(&statement, &mut |row| {
+            if fetched.rows.len() >= most {
+                fetched.has_more = true;
+                return Ok(Flow::Continue);
+            }
+            is_over = fetched.rows.len() >= rows_left || fetched.bytes.len() > bytes_max;
+            if is_over {
+                return Ok(Flow::Stop);
+            }
+            fetched.add(row, &wanted, &mut keys)?;
+            Ok(Flow::Continue)
+        })
+        .await
+        .map_err(DbError::problem)?;
+        if is_over && fetched.bytes.len() > bytes_max {
+            return Err(too_large());
+        }
+        self.take_rows(fetched.rows.len() + usize::from(is_over))?;
+        for (level, keys) in wanted.levels.iter().zip(keys) {
+            fetched.levels.push(Box::pin(self.level(level, keys)).await?);
+        }
+        Ok(fetched)
+    }
+
+    async fn level(&mut self, level: &Level, keys: BTreeMap<String, Value>) -> Outcome<FetchedLevel> {
+        let mut name = vec![b','];
+        serde_json::to_writer(&mut name, &level.name).map_err(Problem::internal)?;
+        name.push(b':');
+        let mut fetched = Fetched::default();
+        if !keys.is_empty() {
+            let mut select = level.select.clone();
+            select.source.keys = Some(Keys { column: level.remote.clone(), values: keys.into_values().collect() });
+            // One more than may be, to learn that there are more.
+            select.limit = Some((self.rows_left as u64).saturating_add(1));
+            let key = Some(level.remote_column);
+            let wanted =
+                Wanted { select: &select, shown: level.shown, levels: &level.levels, key, most: None, page: &[] };
+            fetched = Box::pin(self.fetch(wanted)).await?;
+        }
+        let mut by_key: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, row) in fetched.rows.iter().enumerate() {
+            if let Some(key) = &row.key {
+                by_key.entry(key.clone()).or_default().push(index);
+            }
+        }
+        Ok(FetchedLevel { name, cardinality: level.cardinality, fetched, by_key })
+    }
+
+    async fn groups(&mut self, groups: &Groups) -> Outcome<Answer> {
+        let statement = render::aggregate(&groups.aggregate, self.session.dialect()).map_err(unrendered)?;
+        let mut rows: Vec<Vec<Value>> = Vec::new();
+        let most = usize::try_from(groups.limit).unwrap_or(usize::MAX);
+        self.each(&statement.statement, &mut |row| {
+            if rows.len() < most {
+                rows.push(row.values()?);
+            }
+            Ok(Flow::Continue)
+        })
+        .await
+        .map_err(DbError::problem)?;
+        self.take_rows(rows.len())?;
+        let mut out = vec![b'['];
+        for (index, row) in rows.into_iter().enumerate() {
+            let row = statement.finish(row).map_err(Problem::internal)?;
+            let kinds = statement.columns.iter().map(|column| column.kind.as_str());
+            let cells: Vec<(&Field, &str, Value)> =
+                groups.fields.iter().zip(kinds).zip(row).map(|((field, kind), value)| (field, kind, value)).collect();
+            out.extend_from_slice(if index > 0 { b"," } else { b"" });
+            serde_json::to_writer(&mut out, &group(cells)).map_err(Problem::internal)?;
+            if out.len() > self.bytes_max {
+                return Err(too_large());
+            }
+        }
+        out.push(b']');
+        Ok(Answer::of(out))
+    }
+}
+
+/// A group as an object: its columns, and below the name of each function the columns that it is about.
+fn group(cells: Vec<(&Field, &str, Value)>) -> serde_json::Value {
+    let mut object = serde_json::Map::new();
+    for (field, kind, value) in cells {
+        let json = match value {
+            Value::Int64(number) if field.is_count => number.into(),
+            value => json_value(kind, value),
+        };
+        match &field.of {
+            None => drop(object.insert(field.name.clone(), json)),
+            Some(of) => {
+                let entry = object.entry(field.name.clone()).or_insert_with(|| serde_json::Map::new().into());
+                if let Some(inner) = entry.as_object_mut() {
+                    inner.insert(of.clone(), json);
+                }
+            }
+        }
+    }
+    object.into()
+}
+
+impl Fetched {
+    fn add(
+        &mut self,
+        row: &Row<'_>,
+        wanted: &Wanted<'_>,
+        keys: &mut [BTreeMap<String, Value>],
+    ) -> Result<(), sqlx::Error> {
+        let start = self.bytes.len();
+        row.write_fields(wanted.shown, &mut self.bytes)?;
+        let key = match wanted.key {
+            Some(column) => Some(key_text(&row.value(column)?)),
+            None => None,
+        };
+        let mut links = Vec::with_capacity(wanted.levels.len());
+        for (level, keys) in wanted.levels.iter().zip(keys) {
+            links.push(match row.value(level.parent_column)? {
+                Value::Null => None,
+                value => {
+                    let text = key_text(&value);
+                    if !keys.contains_key(&text) {
+                        keys.insert(text.clone(), value);
+                    }
+                    Some(text)
+                }
+            });
+        }
+        self.rows.push(FetchedRow { start, end: self.bytes.len(), key, links });
+        if !wanted.page.is_empty() && wanted.most == Some(self.rows.len()) {
+            self.last = Some(wanted.page.iter().map(|column| row.value(*column)).collect::<Result<_, _>>()?);
+        }
+        Ok(())
+    }
+
+    /// All rows as a list.
+    fn list(&self, most: usize) -> Outcome<Vec<u8>> {
+        let mut out = Vec::with_capacity(self.bytes.len() + 3 * self.rows.len() + 2);
+        out.push(b'[');
+        for (index, row) in self.rows.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            self.row(row, &mut out, most)?;
+        }
+        out.push(b']');
+        Ok(out)
+    }
+
+    /// A row with what hangs on it. A row that many hang on is written as often, so that the bound is looked at for each.
+    fn row(&self, row: &FetchedRow, out: &mut Vec<u8>, most: usize) -> Outcome<()> {
+        if out.len() > most {
+            return Err(too_large());
+        }
+        out.push(b'{');
+        out.extend_from_slice(&self.bytes[row.start..row.end]);
+        for (level, link) in self.levels.iter().zip(&row.links) {
+            out.extend_from_slice(&level.name);
+            let rows = link.as_ref().and_then(|link| level.by_key.get(link)).map(Vec::as_slice).unwrap_or_default();
+            match (level.cardinality, rows) {
+                (Cardinality::One, []) => out.extend_from_slice(b"null"),
+                (Cardinality::One, [one, ..]) => level.fetched.row(&level.fetched.rows[*one], out, most)?,
+                (Cardinality::Many, rows) => {
+                    out.push(b'[');
+                    for (index, child) in rows.iter().enumerate() {
+                        if index > 0 {
+                            out.push(b',');
+                        }
+                        level.fetched.row(&level.fetched.rows[*child], out, most)?;
+                    }
+                    out.push(b']');
+                }
+            }
+        }
+        out.push(b'}');
+        Ok(())
+    }
+}
+
+/// More rows than an answer may have.
+pub fn too_many_rows(limits: &CrudLimits) -> Box<Problem> {
+    let most = limits.result_rows;
+    Problem::limit(Code::BadRequest, "resultRows", format!("the answer would have more than {most} rows"))
+        .hint("ask for fewer, for example with a smaller limit or a narrower where")
+}
+
+/// More bytes than an answer may have.
+pub fn too_large() -> Box<Problem> {
+    Problem::limit(Code::InternalError, "responseBody", "the answer is larger than this Bridge allows")
+        .hint("ask for less, or raise responseLimit of the Bridge")
+}
+
+/// What cannot be said in SQL. Only a type that does not fit can be the caller's doing.
+pub fn unrendered(error: RenderError) -> Box<Problem> {
+    match error {
+        RenderError::NotForType { .. } | RenderError::NotComputable(_) => {
+            Problem::new(Code::BadRequest, error.to_string())
+        }
+        RenderError::TooManyParams { .. } => Problem::limit(
+            Code::BadRequest,
+            "listValues",
+            "the request has more values than one statement of this database can have",
+        ),
+        RenderError::Value { .. } | RenderError::Plan(_) => Problem::internal(error),
+    }
+}

@@ -1,0 +1,339 @@
+//! `Idempotency-Key`: a write that is sent again under its key is done once. What it answered is kept in the same transaction, in the
+//! table `stk_idempotency` of the same database, for a day.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use santokit_core::{
+    access::{Actor, predicate::Predicate},
+    code::Code,
+    problem::{Outcome, Problem},
+    release::Digest,
+    schema::Type,
+    value::Value,
+};
+use santokit_sql::{
+    dialect::Dialect,
+    failure::FailureKind,
+    plan::{Cell, Column, Comparison, Condition, Conflict, Delete, Insert, OnConflict, Select, Source, Target, Update},
+    render,
+};
+use serde_json::{Map, Value as Json};
+
+use super::{
+    answer::Answer,
+    execute::{Runner, unrendered},
+    value,
+};
+use crate::db::{DbError, Flow};
+
+/// The table, which the Hub makes.
+const TABLE: &str = "stk_idempotency";
+
+/// How long an answer is kept.
+const KEPT: Duration = Duration::from_hours(24);
+
+/// Longest key.
+pub const KEY_MAX: usize = 255;
+
+/// Expired rows that are removed at once.
+const SWEPT_MAX: u64 = 50;
+
+/// A key, and the call that it is for.
+#[derive(Clone, Debug)]
+pub struct Remembered {
+    id: String,
+    project: String,
+    env: String,
+    actor: String,
+    path: String,
+    key: String,
+    body: String,
+}
+
+/// What is known of a key.
+#[derive(Debug)]
+pub enum Known {
+    /// Nothing: the call runs now, and the key is taken.
+    New,
+    /// The answer from the first time.
+    Answered(Answer),
+}
+
+impl Remembered {
+    /// Of a call. `body` are its params.
+    pub fn new(
+        (project, env): (&str, &str),
+        actor: &Actor,
+        path: &str,
+        key: &str,
+        body: &Map<String, Json>,
+    ) -> Outcome<Self> {
+        let actor = format!("{}:{}", actor.kind.as_str(), actor.subject.as_deref().unwrap_or_default());
+        let body = serde_json::to_vec(body).map_err(Problem::internal)?;
+        let mut parts = String::new();
+        for part in [project, env, &actor, path, key] {
+            // Its length before it: no two lists of parts are one text.
+            parts.push_str(&part.len().to_string());
+            parts.push(':');
+            parts.push_str(part);
+        }
+        Ok(Self {
+            id: hex(parts.as_bytes()),
+            project: project.to_owned(),
+            env: env.to_owned(),
+            path: path.to_owned(),
+            key: key.to_owned(),
+            body: hex(&body),
+            actor,
+        })
+    }
+
+    /// Whether a key that was sent can be one: 1 to 255 visible ASCII characters.
+    pub fn check_key(key: &[u8]) -> Outcome<String> {
+        let is_fine = (1..=KEY_MAX).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic);
+        match String::from_utf8(key.to_vec()) {
+            Ok(key) if is_fine => Ok(key),
+            _ => Err(Problem::new(
+                Code::BadRequest,
+                format!("Idempotency-Key must be 1 to {KEY_MAX} visible ASCII characters"),
+            )),
+        }
+    }
+
+    fn row(&self, now: DateTime<Utc>) -> Vec<(Column, Value)> {
+        let text = |name: &str, text: &str| (column(name, Type::String, false), Value::Text(text.to_owned()));
+        vec![
+            text("id", &self.id),
+            text("project", &self.project),
+            text("env", &self.env),
+            text("actor", &self.actor),
+            text("path", &self.path),
+            text("key", &self.key),
+            text("body_hash", &self.body),
+            text("state", "running"),
+            (column("created_at", Type::Timestamp, false), value::moment(now)),
+            (column("expires_at", Type::Timestamp, false), value::moment(now + KEPT)),
+        ]
+    }
+}
+
+impl Runner<'_> {
+    /// Takes the key, in the open transaction. Another call under the same key is waited for.
+    pub async fn remember(&mut self, call: &Remembered, now: DateTime<Utc>) -> Outcome<Known> {
+        // What was expired is removed and tried once more.
+        for _ in 0..2 {
+            if self.take(call, now).await? {
+                return Ok(Known::New);
+            }
+            let Some(found) = self.look(call).await? else { return Err(running()) };
+            if found.expires_at.is_none_or(|at| at <= now) {
+                self.forget(vec![Value::Text(call.id.clone())]).await.map_err(DbError::problem)?;
+                continue;
+            }
+            if found.body != call.body {
+                return Err(Problem::new(Code::Conflict, "the Idempotency-Key was used for another request")
+                    .hint("take a new key for each new request"));
+            }
+            return found.answer.map(Known::Answered).ok_or_else(running);
+        }
+        Err(running())
+    }
+
+    /// Keeps the answer, in the same transaction as what it is about.
+    pub async fn keep(&mut self, call: &Remembered, answer: &Answer) -> Outcome<()> {
+        let update = Update {
+            target: target(Condition::Compare(id(), Comparison::Equal, Value::Text(call.id.clone()))),
+            set: vec![
+                (column("state", Type::String, false), Value::Text("done".to_owned())),
+                (column("status", Type::Int, true), Value::Int64(200)),
+                (column("answer", Type::Bytes, true), Value::Bytes(answer.data.clone())),
+            ],
+            check: Predicate::ALWAYS,
+            returning: Vec::new(),
+        };
+        let statement = render::update(&update, self.session.dialect()).map_err(unrendered)?;
+        self.each(&statement, &mut |_| Ok(Flow::Continue)).await.map_err(DbError::problem)?;
+        Ok(())
+    }
+
+    /// One call in sixteen removes some of what has expired. It stands outside of the call's transaction, and its failure is nobody's.
+    pub async fn sweep(&mut self, call: &Remembered, now: DateTime<Utc>) {
+        // A digest's digits are as good as dice.
+        if call.id.starts_with('0')
+            && let Err(error) = self.sweep_now(now).await
+        {
+            tracing::debug!(error = &error as &dyn std::error::Error, "expired idempotency keys were not removed");
+        }
+    }
+
+    async fn sweep_now(&mut self, now: DateTime<Utc>) -> Result<(), DbError> {
+        let filter = Condition::Compare(
+            column("expires_at", Type::Timestamp, false),
+            Comparison::LessOrEqual,
+            value::moment(now),
+        );
+        let select = Select {
+            source: Source { filter, ..Source::of(TABLE, Predicate::ALWAYS) },
+            columns: vec![id()],
+            distinct: false,
+            order: Vec::new(),
+            after: None,
+            limit: Some(SWEPT_MAX),
+            offset: 0,
+        };
+        let Ok(statement) = render::select(&select, self.session.dialect()) else { return Ok(()) };
+        let mut ids = Vec::new();
+        self.each(&statement, &mut |row| {
+            ids.push(row.value(0)?);
+            Ok(Flow::Continue)
+        })
+        .await?;
+        self.forget(ids).await
+    }
+
+    /// Whether the key was free, and is this call's now.
+    async fn take(&mut self, call: &Remembered, now: DateTime<Utc>) -> Outcome<bool> {
+        let dialect = self.session.dialect();
+        let (columns, values): (Vec<Column>, Vec<Value>) = call.row(now).into_iter().unzip();
+        let ignoring = Conflict { columns: vec![id()], action: OnConflict::Ignore };
+        let insert = Insert {
+            table: TABLE.to_owned(),
+            key: id(),
+            auto_increment: false,
+            columns,
+            rows: vec![values.into_iter().map(Cell::Value).collect()],
+            // MySQL fails where a key is taken; what came before stays.
+            conflict: (dialect != Dialect::Mysql).then_some(ignoring),
+            check: Predicate::ALWAYS,
+            returning: Vec::new(),
+        };
+        if dialect == Dialect::Mysql {
+            self.session.savepoint(0, self.deadline).await.map_err(DbError::problem)?;
+        }
+        let statements = render::insert(&insert, dialect).map_err(unrendered)?;
+        let statement = statements.first().ok_or_else(running)?;
+        let done = self.each(statement, &mut |_| Ok(Flow::Continue)).await;
+        match done {
+            Ok(done) if statement.columns.is_empty() => Ok(done.affected > 0),
+            Ok(done) => Ok(done.rows > 0),
+            Err(error) if error.kind == FailureKind::Unique => {
+                self.session.rollback_to(0, self.deadline).await.map_err(DbError::problem)?;
+                Ok(false)
+            }
+            // Somebody else has it for longer than this call can wait.
+            Err(error) if error.kind == FailureKind::Interrupted => Err(running()),
+            Err(error) => Err(error.problem()),
+        }
+    }
+
+    async fn look(&mut self, call: &Remembered) -> Outcome<Option<Found>> {
+        let filter = Condition::Compare(id(), Comparison::Equal, Value::Text(call.id.clone()));
+        let select = Select {
+            source: Source { filter, ..Source::of(TABLE, Predicate::ALWAYS) },
+            columns: vec![
+                column("body_hash", Type::String, false),
+                column("answer", Type::Bytes, true),
+                column("expires_at", Type::Timestamp, false),
+            ],
+            distinct: false,
+            order: Vec::new(),
+            after: None,
+            limit: Some(1),
+            offset: 0,
+        };
+        let statement = render::select(&select, self.session.dialect()).map_err(unrendered)?;
+        let mut found = None;
+        self.each(&statement, &mut |row| {
+            found = Some((row.value(0)?, row.value(1)?, row.value(2)?));
+            Ok(Flow::Continue)
+        })
+        .await
+        .map_err(DbError::problem)?;
+        Ok(found.map(|(body, answer, expires_at)| Found {
+            body: match body {
+                Value::Text(body) => body,
+                _ => String::new(),
+            },
+            answer: match answer {
+                // Of a write nothing is said beside its data.
+                Value::Bytes(data) => Some(Answer::of(data)),
+                _ => None,
+            },
+            expires_at: match expires_at {
+                Value::Typed(_, text) => DateTime::parse_from_rfc3339(&text).ok().map(|at| at.to_utc()),
+                _ => None,
+            },
+        }))
+    }
+
+    async fn forget(&mut self, ids: Vec<Value>) -> Result<(), DbError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let delete = Delete { target: target(Condition::OneOf(id(), ids)), returning: Vec::new() };
+        let Ok(statement) = render::delete(&delete, self.session.dialect()) else { return Ok(()) };
+        self.each(&statement, &mut |_| Ok(Flow::Continue)).await.map(drop)
+    }
+}
+
+/// A row of the table.
+struct Found {
+    body: String,
+    answer: Option<Answer>,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// Another call under the same key runs now.
+fn running() -> Box<Problem> {
+    Problem::new(Code::Conflict, "a request with the same Idempotency-Key is running")
+        .hint("send the same request again a little later")
+        .retry_after(Duration::from_secs(1))
+}
+
+fn target(filter: Condition) -> Target {
+    Target { table: TABLE.to_owned(), key: id(), rule: Predicate::ALWAYS, filter, keys: None }
+}
+
+fn id() -> Column {
+    column("id", Type::String, false)
+}
+
+fn column(name: &str, kind: Type, nullable: bool) -> Column {
+    Column { name: name.to_owned(), kind, nullable }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digest = Digest::of(bytes);
+    digest.as_str().rsplit(':').next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_calls_share_an_id() {
+        let actor = |subject: &str| Actor { subject: Some(subject.to_owned()), ..Actor::anonymous() };
+        let body = Map::new();
+        let id = |env, subject: &str, path, key| Remembered::new(env, &actor(subject), path, key, &body).unwrap().id;
+        let all = [
+            id(("a", "bc"), "u", "p", "k"),
+            id(("ab", "c"), "u", "p", "k"),
+            id(("a", "bc"), "u", "pk", ""),
+            id(("a", "bc"), "", "up", "k"),
+            id(("a", "bc"), "u1:p", "", "k"),
+        ];
+        let different: std::collections::BTreeSet<&String> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
+        assert!(all.iter().all(|id| id.len() == 64));
+    }
+
+    #[test]
+    fn a_key_is_short_and_visible() {
+        assert!(Remembered::check_key(b"0c5e-1").is_ok());
+        for bad in [&b""[..], b"a b", b"\xff", b"a\nb", &[b'x'; 256]] {
+            assert!(Remembered::check_key(bad).is_err());
+        }
+    }
+}

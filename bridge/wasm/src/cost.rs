@@ -1,0 +1,68 @@
+//! What a component costs before it does anything: its compilation, its instances, their memory. For people who choose a
+//! language or wonder about a logic; nothing of it is used to run one.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use santokit_core::{
+    limit::InvocationLimits,
+    quantity::{Bytes, Millis},
+};
+
+use crate::{
+    call,
+    engine::{LoadError, LoadedLogic, Sandbox},
+    error::CallError,
+    host::Host,
+};
+
+/// Enough for a median that does not jump.
+const INSTANCES: usize = 51;
+
+/// The cost of one component on this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// Checking, compiling and linking, as every Bridge does once for a release.
+    pub load: Duration,
+    /// A fresh instance and its end, the median: every call pays it.
+    pub instance: Duration,
+    /// Linear memory of an instance that has not been called yet.
+    pub memory_bytes: u64,
+}
+
+impl<H: Host> Sandbox<H> {
+    /// Loads a component and makes instances of it. Takes seconds for an interpreter.
+    pub async fn cost(self: &Arc<Self>, bytes: &[u8], digest: &str) -> Result<Cost, LoadError> {
+        let loading = Instant::now();
+        let logic = self.load(bytes, digest).await?;
+        let load = loading.elapsed();
+        let mut memory_bytes = 0;
+        let mut times = Vec::with_capacity(INSTANCES);
+        for _ in 0..INSTANCES {
+            let started = Instant::now();
+            memory_bytes = logic.instance_memory().await?;
+            times.push(started.elapsed());
+        }
+        times.sort_unstable();
+        Ok(Cost { load, instance: times[INSTANCES / 2], memory_bytes })
+    }
+}
+
+impl<H: Host> LoadedLogic<H> {
+    /// Makes an instance without a host and throws it away; the memory that it had.
+    async fn instance_memory(&self) -> Result<u64, LoadError> {
+        let (engine, compiled, memory_bytes_max) = self.parts();
+        let limits = InvocationLimits {
+            cpu: Millis(5_000),
+            memory: Bytes(memory_bytes_max as u64),
+            ..InvocationLimits::default()
+        };
+        let mut store = call::store::<H>(engine, compiled, None, &limits);
+        let made = compiled.pre.instantiate_async(&mut store).await;
+        let memory_bytes = store.data().limiter.memory_bytes_peak();
+        let denied = store.data().limiter.denied;
+        made.map(|_| memory_bytes).map_err(|error| LoadError::Probe(CallError::from_engine(&error, denied)))
+    }
+}

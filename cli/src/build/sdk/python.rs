@@ -1,0 +1,30 @@
+//! The files of the Python SDK, as `stk` carries them. A list and nothing else.
+
+/// Each with its path below `sdk-guest/python`. Its tests stay at home.
+pub(super) const FILES: &[(&str, &str)] = &[
+    ("README.md", include_str!("../../../../sdk-guest/python/README.md")),
+    ("pyproject.toml", include_str!("../../../../sdk-guest/python/pyproject.toml")),
+    ("src/santokit/__init__.py", include_str!("../../../../sdk-guest/python/src/santokit/__init__.py")),
+    ("src/santokit/_component.py", include_str!("../../../../sdk-guest/python/src/santokit/_component.py")),
+    ("src/santokit/_files.py", include_str!("../../../../sdk-guest/python/src/santokit/_files.py")),
+    ("src/santokit/_host.py", include_str!("../../../../sdk-guest/python/src/santokit/_host.py")),
+    ("src/santokit/_json.py", include_str!("../../../../sdk-guest/python/src/santokit/_json.py")),
+    ("src/santokit/_reach.py", include_str!("../../../../sdk-guest/python/src/santokit/_reach.py")),
+    ("src/santokit/_typed.py", include_str!("../../../../sdk-guest/python/src/santokit/_typed.py")),
+    ("src/santokit/clock.py", include_str!("../../../../sdk-guest/python/src/santokit/clock.py")),
+    ("src/santokit/config.py", include_str!("../../../../sdk-guest/python/src/santokit/config.py")),
+    ("src/santokit/context.py", include_str!("../../../../sdk-guest/python/src/santokit/context.py")),
+    ("src/santokit/errors.py", include_str!("../../../../sdk-guest/python/src/santokit/errors.py")),
+    ("src/santokit/handler.py", include_str!("../../../../sdk-guest/python/src/santokit/handler.py")),
+    ("src/santokit/log.py", include_str!("../../../../sdk-guest/python/src/santokit/log.py")),
+    ("src/santokit/py.typed", include_str!("../../../../sdk-guest/python/src/santokit/py.typed")),
+    ("src/santokit/queries.py", include_str!("../../../../sdk-guest/python/src/santokit/queries.py")),
+    ("src/santokit/random.py", include_str!("../../../../sdk-guest/python/src/santokit/random.py")),
+    ("src/santokit/secrets.py", include_str!("../../../../sdk-guest/python/src/santokit/secrets.py")),
+    ("src/santokit/sql/__init__.py", include_str!("../../../../sdk-guest/python/src/santokit/sql/__init__.py")),
+    ("src/santokit/sql/connection.py", include_str!("../../../../sdk-guest/python/src/santokit/sql/connection.py")),
+    ("src/santokit/sql/error.py", include_str!("../../../../sdk-guest/python/src/santokit/sql/error.py")),
+    ("src/santokit/sql/packed.py", include_str!("../../../../sdk-guest/python/src/santokit/sql/packed.py")),
+    ("src/santokit/sql/value.py", include_str!("../../../../sdk-guest/python/src/santokit/sql/value.py")),
+    ("world.wit", include_str!("../../../../sdk-guest/python/world.wit")),
+];

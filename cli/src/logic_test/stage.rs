@@ -1,0 +1,172 @@
+//! What the cases of a run share: the release, compiled once, and the templates of their databases.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use anyhow::Context as _;
+use santokit_bridge::{
+    EnvName,
+    db::DatabaseSettings,
+    generation::{Generation, Loader, Plan},
+    metrics::Metrics,
+    release::cache::Cache,
+};
+use santokit_core::{
+    logic::Body,
+    project::{Project, test_file::TestCase},
+    release::{Manifest, Pointer, verify},
+    wire::{RuntimeBundle, Sealed},
+};
+use santokit_wasm::SandboxConfig;
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+
+use super::database::{Databases, scratch};
+use crate::{
+    failure::{Exit, Failure},
+    folder::Candidate,
+    report::Terminal,
+};
+
+/// The env that logics see.
+const ENV: &str = "test";
+const RELEASE: &str = "rel_test";
+
+/// Outlives a run: what was compiled stays so until the next save.
+pub(super) struct Theatre {
+    /// The project's folder.
+    root: PathBuf,
+    terminal: Terminal,
+    dir: TempDir,
+    cache: Cache,
+    loader: Loader,
+    metrics: Arc<Metrics>,
+    made: AtomicU64,
+}
+
+/// One release on it.
+pub(super) struct Stage {
+    theatre: Arc<Theatre>,
+    pub(super) project: Project,
+    manifest: Manifest,
+    base: Arc<Generation>,
+    /// By seed files.
+    templates: BTreeMap<Vec<String>, Databases>,
+}
+
+impl Theatre {
+    pub(super) fn new(root: PathBuf, terminal: Terminal) -> anyhow::Result<Self> {
+        let dir = scratch()?;
+        let cache = Cache::open(&dir.path().join("cache"), None).context("cannot make a cache for the tests")?;
+        // The components are the developer's own: a trap is told with its line.
+        let sandbox = SandboxConfig { debug_info: true, ..SandboxConfig::default() };
+        let loader = Loader::new(&sandbox, DatabaseSettings::default(), cache.clone())?;
+        let metrics = Arc::new(Metrics::new()?);
+        Ok(Self { root, terminal, dir, cache, loader, metrics, made: AtomicU64::new(0) })
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.dir.path().join(self.made.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+
+    async fn load(
+        &self,
+        manifest: Manifest,
+        databases: &Databases,
+        secrets: BTreeMap<String, Sealed>,
+        previous: Option<Arc<Generation>>,
+    ) -> anyhow::Result<Generation> {
+        let digest = manifest.digest()?;
+        let pointer = Pointer {
+            project: manifest.project.clone(),
+            env: ENV.to_owned(),
+            release_id: RELEASE.to_owned(),
+            digest,
+            canary: None,
+            sequence: 1,
+            issued_at: String::new(),
+        };
+        let connections = manifest.connections.keys().map(|name| (name.clone(), databases.connection(name))).collect();
+        let runtime = Arc::new(RuntimeBundle { connections, secrets, api_keys: Vec::new() });
+        let env = EnvName { project: manifest.project.clone(), env: ENV.to_owned() };
+        let loaded = self.loader.load(Plan { env, pointer, manifest, runtime, previous }).await;
+        loaded.map_err(|error| Failure::new(Exit::Refused, error.to_string()).into())
+    }
+}
+
+impl Stage {
+    /// Checks the release as a Hub does and loads it as a Bridge does.
+    pub(super) async fn new(
+        theatre: Arc<Theatre>,
+        previous: Option<Arc<Generation>>,
+        project: Project,
+        candidate: &Candidate,
+    ) -> anyhow::Result<Self> {
+        let text = String::from_utf8(candidate.manifest.canonical()?)?;
+        let manifest = verify::manifest(&text).map_err(|error| Failure::new(Exit::Refused, error.to_string()))?;
+        for (digest, bytes) in &candidate.blobs {
+            theatre.cache.put_blob(digest, bytes).context("cannot keep a component")?;
+        }
+        let empty = Databases::template(theatre.folder(), &theatre.root, &project, &[], theatre.terminal).await?;
+        // It serves nobody: a case has secrets of its own.
+        let secrets = secrets_of(&manifest).into_iter().map(|name| (name, Sealed::new(""))).collect();
+        let base = Arc::new(theatre.load(manifest.clone(), &empty, secrets, previous).await?);
+        Ok(Self { theatre, project, manifest, base, templates: BTreeMap::from([(Vec::new(), empty)]) })
+    }
+
+    /// Makes the templates of the cases' databases.
+    pub(super) async fn prepare(&mut self, cases: impl IntoIterator<Item = &TestCase>) -> anyhow::Result<()> {
+        for case in cases {
+            if let Entry::Vacant(free) = self.templates.entry(case.given.seed.clone()) {
+                let Theatre { root, terminal, .. } = &*self.theatre;
+                let made = Databases::template(self.theatre.folder(), root, &self.project, free.key(), *terminal).await;
+                free.insert(made?);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is compiled, for the next run.
+    pub(super) fn base(&self) -> Arc<Generation> {
+        self.base.clone()
+    }
+
+    pub(super) fn metrics(&self) -> &Arc<Metrics> {
+        &self.theatre.metrics
+    }
+
+    /// The databases of a case, with its rows in them.
+    pub(super) async fn databases(&self, case: &TestCase) -> anyhow::Result<Databases> {
+        let template = self.templates.get(&case.given.seed).context("there is a template for the seeds")?;
+        let databases = template.copy(self.theatre.folder(), &self.project)?;
+        databases.write(&case.given, &self.project).await?;
+        Ok(databases)
+    }
+
+    /// What serves the calls of a case: the logics that it calls, as they were compiled, on its own databases.
+    pub(super) async fn generation(&self, case: &TestCase, databases: &Databases) -> anyhow::Result<Arc<Generation>> {
+        let mut manifest = self.manifest.clone();
+        manifest.logics.retain(|name, _| case.steps.iter().any(|step| step.logic == *name));
+        manifest.config.extend(case.given.config.clone());
+        let secrets: BTreeMap<String, Sealed> =
+            case.given.secrets.iter().map(|(name, value)| (name.clone(), Sealed::new(value.expose_secret()))).collect();
+        let missing: Vec<String> =
+            secrets_of(&manifest).into_iter().filter(|name| !secrets.contains_key(name)).collect();
+        anyhow::ensure!(missing.is_empty(), "given.secrets lacks what the logic is granted: {}", missing.join(", "));
+        self.theatre.load(manifest, databases, secrets, Some(self.base.clone())).await.map(Arc::new)
+    }
+}
+
+fn secrets_of(manifest: &Manifest) -> BTreeSet<String> {
+    let of = |body: &Body| match body {
+        Body::Wasm(wasm) => wasm.grants.secrets.iter().cloned().collect(),
+        Body::Sql(_) => Vec::new(),
+    };
+    manifest.logics.values().flat_map(|logic| of(&logic.body)).collect()
+}

@@ -1,0 +1,3 @@
+---
+---
+ATTACH DATABASE :now AS other

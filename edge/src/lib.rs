@@ -1,0 +1,15 @@
+//! What stands at the HTTP edge of both planes: listeners with TLS and with bounds on what a client may do to a connection, routes
+//! that can be listed, bodies that are read to their end, words of telemetry that no client can choose. It knows no plane: no
+//! credential, no error code, no state of an application.
+
+pub mod connection;
+pub mod listener;
+pub mod routes;
+pub mod telemetry;
+pub mod tls;
+pub mod unread;
+
+pub use connection::Bounds;
+pub use listener::Handle;
+pub use routes::{Route, Routes};
+pub use tls::{Tls, TlsError, TlsFiles};

@@ -1,0 +1,16 @@
+-- behind a position in three parts
+
+-- sqlite
+SELECT "id" FROM "orders" WHERE "gift" AND ("status" COLLATE BINARY >= ? AND (("status" COLLATE BINARY > ?) OR ("status" COLLATE BINARY = ? AND ("total" COLLATE stk_decimal < ? OR "total" IS NULL)) OR ("status" COLLATE BINARY = ? AND "total" COLLATE stk_decimal = ? AND "id" COLLATE BINARY > ?))) ORDER BY "status" COLLATE BINARY, "total" COLLATE stk_decimal DESC NULLS LAST, "id" COLLATE BINARY LIMIT ?
+-- binds string "paid", string "paid", string "paid", decimal 12.5, string "paid", decimal 12.5, string "o9", bigint 51
+-- answers id string
+
+-- postgres
+SELECT "id" FROM "orders" WHERE "gift" AND ("status" COLLATE "C" >= $1 AND (("status" COLLATE "C" > $2) OR ("status" COLLATE "C" = $3 AND ("total" < $4 OR "total" IS NULL)) OR ("status" COLLATE "C" = $5 AND "total" = $6 AND "id" COLLATE "C" > $7))) ORDER BY "status" COLLATE "C", "total" DESC NULLS LAST, "id" COLLATE "C" LIMIT $8
+-- binds string "paid", string "paid", string "paid", decimal 12.5, string "paid", decimal 12.5, string "o9", bigint 51
+-- answers id string
+
+-- mysql
+SELECT `id` FROM `orders` WHERE `gift` AND (`status` >= ? AND ((`status` > ?) OR (`status` = ? AND (`total` < ? OR `total` IS NULL)) OR (`status` = ? AND `total` = ? AND `id` > ?))) ORDER BY `status`, `total` IS NULL, `total` DESC, `id` LIMIT ?
+-- binds string "paid", string "paid", string "paid", decimal 12.5, string "paid", decimal 12.5, string "o9", bigint 51
+-- answers id string

@@ -1,0 +1,6 @@
+-- refused: indexed.owner: the reference has set_default: MySQL does not have it
+-- refused: indexed.hash: a default of bytes in an index: the catalogue of MySQL does not tell it again; leave the default out
+-- refused: indexed: an index on long: MySQL takes 3072 bytes in an index, a character is four; declare a maxLength of at most 768
+-- refused: indexed: an index on longest: MySQL indexes no json, and no string longer than 16000
+-- refused: indexed: an index on data: MySQL indexes no json, and no string longer than 16000
+-- refused: wide: the row may have 129038 bytes: MySQL keeps 65535 bytes of a row, and strings of up to 16000 characters take four each; lower their maxLength, or leave it out

@@ -1,7 +1,0 @@
--- refused: items.id: another primary key: a primary key cannot be changed in place
--- refused: items.name: BIGINT becomes TEXT: a type is not changed in place; add a column and copy
--- refused: items.name: nullable becomes false: SQLite cannot change it in place; add a column and copy
--- refused: items.stock: the default changes: SQLite cannot change it in place; add a column and copy
--- refused: items.must: add the column: existing rows would have no value; make it nullable or give it a default
--- refused: items.at: add the column: SQLite cannot add a column whose default is the current time; add it without a default
--- refused: items.old: drop the column: its data would be lost; keep it declared, as deprecated

@@ -1,0 +1,4 @@
+---
+roles: [admin]
+---
+SELECT 'admin' AS who

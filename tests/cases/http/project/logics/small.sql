@@ -1,0 +1,6 @@
+---
+auth: public
+condition: request.params.n < 10
+params: {n: {type: int, default: 1}}
+---
+SELECT :n AS n

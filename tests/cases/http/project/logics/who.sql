@@ -1,0 +1,4 @@
+---
+roles: [app]
+---
+SELECT :auth.sub AS sub, :env AS env

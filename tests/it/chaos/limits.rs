@@ -1,0 +1,99 @@
+//! Deadlines that hold on the server, callers that go away, and a pool that is full.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_statement_is_stopped_on_the_server_and_its_connection_used_again() {
+    for engine in Engine::ALL {
+        let chaos = Chaos::new(engine, small(1)).await;
+        let before = chaos.connection_id().await;
+        for _ in 0..2 {
+            let slow = chaos.sleep();
+            let deadline = Instant::now() + Duration::from_millis(300);
+            let error = ends("a slow statement", chaos.database.rows(Mode::Read, &slow, deadline)).await.unwrap_err();
+            assert_eq!(error.kind, FailureKind::Interrupted, "{engine:?} {error:?}");
+            let problem = error.problem();
+            assert_eq!((problem.code.as_str(), &problem.details["limit"]), ("INTERNAL_ERROR", &"queryTimeout".into()));
+            assert_eq!(chaos.running().await, 0, "{engine:?}");
+            // The order to stop does not meet the next one.
+            for _ in 0..3 {
+                assert_eq!(chaos.connection_id().await, before, "{engine:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_statement_takes_longer_than_the_settings_say() {
+    for engine in Engine::ALL {
+        let settings = DatabaseSettings { query_timeout: Duration::from_millis(300), ..small(1) };
+        let chaos = Chaos::new(engine, settings).await;
+        let slow = chaos.sleep();
+        let error = ends("a slow statement", chaos.database.rows(Mode::Read, &slow, deadline())).await.unwrap_err();
+        assert_eq!(error.kind, FailureKind::Interrupted, "{engine:?} {error:?}");
+        assert_eq!(chaos.running().await, 0, "{engine:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_away_takes_its_statement_with_it() {
+    for engine in Engine::ALL {
+        let chaos = Chaos::new(engine, small(1)).await;
+        let (database, slow) = (Arc::clone(&chaos.database), chaos.sleep());
+        let call = tokio::spawn(async move { database.rows(Mode::Read, &slow, deadline()).await });
+        chaos.until_running(1).await;
+        call.abort();
+        assert!(call.await.unwrap_err().is_cancelled());
+        chaos.until_running(0).await;
+        // And its place in the pool, of which there is one.
+        assert_eq!(ends("the next statement", chaos.count()).await.unwrap(), 0, "{engine:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_statement_ends_its_transaction_and_no_other() {
+    for engine in Engine::ALL {
+        let chaos = Chaos::new(engine, small(2)).await;
+        let mut session = chaos.database.begin(Mode::Write, Share::Platform, deadline()).await.unwrap();
+        insert(&mut session, 1).await.unwrap();
+        let slow = chaos.sleep();
+        let error = session.rows(&slow, Instant::now() + Duration::from_millis(300)).await.unwrap_err();
+        assert_eq!(error.kind, FailureKind::Interrupted);
+        assert!(insert(&mut session, 2).await.is_err(), "{engine:?}");
+        assert!(session.commit(deadline()).await.is_err(), "{engine:?}");
+        drop(session);
+        assert_eq!(chaos.count().await.unwrap(), 0, "{engine:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_pool_refuses_and_recovers() {
+    for engine in Engine::ALL {
+        let settings = DatabaseSettings { pool_wait: Duration::from_millis(300), ..small(2) };
+        let chaos = Chaos::new(engine, settings).await;
+        let take = || chaos.database.session(Mode::Write, Share::Platform, deadline());
+        let held = [take().await.unwrap(), take().await.unwrap()];
+        assert_eq!(chaos.database.pool_use().0, 2);
+        let error = take().await.unwrap_err();
+        assert_eq!(error.kind, FailureKind::Exhausted);
+        let problem = error.problem();
+        assert_eq!((problem.code.as_str(), &problem.details["limit"]), ("SERVICE_UNAVAILABLE", &"poolSize".into()));
+        drop(held);
+        assert_eq!(chaos.count().await.unwrap(), 0, "{engine:?}");
+        assert_eq!(chaos.database.pool_use().0, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guests_cannot_take_the_whole_pool() {
+    for engine in Engine::ALL {
+        let settings = DatabaseSettings { guest_pool_size: Some(1), pool_wait: Duration::from_millis(300), ..small(2) };
+        let chaos = Chaos::new(engine, settings).await;
+        let guest = || chaos.database.begin(Mode::Write, Share::Guest, deadline());
+        let held = guest().await.unwrap();
+        assert_eq!(guest().await.unwrap_err().kind, FailureKind::Exhausted);
+        assert_eq!(chaos.count().await.unwrap(), 0, "{engine:?}");
+        drop(held);
+        ends("a guest's place", async { while guest().await.is_err() {} }).await;
+    }
+}

@@ -1,0 +1,101 @@
+//! Both planes over HTTP, by cases that are data: `tests/cases/http/{bridge,hub}/*.yaml`. A failing case is named with its
+//! file, and all that fail are told together.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use tokio::task::JoinSet;
+
+pub(crate) mod case;
+pub(crate) mod check;
+mod hub;
+mod servers;
+mod wire;
+
+use case::{Case, CaseFile, Server, Variables};
+use servers::{Bridges, Hub};
+use wire::Sent;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_answers_as_its_cases_say() {
+    let bridges = Arc::new(Bridges::start().await.unwrap());
+    let mut running = JoinSet::new();
+    for file in files(|server| server != Server::Hub) {
+        let bridges = Arc::clone(&bridges);
+        running.spawn(async move {
+            let address = bridges.address(file.server).unwrap().to_owned();
+            run(&file, &address, bridges.variables.clone()).await
+        });
+    }
+    tell(running.join_all().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_answers_as_its_cases_say() {
+    let mut running = JoinSet::new();
+    for file in files(|server| server == Server::Hub) {
+        running.spawn(async move {
+            let hub = Hub::start().await.unwrap();
+            run(&file, &hub.address, hub.variables.clone()).await
+        });
+    }
+    tell(running.join_all().await);
+}
+
+fn files(wanted: impl Fn(Server) -> bool) -> Vec<CaseFile> {
+    let files: Vec<CaseFile> = case::files().unwrap().into_iter().filter(|file| wanted(file.server)).collect();
+    assert!(!files.is_empty(), "there are no cases");
+    files
+}
+
+fn tell(failures: Vec<Vec<String>>) {
+    let failures: Vec<String> = failures.into_iter().flatten().collect();
+    assert!(failures.is_empty(), "{} case(s) failed:\n\n{}\n", failures.len(), failures.join("\n\n"));
+}
+
+/// Takes the cases of a file in order; what failed.
+async fn run(file: &CaseFile, address: &str, mut variables: Variables) -> Vec<String> {
+    let mut failures = Vec::new();
+    for case in &file.cases {
+        for n in 1..=case.times {
+            variables.insert("n".to_owned(), n.into());
+            let differences = match take(case, file.server, address, &mut variables).await {
+                Ok(differences) => differences,
+                Err(error) => vec![format!("{error:#}")],
+            };
+            if !differences.is_empty() {
+                failures.push(format!("{}: {} (time {n})\n  {}", file.path, case.name, differences.join("\n  ")));
+                break;
+            }
+        }
+    }
+    failures
+}
+
+async fn take(case: &Case, server: Server, address: &str, variables: &mut Variables) -> Result<Vec<String>> {
+    let (method, path) = case.line(variables)?;
+    let (body, content_type) = case.body.bytes(variables)?;
+    let mut headers = case.headers(variables)?;
+    if let Some(content_type) = content_type
+        && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+    {
+        headers.push(("content-type".to_owned(), content_type.to_owned()));
+    }
+    let got = wire::send(address, Sent { method, path, headers, body }).await?;
+    let mut differences = check::differences(case, &got, server, variables);
+    for (name, place) in &case.keep {
+        let found = match place.strip_prefix("header: ") {
+            Some(header) => got.header(header).map(Into::into),
+            None => got.body.pointer(place).cloned(),
+        };
+        match found {
+            Some(value) => drop(variables.insert(name.clone(), value)),
+            None => differences.push(format!("keep {name}: there is no {place}")),
+        }
+    }
+    if !differences.is_empty() {
+        let everything: String = got.everything().chars().take(1_500).collect();
+        differences.push(format!("the answer was {}\n    {}", got.status, everything.replace('\n', "\n    ")));
+    }
+    Ok(differences)
+}

@@ -1,0 +1,5 @@
+---
+auth: public
+params: {number: {type: int}}
+---
+SELECT :number AS number

@@ -1,0 +1,5 @@
+// Answers its input.
+
+import { logic } from "@santokit/guest";
+
+export default logic((input) => input);

@@ -1,0 +1,136 @@
+//! The tables of docs/PERFORMANCE.md, between two marks; the words around them are written by people.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use serde_json::Value as Json;
+
+const BEGIN: &str = "<!-- measured: written by `cargo xtask bench` -->";
+const END: &str = "<!-- end of measured -->";
+
+/// One table: the benchmark's name, a title, and its columns.
+struct Table {
+    bench: &'static str,
+    title: &'static str,
+    columns: &'static [(&'static str, Column)],
+}
+
+/// What stands in a column.
+enum Column {
+    /// A field as it is.
+    Text(&'static str),
+    /// A number with so many decimals.
+    Number(&'static str, usize),
+    /// One field over another.
+    Ratio(&'static str, &'static str),
+}
+
+use Column::{Number, Ratio, Text};
+
+const TABLES: [Table; 5] = [
+    Table {
+        bench: "invocation",
+        title: "A call in a fresh instance",
+        columns: &[
+            ("language", Text("name")),
+            ("component KiB", Number("sizeKiB", 0)),
+            ("load ms", Number("loadMs", 0)),
+            ("wasmtime alone, p50 µs", Number("bareP50Us", 1)),
+            ("sandbox, p50 µs", Number("sandboxP50Us", 1)),
+            ("sandbox, p99 µs", Number("sandboxP99Us", 1)),
+            ("ratio of p50", Ratio("sandboxP50Us", "bareP50Us")),
+        ],
+    },
+    Table {
+        bench: "http",
+        title: "`POST /logics/…` over HTTP, fresh instances, beside a handler in axum and `wasmtime serve`",
+        columns: &[
+            ("logic", Text("name")),
+            ("callers", Number("concurrent", 0)),
+            ("requests a second", Number("perSecond", 0)),
+            ("axum by hand", Number("axumPerSecond", 0)),
+            ("`wasmtime serve`", Number("servePerSecond", 0)),
+            ("to axum", Ratio("perSecond", "axumPerSecond")),
+            ("to `wasmtime serve`", Ratio("perSecond", "servePerSecond")),
+        ],
+    },
+    Table {
+        bench: "sqlOne",
+        title: "One row by its key from a guest, beside the same statement through sqlx",
+        columns: &[
+            ("language", Text("name")),
+            ("guest µs", Number("guestUs", 1)),
+            ("sqlx µs", Number("nativeUs", 1)),
+            ("ratio", Ratio("guestUs", "nativeUs")),
+        ],
+    },
+    Table {
+        bench: "sqlRows",
+        title: "10,000 rows by cursor from a guest, beside the same statement through sqlx",
+        columns: &[
+            ("language", Text("name")),
+            ("guest ms", Number("guestMs", 1)),
+            ("sqlx ms", Number("nativeMs", 1)),
+            ("ratio", Ratio("guestMs", "nativeMs")),
+        ],
+    },
+    Table {
+        bench: "save",
+        title: "From a save to the release that serves it, under `stk dev`",
+        columns: &[("language", Text("name")), ("ms", Number("swappedMs", 0))],
+    },
+];
+
+/// Replaces what stands between the marks.
+pub(super) fn write(path: &Path, lines: &[Json]) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    let Some((before, rest)) = text.split_once(BEGIN) else { bail!("{} has no mark {BEGIN}", path.display()) };
+    let Some((_, after)) = rest.split_once(END) else { bail!("{} has no mark {END}", path.display()) };
+    let tables: Vec<String> = TABLES.iter().map(|table| table.render(lines)).collect();
+    let text = format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", tables.join("\n\n"));
+    std::fs::write(path, text).with_context(|| format!("write {}", path.display()))
+}
+
+impl Table {
+    fn render(&self, lines: &[Json]) -> String {
+        let row = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
+        let head = row(self.columns.iter().map(|(name, _)| (*name).to_owned()).collect());
+        let rule = row(self.columns.iter().map(|_| "---".to_owned()).collect());
+        let rows = lines.iter().filter(|line| line["bench"] == self.bench);
+        let rows = rows.map(|line| row(self.columns.iter().map(|(_, column)| column.cell(line)).collect()));
+        let all: Vec<String> = [format!("### {}\n", self.title), head, rule].into_iter().chain(rows).collect();
+        all.join("\n")
+    }
+}
+
+impl Column {
+    fn cell(&self, line: &Json) -> String {
+        let number = |field: &str| line[field].as_f64().unwrap_or(f64::NAN);
+        match self {
+            Text(field) => line[field].as_str().unwrap_or_default().to_owned(),
+            Number(field, decimals) => format!("{:.decimals$}", number(field)),
+            Ratio(one, other) => format!("{:.2}", number(one) / number(other)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_between_the_marks_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("PERFORMANCE.md");
+        std::fs::write(&path, format!("words\n{BEGIN}\nold\n{END}\nmore words\n")).unwrap();
+        let line = json!({"bench": "sqlOne", "name": "rust", "guestUs": 30.0, "nativeUs": 20.0});
+        for _ in 0..2 {
+            write(&path, std::slice::from_ref(&line)).unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.starts_with("words\n") && text.ends_with("more words\n") && !text.contains("old"), "{text}");
+            assert!(text.contains("| rust | 30.0 | 20.0 | 1.50 |"), "{text}");
+        }
+    }
+}
