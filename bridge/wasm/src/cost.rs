@@ -28,6 +28,8 @@ pub struct Cost {
     pub load: Duration,
     /// A fresh instance and its end, the median: every call pays it.
     pub instance: Duration,
+    /// A fresh instance that is called with `{}`, up to its answer or its first call into the host, and its end; the median.
+    pub call: Duration,
     /// Linear memory of an instance that has not been called yet.
     pub memory_bytes: u64,
 }
@@ -39,14 +41,16 @@ impl<H: Host> Sandbox<H> {
         let logic = self.load(bytes, digest).await?;
         let load = loading.elapsed();
         let mut memory_bytes = 0;
-        let mut times = Vec::with_capacity(INSTANCES);
+        let (mut instances, mut calls) = (Vec::with_capacity(INSTANCES), Vec::with_capacity(INSTANCES));
         for _ in 0..INSTANCES {
             let started = Instant::now();
             memory_bytes = logic.instance_memory().await?;
-            times.push(started.elapsed());
+            instances.push(started.elapsed());
+            let started = Instant::now();
+            logic.call_alone().await?;
+            calls.push(started.elapsed());
         }
-        times.sort_unstable();
-        Ok(Cost { load, instance: times[INSTANCES / 2], memory_bytes })
+        Ok(Cost { load, instance: median(&mut instances), call: median(&mut calls), memory_bytes })
     }
 }
 
@@ -54,15 +58,29 @@ impl<H: Host> LoadedLogic<H> {
     /// Makes an instance without a host and throws it away; the memory that it had.
     async fn instance_memory(&self) -> Result<u64, LoadError> {
         let (engine, compiled, memory_bytes_max) = self.parts();
-        let limits = InvocationLimits {
-            cpu: Millis(5_000),
-            memory: Bytes(memory_bytes_max as u64),
-            ..InvocationLimits::default()
-        };
-        let mut store = call::store::<H>(engine, compiled, None, &limits);
+        let mut store = call::store::<H>(engine, compiled, None, &limits(memory_bytes_max));
         let made = compiled.pre.instantiate_async(&mut store).await;
         let memory_bytes = store.data().limiter.memory_bytes_peak();
         let denied = store.data().limiter.denied;
         made.map(|_| memory_bytes).map_err(|error| LoadError::Probe(CallError::from_engine(&error, denied)))
     }
+
+    /// Calls the handler without a host: its first call into it ends the guest, which is as good an end here as an answer.
+    async fn call_alone(&self) -> Result<(), LoadError> {
+        let (engine, compiled, memory_bytes_max) = self.parts();
+        let mut store = call::store::<H>(engine, compiled, None, &limits(memory_bytes_max));
+        let made = compiled.pre.instantiate_async(&mut store).await;
+        let logic = made.map_err(|error| LoadError::Probe(CallError::from_engine(&error, None)))?;
+        let _ended = logic.santokit_logic_handler().call_handle(&mut store, b"{}").await;
+        Ok(())
+    }
+}
+
+fn limits(memory_bytes_max: usize) -> InvocationLimits {
+    InvocationLimits { cpu: Millis(5_000), memory: Bytes(memory_bytes_max as u64), ..InvocationLimits::default() }
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
 }

@@ -5,6 +5,7 @@
 
 use std::{path::Path, time::Duration};
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Handle;
 use wasmtime::{
     Cache, CacheConfig, Config, Engine, Store,
@@ -182,7 +183,7 @@ fn stopped(error: &wasmtime::Error, printed: &MemoryOutputPipe) -> PythonError {
     PythonError::Source(lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"))
 }
 
-/// Moves the engine's epoch on until it is dropped.
+/// Moves the engine's epoch on until it is dropped, as this process uses the CPU: on a busy machine a module has as long as elsewhere.
 struct Ticker(tokio::task::JoinHandle<()>);
 
 impl Ticker {
@@ -190,11 +191,13 @@ impl Ticker {
         let engine = engine.weak();
         Self(tokio::spawn(async move {
             let mut ticks = tokio::time::interval(TICK);
+            let mut counted = process_cpu();
             loop {
                 ticks.tick().await;
-                match engine.upgrade() {
-                    Some(engine) => engine.increment_epoch(),
-                    None => return,
+                let Some(engine) = engine.upgrade() else { return };
+                if process_cpu().saturating_sub(counted) >= TICK {
+                    counted = process_cpu();
+                    engine.increment_epoch();
                 }
             }
         }))
@@ -205,4 +208,10 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// What all threads of this process have used.
+fn process_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

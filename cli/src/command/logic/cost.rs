@@ -37,6 +37,7 @@ impl Measured {
         json!({
             "loadMs": self.0.load.as_secs_f64() * 1e3,
             "instanceUs": self.0.instance.as_secs_f64() * 1e6,
+            "callUs": self.0.call.as_secs_f64() * 1e6,
             "memoryBytes": self.0.memory_bytes,
         })
     }
@@ -45,6 +46,10 @@ impl Measured {
         vec![
             format!("compile and link, once a release: {}", took(self.0.load)),
             format!("a fresh instance, every call: {:.0} µs", self.0.instance.as_secs_f64() * 1e6),
+            format!(
+                "a fresh call with {{}}, until it answers or calls the host: {:.0} µs",
+                self.0.call.as_secs_f64() * 1e6
+            ),
             format!("memory of an instance at its start: {}", Bytes(self.0.memory_bytes)),
         ]
     }
@@ -77,7 +82,7 @@ mod tests {
     use super::*;
 
     fn measured(load: Duration, memory_bytes: u64) -> Measured {
-        Measured(Cost { load, instance: Duration::from_micros(20), memory_bytes })
+        Measured(Cost { load, instance: Duration::from_micros(20), call: Duration::from_micros(30), memory_bytes })
     }
 
     #[test]
