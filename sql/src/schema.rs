@@ -1,15 +1,18 @@
 //! The declared schema of a connection against its database, on three engines: what the catalogue says, the steps to what is
 //! declared, and the way back from a catalogue to a declaration.
 //!
-//! Pure. Steps are additive; what is not is refused with a reason. Bounds (`enum`, `min`, `pattern`, …) are checked at the edge
+//! Pure. Every step says what it risks; what could lose a value without saying so is refused with what to do instead. Bounds (`enum`, `min`, `pattern`, …) are checked at the edge
 //! and are not part of a table, so that changing one needs no rewrite; of `maxLength` MySQL needs to know.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
-use santokit_core::schema::{ReferenceAction, Schema};
+use santokit_core::schema::{Index, ReferenceAction, Schema};
 
+mod alter;
 pub mod bookkeeping;
+mod cast;
 mod catalog;
+mod column;
 mod ddl;
 mod default;
 mod diff;
@@ -18,10 +21,15 @@ mod mysql;
 mod names;
 mod postgres;
 pub mod pull;
+mod rebuild;
+mod reference;
+mod rename;
 mod sqlite;
+mod step;
 
 pub use catalog::{Catalog, CatalogRows, Row};
 pub use default::CurrentDefault;
+pub use step::{Change, Class, Part, Step, When};
 
 /// Which database it is, as far as its tables differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +64,8 @@ pub struct CurrentTable {
     pub indexes: Vec<CurrentIndex>,
     /// Foreign keys.
     pub references: Vec<CurrentReference>,
+    /// What else it has that would be lost were it made anew, for people.
+    pub extras: Vec<String>,
 }
 
 /// A column as it is.
@@ -86,6 +96,8 @@ pub struct CurrentIndex {
     pub columns: Vec<String>,
     /// Whether the combination is unique.
     pub is_unique: bool,
+    /// Whether it is whole.
+    pub is_valid: bool,
 }
 
 /// A foreign key as it is.
@@ -105,51 +117,11 @@ pub struct CurrentReference {
     pub on_update: ReferenceAction,
     /// When the row referred to is deleted.
     pub on_delete: ReferenceAction,
+    /// Whether the rows that were there before it were held against it.
+    pub is_validated: bool,
 }
 
-/// One statement that brings a database nearer to what is declared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// What it does; its `Display` is for people.
-    pub change: Change,
-    /// The statement.
-    pub sql: String,
-}
-
-/// What a step does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// A new table, without its indexes and, but on SQLite, without its foreign keys.
-    CreateTable {
-        /// Its name.
-        table: String,
-    },
-    /// A new column of a table that is there.
-    AddColumn {
-        /// Of this table.
-        table: String,
-        /// Its name.
-        column: String,
-    },
-    /// A new index.
-    CreateIndex {
-        /// Of this table.
-        table: String,
-        /// Its name.
-        index: String,
-    },
-    /// A new foreign key between columns that are there.
-    AddReference {
-        /// Of this table.
-        table: String,
-        /// Of this column.
-        column: String,
-        /// To this table.
-        target: String,
-    },
-}
-
-/// A difference that this version does not resolve by itself.
+/// A difference that is not resolved in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// Which difference.
@@ -159,9 +131,14 @@ pub struct Refusal {
 }
 
 /// The steps from what is to what is declared, in an order in which each can be taken, or every difference that has none.
-/// Tables that nobody declared are left alone.
-pub fn plan(engine: Engine, current: &CurrentSchema, desired: &Schema) -> Result<Vec<Step>, Vec<Refusal>> {
-    diff::plan(engine, current, desired)
+/// Tables that nobody declared are left alone; those that were declared `before` and are no more are dropped.
+pub fn plan(
+    engine: Engine,
+    current: &CurrentSchema,
+    desired: &Schema,
+    before: &Schema,
+) -> Result<Vec<Step>, Vec<Refusal>> {
+    diff::plan(engine, current, desired, before)
 }
 
 impl Engine {
@@ -204,26 +181,10 @@ impl CurrentTable {
     }
 }
 
-impl Change {
-    /// Of which table.
-    pub fn table(&self) -> &str {
-        match self {
-            Change::CreateTable { table }
-            | Change::AddColumn { table, .. }
-            | Change::CreateIndex { table, .. }
-            | Change::AddReference { table, .. } => table,
-        }
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Change::CreateTable { table } => write!(f, "create table {table}"),
-            Change::AddColumn { table, column } => write!(f, "add column {table}.{column}"),
-            Change::CreateIndex { index, .. } => write!(f, "create index {index}"),
-            Change::AddReference { table, column, target } => write!(f, "add reference {table}.{column} to {target}"),
-        }
+impl CurrentIndex {
+    /// Whether it is what is declared.
+    fn is(&self, declared: &Index) -> bool {
+        self.is_valid && self.columns == declared.columns && self.is_unique == declared.unique
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
+use santokit_core::schema::Schema;
 use santokit_sql::schema::{CatalogRows, CurrentSchema, Engine, Row, plan, pull::pull};
 use serde_json::Value as Json;
 
@@ -30,11 +31,17 @@ fn what_is_declared_of_a_database_needs_no_step() {
                     columns: rows(&all, "columns"),
                     indexes: rows(&all, "indexes"),
                     references: rows(&all, "references"),
+                    extras: rows(&all, "extras"),
                     views: rows(&all, "views"),
                 },
             );
             let pulled = pull(engine, &current);
-            assert_eq!(plan(engine, &current, &pulled.schema), Ok(Vec::new()), "{} {name}", folder.display());
+            assert_eq!(
+                plan(engine, &current, &pulled.schema, &Schema::default()),
+                Ok(Vec::new()),
+                "{} {name}",
+                folder.display()
+            );
             let mut actual = String::new();
             for remark in &pulled.remarks {
                 let column = remark.column.as_deref().map(|column| format!(".{column}")).unwrap_or_default();

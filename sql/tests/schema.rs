@@ -1,12 +1,12 @@
 //! Schemas as the release holds them, against the steps that they need on each engine. A new case is a new folder under
 //! `tests/schema`: `desired.json`, `current.ENGINE.json` with the rows of that engine's catalogue where something is there
-//! already, and `steps.ENGINE.sql`. With `UPDATE_GOLDEN=1` the last are written.
+//! already, `before.json` where an earlier release declared something else, and `steps.ENGINE.sql`. With `UPDATE_GOLDEN=1` the last are written.
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 use std::{fmt::Write as _, fs, path::Path};
 
 use santokit_core::schema::Schema;
-use santokit_sql::schema::{CatalogRows, CurrentSchema, Engine, Row, bookkeeping, plan};
+use santokit_sql::schema::{CatalogRows, CurrentSchema, Engine, Row, When, bookkeeping, plan};
 use serde_json::Value as Json;
 
 const ENGINES: [(Engine, &str); 4] = [
@@ -29,6 +29,7 @@ fn current(engine: Engine, text: &str) -> CurrentSchema {
         columns: rows("columns"),
         indexes: rows("indexes"),
         references: rows("references"),
+        extras: rows("extras"),
         views: rows("views"),
     };
     CurrentSchema::read(engine, &rows)
@@ -39,8 +40,17 @@ fn steps(folder: &Path, engine: Engine, name: &str) -> String {
     let found = fs::read_to_string(folder.join(format!("current.{name}.json")));
     let current = found.map(|text| current(engine, &text)).unwrap_or_default();
     let mut text = String::new();
-    match plan(engine, &current, &desired) {
-        Ok(steps) => steps.iter().for_each(|step| writeln!(text, "-- {}\n{};", step.change, step.sql).unwrap()),
+    let before = fs::read_to_string(folder.join("before.json"));
+    let before: Schema = before.map(|text| serde_json::from_str(&text).unwrap()).unwrap_or_default();
+    match plan(engine, &current, &desired, &before) {
+        Ok(steps) => steps.iter().for_each(|step| {
+            let (class, breaking) =
+                (step.change.class().as_str(), if step.change.is_breaking() { ", breaking" } else { "" });
+            let when = if step.when == When::After { ", after the others" } else { "" };
+            let holds_up = step.lock(engine);
+            writeln!(text, "-- {}\n-- {class}{breaking}{when}; holds up {holds_up}\n{};", step.change, step.sql())
+                .unwrap();
+        }),
         Err(refusals) => refusals
             .iter()
             .for_each(|refusal| writeln!(text, "-- refused: {}: {}", refusal.description, refusal.reason).unwrap()),
@@ -78,7 +88,7 @@ fn the_platforms_own_tables_come_beside_others_and_alone_never() {
     .unwrap();
     let both = bookkeeping::beside(&one);
     for (engine, _) in ENGINES {
-        let made = plan(engine, &CurrentSchema::default(), &both).unwrap();
+        let made = plan(engine, &CurrentSchema::default(), &both, &Schema::default()).unwrap();
         let made: Vec<String> = made.iter().map(|step| step.change.to_string()).collect();
         assert!(made.contains(&"create table stk_idempotency".to_owned()), "{made:?}");
     }
@@ -107,13 +117,16 @@ fn what_is_no_name_and_no_value_becomes_no_statement() {
     ] {
         let desired: Schema = serde_json::from_str(&table(column)).unwrap();
         for (engine, _) in ENGINES {
-            assert!(plan(engine, &CurrentSchema::default(), &desired).is_err(), "{engine:?} {column}");
+            assert!(
+                plan(engine, &CurrentSchema::default(), &desired, &Schema::default()).is_err(),
+                "{engine:?} {column}"
+            );
         }
     }
     let quoted =
         r#"{"name": "a\"`'; --", "type": "string", "nullable": true, "default": {"literal": "\\'; DROP TABLE a; --"}}"#;
     let desired: Schema = serde_json::from_str(&table(quoted)).unwrap();
-    let sql = |engine| plan(engine, &CurrentSchema::default(), &desired).unwrap().remove(0).sql;
+    let sql = |engine| plan(engine, &CurrentSchema::default(), &desired, &Schema::default()).unwrap().remove(0).sql();
     assert!(
         sql(Engine::Postgres).contains(r#""a""`'; --" text COLLATE "C" DEFAULT '\''; DROP TABLE a; --'"#),
         "{}",

@@ -3,12 +3,13 @@
 
 use std::path::PathBuf;
 
-use santokit_core::{schema::Schema, wire::Sealed};
-use santokit_hub::app::schema::{self, Address};
+use santokit_core::{problem::Outcome, schema::Schema, wire::Sealed};
+use santokit_hub::app::schema::{self, Address, Consent, Wanted};
 use santokit_tests::{Engine, TestDatabase, repository};
 use sqlx::{Connection, MySqlConnection, PgConnection, SqliteConnection, postgres::PgConnectOptions};
 
 mod apply;
+mod change;
 mod generated;
 mod samples;
 mod seeds;
@@ -93,9 +94,19 @@ impl Own {
         }
     }
 
+    /// Applies with consent to everything, where another schema was declared before.
+    pub(crate) async fn force(&self, before: &Schema, declared: &Schema) -> Outcome<Result<Vec<String>, Vec<String>>> {
+        let wanted = Wanted { declared, before, consent: Consent::ALL };
+        let applied = schema::apply(&self.address(), &wanted).await?;
+        Ok(applied.map(|steps| steps.iter().map(|step| step.change.to_string()).collect()).map_err(|refusals| {
+            refusals.into_iter().map(|one| format!("{}: {}", one.description, one.reason)).collect()
+        }))
+    }
+
     /// Steps of a plan, without those of the platform's own tables, or why there are none.
     pub(crate) async fn plan(&self, declared: &Schema) -> Result<Vec<String>, Vec<String>> {
-        let compared = schema::compare(&self.address(), declared).await.unwrap_or_else(|problem| panic!("{problem:?}"));
+        let compared = schema::compare(&self.address(), &wanted(declared)).await;
+        let compared = compared.unwrap_or_else(|problem| panic!("{problem:?}"));
         match compared.planned {
             Ok(steps) => {
                 let own = steps.iter().filter(|step| !step.change.table().starts_with("stk_"));
@@ -108,7 +119,8 @@ impl Own {
     }
 
     pub(crate) async fn apply(&self, declared: &Schema) -> Result<usize, Vec<String>> {
-        let applied = schema::apply(&self.address(), declared).await.unwrap_or_else(|problem| panic!("{problem:?}"));
+        let applied = schema::apply(&self.address(), &wanted(declared)).await;
+        let applied = applied.unwrap_or_else(|problem| panic!("{problem:?}"));
         applied.map(|steps| steps.len()).map_err(|refusals| {
             refusals.into_iter().map(|one| format!("{}: {}", one.description, one.reason)).collect()
         })
@@ -117,6 +129,11 @@ impl Own {
     pub(crate) async fn pull(&self) -> santokit_sql::schema::pull::Pulled {
         schema::pull(&self.address()).await.unwrap_or_else(|problem| panic!("{problem:?}"))
     }
+}
+
+/// Safe steps only, beside no release.
+pub(crate) fn wanted(declared: &Schema) -> Wanted<'_> {
+    Wanted { declared, before: &schema::EMPTY, consent: Consent::default() }
 }
 
 /// Below `tests/cases/schema`.

@@ -33,6 +33,12 @@ pub struct Options {
     /// Let components have the powers that they gain
     #[arg(long)]
     pub accept_grants: bool,
+    /// Let the schema take away, or allow less than before
+    #[arg(long)]
+    pub force: bool,
+    /// Let the schema become one that the release before does not know: nobody needs that one now
+    #[arg(long)]
+    pub migration_window: bool,
     /// Do not ask
     #[arg(long, short = 'y')]
     pub yes: bool,
@@ -48,6 +54,10 @@ pub struct Consent {
     pub dry_run: bool,
     /// Components may gain powers.
     pub accept_grants: bool,
+    /// The schema may take away, or allow less than before.
+    pub force: bool,
+    /// The schema may become one that the release before does not know.
+    pub migration_window: bool,
 }
 
 /// What the Hub made of it.
@@ -75,7 +85,12 @@ pub async fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
     if !candidate.project.warnings.is_empty() {
         terminal.note(&terminal.diagnostics(&candidate.project.warnings));
     }
-    let mut consent = Consent { dry_run: options.dry_run, accept_grants: options.accept_grants };
+    let mut consent = Consent {
+        dry_run: options.dry_run,
+        accept_grants: options.accept_grants,
+        force: options.force,
+        migration_window: options.migration_window,
+    };
     let started = Instant::now();
     let applied = match submit(&hub, env, &candidate, consent, terminal).await {
         Err(error) if may_ask(&error, options, terminal) => {
@@ -126,6 +141,8 @@ pub async fn submit(
         "manifest": manifest,
         "dryRun": consent.dry_run,
         "acceptGrants": consent.accept_grants,
+        "force": consent.force,
+        "migrationWindow": consent.migration_window,
         "tool": format!("stk {VERSION}"),
     });
     if let Some(revision) = source_revision().await {

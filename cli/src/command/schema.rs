@@ -83,9 +83,11 @@ async fn plan(shell: &Shell, target: &Target) -> anyhow::Result<()> {
         for connection in list(&answer, "connections") {
             heading(terminal, connection);
             for step in list(connection, "steps") {
-                let sign = terminal.tone(Tone::Good, "+");
-                terminal.say(&format!("  {sign} {}", printable(&cell(&step["description"]))));
-                terminal.say(&format!("      {}", terminal.tone(Tone::Faint, &printable(&cell(&step["sql"])))));
+                terminal.say(&format!("  {} {}", sign(terminal, step), printable(&cell(&step["description"]))));
+                terminal.say(&format!("      {}", terminal.tone(Tone::Faint, &risk(step))));
+                for line in cell(&step["sql"]).lines() {
+                    terminal.say(&format!("      {}", terminal.tone(Tone::Faint, &printable(line))));
+                }
             }
             say_refusals(terminal, connection);
             if list(connection, "steps").is_empty() && list(connection, "refusals").is_empty() {
@@ -97,7 +99,7 @@ async fn plan(shell: &Shell, target: &Target) -> anyhow::Result<()> {
         return Ok(());
     }
     Err(Failure::new(Exit::Refused, format!("{refused} difference(s) have no step"))
-        .hint("keep what is there declared and add beside it; this version makes additive changes only")
+        .hint("each says why, and what to do instead")
         .reported(shell.terminal.is_json())
         .into())
 }
@@ -109,11 +111,8 @@ async fn diff(shell: &Shell, target: &Target, exit_code: bool) -> anyhow::Result
         for connection in list(&answer, "connections") {
             heading(terminal, connection);
             for step in list(connection, "steps") {
-                let sign = terminal.tone(Tone::Good, "+");
-                terminal.say(&format!(
-                    "  {sign} declared, not in the database: {}",
-                    printable(&cell(&step["description"]))
-                ));
+                let what = printable(&cell(&step["description"]));
+                terminal.say(&format!("  {} the database is not as declared: {what}", sign(terminal, step)));
             }
             say_refusals(terminal, connection);
             for table in list(connection, "undeclared") {
@@ -142,6 +141,26 @@ async fn compared(shell: &Shell, target: &Target) -> anyhow::Result<Json> {
 fn heading(terminal: Terminal, connection: &Json) {
     let name = terminal.tone(Tone::Strong, &printable(&cell(&connection["name"])));
     terminal.say(&format!("{name} ({})", printable(&cell(&connection["engine"]))));
+}
+
+/// `+` adds, `~` changes, `-` takes away.
+fn sign(terminal: Terminal, step: &Json) -> String {
+    match cell(&step["class"]).as_str() {
+        "safe" if step["breaking"] == false => terminal.tone(Tone::Good, "+"),
+        "destructive" => terminal.tone(Tone::Bad, "-"),
+        _ => terminal.tone(Tone::Warn, "~"),
+    }
+}
+
+/// What a step risks, what it asks of whoever applies, and whom it holds up.
+fn risk(step: &Json) -> String {
+    let class = cell(&step["class"]);
+    let asks = match (class.as_str(), step["breaking"] == true) {
+        ("safe", false) => "",
+        ("safe", true) => "; the release before does not know it: wants --migration-window",
+        _ => "; wants --force",
+    };
+    printable(&format!("{class}{asks}; holds up {}", cell(&step["holdsUp"])))
 }
 
 fn say_refusals(terminal: Terminal, connection: &Json) {

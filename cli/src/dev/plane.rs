@@ -88,7 +88,7 @@ impl Plane {
     }
 
     /// Starts the Bridge.
-    pub async fn serve(&self, project: &str, Plan { port, fuel }: Plan) -> anyhow::Result<RunningBridge> {
+    pub async fn serve(&self, project: &str, Plan { port, fuel, .. }: Plan) -> anyhow::Result<RunningBridge> {
         let env = EnvName { project: project.to_owned(), env: ENV.to_owned() };
         let asked = json!({"name": "stk dev", "envs": [env.to_string()]});
         let made = self.hub.post(&["v1", "service-tokens"], &asked).await?;

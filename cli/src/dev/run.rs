@@ -44,6 +44,8 @@ pub struct Plan {
     pub port: u16,
     /// Whether what components execute is counted.
     pub fuel: bool,
+    /// Whether a change of the schema may take data away.
+    pub force: bool,
 }
 
 /// What runs.
@@ -133,7 +135,7 @@ pub async fn once(
     // The others would be built and compiled for nothing.
     project.logics.retain(|name, _| name == logic);
     let plane = Plane::start(&folder, "once").await?;
-    let mut session = Session::new(folder, Plan { port: 0, fuel }, plane, terminal.quiet());
+    let mut session = Session::new(folder, Plan { port: 0, fuel, force: false }, plane, terminal.quiet());
     let progress = move |line: &str| terminal.note(line);
     let candidate = session.folder.release(project, &progress).await?;
     session.serve(candidate, Instant::now()).await?;
@@ -188,12 +190,13 @@ impl Session {
             return Ok(());
         }
         self.show_grants(&candidate);
-        let consent = Consent { accept_grants: true, ..Consent::default() };
+        let consent =
+            Consent { accept_grants: true, migration_window: true, force: self.plan.force, ..Consent::default() };
         let applied = submit(&self.plane.hub, super::ENV, &candidate, consent, self.terminal).await.map_err(
             |error| match error.downcast::<Failure>() {
                 Ok(failure) if failure.code == Some(Code::DestructiveChange) => {
                     let hint = format!(
-                        "keep it declared, or remove {} and start again to begin with a new database",
+                        "keep it declared, start with --force to let it go, or remove {} and start again to begin with a new database",
                         super::STATE
                     );
                     failure.hint(hint).into()

@@ -19,7 +19,7 @@ use santokit_core::{
     value::Value,
     wire::{RuntimeConnection, Sealed},
 };
-use santokit_hub::app::schema::Address;
+use santokit_hub::app::schema::{self, Address, Consent, Wanted};
 use santokit_wasm::RowBudget;
 use serde_json::Value as Json;
 use sqlx::{
@@ -67,7 +67,8 @@ impl Databases {
         fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let databases = Self { dir };
         for (name, schema) in &project.connections {
-            let made = santokit_hub::app::schema::apply(&Address::sqlite(name, databases.url(name)), schema).await;
+            let wanted = Wanted { declared: schema, before: &schema::EMPTY, consent: Consent::default() };
+            let made = schema::apply(&Address::sqlite(name, databases.url(name)), &wanted).await;
             let planned = made.map_err(|problem| anyhow::anyhow!("{}: {:?}", problem.message, problem.cause))?;
             planned
                 .map_err(|refusals| anyhow::anyhow!("the schema of connection {name} cannot be made: {refusals:?}"))?;

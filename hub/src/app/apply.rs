@@ -17,17 +17,18 @@ use santokit_core::{
     },
     schema::Schema,
 };
-use santokit_sql::schema::Refusal;
+use santokit_sql::schema::{Class, Refusal, Step};
 use santokit_sqlite::queries;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
+use sqlx::SqliteConnection;
 
 use super::{
     App,
     bridges::secrets_of,
     projects::{At, need_env},
     releases::blocking,
-    schema::{self, Address},
+    schema::{self, Address, Consent, Wanted},
 };
 use crate::store::{
     audit::{self, Caller},
@@ -61,6 +62,12 @@ pub struct ApplyBody {
     /// Nothing is changed.
     #[serde(default)]
     pub dry_run: bool,
+    /// The schema may take away, or allow less than before.
+    #[serde(default)]
+    pub force: bool,
+    /// The schema may become one that the release before does not know.
+    #[serde(default)]
+    pub migration_window: bool,
 }
 
 /// Where it came from, as the sender says.
@@ -81,9 +88,19 @@ struct Candidate {
     text: String,
     digest: Digest,
     addresses: BTreeMap<String, Address>,
+    /// The schemas of the release before.
+    before: BTreeMap<String, Schema>,
     added: Vec<String>,
     removed: Vec<String>,
     warnings: Vec<String>,
+}
+
+/// A step of one of the databases.
+struct SchemaStep {
+    /// `connection: what it does`
+    line: String,
+    class: Class,
+    is_breaking: bool,
 }
 
 /// The pointer after an apply.
@@ -200,19 +217,15 @@ impl App {
             envs::secrets(&mut db, at.project, at.env).await?.into_iter().map(|(name, ..)| name).collect();
         let unset = secrets_of(&manifest).into_iter().filter(|name| !set.contains(*name));
         let warnings = unset.map(|name| format!("secret {name} is granted but not set in this env")).collect();
-        let before = match releases::pointer(&mut db, at.project, at.env).await? {
-            Some(pointer) => releases::by_id(&mut db, &pointer.release).await?,
-            None => None,
-        };
-        let before: Option<Manifest> =
-            before.map(|row| serde_json::from_str(&row.manifest)).transpose().map_err(Problem::internal)?;
-        let (before, after) =
-            (before.map(|manifest| manifest.capability_lines()).unwrap_or_default(), manifest.capability_lines());
+        let before = current_manifest(&mut db, at).await?;
+        let powers_before = before.as_ref().map(Manifest::capability_lines).unwrap_or_default();
+        let powers = manifest.capability_lines();
         Ok(Candidate {
             digest: Digest::of(body.manifest.as_bytes()),
             text: body.manifest.clone(),
-            added: after.difference(&before).cloned().collect(),
-            removed: before.difference(&after).cloned().collect(),
+            added: powers.difference(&powers_before).cloned().collect(),
+            removed: powers_before.difference(&powers).cloned().collect(),
+            before: before.map(|manifest| manifest.connections).unwrap_or_default(),
             manifest,
             addresses,
             warnings,
@@ -244,11 +257,14 @@ impl App {
     }
 
     /// Plans every database before it touches one: a refusal of the second must not find the first changed.
-    async fn schema(&self, candidate: &Candidate, body: &ApplyBody) -> Outcome<Vec<String>> {
-        let (mut lines, mut refusals) = (Vec::new(), Vec::new());
-        for (name, address, schema) in candidate.databases() {
-            match schema::compare(address, schema).await?.planned {
-                Ok(steps) => lines.extend(steps.into_iter().map(|step| format!("{name}: {}", step.change))),
+    async fn schema(&self, candidate: &Candidate, body: &ApplyBody) -> Outcome<Vec<SchemaStep>> {
+        let (mut taken, mut refusals) = (Vec::new(), Vec::new());
+        let consent = Consent { force: body.force, migration_window: body.migration_window };
+        // Whoever only looks sees everything.
+        let consent = if body.dry_run { Consent::ALL } else { consent };
+        for (name, address, wanted) in candidate.databases(consent) {
+            match schema::compare(address, &wanted).await?.planned {
+                Ok(steps) => taken.extend(steps.iter().map(|step| SchemaStep::new(name, step))),
                 Err(refused) => refusals.extend(refused.into_iter().map(|refusal| (name.clone(), refusal))),
             }
         }
@@ -257,19 +273,19 @@ impl App {
             return Err(destructive(&refusals));
         }
         if body.dry_run {
-            return Ok(lines);
+            return Ok(taken);
         }
-        lines.clear();
-        for (name, address, schema) in candidate.databases() {
-            let done = schema::apply(address, schema).await.inspect_err(|_| self.metrics.schema_applied("failed"))?;
+        taken.clear();
+        for (name, address, wanted) in candidate.databases(consent) {
+            let done = schema::apply(address, &wanted).await.inspect_err(|_| self.metrics.schema_applied("failed"))?;
             let steps = done.map_err(|refused| {
                 self.metrics.schema_applied("refused");
                 destructive(&refused.into_iter().map(|refusal| (name.clone(), refusal)).collect::<Vec<_>>())
             })?;
             self.metrics.schema_applied(if steps.is_empty() { "unchanged" } else { "applied" });
-            lines.extend(steps.into_iter().map(|step| format!("{name}: {}", step.change)));
+            taken.extend(steps.iter().map(|step| SchemaStep::new(name, step)));
         }
-        Ok(lines)
+        Ok(taken)
     }
 
     /// Release, pointer and audit entries, all or none.
@@ -279,12 +295,13 @@ impl App {
         at: At<'_>,
         candidate: &Candidate,
         body: &ApplyBody,
-        steps: &[String],
+        steps: &[SchemaStep],
     ) -> Outcome<Pointed> {
         let mut db = self.store.write().await?;
         let digest = &candidate.digest;
         if !steps.is_empty() {
-            audit::append(&mut db, caller, &at.deed("schema.apply", json!({"steps": steps}))).await?;
+            let detail = json!({"steps": lines(steps), "force": body.force, "migrationWindow": body.migration_window});
+            audit::append(&mut db, caller, &at.deed("schema.apply", detail)).await?;
         }
         let known = releases::by_digest(&mut db, at.project, digest.as_str()).await?;
         let created = known.is_none();
@@ -373,9 +390,33 @@ impl App {
 }
 
 impl Candidate {
-    fn databases(&self) -> impl Iterator<Item = (&String, &Address, &Schema)> {
-        self.manifest.connections.iter().filter_map(|(name, schema)| Some((name, self.addresses.get(name)?, schema)))
+    fn databases(&self, consent: Consent) -> impl Iterator<Item = (&String, &Address, Wanted<'_>)> {
+        self.manifest.connections.iter().filter_map(move |(name, declared)| {
+            let before = self.before.get(name).unwrap_or(&schema::EMPTY);
+            Some((name, self.addresses.get(name)?, Wanted { declared, before, consent }))
+        })
     }
+}
+
+impl SchemaStep {
+    fn new(connection: &str, step: &Step) -> Self {
+        Self {
+            line: format!("{connection}: {}", step.change),
+            class: step.change.class(),
+            is_breaking: step.change.is_breaking(),
+        }
+    }
+}
+
+fn lines(steps: &[SchemaStep]) -> Vec<&str> {
+    steps.iter().map(|step| step.line.as_str()).collect()
+}
+
+/// What the env points to.
+pub(super) async fn current_manifest(db: &mut SqliteConnection, at: At<'_>) -> Outcome<Option<Manifest>> {
+    let Some(pointer) = releases::pointer(db, at.project, at.env).await? else { return Ok(None) };
+    let row = releases::by_id(db, &pointer.release).await?;
+    row.map(|row| serde_json::from_str(&row.manifest)).transpose().map_err(Problem::internal)
 }
 
 pub(super) fn check_tables(connections: &BTreeMap<String, Schema>) -> Outcome<()> {
@@ -413,28 +454,31 @@ fn destructive(refusals: &[(String, Refusal)]) -> Box<Problem> {
         .iter()
         .map(|(connection, refusal)| json!({"connection": connection, "description": refusal.description, "reason": refusal.reason}))
         .collect();
-    let hint = "keep what is there declared and add beside it; this version makes additive changes only";
-    Problem::new(
-        Code::DestructiveChange,
-        format!("the schema needs {} change(s) that cannot be made in place", steps.len()),
-    )
-    .hint(hint)
-    .detail("steps", steps)
+    let message = format!("the schema needs {} change(s) that are not made without being asked for", steps.len());
+    Problem::new(Code::DestructiveChange, message)
+        .hint("each says what it needs; nothing was changed")
+        .detail("steps", steps)
 }
 
-fn answer(candidate: &Candidate, moved: &Pointed, steps: &[String], body: &ApplyBody) -> Json {
+fn answer(candidate: &Candidate, moved: &Pointed, steps: &[SchemaStep], body: &ApplyBody) -> Json {
     let mut changes = serde_json::Map::new();
     let signed =
         |sign: &str, lines: &[String]| -> Vec<String> { lines.iter().map(|line| format!("{sign} {line}")).collect() };
     let powers = [signed("+", &candidate.added), signed("-", &candidate.removed)].concat();
-    for (key, lines) in [("schema", steps.to_vec()), ("grants", powers), ("warning", candidate.warnings.clone())] {
+    let schema = steps.iter().map(|step| match step.class {
+        Class::Safe => step.line.clone(),
+        class => format!("{} ({})", step.line, class.as_str()),
+    });
+    for (key, lines) in [("schema", schema.collect()), ("grants", powers), ("warning", candidate.warnings.clone())] {
         if !lines.is_empty() {
             changes.insert(key.to_owned(), json!(lines));
         }
     }
     json!({
         "releaseId": moved.release_id, "digest": candidate.digest, "sequence": moved.sequence, "created": moved.created, "moved": moved.moved,
-        "dryRun": body.dry_run, "schemaSteps": steps, "capabilities": {"added": candidate.added, "removed": candidate.removed},
+        "dryRun": body.dry_run, "schemaSteps": lines(steps), "capabilities": {"added": candidate.added, "removed": candidate.removed},
         "needsAcceptGrants": !candidate.added.is_empty() && !body.accept_grants, "changes": changes,
+        "needsForce": !body.force && steps.iter().any(|step| step.class > Class::Safe),
+        "needsMigrationWindow": !body.force && !body.migration_window && steps.iter().any(|step| step.is_breaking),
     })
 }

@@ -12,9 +12,9 @@ use serde_json::{Value as Json, json};
 
 use super::{
     App,
-    apply::check_tables,
+    apply::{check_tables, current_manifest},
     projects::{At, missing, need_env},
-    schema::{self, Address, diagnosis::diagnose},
+    schema::{self, Address, Consent, Wanted, diagnosis::diagnose},
 };
 use crate::store::envs::{self, ConnectionRow};
 
@@ -54,10 +54,11 @@ impl App {
     /// What an apply would change in each database. Changes nothing.
     pub async fn plan_schema(&self, at: At<'_>, body: PlanBody) -> Outcome<Json> {
         check_tables(&body.connections)?;
-        let rows = {
+        let (rows, before) = {
             let mut db = self.store.read().await?;
             need_env(&mut db, at).await?;
-            envs::connections(&mut db, at.project, at.env).await?
+            let before = current_manifest(&mut db, at).await?.map(|manifest| manifest.connections).unwrap_or_default();
+            (envs::connections(&mut db, at.project, at.env).await?, before)
         };
         let mut connections = Vec::new();
         for (name, schema) in &body.connections {
@@ -65,7 +66,9 @@ impl App {
                 Problem::new(Code::NotFound, format!("the env has no connection {name:?}"))
                     .hint(format!("set it with `stk connections set {name} --env {}`", at.env))
             })?;
-            let compared = schema::compare(&self.address(at, row, true)?, schema).await?;
+            let wanted =
+                Wanted { declared: schema, before: before.get(name).unwrap_or(&schema::EMPTY), consent: Consent::ALL };
+            let compared = schema::compare(&self.address(at, row, true)?, &wanted).await?;
             connections.push(compared.to_json(name, &row.engine));
         }
         Ok(json!({"connections": connections}))

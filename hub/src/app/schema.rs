@@ -1,8 +1,10 @@
 //! A declared schema against the customer's database: what is there, the steps to what is declared, and taking them. The only
 //! place where the Hub opens a database that is not its own.
 //!
-//! SQLite and PostgreSQL take all steps or none, in one transaction. MySQL commits every step; what was taken stands, and the
-//! next plan begins from there.
+//! SQLite takes all steps or none, in one transaction; so does PostgreSQL, but for those that are taken after the others so that
+//! they hold nobody up. MySQL commits every step. What was taken stands, and the next plan begins from there.
+
+use std::{borrow::Cow, collections::BTreeMap};
 
 use santokit_core::{
     code::Code,
@@ -10,7 +12,7 @@ use santokit_core::{
     schema::Schema,
 };
 use santokit_sql::schema::{
-    CurrentSchema, Engine, Refusal, Step, bookkeeping,
+    Class, CurrentSchema, Engine, Refusal, Step, bookkeeping,
     pull::{self, Pulled},
 };
 use serde_json::{Value as Json, json};
@@ -23,32 +25,81 @@ pub use address::Address;
 
 use database::Opened;
 
+/// Where no release was before.
+pub static EMPTY: Schema = Schema { tables: BTreeMap::new() };
+
 /// What a database needs, or why it cannot have it.
 pub type Planned = Result<Vec<Step>, Vec<Refusal>>;
 
 /// What is declared beside what is there.
 #[derive(Clone, Debug)]
 pub struct Compared {
+    /// Which it is.
+    pub engine: Engine,
     /// The steps that the database needs, the platform's own tables among them.
     pub planned: Planned,
     /// Tables that nobody declared. They are left alone.
     pub undeclared: Vec<String>,
 }
 
+/// What is declared now and what was before, and what may be done about it.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// As the release has it, without the platform's own tables.
+    pub declared: &'a Schema,
+    /// That of the release before; empty where there is none.
+    pub before: &'a Schema,
+    /// What whoever asks has agreed to.
+    pub consent: Consent,
+}
+
+/// What may be done that is not safe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// Steps that take away, or allow less than before.
+    pub force: bool,
+    /// Steps after which the release before would meet a database that it does not know.
+    pub migration_window: bool,
+}
+
+impl Wanted<'_> {
+    fn plan(&self, engine: Engine, current: &CurrentSchema) -> Planned {
+        let steps = santokit_sql::schema::plan(engine, current, &bookkeeping::beside(self.declared), self.before)?;
+        let unconsented: Vec<Refusal> = steps.iter().filter_map(|step| self.consent.lacks(step)).collect();
+        if unconsented.is_empty() { Ok(steps) } else { Err(unconsented) }
+    }
+}
+
+impl Consent {
+    /// To everything that a plan can have.
+    pub const ALL: Self = Self { force: true, migration_window: true };
+
+    fn lacks(self, step: &Step) -> Option<Refusal> {
+        let reason = if step.change.class() > Class::Safe && !self.force {
+            "it takes away, or allows less than before; read it, and apply again with --force if it is meant"
+        } else if step.change.is_breaking() && !self.force && !self.migration_window {
+            "the release before cannot work with it; apply again with --migration-window when nobody needs that one"
+        } else {
+            return None;
+        };
+        Some(Refusal { description: step.change.to_string(), reason: reason.to_owned() })
+    }
+}
+
 /// Compares. Changes nothing; a database that is not there yet is not made.
-pub async fn compare(address: &Address, schema: &Schema) -> Outcome<Compared> {
+pub async fn compare(address: &Address, wanted: &Wanted<'_>) -> Outcome<Compared> {
     let (engine, current) = read(address).await?;
-    let declared = bookkeeping::beside(schema);
-    let planned = santokit_sql::schema::plan(engine, &current, &declared);
+    let planned = wanted.plan(engine, &current);
+    let declared = bookkeeping::beside(wanted.declared);
     let others = current.tables.into_keys().filter(|name| !declared.tables.contains_key(name));
     let undeclared = others.filter(|name| !bookkeeping::TABLES.contains(&name.as_str())).collect();
-    Ok(Compared { planned, undeclared })
+    Ok(Compared { engine, planned, undeclared })
 }
 
 /// Takes the steps that are needed now. What was planned before may have been done since.
-pub async fn apply(address: &Address, schema: &Schema) -> Outcome<Planned> {
+pub async fn apply(address: &Address, wanted: &Wanted<'_>) -> Outcome<Planned> {
     let mut opened = Opened::open(address, true).await.map_err(|error| cannot(address, "cannot be opened", error))?;
-    let done = opened.apply(&bookkeeping::beside(schema)).await;
+    let done = opened.apply(wanted).await;
     opened.close().await;
     done.map_err(|stopped| stopped.problem(address))
 }
@@ -77,7 +128,12 @@ impl Compared {
             Ok(steps) => (steps.as_slice(), [].as_slice()),
             Err(refusals) => ([].as_slice(), refusals.as_slice()),
         };
-        let step = |step: &Step| json!({"description": step.change.to_string(), "table": step.change.table(), "sql": step.sql});
+        let step = |step: &Step| {
+            json!({
+                "description": step.change.to_string(), "table": step.change.table(), "sql": step.sql(),
+                "class": step.change.class().as_str(), "breaking": step.change.is_breaking(), "holdsUp": step.lock(self.engine),
+            })
+        };
         let steps: Vec<Json> = steps.iter().map(step).collect();
         let refusals: Vec<Json> = refusals
             .iter()
@@ -94,12 +150,21 @@ pub(super) struct Stopped {
     done: Vec<Step>,
     /// What failed; none where it was not a step.
     failed: Option<Step>,
-    error: sqlx::Error,
+    error: Cause,
+}
+
+/// Why they ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Cause {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error("rows would refer to nothing")]
+    Dangling,
 }
 
 impl From<sqlx::Error> for Stopped {
     fn from(error: sqlx::Error) -> Self {
-        Self { done: Vec::new(), failed: None, error }
+        Self { done: Vec::new(), failed: None, error: error.into() }
     }
 }
 
@@ -119,11 +184,13 @@ impl Stopped {
         };
         // The database said no: it is there. Who asked has to change something.
         let code = match &self.error {
-            sqlx::Error::Database(_) => Code::Conflict,
-            _ => Code::ServiceUnavailable,
+            Cause::Database(sqlx::Error::Database(_)) | Cause::Dangling => Code::Conflict,
+            Cause::Database(_) => Code::ServiceUnavailable,
         };
-        let state =
-            self.error.as_database_error().and_then(sqlx::error::DatabaseError::code).map(std::borrow::Cow::into_owned);
+        let state = match &self.error {
+            Cause::Database(error) => error.as_database_error().and_then(|error| error.code().map(Cow::into_owned)),
+            Cause::Dangling => None,
+        };
         Problem::new(code, message)
             .hint(hint)
             .detail("connection", address.name.clone())
@@ -134,7 +201,7 @@ impl Stopped {
     }
 }
 
-fn cannot(address: &Address, how: &str, error: sqlx::Error) -> Box<Problem> {
+fn cannot(address: &Address, how: &str, error: impl Into<Cause>) -> Box<Problem> {
     let hint = match address.engine() {
         Some(Engine::Sqlite) | None => {
             "nothing was released; the Hub's log has the cause under the request id".to_owned()
@@ -143,5 +210,5 @@ fn cannot(address: &Address, how: &str, error: sqlx::Error) -> Box<Problem> {
     };
     Problem::new(Code::ServiceUnavailable, format!("the database of connection {:?} {how}", address.name))
         .hint(hint)
-        .because(error)
+        .because(error.into())
 }

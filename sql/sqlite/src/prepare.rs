@@ -90,11 +90,13 @@ impl<'s> Scratch<'s> {
         let failed = |error: sqlx::Error| ScratchError(error.to_string());
         let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true);
         let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
-        let steps = plan(Engine::Sqlite, &CurrentSchema::default(), schema)
+        let steps = plan(Engine::Sqlite, &CurrentSchema::default(), schema, &Schema::default())
             .map_err(|refused| ScratchError(refused.into_iter().map(|one| one.description).collect()))?;
         for step in steps {
             // Made by `santokit_sql` from a checked schema; names are quoted there.
-            connection.execute(AssertSqlSafe(step.sql)).await.map_err(failed)?;
+            for statement in step.statements {
+                connection.execute(AssertSqlSafe(statement)).await.map_err(failed)?;
+            }
         }
         Ok(Self { connection, schema })
     }

@@ -25,8 +25,10 @@ async fn database() -> (SqliteConnection, Schema) {
     let schema: Schema = serde_json::from_str(&fs::read_to_string(folder().join("schema.json")).unwrap()).unwrap();
     let options = SqliteConnectOptions::new().in_memory(true).collation("stk_decimal", str::cmp);
     let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-    for step in schema::plan(Engine::Sqlite, &CurrentSchema::default(), &schema).unwrap() {
-        connection.execute(AssertSqlSafe(step.sql)).await.unwrap();
+    for step in schema::plan(Engine::Sqlite, &CurrentSchema::default(), &schema, &Schema::default()).unwrap() {
+        for statement in step.statements {
+            connection.execute(AssertSqlSafe(statement)).await.unwrap();
+        }
     }
     (connection, schema)
 }

@@ -18,10 +18,14 @@ pub struct Catalog {
     /// Table, column, type, nullable, default, counted, computed, place in the primary key from 1 or 0, collation; on MySQL
     /// also whether the default is an expression. Truth is 1 or 0. In the order of the tables.
     pub columns: &'static str,
-    /// Table, index, unique, place, column; a column that is NULL says that the index is not of whole columns of all rows.
+    /// Table, index, unique, place, column; a column that is NULL says that the index is not of whole columns of all rows. On
+    /// PostgreSQL also whether it is whole: one that could not be made to its end is there and serves nobody.
     pub indexes: &'static str,
-    /// Table, constraint, place, column, other schema, table referred to, its column, action of update, action of delete.
+    /// Table, constraint, place, column, other schema, table referred to, its column, action of update, action of delete; on
+    /// PostgreSQL also whether all rows were held against it.
     pub references: &'static str,
+    /// Table, and what it has that no declaration describes and that is lost when the table is made anew.
+    pub extras: Option<&'static str>,
     /// View.
     pub views: &'static str,
 }
@@ -35,6 +39,8 @@ pub struct CatalogRows {
     pub indexes: Vec<Row>,
     /// Of [`Catalog::references`].
     pub references: Vec<Row>,
+    /// Of [`Catalog::extras`].
+    pub extras: Vec<Row>,
     /// Of [`Catalog::views`].
     pub views: Vec<Row>,
 }
@@ -62,8 +68,17 @@ pub(super) fn read(engine: Engine, rows: &CatalogRows) -> CurrentSchema {
     for group in groups(&rows.indexes) {
         let columns: Option<Vec<String>> = group.iter().map(|row| cell(row, 4).map(str::to_owned)).collect();
         let (Some(table), Some(columns)) = (current.tables.get_mut(text(group[0], 0)), columns) else { continue };
-        let index = CurrentIndex { name: text(group[0], 1).to_owned(), columns, is_unique: text(group[0], 2) == "1" };
-        table.indexes.push(index);
+        table.indexes.push(CurrentIndex {
+            name: text(group[0], 1).to_owned(),
+            columns,
+            is_unique: text(group[0], 2) == "1",
+            is_valid: cell(group[0], 5) != Some("0"),
+        });
+    }
+    for row in &rows.extras {
+        if let Some(table) = current.tables.get_mut(text(row, 0)) {
+            table.extras.push(text(row, 1).to_owned());
+        }
     }
     for group in groups(&rows.references) {
         let reference = reference(engine, &group, &current);
@@ -139,6 +154,7 @@ fn reference(engine: Engine, group: &[&Row], current: &CurrentSchema) -> Current
         targets,
         on_update: action(text(first, 7)),
         on_delete: action(text(first, 8)),
+        is_validated: cell(first, 9) != Some("0"),
     }
 }
 

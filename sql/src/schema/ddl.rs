@@ -7,7 +7,7 @@ use sea_query::{
     SchemaStatementBuilder, SqliteQueryBuilder, Table as TableStatement,
 };
 
-use super::{Engine, default, fit::Declared, mysql, names};
+use super::{CurrentIndex, Engine, default, fit::Declared, mysql, names};
 
 /// Why a column cannot be made.
 pub(super) type Impossible = &'static str;
@@ -19,8 +19,18 @@ pub(super) fn create_table(
     name: &str,
     table: &Table,
 ) -> Result<String, (String, Impossible)> {
+    create_table_named(engine, schema, (name, table), name)
+}
+
+/// The same under another name.
+pub(super) fn create_table_named(
+    engine: Engine,
+    schema: &Schema,
+    (name, table): (&str, &Table),
+    as_named: &str,
+) -> Result<String, (String, Impossible)> {
     let mut statement = TableStatement::create();
-    statement.table(Alias::new(name)).col(key(engine, table));
+    statement.table(Alias::new(as_named)).col(key(engine, table));
     for column in &table.columns {
         let column_def = definition(engine, schema, name, table, column).map_err(|why| (column.name.clone(), why))?;
         statement.col(column_def);
@@ -46,16 +56,23 @@ pub(super) fn add_column(
 /// Name and statement.
 pub(super) fn create_index(engine: Engine, table: &str, index: &Index) -> (String, String) {
     let name = names::index(table, &index.columns, index.unique);
+    let found =
+        CurrentIndex { name: name.clone(), columns: index.columns.clone(), is_unique: index.unique, is_valid: true };
+    let sql = create_index_named(engine, table, &name, &found);
+    (name, sql)
+}
+
+/// As one that is or was there.
+pub(super) fn create_index_named(engine: Engine, table: &str, name: &str, index: &CurrentIndex) -> String {
     let mut statement = IndexStatement::create();
-    statement.name(&name).table(Alias::new(table));
+    statement.name(name).table(Alias::new(table));
     for column in &index.columns {
         statement.col(Alias::new(column));
     }
-    if index.unique {
+    if index.is_unique {
         statement.unique();
     }
-    let sql = text(engine, &statement);
-    (name, sql)
+    text(engine, &statement)
 }
 
 /// To a table that is there; not for SQLite.
@@ -98,7 +115,7 @@ fn key(engine: Engine, table: &Table) -> ColumnDef {
     key
 }
 
-fn definition(
+pub(super) fn definition(
     engine: Engine,
     schema: &Schema,
     name: &str,
@@ -132,7 +149,7 @@ fn definition(
     Ok(definition)
 }
 
-fn text(engine: Engine, statement: &impl SchemaStatementBuilder) -> String {
+pub(super) fn text(engine: Engine, statement: &impl SchemaStatementBuilder) -> String {
     match engine {
         Engine::Sqlite => statement.to_string(SqliteQueryBuilder),
         Engine::Postgres => statement.to_string(PostgresQueryBuilder),

@@ -61,6 +61,7 @@ pub(super) const CATALOG_MARIADB: Catalog = Catalog {
         ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name \
         WHERE k.table_schema = database() AND k.referenced_table_name IS NOT NULL \
         ORDER BY k.table_name, k.constraint_name, k.ordinal_position",
+    extras: None,
     views: "SELECT CAST(table_name AS CHAR) FROM information_schema.views WHERE table_schema = database() ORDER BY table_name",
 };
 

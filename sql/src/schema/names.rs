@@ -7,6 +7,9 @@ use santokit_core::release::Digest;
 const BYTES_MAX: usize = 63;
 const HASH_CHARS: usize = 16;
 
+/// What names of indexes and constraints of the platform's making begin with.
+pub(super) const PREFIXES: [&str; 3] = ["stk_ix_", "stk_uq_", "stk_fk_"];
+
 /// Of an index. Identifiers have no `$`, so that no two lists of columns have one name.
 pub(super) fn index(table: &str, columns: &[String], is_unique: bool) -> String {
     bounded(format!("stk_{}_{table}${}", if is_unique { "uq" } else { "ix" }, columns.join("$")))
@@ -15,6 +18,11 @@ pub(super) fn index(table: &str, columns: &[String], is_unique: bool) -> String 
 /// Of a foreign key.
 pub(super) fn reference(table: &str, column: &str) -> String {
     bounded(format!("stk_fk_{table}${column}"))
+}
+
+/// Of a table while it is made anew.
+pub(super) fn rebuilt(table: &str) -> String {
+    bounded(format!("stk_rebuilt_{table}"))
 }
 
 /// A long name is cut and told apart by a hash of all of it. Names are ASCII (`core::name`) but for what an attacker of this

@@ -25,16 +25,17 @@ pub(super) const CATALOG: Catalog = Catalog {
         WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND NOT c.relispartition \
         ORDER BY c.relname COLLATE \"C\", a.attnum",
     indexes: "SELECT c.relname::text, i.relname::text, CASE WHEN x.indisunique THEN '1' ELSE '0' END, u.seq::text, \
-        CASE WHEN x.indpred IS NULL AND m.amname = 'btree' THEN a.attname::text END \
+        CASE WHEN x.indpred IS NULL AND m.amname = 'btree' THEN a.attname::text END, \
+        CASE WHEN x.indisvalid THEN '1' ELSE '0' END \
         FROM pg_index AS x JOIN pg_class AS c ON c.oid = x.indrelid JOIN pg_class AS i ON i.oid = x.indexrelid \
         JOIN pg_am AS m ON m.oid = i.relam JOIN pg_namespace AS n ON n.oid = c.relnamespace \
         CROSS JOIN LATERAL unnest(x.indkey) WITH ORDINALITY AS u(num, seq) \
         LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = u.num AND u.num > 0 \
-        WHERE n.nspname = current_schema() AND NOT x.indisprimary AND x.indisvalid AND u.seq <= x.indnkeyatts \
+        WHERE n.nspname = current_schema() AND NOT x.indisprimary AND u.seq <= x.indnkeyatts \
         ORDER BY c.relname COLLATE \"C\", i.relname COLLATE \"C\", u.seq",
     references: "SELECT c.relname::text, k.conname::text, u.seq::text, a.attname::text, \
         CASE WHEN f.relnamespace <> c.relnamespace THEN fn.nspname::text END, f.relname::text, fa.attname::text, \
-        k.confupdtype::text, k.confdeltype::text \
+        k.confupdtype::text, k.confdeltype::text, CASE WHEN k.convalidated THEN '1' ELSE '0' END \
         FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace \
         JOIN pg_class AS f ON f.oid = k.confrelid JOIN pg_namespace AS fn ON fn.oid = f.relnamespace \
         CROSS JOIN LATERAL unnest(k.conkey, k.confkey) WITH ORDINALITY AS u(num, target, seq) \
@@ -42,6 +43,7 @@ pub(super) const CATALOG: Catalog = Catalog {
         JOIN pg_attribute AS fa ON fa.attrelid = f.oid AND fa.attnum = u.target \
         WHERE k.contype = 'f' AND n.nspname = current_schema() AND NOT c.relispartition \
         ORDER BY c.relname COLLATE \"C\", k.conname COLLATE \"C\", u.seq",
+    extras: None,
     views: "SELECT c.relname::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
         WHERE n.nspname = current_schema() AND c.relkind IN ('v', 'm', 'f') ORDER BY c.relname COLLATE \"C\"",
 };

@@ -25,6 +25,16 @@ pub(super) const CATALOG: Catalog = Catalog {
         f.on_update, f.on_delete \
         FROM sqlite_schema AS m JOIN pragma_foreign_key_list(m.name) AS f WHERE m.type = 'table' \
         ORDER BY m.name, f.id, f.seq",
+    extras: Some(
+        "SELECT tbl_name, 'its trigger ' || name FROM sqlite_schema WHERE type = 'trigger' \
+        UNION ALL SELECT m.name, 'its index ' || l.name || ', on a part of the rows or on an expression,' \
+        FROM sqlite_schema AS m JOIN pragma_index_list(m.name) AS l JOIN pragma_index_info(l.name) AS i \
+        WHERE m.type = 'table' AND l.origin = 'c' AND (l.partial OR i.name IS NULL) \
+        UNION ALL SELECT m.name, 'what its statement says of ' || w.column1 FROM sqlite_schema AS m \
+        JOIN (VALUES ('CHECK', '% CHECK%(%'), ('COLLATE', '% COLLATE %'), ('WITHOUT ROWID', '%) WITHOUT ROWID%'), \
+            ('STRICT', '%) STRICT%'), ('GENERATED', '% AS (%'), ('CONFLICT', '% ON CONFLICT %'), ('DEFERRED', '% INITIALLY DEFERRED%')) AS w \
+        WHERE m.type = 'table' AND upper(m.sql) LIKE w.column2",
+    ),
     views: "SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name",
 };
 

@@ -40,24 +40,24 @@ const COLUMNS: &[&str] = &[
 ];
 
 /// Numbers that decide, one after another.
-struct Choices<'a>(std::iter::Cycle<std::slice::Iter<'a, u16>>);
+pub(super) struct Choices<'a>(pub(super) std::iter::Cycle<std::slice::Iter<'a, u16>>);
 
 impl Choices<'_> {
-    fn below(&mut self, n: usize) -> usize {
+    pub(super) fn below(&mut self, n: usize) -> usize {
         usize::from(*self.0.next().unwrap()) % n
     }
 
-    fn one<T: Copy>(&mut self, of: &[T]) -> T {
+    pub(super) fn one<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.below(of.len())]
     }
 
     /// Once in so many times.
-    fn once_in(&mut self, n: usize) -> bool {
+    pub(super) fn once_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 }
 
-fn schema(choices: &mut Choices<'_>) -> Schema {
+pub(super) fn schema(choices: &mut Choices<'_>) -> Schema {
     let first = choices.below(TABLES.len());
     let names: Vec<&str> = (0..=choices.below(4)).map(|n| TABLES[(first + n) % TABLES.len()]).collect();
     let mut tables: BTreeMap<String, Table> = names.iter().map(|name| ((*name).to_owned(), table(choices))).collect();
@@ -80,7 +80,7 @@ fn schema(choices: &mut Choices<'_>) -> Schema {
     Schema { tables }
 }
 
-fn refer(choices: &mut Choices<'_>, column: &mut Column, table: &str, target: &str, kind: Type) {
+pub(super) fn refer(choices: &mut Choices<'_>, column: &mut Column, table: &str, target: &str, kind: Type) {
     if column.kind != kind {
         *column = Column { nullable: column.nullable, ..plain(&column.name, kind) };
     }
@@ -154,7 +154,7 @@ fn plain(name: &str, kind: Type) -> Column {
     }
 }
 
-fn column(choices: &mut Choices<'_>, name: &str) -> Column {
+pub(super) fn column(choices: &mut Choices<'_>, name: &str) -> Column {
     let kind = choices.one(Type::ALL);
     let literal = |json| Some(ColumnDefault::Literal(json));
     let default = match kind {
@@ -219,7 +219,7 @@ fn grown(choices: &mut Choices<'_>, from: &Schema) -> Schema {
 }
 
 /// What a catalogue can tell of a declaration.
-fn as_told(declared: &Schema) -> Schema {
+pub(super) fn as_told(declared: &Schema) -> Schema {
     let mut schema = declared.clone();
     for table in schema.tables.values_mut() {
         if table.id.generate != Generate::AutoIncrement {

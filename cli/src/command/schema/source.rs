@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use santokit_core::{problem::Problem, project::Project, schema::Schema};
-use santokit_hub::app::schema;
+use santokit_hub::app::schema::{self, Consent, Wanted};
 use serde_json::{Value as Json, json};
 
 use super::Shell;
@@ -56,8 +56,9 @@ impl Source {
                 let mut connections = Vec::new();
                 for (name, schema) in declared {
                     let database = known(databases, name)?;
-                    let compared =
-                        schema::compare(&database.address(name), schema).await.map_err(|problem| local(&problem))?;
+                    let wanted = Wanted { declared: schema, before: &schema::EMPTY, consent: Consent::ALL };
+                    let compared = schema::compare(&database.address(name), &wanted).await;
+                    let compared = compared.map_err(|problem| local(&problem))?;
                     connections.push(compared.to_json(name, database.engine.as_str()));
                 }
                 Ok(json!({"connections": connections}))

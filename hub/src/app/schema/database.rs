@@ -1,22 +1,27 @@
 //! A customer's database that is open: reading its catalogue, and taking steps under a lock that keeps every other Hub out.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use santokit_core::schema::Schema;
-use santokit_sql::schema::{CatalogRows, CurrentSchema, Engine, Row as Cells, Step, plan};
+use santokit_sql::schema::{CatalogRows, Change, CurrentSchema, Engine, Row as Cells, Step, When};
 use sqlx::{
     AssertSqlSafe, Connection, MySqlConnection, PgConnection, Row, SqliteConnection, sqlite::SqliteJournalMode,
 };
 
 use super::{
-    Planned, Stopped,
+    Cause, Planned, Stopped, Wanted,
     address::{Address, Options},
 };
 
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// How long a step waits for those who use a table, and an apply for another one.
-const PG_WAIT: &str = "SET LOCAL lock_timeout = '30s'";
-const PG_LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('stk_schema/' || current_schema(), 0))::text";
+const PG_WAIT: &str = "SET lock_timeout = '30s'";
+/// Who waits for a lock in the server has a transaction, and an index that is made beside others waits for those: so it is asked.
+const PG_LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended('stk_schema/' || current_schema(), 0))";
+const PG_LOCK_MAX: Duration = Duration::from_secs(30);
+const PG_LOCK_AGAIN: Duration = Duration::from_millis(100);
+/// Foreign keys are held up while a table is made anew, and checked before the end; other tables go on naming it as they do.
+const SQLITE_BEFORE: [&str; 2] = ["PRAGMA foreign_keys = OFF", "PRAGMA legacy_alter_table = ON"];
+const SQLITE_CHECK: &str = "SELECT count(*) FROM pragma_foreign_key_check";
 /// Names of such locks are the server's, so that they say which database.
 const MYSQL_LOCK: &str = "SELECT CAST(GET_LOCK(CONCAT('stk_schema/', LEFT(SHA1(DATABASE()), 40)), 30) AS CHAR)";
 const MYSQL_UNLOCK: &str = "SELECT CAST(RELEASE_LOCK(CONCAT('stk_schema/', LEFT(SHA1(DATABASE()), 40))) AS CHAR)";
@@ -45,13 +50,21 @@ macro_rules! rows {
 
 /// Takes steps one after another; where one fails, what was taken before it is told.
 macro_rules! take {
-    ($connection:expr, $steps:expr, $stands:expr) => {{
-        let mut done: Vec<Step> = Vec::new();
+    ($connection:expr, $steps:expr, all or none) => {
+        take!($connection, $steps, false, Vec::new())
+    };
+    ($connection:expr, $steps:expr, each after $before:expr) => {
+        take!($connection, $steps, true, $before)
+    };
+    ($connection:expr, $steps:expr, $stands:literal, $before:expr) => {{
+        let mut done: Vec<Step> = $before;
         for step in $steps {
-            // Made by `santokit_sql` from a checked schema; names are quoted there.
-            if let Err(error) = sqlx::query(AssertSqlSafe(step.sql.clone())).execute(&mut *$connection).await {
-                let done = if $stands { done } else { Vec::new() };
-                return Err(Stopped { done, failed: Some(step.clone()), error });
+            for statement in &step.statements {
+                // Made by `santokit_sql` from a checked schema; names are quoted there.
+                if let Err(error) = sqlx::query(AssertSqlSafe(statement.clone())).execute(&mut *$connection).await {
+                    let done = if $stands { done } else { Vec::new() };
+                    return Err(Stopped { done, failed: Some(step.clone()), error: error.into() });
+                }
             }
             done.push(step.clone());
         }
@@ -113,38 +126,19 @@ impl Opened {
         }
     }
 
-    /// Plans and takes the steps under one lock.
-    pub(super) async fn apply(&mut self, schema: &Schema) -> Result<Planned, Stopped> {
+    /// Plans and takes the steps under one lock, as far as there is consent.
+    pub(super) async fn apply(&mut self, wanted: &Wanted<'_>) -> Result<Planned, Stopped> {
         match self {
-            Opened::Sqlite(connection) => {
-                let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-                let planned = plan(Engine::Sqlite, &sqlite(&mut transaction).await?, schema);
-                if let Ok(steps) = &planned {
-                    take!(transaction, steps, false);
-                    transaction.commit().await?;
-                }
-                Ok(planned)
-            }
-            Opened::Postgres(connection) => {
-                let mut transaction = connection.begin().await?;
-                sqlx::query(PG_WAIT).execute(&mut *transaction).await?;
-                sqlx::query(PG_LOCK).execute(&mut *transaction).await?;
-                let planned = plan(Engine::Postgres, &postgres(&mut transaction).await?, schema);
-                if let Ok(steps) = &planned {
-                    take!(transaction, steps, false);
-                    transaction.commit().await?;
-                }
-                Ok(planned)
-            }
+            Opened::Sqlite(connection) => apply_to_sqlite(connection, wanted).await,
+            Opened::Postgres(connection) => apply_to_postgres(connection, wanted).await,
             Opened::Mysql(connection, engine) => {
                 let got: Option<String> = sqlx::query_scalar(MYSQL_LOCK).fetch_one(&mut **connection).await?;
                 if got.as_deref() != Some("1") {
-                    let busy = "another apply to this database is running";
-                    return Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, busy)).into());
+                    return Err(busy());
                 }
-                let planned = plan(*engine, &mysql(connection, *engine).await?, schema);
+                let planned = wanted.plan(*engine, &mysql(connection, *engine).await?);
                 if let Ok(steps) = &planned {
-                    take!(*connection, steps, true);
+                    take!(*connection, steps, each after Vec::new());
                 }
                 sqlx::query(MYSQL_UNLOCK).execute(&mut **connection).await?;
                 Ok(planned)
@@ -200,12 +194,67 @@ impl Opened {
     }
 }
 
+async fn apply_to_sqlite(connection: &mut SqliteConnection, wanted: &Wanted<'_>) -> Result<Planned, Stopped> {
+    for pragma in SQLITE_BEFORE {
+        sqlx::query(pragma).execute(&mut *connection).await?;
+    }
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let planned = wanted.plan(Engine::Sqlite, &sqlite(&mut transaction).await?);
+    let Ok(steps) = &planned else { return Ok(planned) };
+    let is_lifted = |step: &&Step| matches!(step.change, Change::Rebuild { .. } | Change::DropTable { .. });
+    let lifted = steps.iter().find(is_lifted);
+    // Somebody else's rows may refer to nothing already.
+    let dangling = if lifted.is_some() { dangling(&mut transaction).await? } else { 0 };
+    take!(transaction, steps, all or none);
+    if let Some(step) = lifted
+        && self::dangling(&mut transaction).await? > dangling
+    {
+        return Err(Stopped { done: Vec::new(), failed: Some(step.clone()), error: Cause::Dangling });
+    }
+    transaction.commit().await?;
+    Ok(planned)
+}
+
+/// How many rows refer to nothing.
+async fn dangling(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(SQLITE_CHECK).fetch_one(connection).await
+}
+
+/// The lock is the session's: it ends with the connection, which is used for nothing else.
+async fn apply_to_postgres(connection: &mut PgConnection, wanted: &Wanted<'_>) -> Result<Planned, Stopped> {
+    let until = Instant::now() + PG_LOCK_MAX;
+    while !sqlx::query_scalar::<_, bool>(PG_LOCK).fetch_one(&mut *connection).await? {
+        if Instant::now() > until {
+            return Err(busy());
+        }
+        tokio::time::sleep(PG_LOCK_AGAIN).await;
+    }
+    sqlx::query(PG_WAIT).execute(&mut *connection).await?;
+    let mut transaction = connection.begin().await?;
+    let planned = wanted.plan(Engine::Postgres, &postgres(&mut transaction).await?);
+    let Ok(steps) = &planned else { return Ok(planned) };
+    let (together, after): (Vec<Step>, Vec<Step>) = steps.iter().cloned().partition(|step| step.when == When::Together);
+    take!(transaction, &together, all or none);
+    transaction.commit().await?;
+    take!(connection, &after, each after together);
+    Ok(planned)
+}
+
+fn busy() -> Stopped {
+    let busy = "another apply to this database is running";
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, busy)).into()
+}
+
 async fn sqlite(connection: &mut SqliteConnection) -> Result<CurrentSchema, sqlx::Error> {
     let catalog = Engine::Sqlite.catalog();
     let rows = CatalogRows {
         columns: rows!(connection, catalog.columns)?,
         indexes: rows!(connection, catalog.indexes)?,
         references: rows!(connection, catalog.references)?,
+        extras: match catalog.extras {
+            Some(extras) => rows!(connection, extras)?,
+            None => Vec::new(),
+        },
         views: rows!(connection, catalog.views)?,
     };
     Ok(CurrentSchema::read(Engine::Sqlite, &rows))
@@ -217,6 +266,10 @@ async fn postgres(connection: &mut PgConnection) -> Result<CurrentSchema, sqlx::
         columns: rows!(connection, catalog.columns)?,
         indexes: rows!(connection, catalog.indexes)?,
         references: rows!(connection, catalog.references)?,
+        extras: match catalog.extras {
+            Some(extras) => rows!(connection, extras)?,
+            None => Vec::new(),
+        },
         views: rows!(connection, catalog.views)?,
     };
     Ok(CurrentSchema::read(Engine::Postgres, &rows))
@@ -228,6 +281,10 @@ async fn mysql(connection: &mut MySqlConnection, engine: Engine) -> Result<Curre
         columns: rows!(connection, catalog.columns)?,
         indexes: rows!(connection, catalog.indexes)?,
         references: rows!(connection, catalog.references)?,
+        extras: match catalog.extras {
+            Some(extras) => rows!(connection, extras)?,
+            None => Vec::new(),
+        },
         views: rows!(connection, catalog.views)?,
     };
     Ok(CurrentSchema::read(engine, &rows))
