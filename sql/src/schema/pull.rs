@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use santokit_core::{
     name::check_identifier,
+    param::bounds::CompiledBounds,
     schema::{
         Bounds, Column, ColumnDefault, Generate, Index, PrimaryKey, Reference, ReferenceAction, Schema, Table, Type,
     },
@@ -285,10 +286,14 @@ impl Pull<'_> {
                 let Some(is) = found.column(&column.name) else { continue };
                 column.default = default::declared(column.kind, &is.default);
                 // A default that the bounds do not allow would be an error of the project.
-                if let (Some(ColumnDefault::Literal(json)), Some(most)) = (&column.default, column.bounds.max_length)
-                    && json.as_str().is_some_and(|text| text.chars().count() > most as usize)
+                let fits = |json| {
+                    let bounds = CompiledBounds::compile(column.kind, &column.bounds);
+                    bounds.is_ok_and(|bounds| bounds.check(column.kind, json).is_ok())
+                };
+                if let Some(ColumnDefault::Literal(json)) = &column.default
+                    && !fits(json)
                 {
-                    column.bounds.max_length = None;
+                    column.bounds = Bounds::NONE;
                 }
                 if column.default.is_none() && is.default != CurrentDefault::None {
                     notes.push((name.clone(), column.name.clone()));
@@ -346,7 +351,12 @@ fn declared(column: &CurrentColumn, natural: &Natural) -> Column {
         items: None,
         bucket: None,
         on_delete: None,
-        bounds: Bounds { max_length: natural.max_length, ..Bounds::NONE },
+        bounds: Bounds {
+            max_length: natural.max_length,
+            pattern: natural.pattern.map(str::to_owned),
+            one_of: natural.labels.clone(),
+            ..Bounds::NONE
+        },
         references: None,
         renamed_from: None,
         deprecated: None,
