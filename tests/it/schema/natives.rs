@@ -214,7 +214,7 @@ impl Served {
         let none = json!({"data": {"id": "planted"}});
         let (code, body) = self.ask("all", "people/insert", none).await.unwrap_err();
         assert!(code == Code::BadRequest && !body.contains("uuid"), "{}: {body}", self.engine);
-        for filter in [json!({"id": "planted"}), json!({"born": "planted"}), json!({"id": {"$in": ["planted", A]}})] {
+        for filter in [json!({"id": "planted"}), json!({"born": "planted"}), json!({"id": {"$in": ["planted", "x"]}})] {
             for verb in ["select", "delete"] {
                 match self.ask("all", &format!("people/{verb}"), json!({"where": filter})).await {
                     // Nothing is it; or that it can be nothing is told.
