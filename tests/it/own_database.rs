@@ -29,12 +29,7 @@ pub(crate) fn open(engine: &str, url: String, settings: &DatabaseSettings) -> Da
 impl Own {
     pub(crate) async fn create(engine: &str) -> Self {
         match engine {
-            "sqlite" => {
-                let own = Own::Sqlite(tempfile::tempdir().unwrap());
-                // A Bridge makes no files.
-                std::fs::write(own.file(), []).unwrap();
-                own
-            }
+            "sqlite" => Own::Sqlite(tempfile::tempdir().unwrap()),
             "postgres" => Own::Server(TestDatabase::create(Engine::Postgres).await.unwrap()),
             _ => Own::Server(TestDatabase::create(Engine::Mysql).await.unwrap()),
         }
@@ -56,6 +51,10 @@ impl Own {
 
     /// As a Bridge opens it.
     pub(crate) fn open(&self, settings: &DatabaseSettings) -> Database {
+        if matches!(self, Own::Sqlite(_)) {
+            // A Bridge makes no files.
+            std::fs::OpenOptions::new().append(true).create(true).open(self.file()).unwrap();
+        }
         open(self.engine(), self.url(), settings)
     }
 

@@ -22,11 +22,15 @@ pub(super) async fn start(shown: Option<&Shown>) -> Result<OwnServer> {
     let (data, initial) = (format!("--datadir={}", path("data")?), path("initial.sql")?);
     std::fs::write(&initial, INITIAL)?;
     let made = ["--no-defaults", &data, "--auth-root-authentication-method=normal", "--skip-test-db"];
-    run(&install, &made, account).await?;
+    // Where a MariaDB starts, it removes the temporary tables of whoever else has the same folder for them: a server that runs there
+    // then fails in the middle of a statement, or crashes.
+    let temporary = format!("--tmpdir={}", folder.to_str().context("a path in UTF-8")?);
+    run(&install, &[made.as_slice(), &[temporary.as_str()]].concat(), account).await?;
     let port = free_port()?;
     let mut arguments = vec![
         "--no-defaults".to_owned(),
         data,
+        temporary,
         format!("--init-file={initial}"),
         format!("--port={port}"),
         "--bind-address=127.0.0.1".to_owned(),
