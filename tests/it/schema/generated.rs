@@ -330,7 +330,7 @@ fn every_schema_is_found_as_it_was_declared(engine: &str) {
     });
     match ended {
         Ok(()) => assert!(made.get() > CASES / 4, "of {CASES} schemas {} were made", made.get()),
-        // A log may be cut: what is wrong first, then the schemas, as `tests/cases/schema-found` keeps them.
+        // A log may be cut: what is wrong comes first, then the schemas.
         Err(TestError::Fail(reason, numbers)) => {
             panic!("{engine}: {reason}\nof {}", serde_json::to_string(&steps(&numbers)).unwrap())
         }
