@@ -123,18 +123,14 @@ impl<A> BoundedAcceptor<A> {
 
 impl Places {
     fn take(&self) -> io::Result<OwnedSemaphorePermit> {
-        match self.free.clone().try_acquire_owned() {
-            Ok(place) => {
-                self.is_full.store(false, Ordering::Relaxed);
-                Ok(place)
-            }
-            Err(_) => {
-                if !self.is_full.swap(true, Ordering::Relaxed) {
-                    tracing::warn!("there are as many connections as may be; further ones are closed");
-                }
-                Err(io::Error::other("too many connections"))
-            }
+        if let Ok(place) = self.free.clone().try_acquire_owned() {
+            self.is_full.store(false, Ordering::Relaxed);
+            return Ok(place);
         }
+        if !self.is_full.swap(true, Ordering::Relaxed) {
+            tracing::warn!("there are as many connections as may be; further ones are closed");
+        }
+        Err(io::Error::other("too many connections"))
     }
 }
 

@@ -172,7 +172,7 @@ impl Link {
                 let arguments = match types {
                     // Kept by its text, as what is run below.
                     Some(types) => {
-                        let prepared = (&mut **connection).prepare_with(text.clone(), &types).await?;
+                        let prepared = connection.prepare_with(text.clone(), &types).await?;
                         let found = prepared.parameters().and_then(Either::left);
                         bind::postgres(params, found)?
                     }
