@@ -138,9 +138,13 @@ impl Plan {
             }
         }
         for index in ddl::indexes(table) {
-            // A unique index finds rows as any other does.
-            let is_there =
-                found.indexes.iter().any(|known| known.columns == index.columns && (known.is_unique || !index.unique));
+            // A unique index finds rows as any other does. One that MySQL made for a reference is not the declared one: it goes with
+            // the reference, and by itself where there is another.
+            let is_there = found.indexes.iter().any(|known| {
+                known.columns == index.columns
+                    && (known.is_unique || !index.unique)
+                    && !pull::is_of_reference(engine, found, known)
+            });
             if !is_there {
                 self.index(engine, name, &index);
             }

@@ -13,7 +13,7 @@ use santokit_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CurrentColumn, CurrentDefault, CurrentReference, CurrentSchema, CurrentTable, Engine, default,
+    CurrentColumn, CurrentDefault, CurrentIndex, CurrentReference, CurrentSchema, CurrentTable, Engine, default,
     fit::{self, Natural},
 };
 
@@ -111,6 +111,11 @@ pub(super) fn reference(
         on_delete: found.on_delete,
         on_update: found.on_update,
     })
+}
+
+/// MySQL makes an index for each foreign key, of the same name.
+pub(super) fn is_of_reference(engine: Engine, table: &CurrentTable, index: &CurrentIndex) -> bool {
+    !index.is_unique && engine.is_mysql() && table.references.iter().any(|reference| reference.name == index.name)
 }
 
 struct Pull<'a> {
@@ -315,10 +320,7 @@ impl Pull<'_> {
             let mut seen: BTreeSet<Vec<String>> = BTreeSet::from([vec![table.id.name.clone()]]);
             let (unique, others): (Vec<_>, Vec<_>) = found.indexes.iter().partition(|index| index.is_unique);
             for index in unique.into_iter().chain(others) {
-                // MySQL makes an index for each foreign key, of the same name.
-                let is_of_reference = !index.is_unique
-                    && self.engine.is_mysql()
-                    && found.references.iter().any(|reference| reference.name == index.name);
+                let is_of_reference = is_of_reference(self.engine, found, index);
                 let columns = &index.columns;
                 let is_declared = |column: &String| *column == table.id.name || has(table, column);
                 if is_of_reference || columns.is_empty() || !columns.iter().all(is_declared) {

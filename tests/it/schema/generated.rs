@@ -10,9 +10,10 @@ use proptest::{
 use santokit_core::schema::{
     Bounds, Column, ColumnDefault, Generate, Index, Items, PrimaryKey, Reference, ReferenceAction, Schema, Table, Type,
 };
+use santokit_tests::repository;
 use serde_json::json;
 
-use crate::own_database::Own;
+use crate::own_database::{ENGINES, Own};
 
 const CASES: u32 = 12;
 const SHRINKS_MAX: u32 = 30;
@@ -351,4 +352,20 @@ fn postgres_is_found_as_it_was_declared() {
 #[test]
 fn mysql_is_found_as_it_was_declared() {
     every_schema_is_found_as_it_was_declared("mysql");
+}
+
+/// What failed once, as the message of the failure has it: `tests/cases/schema-found`.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_once_is_found_as_it_was_declared() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir(repository().join("tests/cases/schema-found")).unwrap() {
+        let path = entry.unwrap().path();
+        let steps: Vec<Schema> = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        for engine in ENGINES {
+            let checked = check(engine, &steps).await;
+            assert_eq!(checked, Ok(true), "{engine}: {}", path.display());
+        }
+        seen += 1;
+    }
+    assert!(seen > 0, "the cases are gone");
 }
