@@ -170,6 +170,8 @@ settings! {
     drain_grace = "STK_BRIDGE_DRAIN_GRACE",
     /// [`BridgeConfig::drain_timeout`], default 30s.
     drain_timeout = "STK_BRIDGE_DRAIN_TIMEOUT",
+    /// Of [`EdgeConfig::bounds`], default 20000.
+    connections = "STK_BRIDGE_CONNECTIONS",
     /// Of [`EdgeConfig::bounds`], default 10s.
     header_timeout = "STK_BRIDGE_HEADER_TIMEOUT",
     /// Of [`EdgeConfig::bounds`], default 32KiB.

@@ -10,6 +10,7 @@ use crate::app::App;
 pub mod address;
 pub mod auth;
 pub mod cors;
+mod exact_json;
 pub mod health;
 pub mod layers;
 pub mod rate;

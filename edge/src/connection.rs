@@ -1,5 +1,5 @@
-//! What a client may do to a connection: how long it may take for a request's head, be idle, and take an answer in. A client that
-//! is slower is cut off, whatever it sends to look alive.
+//! What clients may do to connections: how many there are at once, and how long a client may take for a request's head, be idle, and
+//! take an answer in. One connection too many is closed at once; a client that is slower is cut off, whatever it sends to look alive.
 //!
 //! The clock runs on requests, not on bytes: one byte a second, or an HTTP/2 ping, keeps no connection open. It knows no route
 //! and no plane. How long a body may take is a matter of who reads it.
@@ -8,7 +8,10 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
@@ -20,6 +23,7 @@ use http::{Request, Response, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::Sleep,
 };
 use tower::Service;
@@ -27,9 +31,11 @@ use tower::Service;
 /// A larger answer is given to the connection in parts of this size, so that what a client has not taken in is not queued.
 const PART_BYTES: usize = 64 << 10;
 
-/// The bounds of a connection.
+/// The bounds of a listener's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
+    /// How many there are at once; the next one is closed before it can send anything.
+    pub connections_max: usize,
     /// For the handshake of TLS, for the first request to begin, and for each head after it.
     pub header_timeout: Duration,
     /// For the next request, when there is none.
@@ -47,6 +53,15 @@ pub struct Bounds {
 pub(crate) struct BoundedAcceptor<A> {
     inner: A,
     bounds: Bounds,
+    places: Arc<Places>,
+}
+
+/// For connections.
+#[derive(Debug)]
+struct Places {
+    free: Arc<Semaphore>,
+    /// Since the last connection that got one: of a flood, one line is logged.
+    is_full: AtomicBool,
 }
 
 /// A connection that ends by itself when its client is too slow.
@@ -55,6 +70,7 @@ pub(crate) struct BoundedStream<I> {
     inner: I,
     activity: Arc<Activity>,
     timer: Option<Pin<Box<Sleep>>>,
+    _place: OwnedSemaphorePermit,
 }
 
 /// Notes when requests begin and end.
@@ -100,7 +116,21 @@ struct Answer {
 
 impl<A> BoundedAcceptor<A> {
     pub(crate) fn new(inner: A, bounds: Bounds) -> Self {
-        Self { inner, bounds }
+        let free = Arc::new(Semaphore::new(bounds.connections_max.min(Semaphore::MAX_PERMITS)));
+        Self { inner, bounds, places: Arc::new(Places { free, is_full: AtomicBool::new(false) }) }
+    }
+}
+
+impl Places {
+    fn take(&self) -> io::Result<OwnedSemaphorePermit> {
+        if let Ok(place) = self.free.clone().try_acquire_owned() {
+            self.is_full.store(false, Ordering::Relaxed);
+            return Ok(place);
+        }
+        if !self.is_full.swap(true, Ordering::Relaxed) {
+            tracing::warn!("there are as many connections as may be; further ones are closed");
+        }
+        Err(io::Error::other("too many connections"))
     }
 }
 
@@ -114,11 +144,13 @@ where
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
     fn accept(&self, stream: I, service: S) -> Self::Future {
-        let (accepting, bounds) = (self.inner.accept(stream, service), self.bounds);
+        let (accepting, bounds, place) = (self.inner.accept(stream, service), self.bounds, self.places.take());
         Box::pin(async move {
+            // Without one the stream is dropped, and so closed.
+            let place = place?;
             let (stream, service) = accepting.await?;
             let activity = Arc::new(Activity::new(bounds));
-            let stream = BoundedStream { inner: stream, activity: activity.clone(), timer: None };
+            let stream = BoundedStream { inner: stream, activity: activity.clone(), timer: None, _place: place };
             Ok((stream, Noted { inner: service, activity }))
         })
     }

@@ -35,6 +35,7 @@ struct Listening {
 
 fn bounds() -> Bounds {
     Bounds {
+        connections_max: 1_000,
         header_timeout: LONG,
         idle_timeout: LONG,
         answer_timeout: LONG,
@@ -99,6 +100,35 @@ async fn one_answer(stream: &mut TcpStream) -> String {
     };
     timeout(SOON, reading).await.unwrap();
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_closed_and_a_place_that_is_free_is_taken_again() {
+    let server = Listening::start(Bounds { connections_max: 2, ..bounds() });
+    let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    // One that is served, and one that says nothing: each has a place.
+    let (mut first, silent) = (server.connect().await, server.connect().await);
+    for _ in 0..3 {
+        for _ in 0..5 {
+            let mut more = server.connect().await;
+            drop(more.write_all(request).await);
+            assert_eq!(to_the_end(&mut more).await, "");
+        }
+        first.write_all(request).await.unwrap();
+        assert!(one_answer(&mut first).await.starts_with("HTTP/1.1 200"));
+    }
+    drop(silent);
+    let place = async {
+        loop {
+            let mut next = server.connect().await;
+            drop(next.write_all(request).await);
+            let mut byte = [0];
+            if next.read(&mut byte).await.is_ok_and(|length| length == 1) {
+                return;
+            }
+        }
+    };
+    timeout(SOON, place).await.expect("the place stays taken");
 }
 
 #[tokio::test]

@@ -66,6 +66,7 @@ impl Listening {
         let shown = authority.issue(&files);
         let tls = Tls::load(files.clone()).unwrap();
         let bounds = Bounds {
+            connections_max: 100,
             header_timeout,
             idle_timeout: LONG,
             answer_timeout: LONG,

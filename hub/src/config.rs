@@ -25,6 +25,9 @@ const HEADER_BYTES_MAX: usize = 32 << 10;
 /// HTTP/2 requests at once on one connection.
 const STREAMS_MAX: u32 = 100;
 
+/// Connections at once: people, CI, and a few of each Bridge.
+const CONNECTIONS_MAX: usize = 10_000;
+
 /// Variables that other commands of `stk` read.
 const NOT_OURS: &[&str] = &["STK_HUB_URL", "STK_HUB_CONFIG"];
 
@@ -189,6 +192,7 @@ impl Settings {
             metrics_token: check.read("metricsToken", self.metrics_token, token),
             drain_timeout: check.read("drainTimeout", self.drain_timeout, duration).unwrap_or(Duration::from_secs(10)),
             bounds: Bounds {
+                connections_max: CONNECTIONS_MAX,
                 header_timeout: check
                     .read("headerTimeout", self.header_timeout, duration)
                     .unwrap_or(Duration::from_secs(10)),

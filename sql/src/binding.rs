@@ -2,7 +2,7 @@
 
 use santokit_core::sql_text;
 
-use crate::dialect::Dialect;
+use crate::{dialect::Dialect, session};
 
 /// A statement that is ready to be bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct BoundStatement {
     pub names: Vec<String>,
     /// Whether it only reads.
     pub is_read_only: bool,
+    /// Whether the session may be another one afterwards.
+    pub may_change_session: bool,
 }
 
 impl BoundStatement {
@@ -37,7 +39,8 @@ impl BoundStatement {
                 Dialect::Mysql => "?".to_owned(),
             }
         });
-        Self { sql, names, is_read_only: sql_text::is_read_only(text) }
+        let may_change_session = session::may_change(&sql, dialect);
+        Self { sql, names, is_read_only: sql_text::is_read_only(text), may_change_session }
     }
 }
 

@@ -8,4 +8,5 @@ pub mod guest;
 pub mod plan;
 pub mod render;
 pub mod schema;
+pub mod session;
 pub mod statement;

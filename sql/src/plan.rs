@@ -3,7 +3,7 @@
 //! Whoever makes a plan has looked every name up in the schema and every value's type; [`crate::render`] turns it into statements
 //! and decides nothing more. A plan holds no name that a request made up.
 
-use santokit_core::schema::{Table, Type};
+use santokit_core::schema::{self, Table, Type};
 
 pub mod condition;
 pub mod select;
@@ -39,6 +39,8 @@ pub struct Column {
     pub kind: Type,
     /// Whether it can be NULL.
     pub nullable: bool,
+    /// Whether it takes the texts of a list only.
+    pub is_listed: bool,
 }
 
 impl Column {
@@ -48,21 +50,22 @@ impl Column {
             return Some(Column::key(table));
         }
         let column = table.columns.iter().find(|column| column.name == name)?;
-        Some(Column { name: column.name.clone(), kind: column.kind, nullable: column.nullable })
+        Some(Column::declared(column))
     }
 
     /// The primary key.
     pub fn key(table: &Table) -> Column {
-        Column { name: table.id.name.clone(), kind: table.id.kind, nullable: false }
+        Column { name: table.id.name.clone(), kind: table.id.kind, nullable: false, is_listed: false }
+    }
+
+    /// One that is not the primary key.
+    pub fn declared(column: &schema::Column) -> Column {
+        let is_listed = column.bounds.one_of.is_some();
+        Column { name: column.name.clone(), kind: column.kind, nullable: column.nullable, is_listed }
     }
 
     /// The primary key, then the others in the order of the schema.
     pub fn all(table: &Table) -> Vec<Column> {
-        let others = table.columns.iter().map(|column| Column {
-            name: column.name.clone(),
-            kind: column.kind,
-            nullable: column.nullable,
-        });
-        std::iter::once(Column::key(table)).chain(others).collect()
+        std::iter::once(Column::key(table)).chain(table.columns.iter().map(Column::declared)).collect()
     }
 }

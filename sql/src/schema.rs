@@ -85,6 +85,8 @@ pub struct CurrentColumn {
     pub is_computed: bool,
     /// How its text compares, where the catalogue says so.
     pub collation: Option<String>,
+    /// Of an enum: the texts that it takes.
+    pub labels: Option<Vec<String>>,
 }
 
 /// An index as it is.

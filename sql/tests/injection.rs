@@ -117,7 +117,7 @@ struct Names {
 }
 
 fn column(name: &str) -> Column {
-    Column { name: name.to_owned(), kind: Type::String, nullable: true }
+    Column { name: name.to_owned(), kind: Type::String, nullable: true, is_listed: false }
 }
 
 impl Names {
@@ -347,7 +347,7 @@ fn a_value_of_another_form_is_refused() {
         (Type::Bytes, Value::Text("a".to_owned())),
         (Type::Bigint, Value::Null),
     ] {
-        let column = Column { name: "c".to_owned(), kind, nullable: true };
+        let column = Column { name: "c".to_owned(), kind, nullable: true, is_listed: false };
         let mut source = Source::of("t", Predicate::ALWAYS);
         source.filter = Condition::Compare(column, Comparison::Equal, value.clone());
         for dialect in Dialect::ALL {
@@ -359,7 +359,7 @@ fn a_value_of_another_form_is_refused() {
 
 #[test]
 fn a_statement_binds_no_more_than_the_engine_takes() {
-    let key = Column { name: "k".to_owned(), kind: Type::Bigint, nullable: false };
+    let key = Column { name: "k".to_owned(), kind: Type::Bigint, nullable: false, is_listed: false };
     let keys = |count: i64| Keys { column: key.clone(), values: (0..count).map(Value::Int64).collect() };
     let of = |count| Count {
         source: Source { keys: Some(keys(count)), ..Source::of("t", Predicate::ALWAYS) },
@@ -369,8 +369,9 @@ fn a_statement_binds_no_more_than_the_engine_takes() {
         assert_eq!(render::count(&of(10_001), *dialect).unwrap().params.len(), 16_384);
         assert!(matches!(render::count(&of(70_000), *dialect), Err(RenderError::TooManyParams { .. })));
         // Rows that do not fit into one statement are in several.
-        let columns: Vec<Column> =
-            (0..200).map(|n| Column { name: format!("c{n}"), kind: Type::Int, nullable: true }).collect();
+        let columns: Vec<Column> = (0..200)
+            .map(|n| Column { name: format!("c{n}"), kind: Type::Int, nullable: true, is_listed: false })
+            .collect();
         let insert = Insert {
             table: "t".to_owned(),
             key: key.clone(),

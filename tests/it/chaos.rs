@@ -8,17 +8,15 @@ use std::{
 };
 
 use santokit_bridge::db::{Database, DatabaseSettings, DbError, Mode, Session, Share};
-use santokit_core::{
-    schema::Type,
-    value::Value,
-    wire::{RuntimeConnection, Sealed},
-};
+use santokit_core::{schema::Type, value::Value};
 use santokit_sql::{
     dialect::Dialect,
     failure::FailureKind,
     statement::{Bound, OutputColumn, Statement},
 };
 use santokit_tests::{Engine, FaultProxy, TestDatabase};
+
+use crate::own_database::open;
 
 mod crash;
 mod limits;
@@ -42,7 +40,7 @@ impl Chaos {
         server.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT NOT NULL)").await.unwrap();
         let proxy = FaultProxy::start(server.address().unwrap()).await.unwrap();
         let url = server.url_via(proxy.address()).unwrap();
-        Self { database: Arc::new(open(engine, url, &settings)), proxy, server }
+        Self { database: Arc::new(open(engine.as_str(), url, &settings)), proxy, server }
     }
 
     async fn count(&self) -> Result<i64, DbError> {
@@ -63,7 +61,7 @@ impl Chaos {
     /// How many of this database's sessions are in the middle of sleeping.
     async fn running(&self) -> usize {
         let engine = self.server.engine();
-        let direct = open(engine, self.server.url(), &DatabaseSettings::default());
+        let direct = open(engine.as_str(), self.server.url(), &DatabaseSettings::default());
         let sql = match engine {
             Engine::Postgres => {
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' \
@@ -95,11 +93,6 @@ impl Chaos {
     fn sleep(&self) -> Statement {
         sleep(self.server.engine())
     }
-}
-
-fn open(engine: Engine, url: String, settings: &DatabaseSettings) -> Database {
-    let connection = RuntimeConnection { engine: engine.as_str().to_owned(), url: Sealed::new(url) };
-    Database::open("main", &connection, settings).unwrap()
 }
 
 fn small(pool_size: usize) -> DatabaseSettings {
@@ -152,6 +145,20 @@ fn deadline() -> Instant {
 /// Fails the test if it does not end at all.
 async fn ends<T>(what: &str, work: impl Future<Output = T>) -> T {
     tokio::time::timeout(END_MAX, work).await.unwrap_or_else(|_| panic!("it does not end: {what}"))
+}
+
+/// Asked again and again: on a machine that is busy, what has a short bound may miss it, and a server takes a while to come back.
+/// Until then nothing is heard but that the database is away.
+async fn at_last<T>(what: &str, mut work: impl AsyncFnMut() -> Result<T, DbError>) -> T {
+    ends(what, async {
+        loop {
+            match work().await {
+                Ok(done) => return done,
+                Err(error) => assert_is_away(error),
+            }
+        }
+    })
+    .await
 }
 
 /// Nobody outside hears of a database that is away anything but that.

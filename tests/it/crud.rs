@@ -1,10 +1,11 @@
-//! Requests to tables on every engine: the HTTP cases of tables once more on servers, what is denied beside what is not there, hostile
-//! input everywhere, and random requests against a reference that knows no SQL.
+//! Requests to tables on every engine, below HTTP: what is denied beside what is not there, hostile input everywhere, filters that are
+//! made to cost, and random requests against a reference that knows no SQL. What cases say is asked over HTTP: `tests/it/http`.
 
-mod cases;
 mod denied;
 mod differential;
 mod hostile;
 mod once;
+mod patterns;
 mod reference;
-mod world;
+mod shop;
+pub(crate) mod world;

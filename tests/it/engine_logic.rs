@@ -112,14 +112,83 @@ async fn failures_are_told_without_the_engines_words() {
     }
 }
 
+/// A statement that leaves something in its session, what asks for it, and what a caller must find.
+struct Left {
+    engine: Engine,
+    leaves: &'static [&'static str],
+    asks: &'static [&'static str],
+    found: Json,
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changes_its_session_is_no_ones_after() {
-    const SET: &[&str] = &["SET time_zone = '+09:00'"];
-    const ZONE: &[&str] = &["SELECT @@time_zone AS zone"];
-    let served = Served::new(Engine::Mysql, &[("set", SET, &[], NONE), ("zone", ZONE, &[], NONE)]).await;
-    for _ in 0..3 {
-        served.call("set", json!({})).await.unwrap();
-        assert_eq!(served.call("zone", json!({})).await.unwrap(), json!([{"zone": "+00:00"}]));
+    let left = |engine, leaves, asks, found| Left { engine, leaves, asks, found };
+    for Left { engine, leaves, asks, found } in [
+        left(Engine::Mysql, &["SET time_zone = '+09:00'"], &["SELECT @@time_zone AS found"], json!("+00:00")),
+        left(Engine::Mysql, &["SELECT @planted := 'x' AS a"], &["SELECT @planted AS found"], Json::Null),
+        left(Engine::Mysql, &["SELECT 'x' INTO @planted"], &["SELECT @planted AS found"], Json::Null),
+        left(
+            Engine::Postgres,
+            &["SELECT set_config('application_name', 'planted', false) AS a"],
+            &["SELECT current_setting('application_name') AS found"],
+            json!("santokit-bridge"),
+        ),
+        left(
+            Engine::Postgres,
+            &["WITH x AS (SELECT pg_catalog.\"set_config\"('role', 'pg_monitor', false)) SELECT count(*) AS a FROM x"],
+            &["SELECT current_setting('role') AS found"],
+            json!("none"),
+        ),
+        left(
+            Engine::Postgres,
+            &["SELECT 1 AS a INTO TEMPORARY planted", "SELECT 2 AS a"],
+            &["SELECT count(*) AS found FROM pg_class WHERE relname = 'planted' AND pg_table_is_visible(oid)"],
+            json!(0),
+        ),
+    ] {
+        let served = Served::new(engine, &[("leave", leaves, &[], NONE), ("ask", asks, &[], NONE)]).await;
+        for _ in 0..3 {
+            served.call("leave", json!({})).await.unwrap_or_else(|problem| panic!("{leaves:?}: {problem:?}"));
+            assert_eq!(served.call("ask", json!({})).await.unwrap()[0]["found"], found, "{engine:?} {leaves:?}");
+        }
+    }
+}
+
+/// A lock would be held by nobody who knows of it, for as long as the connection rests in the pool.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_of_a_session_ends_with_its_call() {
+    for (engine, takes, is_free) in [
+        (Engine::Postgres, "SELECT pg_advisory_lock(77)::text AS a", "SELECT 1 / pg_try_advisory_lock(77)::int"),
+        (
+            Engine::Mysql,
+            "SELECT GET_LOCK(database(), 0) AS a",
+            // Two rows where one is needed, while it is held.
+            "SELECT (SELECT 1 UNION SELECT 2 FROM dual WHERE NOT IS_FREE_LOCK(database()))",
+        ),
+    ] {
+        let served = Served::new(engine, &[("take", &[takes], &[], NONE)]).await;
+        served.call("take", json!({})).await.unwrap();
+        // The server ends what held it a moment after the connection.
+        let mut left = 600;
+        while served.database.execute(is_free).await.is_err() {
+            left -= 1;
+            assert!(left > 0, "{engine:?}: the lock is still held");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// What reads and writes rows keeps its connection: a new one for each call would cost more than the call.
+#[tokio::test(flavor = "multi_thread")]
+async fn usual_statements_keep_their_connection() {
+    for (engine, id) in [(Engine::Postgres, "pg_backend_pid()"), (Engine::Mysql, "connection_id()")] {
+        let statement =
+            format!("SELECT {id} AS id, count(*) AS n, max(upper(name)) AS name FROM items WHERE stock IN (1, 2)");
+        let served = Served::new(engine, &[("usual", &[&statement], &[], NONE)]).await;
+        let first = served.call("usual", json!({})).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(served.call("usual", json!({})).await.unwrap(), first, "{engine:?}");
+        }
     }
 }
 

@@ -13,25 +13,20 @@ use santokit_core::{
     param::{self, Param},
     schema::{Bounds, Type},
     value::Value,
-    wire::{RuntimeConnection, Sealed},
 };
 use santokit_sql::{
     dialect::Dialect,
     statement::{Bound, OutputColumn, Statement},
 };
-use santokit_tests::{Engine, TestDatabase};
 use serde_json::{Value as Json, json};
+
+use crate::own_database::Own;
 
 /// A database with a table that has a column of each type, and what keeps it.
 struct Store {
     database: Database,
     /// Dropped last.
-    _kept: Kept,
-}
-
-enum Kept {
-    Server(#[expect(dead_code, reason = "held until the end of the test")] TestDatabase),
-    File(#[expect(dead_code, reason = "held until the end of the test")] tempfile::TempDir),
+    _own: Own,
 }
 
 const KINDS: [Type; 11] = [
@@ -85,22 +80,9 @@ async fn all(dialect: Dialect) {
 
 impl Store {
     async fn new(dialect: Dialect) -> Self {
-        let (engine, url, kept) = match dialect {
-            Dialect::Sqlite => {
-                let folder = tempfile::tempdir().unwrap();
-                let path = folder.path().join("values.db");
-                std::fs::write(&path, []).unwrap();
-                ("sqlite", format!("sqlite:{}", path.display()), Kept::File(folder))
-            }
-            Dialect::Postgres | Dialect::Mysql => {
-                let engine = if dialect == Dialect::Postgres { Engine::Postgres } else { Engine::Mysql };
-                let database = TestDatabase::create(engine).await.unwrap();
-                (engine.as_str(), database.url(), Kept::Server(database))
-            }
-        };
-        let connection = RuntimeConnection { engine: engine.to_owned(), url: Sealed::new(url) };
+        let own = Own::create(dialect.as_str()).await;
         let settings = DatabaseSettings { pool_size: 4, ..DatabaseSettings::default() };
-        let store = Self { database: Database::open("main", &connection, &settings).unwrap(), _kept: kept };
+        let store = Self { database: own.open(&settings), _own: own };
         let columns: Vec<String> =
             KINDS.iter().map(|kind| format!("c_{} {}", kind.as_str(), native(dialect, *kind))).collect();
         store.execute(&format!("CREATE TABLE t ({})", columns.join(", ")), Vec::new()).await.unwrap();

@@ -4,15 +4,18 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use santokit_tests::Engine;
 use tokio::task::JoinSet;
 
 pub(crate) mod case;
 pub(crate) mod check;
+mod engines;
 mod hub;
 mod servers;
 mod wire;
 
 use case::{Case, CaseFile, Server, Variables};
+use engines::Planes;
 use servers::{Bridges, Hub};
 use wire::Sent;
 
@@ -39,6 +42,30 @@ async fn a_hub_answers_as_its_cases_say() {
             run(&file, &hub.address, hub.variables.clone()).await
         });
     }
+    tell(running.join_all().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_on_postgres_answer_as_their_cases_say() {
+    tables_answer_as_their_cases_say(Engine::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_on_mysql_answer_as_their_cases_say() {
+    tables_answer_as_their_cases_say(Engine::Mysql).await;
+}
+
+/// The files at once, each in its order, as on SQLite.
+async fn tables_answer_as_their_cases_say(engine: Engine) {
+    let planes = Arc::new(Planes::start(engine).await.unwrap());
+    let mut running = JoinSet::new();
+    let is_about_tables =
+        |file: &CaseFile| case::TABLES_FILES.iter().any(|name| file.path.ends_with(&format!("bridge/{name}")));
+    for file in files(|server| server == Server::Bridge).into_iter().filter(is_about_tables) {
+        let planes = Arc::clone(&planes);
+        running.spawn(async move { run(&file, &planes.address, planes.variables.clone()).await });
+    }
+    assert_eq!(running.len(), case::TABLES_FILES.len(), "a file of cases is gone");
     tell(running.join_all().await);
 }
 

@@ -36,6 +36,17 @@ async fn a_server_of_a_tests_own_can_be_killed_and_keeps_its_data() {
     }
 }
 
+/// A MariaDB that starts removes temporary tables from the folder that it is told: not those of another that runs on this machine.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mysql_of_a_tests_own_shares_no_folder_for_temporary_tables() {
+    let server = Service::Mysql.start().await.unwrap();
+    let mut connection = MySqlConnection::connect(server.url()).await.unwrap();
+    let folder: String = sqlx::query_scalar("SELECT CAST(@@tmpdir AS CHAR)").fetch_one(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let (folder, shared) = (std::path::Path::new(&folder), std::env::temp_dir());
+    assert!(folder != shared && folder.starts_with(&shared), "{}", folder.display());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_is_found_or_started() {
     assert!(Service::Redis.url().await.unwrap().starts_with("redis://"));

@@ -22,6 +22,6 @@ pub use otlp_collector::{Collector, Manner, Traced};
 pub use planes::{Bridge, Hub};
 pub use reader::{Reader, Shown};
 pub use relay::Relay;
-pub use service::{OwnServer, Service};
+pub use service::{OwnServer, Service, Shown as ShownCertificate};
 pub use stk_process::{Finished, StkDev, StkServer, stk, stk_fed, toolchains};
 pub use terminal::stk_on_terminal;

@@ -28,6 +28,15 @@ pub enum Service {
     Redis,
 }
 
+/// A certificate and its key, in PEM.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The certificate, then those between it and the authority.
+    pub certificate: String,
+    /// Its key.
+    pub key: String,
+}
+
 /// How long a server that is there may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 
@@ -56,9 +65,18 @@ impl Service {
 
     /// Starts a server of the test's own, which it may stop, kill and start again. Its data goes with it.
     pub async fn start(self) -> Result<OwnServer> {
+        self.start_as(None).await
+    }
+
+    /// The same, of a database that shows a certificate and takes nobody who does not encrypt.
+    pub async fn start_with_tls(self, shown: &Shown) -> Result<OwnServer> {
+        self.start_as(Some(shown)).await
+    }
+
+    async fn start_as(self, shown: Option<&Shown>) -> Result<OwnServer> {
         let started = match self {
-            Service::Postgres => postgres::start().await,
-            Service::Mysql => mysql::start().await,
+            Service::Postgres => postgres::start(shown).await,
+            Service::Mysql => mysql::start(shown).await,
             Service::Redis => redis::start().await,
         };
         started.with_context(|| format!("cannot start {}; {}", self.name(), self.advice()))
@@ -157,6 +175,20 @@ fn account(name: &str) -> Result<Option<(u32, u32)>> {
     let mut numbers = line.with_context(|| format!("there is no user {name:?}"))?.split(':').skip(2);
     let mut number = || numbers.next().and_then(|number| number.parse().ok()).context("a number in /etc/passwd");
     Ok(Some((number()?, number()?)))
+}
+
+/// Writes a certificate and its key where only the server's account reads them; their paths.
+fn write_shown(shown: &Shown, folder: &Path, account: Option<(u32, u32)>) -> Result<(String, String)> {
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text)?;
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        if let Some((user, group)) = account {
+            std::os::unix::fs::chown(&path, Some(user), Some(group))?;
+        }
+        path.to_str().map(str::to_owned).context("a path in UTF-8")
+    };
+    Ok((write("shown.pem", &shown.certificate)?, write("shown.key", &shown.key)?))
 }
 
 /// Runs a program of a server's to its end; its output is the error.

@@ -180,7 +180,12 @@ impl Prepared {
         bound: &BoundStatement,
     ) -> Result<Box<RawValue>, Failed> {
         let params = running.bind(bound).map_err(Failed::Problem)?;
-        let text = Text { sql: &bound.sql, params: &params, schema: running.schema };
+        let text = Text {
+            sql: &bound.sql,
+            params: &params,
+            schema: running.schema,
+            may_change_session: bound.may_change_session,
+        };
         if !self.has_rows {
             let done = session.text_execute(text, running.deadline).await.map_err(Failed::Database)?;
             let answer = serde_json::value::to_raw_value(&json!({ "affected": done.affected }));

@@ -16,6 +16,9 @@ use super::{
 const HEADER_BYTES_MIN: usize = 8 << 10;
 const HEADER_BYTES_MAX: usize = 1 << 20;
 
+/// Twice the requests at once that are the default: some connections are at rest.
+const CONNECTIONS_MAX: usize = 20_000;
+
 /// A budget over more than a day is a quota, and would be forgotten at every restart.
 const PERIOD_MAX: Duration = Duration::from_hours(24);
 
@@ -98,6 +101,7 @@ impl Settings {
 
     fn bounds(&mut self, check: &mut Check) -> Bounds {
         let bounds = Bounds {
+            connections_max: check.value("connections", self.connections.take(), CONNECTIONS_MAX, number),
             header_timeout: check.value("headerTimeout", self.header_timeout.take(), Duration::from_secs(10), duration),
             idle_timeout: check.value("idleTimeout", self.idle_timeout.take(), Duration::from_secs(75), duration),
             answer_timeout: check.value("answerTimeout", self.answer_timeout.take(), Duration::from_mins(5), duration),
@@ -106,6 +110,9 @@ impl Settings {
         };
         if !(HEADER_BYTES_MIN..=HEADER_BYTES_MAX).contains(&bounds.header_bytes_max) {
             check.add("headerLimit", "must be between 8KiB and 1MiB");
+        }
+        if bounds.connections_max == 0 {
+            check.add("connections", "must be at least 1");
         }
         if bounds.streams_max == 0 {
             check.add("http2Streams", "must be at least 1");
@@ -234,6 +241,7 @@ mod tests {
             tls_cert: Some("cert.pem".into()),
             header_limit: Some("1KiB".into()),
             http2_streams: Some("0".into()),
+            connections: Some("0".into()),
             drain_grace: Some("30s".into()),
             drain_timeout: Some("30s".into()),
             redis_url: Some("http://:hunter2@host".into()),
@@ -241,7 +249,8 @@ mod tests {
             ..Settings::default()
         };
         let told = settings.check().unwrap_err().to_string();
-        for key in ["tlsKey", "headerLimit", "http2Streams", "drainGrace", "redisUrl", "trustedProxies"] {
+        for key in ["tlsKey", "headerLimit", "http2Streams", "connections", "drainGrace", "redisUrl", "trustedProxies"]
+        {
             assert!(told.contains(key), "{key} is missing in: {told}");
         }
         assert!(!told.contains("hunter2"), "{told}");

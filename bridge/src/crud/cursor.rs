@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     fn shape(table: &str, direction: Direction) -> Shape {
-        let column = |name: &str, kind, nullable| Column { name: name.to_owned(), kind, nullable };
+        let column = |name: &str, kind, nullable| Column { name: name.to_owned(), kind, nullable, is_listed: false };
         let columns = [
             column("t", Type::String, true),
             column("i", Type::Int, false),

@@ -9,7 +9,6 @@ use santokit_core::{
     code::Code,
     problem::{Outcome, Problem},
     release::Digest,
-    schema::Type,
     value::Value,
 };
 use santokit_sql::{
@@ -17,6 +16,7 @@ use santokit_sql::{
     failure::FailureKind,
     plan::{Cell, Column, Comparison, Condition, Conflict, Delete, Insert, OnConflict, Select, Source, Target, Update},
     render,
+    schema::bookkeeping::{IDEMPOTENCY as TABLE, Own, idempotency as columns},
 };
 use serde_json::{Map, Value as Json};
 
@@ -26,9 +26,6 @@ use super::{
     value,
 };
 use crate::db::{DbError, Flow};
-
-/// The table, which the Hub makes.
-const TABLE: &str = "stk_idempotency";
 
 /// How long an answer is kept.
 const KEPT: Duration = Duration::from_hours(24);
@@ -102,18 +99,18 @@ impl Remembered {
     }
 
     fn row(&self, now: DateTime<Utc>) -> Vec<(Column, Value)> {
-        let text = |name: &str, text: &str| (column(name, Type::String, false), Value::Text(text.to_owned()));
+        let text = |column: Own, text: &str| (column.column(), Value::Text(text.to_owned()));
         vec![
-            text("id", &self.id),
-            text("project", &self.project),
-            text("env", &self.env),
-            text("actor", &self.actor),
-            text("path", &self.path),
-            text("key", &self.key),
-            text("body_hash", &self.body),
-            text("state", "running"),
-            (column("created_at", Type::Timestamp, false), value::moment(now)),
-            (column("expires_at", Type::Timestamp, false), value::moment(now + KEPT)),
+            text(columns::ID, &self.id),
+            text(columns::PROJECT, &self.project),
+            text(columns::ENV, &self.env),
+            text(columns::ACTOR, &self.actor),
+            text(columns::PATH, &self.path),
+            text(columns::KEY, &self.key),
+            text(columns::BODY_HASH, &self.body),
+            text(columns::STATE, "running"),
+            (columns::CREATED_AT.column(), value::moment(now)),
+            (columns::EXPIRES_AT.column(), value::moment(now + KEPT)),
         ]
     }
 }
@@ -145,9 +142,9 @@ impl Runner<'_> {
         let update = Update {
             target: target(Condition::Compare(id(), Comparison::Equal, Value::Text(call.id.clone()))),
             set: vec![
-                (column("state", Type::String, false), Value::Text("done".to_owned())),
-                (column("status", Type::Int, true), Value::Int64(200)),
-                (column("answer", Type::Bytes, true), Value::Bytes(answer.data.clone())),
+                (columns::STATE.column(), Value::Text("done".to_owned())),
+                (columns::STATUS.column(), Value::Int64(200)),
+                (columns::ANSWER.column(), Value::Bytes(answer.data.clone())),
             ],
             check: Predicate::ALWAYS,
             returning: Vec::new(),
@@ -168,11 +165,7 @@ impl Runner<'_> {
     }
 
     async fn sweep_now(&mut self, now: DateTime<Utc>) -> Result<(), DbError> {
-        let filter = Condition::Compare(
-            column("expires_at", Type::Timestamp, false),
-            Comparison::LessOrEqual,
-            value::moment(now),
-        );
+        let filter = Condition::Compare(columns::EXPIRES_AT.column(), Comparison::LessOrEqual, value::moment(now));
         let select = Select {
             source: Source { filter, ..Source::of(TABLE, Predicate::ALWAYS) },
             columns: vec![id()],
@@ -231,11 +224,7 @@ impl Runner<'_> {
         let filter = Condition::Compare(id(), Comparison::Equal, Value::Text(call.id.clone()));
         let select = Select {
             source: Source { filter, ..Source::of(TABLE, Predicate::ALWAYS) },
-            columns: vec![
-                column("body_hash", Type::String, false),
-                column("answer", Type::Bytes, true),
-                column("expires_at", Type::Timestamp, false),
-            ],
+            columns: vec![columns::BODY_HASH.column(), columns::ANSWER.column(), columns::EXPIRES_AT.column()],
             distinct: false,
             order: Vec::new(),
             after: None,
@@ -296,11 +285,7 @@ fn target(filter: Condition) -> Target {
 }
 
 fn id() -> Column {
-    column("id", Type::String, false)
-}
-
-fn column(name: &str, kind: Type, nullable: bool) -> Column {
-    Column { name: name.to_owned(), kind, nullable }
+    columns::ID.column()
 }
 
 fn hex(bytes: &[u8]) -> String {

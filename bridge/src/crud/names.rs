@@ -137,7 +137,7 @@ impl Entry {
             let bounds = CompiledBounds::compile(column.kind, &column.bounds)
                 .map_err(|error| format!("column {:?}: {error}", column.name))?;
             columns.push(EntryColumn {
-                column: Column { name: column.name.clone(), kind: column.kind, nullable: column.nullable },
+                column: Column::declared(column),
                 bounds,
                 items: column.items.clone(),
                 default: column.default.clone(),

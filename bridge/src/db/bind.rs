@@ -9,11 +9,15 @@ use chrono::{DateTime, Utc};
 use santokit_core::{schema::Type, value::Value};
 use santokit_sql::statement::Bound;
 use sqlx::{
-    Arguments as _, AssertSqlSafe, Error, error::BoxDynError, mysql::MySqlArguments, postgres::PgArguments,
+    Arguments as _, AssertSqlSafe, Error,
+    error::BoxDynError,
+    mysql::MySqlArguments,
+    postgres::{PgArguments, PgTypeInfo},
     sqlite::SqliteArguments,
 };
 
 pub(super) use numeric::text as numeric_text;
+pub(super) use postgres::{Texts, types as postgres_types};
 
 /// The one place where text becomes a statement: one of the platform's own, which `sql::render` made of the schema, one of a
 /// release, or a guest's under its authorizer. Values are never in it.
@@ -21,14 +25,19 @@ pub(super) fn text(sql: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(sql.to_owned())
 }
 
+/// What a value does not have the form of is stored as something that the schema's type does not say: a text that is no `uuid`.
+#[derive(Debug, thiserror::Error)]
+#[error("a text does not have the form of its column")]
+pub(super) struct Unfitting;
+
 /// The text for PostgreSQL. A prepared statement is kept by its text alone, and it is prepared for types: were the same text
 /// bound as other types, the bytes of one would be read as those of another. So the types are a part of the text.
-pub(super) fn postgres_text(sql: &str, params: &[Bound]) -> AssertSqlSafe<String> {
+pub(super) fn postgres_text(sql: &str, params: &[Bound], texts: Texts) -> AssertSqlSafe<String> {
     let mut text = String::with_capacity(sql.len() + params.len() + 4);
     text.push_str(sql);
     if !params.is_empty() {
         text.push_str("\n/*");
-        text.extend(params.iter().map(|param| postgres::letter(param.kind)));
+        text.extend(params.iter().map(|param| postgres::letter(param.kind, texts)));
         text.push_str("*/");
     }
     AssertSqlSafe(text)
@@ -58,11 +67,12 @@ pub(super) fn sqlite(params: &[Bound]) -> Result<SqliteArguments, Error> {
     Ok(arguments)
 }
 
-/// For PostgreSQL.
-pub(super) fn postgres(params: &[Bound]) -> Result<PgArguments, Error> {
+/// For PostgreSQL. `found` are the types that the server finds for the statement's placeholders, where it was left to it.
+pub(super) fn postgres(params: &[Bound], found: Option<&[PgTypeInfo]>) -> Result<PgArguments, Error> {
     let mut arguments = PgArguments::default();
-    for param in params {
-        postgres::add(&mut arguments, param).map_err(Error::Encode)?;
+    for (at, param) in params.iter().enumerate() {
+        let found = found.and_then(|found| found.get(at));
+        postgres::add(&mut arguments, param, found).map_err(Error::Encode)?;
     }
     Ok(arguments)
 }
@@ -119,13 +129,16 @@ mod tests {
 
     #[test]
     fn one_text_bound_as_other_types_is_another_statement() {
-        let of = |kind| postgres_text("SELECT $1", &[bound(kind, Value::Null)]).into_sql_str().as_str().to_owned();
-        let mut texts: Vec<String> = Type::ALL.iter().map(|kind| of(*kind)).collect();
+        let of = |kind, texts| {
+            postgres_text("SELECT $1", &[bound(kind, Value::Null)], texts).into_sql_str().as_str().to_owned()
+        };
+        let mut texts: Vec<String> = Type::ALL.iter().map(|kind| of(*kind, Texts::AsText)).collect();
+        assert_ne!(of(Type::String, Texts::AsFound), of(Type::String, Texts::AsText));
         texts.sort();
         texts.dedup();
         // Text and file, JSON and array are one type each.
         assert_eq!(texts.len(), Type::ALL.len() - 2);
-        assert_eq!(postgres_text("SELECT 1", &[]).into_sql_str().as_str(), "SELECT 1");
+        assert_eq!(postgres_text("SELECT 1", &[], Texts::AsFound).into_sql_str().as_str(), "SELECT 1");
     }
 
     #[test]
@@ -144,7 +157,7 @@ mod tests {
             (Type::String, Value::Bytes(b"planted".to_vec())),
         ] {
             let param = [bound(kind, value)];
-            for error in [postgres(&param).map(drop), mysql(&param).map(drop)] {
+            for error in [postgres(&param, None).map(drop), mysql(&param).map(drop)] {
                 let error = error.unwrap_err().to_string();
                 assert!(!error.contains("planted"), "{error}");
             }

@@ -6,6 +6,8 @@ use santokit_core::{code::Code, problem::Problem};
 use santokit_sql::failure::FailureKind;
 use sqlx::{mysql::MySqlDatabaseError, postgres::PgDatabaseError};
 
+use super::bind::Unfitting;
+
 /// Why the database did not do it. The engine's words can repeat a bound value (a path of JSON, a search): they are for the guest
 /// that bound it, and neither callers nor the log see them. Shown as text, an error is its code.
 #[derive(Clone, thiserror::Error)]
@@ -28,6 +30,8 @@ const MISSING: [&str; 3] = ["no such table: ", "no such column: ", "no such func
 const STALE: &str = "0A000";
 const STALE_ROUTINE: &str = "RevalidateCachedQuery";
 const FORGOTTEN: &str = "26000";
+/// For the operator's log.
+const NO_TLS: &str = "no encrypted connection to the database could be made; `stk connections test` says why";
 
 impl DbError {
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
@@ -100,7 +104,13 @@ impl DbError {
     /// Of the way to a server.
     fn from_connection(error: &sqlx::Error) -> Self {
         match error {
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => Self::lost(),
+            sqlx::Error::Encode(cause) if cause.is::<Unfitting>() => {
+                Self::own(FailureKind::Value, "", "a text does not have the form of its column")
+            }
+            sqlx::Error::Tls(_) => Self::unavailable(NO_TLS),
+            // A certificate that is refused ends the handshake, which the driver tells as data that are none.
+            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => Self::unavailable(NO_TLS),
+            sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => Self::lost(),
             other => Self::from_sqlite(other),
         }
     }

@@ -6,11 +6,12 @@ use futures_util::TryStreamExt;
 use santokit_sql::{dialect::Dialect, statement::Bound};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection as _, Either, Error, Executor, MySqlConnection, PgConnection, Row as _,
-    mysql::MySqlConnectOptions, postgres::PgConnectOptions,
+    SqlSafeStr as _, Statement as _, mysql::MySqlConnectOptions, postgres::PgConnectOptions,
 };
 
 use super::{
-    DatabaseSettings, DbError, bind,
+    DatabaseSettings, DbError,
+    bind::{self, Texts},
     cell::{Answered, DriverRow, ResultColumn, Row},
     session::{Done, Flow, Sink},
 };
@@ -162,8 +163,22 @@ impl Link {
     ) -> Result<Ran, Error> {
         match self {
             Link::Postgres(connection) => {
-                let text = bind::postgres_text(sql, params);
-                let query = sqlx::query_with(text, bind::postgres(params)?);
+                let texts = match answered {
+                    Answered::Columns(_) => Texts::AsFound,
+                    Answered::Found(_) => Texts::AsText,
+                };
+                let text = bind::postgres_text(sql, params, texts).into_sql_str();
+                let types = if texts == Texts::AsFound { bind::postgres_types(params) } else { None };
+                let arguments = match types {
+                    // Kept by its text, as what is run below.
+                    Some(types) => {
+                        let prepared = connection.prepare_with(text.clone(), &types).await?;
+                        let found = prepared.parameters().and_then(Either::left);
+                        bind::postgres(params, found)?
+                    }
+                    None => bind::postgres(params, None)?,
+                };
+                let query = sqlx::query_with(text, arguments);
                 let mut reader = Reader::new(answered, sink);
                 let mut rows = connection.fetch_many(query);
                 while let Some(next) = rows.try_next().await? {
@@ -231,6 +246,8 @@ async fn postgres_session(connection: &mut PgConnection, session: &Session) -> R
         ("idle_in_transaction_session_timeout", session.idle_in_transaction.as_millis().to_string()),
         ("default_transaction_isolation", "read committed".to_owned()),
         ("standard_conforming_strings", "on".to_owned()),
+        // Dates are ordered as texts.
+        ("DateStyle", "ISO".to_owned()),
         ("TimeZone", "UTC".to_owned()),
     ];
     let set: Vec<String> =

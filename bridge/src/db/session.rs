@@ -65,6 +65,8 @@ pub struct Text<'a> {
     pub params: &'a [Bound],
     /// Where its columns' types are declared.
     pub schema: &'a Schema,
+    /// Whether its session may be another one afterwards: the connection is not used again then.
+    pub may_change_session: bool,
 }
 
 /// What a statement did.
@@ -186,13 +188,13 @@ impl Session {
         limits: JsonLimits,
         deadline: Instant,
     ) -> Result<JsonRows, DbError> {
-        self.spend_on(text.sql);
+        self.spend_on(text);
         self.write_json(text.sql, text.params, Answered::Found(text.schema), limits, deadline).await
     }
 
     /// Runs a release's statement for its effect.
     pub async fn text_execute(&mut self, text: Text<'_>, deadline: Instant) -> Result<Done, DbError> {
-        self.spend_on(text.sql);
+        self.spend_on(text);
         let answered = Answered::Found(text.schema);
         self.run(text.sql, text.params, answered, deadline, &mut |_| Ok(Flow::Continue)).await
     }
@@ -355,12 +357,10 @@ impl Session {
         }
     }
 
-    /// A statement that is neither a query nor a change of rows may change the session.
-    fn spend_on(&mut self, sql: &str) {
-        const USUAL: [&str; 7] = ["SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "VALUES", "REPLACE"];
-        let word = sql.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    /// What it leaves in its session would be the next caller's.
+    fn spend_on(&mut self, text: Text<'_>) {
         if let Held::Server(lease) = &mut self.held
-            && !USUAL.iter().any(|usual| word.eq_ignore_ascii_case(usual))
+            && text.may_change_session
         {
             lease.spend();
         }

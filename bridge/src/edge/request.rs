@@ -21,6 +21,7 @@ use tracing::field::Empty;
 
 use super::{
     auth::{Credential, Hints, Pinned},
+    exact_json,
     layers::{ClientAddress, RequestId},
     respond::{self, Trail},
 };
@@ -222,7 +223,7 @@ fn object(bytes: &[u8]) -> Outcome<Params> {
     if bytes.trim_ascii().is_empty() {
         return Ok(Map::new());
     }
-    match serde_json::from_slice(bytes) {
+    match exact_json::from_slice(bytes) {
         Ok(Json::Object(object)) => Ok(object),
         Ok(_) => Err(Problem::new(Code::BadRequest, "the body is not a JSON object")),
         Err(error) => {

@@ -77,6 +77,7 @@ impl Hub {
         let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let minute = Duration::from_mins(1);
         let bounds = Bounds {
+            connections_max: 100,
             header_timeout: minute,
             idle_timeout: minute,
             answer_timeout: minute,

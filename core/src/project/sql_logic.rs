@@ -155,6 +155,13 @@ pub(super) fn statements<'t>(
         let message = format!("{whose} has at most {STATEMENTS_MAX} statements; this one has {}", statements.len());
         file.error(*front, Check::TooMany, message);
     }
+    for (at, statement) in &statements {
+        if let Some((inside, word)) = file_written(statement) {
+            let span = places.span(at + inside, word.len());
+            let message = format!("{whose} cannot write files with {}", word.to_uppercase());
+            file.error_hint(span, Check::Sql, message, "answer the rows instead");
+        }
+    }
     for (at, word) in statements.iter().filter_map(|(at, statement)| first_word(*at, statement)) {
         if let Some((_, hint)) =
             REFUSED.iter().find(|(words, _)| words.iter().any(|known| word.eq_ignore_ascii_case(known)))
@@ -179,12 +186,27 @@ pub(super) fn statements<'t>(
     statements
 }
 
+/// `SELECT … INTO OUTFILE` writes on the server's own disk, with the server's own rights.
+fn file_written(statement: &str) -> Option<(usize, &str)> {
+    let words: Vec<(usize, &str)> = sql_text::pieces(statement).into_iter().filter_map(word).collect();
+    let is_written = |pair: &&[(usize, &str)]| {
+        let [(_, into), (_, file)] = pair else { return false };
+        into.eq_ignore_ascii_case("into")
+            && ["outfile", "dumpfile"].iter().any(|known| file.eq_ignore_ascii_case(known))
+    };
+    words.windows(2).find(is_written).map(|pair| pair[1])
+}
+
+fn word(piece: Piece<'_>) -> Option<(usize, &str)> {
+    match piece {
+        Piece::Word { text, at } => Some((at, text)),
+        _ => None,
+    }
+}
+
 /// The first word of a statement, and its place in the SQL.
 fn first_word(at: usize, statement: &str) -> Option<(usize, &str)> {
-    sql_text::pieces(statement).into_iter().find_map(|piece| match piece {
-        Piece::Word { text, at: inside } => Some((at + inside, text)),
-        _ => None,
-    })
+    sql_text::pieces(statement).into_iter().find_map(word).map(|(inside, text)| (at + inside, text))
 }
 
 fn check_placeholder(file: &File<'_>, places: &Places<'_>, name: &str, at: usize, params: &[DraftParam]) {

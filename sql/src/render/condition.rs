@@ -4,7 +4,7 @@ use santokit_core::{schema::Type, value::Value};
 
 use super::{
     RenderError, pattern,
-    predicate::{self, Use, column_bytes, column_of, is_text, value_bytes},
+    predicate::{self, Use, column_bytes, column_of, is_text, text_of, value_bytes},
     writer::{Scope, Writer},
 };
 use crate::{
@@ -123,14 +123,9 @@ fn joined(
 pub(super) fn compare(writer: &mut Writer, scope: Scope<'_>, column: &Column, comparison: Comparison, value: &Value) {
     writer.check_comparable(column.kind, "compared");
     check_not_null(writer, column.kind, value);
-    let (sign, used) = match comparison {
-        Comparison::Equal => (" = ", Use::Equality),
-        Comparison::NotEqual => (" <> ", Use::Equality),
-        Comparison::Less => (" < ", Use::Order),
-        Comparison::LessOrEqual => (" <= ", Use::Order),
-        Comparison::Greater => (" > ", Use::Order),
-        Comparison::GreaterOrEqual => (" >= ", Use::Order),
-    };
+    let sign = sign(comparison);
+    let is_equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
+    let used = if is_equality { Use::Equality } else { Use::Order };
     let exactly = writer.dialect == Dialect::Mysql && is_text(column.kind) && used == Use::Equality;
     if exactly && comparison == Comparison::NotEqual {
         column_bytes(writer, scope, &column.name);
@@ -149,6 +144,17 @@ pub(super) fn compare(writer: &mut Writer, scope: Scope<'_>, column: &Column, co
         writer.text(sign);
         value_bytes(writer, column.kind, value);
         writer.text(")");
+    }
+}
+
+pub(super) const fn sign(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::Equal => " = ",
+        Comparison::NotEqual => " <> ",
+        Comparison::Less => " < ",
+        Comparison::LessOrEqual => " <= ",
+        Comparison::Greater => " > ",
+        Comparison::GreaterOrEqual => " >= ",
     }
 }
 
@@ -207,7 +213,8 @@ fn like(writer: &mut Writer, scope: Scope<'_>, column: &Column, pattern: &str, c
             bind(writer, pattern::like(pattern));
         }
         (Dialect::Postgres, _) => {
-            writer.column(scope, &column.name).text(if case_sensitive { " LIKE " } else { " COLLATE \"C\" ILIKE " });
+            text_of(writer, scope, &column.name);
+            writer.text(if case_sensitive { " LIKE " } else { " COLLATE \"C\" ILIKE " });
             bind(writer, pattern::like(pattern));
         }
         (Dialect::Mysql, true) => {
@@ -233,7 +240,9 @@ fn contains(writer: &mut Writer, scope: Scope<'_>, column: &Column, text: &str) 
         writer.text(", ");
         column_bytes(writer, scope, &column.name);
     } else {
-        writer.by_dialect("instr(", "strpos(", "").column(scope, &column.name).text(", ").bind(Type::String, value);
+        writer.by_dialect("instr(", "strpos(", "");
+        text_of(writer, scope, &column.name);
+        writer.text(", ").bind(Type::String, value);
     }
     writer.text(") > 0");
 }

@@ -93,7 +93,12 @@ fn same(writer: &mut Writer, scope: Scope<'_>, field: &Field, operand: &Operand,
         // The first half finds rows in an index by the column's own collation, which may ignore case or trailing spaces.
         writer.text("(");
     }
-    column_of(writer, scope, (&field.name, field.kind), operand.kind(), Use::Equality);
+    if !is_value && is_text(field.kind) && writer.dialect == Dialect::Postgres {
+        // Two columns: one may be stored as a text and the other as a `uuid`.
+        text_of(writer, scope, &field.name);
+    } else {
+        column_of(writer, scope, (&field.name, field.kind), operand.kind(), Use::Equality);
+    }
     equals(writer);
     side(writer, scope, operand, field.kind, Use::Equality);
     if exactly {
@@ -170,19 +175,30 @@ pub(super) fn column_of(writer: &mut Writer, scope: Scope<'_>, (name, kind): (&s
         writer.text(" COLLATE stk_decimal");
         return;
     }
+    if is_text(kind) && used == Use::Order {
+        return ordered_text(writer, scope, name);
+    }
     writer.column(scope, name);
     if is_text(kind) {
-        collate(writer, used);
+        collate(writer);
     }
 }
 
-/// Code points and case, whatever collation the column has. PostgreSQL's own collations all tell different texts apart.
-pub(super) fn collate(writer: &mut Writer, used: Use) {
-    match (writer.dialect, used) {
-        (Dialect::Sqlite, _) => writer.text(" COLLATE BINARY"),
-        (Dialect::Postgres, Use::Order) => writer.text(" COLLATE \"C\""),
-        (Dialect::Postgres, Use::Equality) | (Dialect::Mysql, _) => writer,
-    };
+/// A text by code points, whatever collation its column has.
+fn ordered_text(writer: &mut Writer, scope: Scope<'_>, name: &str) {
+    text_of(writer, scope, name);
+    writer.by_dialect(" COLLATE BINARY", " COLLATE \"C\"", "");
+}
+
+/// A column as text. A string may be stored as what PostgreSQL does not take for one: a `uuid`, a `date`, an enum. Of a `text` column
+/// the cast is nothing, and an index serves it all the same.
+pub(super) fn text_of(writer: &mut Writer, scope: Scope<'_>, name: &str) {
+    writer.by_dialect("", "CAST(", "").column(scope, name).by_dialect("", " AS text)", "");
+}
+
+/// For equality. PostgreSQL's own collations all tell different texts apart.
+pub(super) fn collate(writer: &mut Writer) {
+    writer.by_dialect(" COLLATE BINARY", "", "");
 }
 
 fn side(writer: &mut Writer, scope: Scope<'_>, operand: &Operand, other: Type, used: Use) {
@@ -197,11 +213,15 @@ fn side(writer: &mut Writer, scope: Scope<'_>, operand: &Operand, other: Type, u
         Operand::Field(field) if writer.dialect == Dialect::Sqlite && matches!(field.kind, Type::Decimal) => {
             decimal_text(writer, scope, (&field.name, field.kind));
         }
+        Operand::Field(field) if is_text(field.kind) && writer.dialect == Dialect::Postgres => {
+            if used == Use::Order {
+                ordered_text(writer, scope, &field.name);
+            } else {
+                text_of(writer, scope, &field.name);
+            }
+        }
         Operand::Field(field) => {
             writer.column(scope, &field.name);
-            if is_text(field.kind) && writer.dialect == Dialect::Postgres {
-                collate(writer, used);
-            }
         }
     }
 }
@@ -232,9 +252,7 @@ pub(super) fn value_bytes(writer: &mut Writer, kind: Type, value: &Value) {
 
 fn text(writer: &mut Writer, scope: Scope<'_>, subject: &Operand, test: TextTest, wanted: &Operand) {
     let plain = |writer: &mut Writer, operand: &Operand| match operand {
-        Operand::Field(field) => {
-            writer.column(scope, &field.name);
-        }
+        Operand::Field(field) => text_of(writer, scope, &field.name),
         Operand::Value { kind, value } => {
             writer.bind(*kind, value.clone());
         }

@@ -4,7 +4,7 @@ use santokit_core::{schema::Type, value::Value};
 
 use super::{
     RenderError, condition,
-    predicate::{Use, collate, column_of, is_text},
+    predicate::{Use, column_bytes, column_of, is_text, value_bytes},
     writer::{Scope, Writer, outputs},
 };
 use crate::{
@@ -101,14 +101,18 @@ pub(super) fn order(writer: &mut Writer, scope: Scope<'_>, keys: &[SortKey]) {
     });
 }
 
+/// MySQL orders an `ENUM` by the places in its list, and would compare it, for the next page, as a text.
+fn is_enum(writer: &Writer, column: &Column) -> bool {
+    column.is_listed && writer.dialect == Dialect::Mysql
+}
+
 fn ordered(writer: &mut Writer, scope: Scope<'_>, column: &Column) {
-    if writer.dialect == Dialect::Sqlite && column.kind == Type::Decimal {
+    if is_enum(writer, column) {
+        column_bytes(writer, scope, &column.name);
+    } else if is_text(column.kind) || (writer.dialect == Dialect::Sqlite && column.kind == Type::Decimal) {
         column_of(writer, scope, (&column.name, column.kind), column.kind, Use::Order);
-        return;
-    }
-    writer.column(scope, &column.name);
-    if is_text(column.kind) {
-        collate(writer, Use::Order);
+    } else {
+        writer.column(scope, &column.name);
     }
 }
 
@@ -176,7 +180,11 @@ fn strictly_behind(writer: &mut Writer, scope: Scope<'_>, key: &SortKey, value: 
 
 /// As the order itself compares: where a column's collation takes two texts for one, so does the position.
 fn ordered_comparison(writer: &mut Writer, scope: Scope<'_>, column: &Column, comparison: Comparison, value: &Value) {
-    if comparison == Comparison::Equal && is_text(column.kind) {
+    if is_enum(writer, column) {
+        column_bytes(writer, scope, &column.name);
+        writer.text(condition::sign(comparison));
+        value_bytes(writer, column.kind, value);
+    } else if comparison == Comparison::Equal && is_text(column.kind) {
         ordered(writer, scope, column);
         writer.text(" = ").bind(column.kind, value.clone());
     } else {

@@ -31,9 +31,16 @@ pub(super) fn column(engine: Engine, altered: &Altered<'_>) -> Result<String, Im
     if engine == Engine::Postgres {
         return postgres(altered);
     }
-    let Altered { schema, name, table, column, .. } = *altered;
+    let Altered { schema, name, table, column, found, parts, .. } = *altered;
+    let is_type = parts.iter().any(|part| matches!(part, Part::Type { .. }));
+    let kind = if is_type {
+        Declared::column(schema, name, table, column).sql_type(engine)
+    } else {
+        // As it is: somebody else's column may be narrower than one that the platform makes, or an enum.
+        mysql::as_found(found)
+    };
     let mut statement = TableStatement::alter();
-    statement.table(Alias::new(name)).modify_column(ddl::definition(engine, schema, name, table, column)?);
+    statement.table(Alias::new(name)).modify_column(ddl::definition_of(engine, (schema, name, table), column, &kind)?);
     Ok(ddl::text(engine, &statement))
 }
 

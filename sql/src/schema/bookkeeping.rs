@@ -19,62 +19,115 @@
 
 use santokit_core::schema::{Bounds, Column, Generate, Index, PrimaryKey, Schema, Table, Type};
 
+use crate::plan;
+
 /// The table of calls with an `Idempotency-Key`.
 pub const IDEMPOTENCY: &str = "stk_idempotency";
 
 /// Every table of the platform's own.
 pub const TABLES: &[&str] = &[IDEMPOTENCY];
 
+/// A column of a table of the platform's own: the Hub makes it of this, and Bridges name it by this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Own {
+    name: &'static str,
+    kind: Type,
+    nullable: bool,
+    /// Of a string, where it is known.
+    max_length: Option<u32>,
+}
+
+/// The columns of [`IDEMPOTENCY`].
+pub mod idempotency {
+    use super::{Own, Type};
+
+    /// Primary key: SHA-256 in hex of the five that follow.
+    pub const ID: Own = Own::of("id", Type::String);
+    /// Whose call it is.
+    pub const PROJECT: Own = Own::text("project", 40);
+    /// Of which env.
+    pub const ENV: Own = Own::text("env", 40);
+    /// Who called.
+    pub const ACTOR: Own = Own::of("actor", Type::String);
+    /// What was called.
+    pub const PATH: Own = Own::of("path", Type::String);
+    /// The header's value.
+    pub const KEY: Own = Own::of("key", Type::String);
+    /// SHA-256 in hex of the body.
+    pub const BODY_HASH: Own = Own::text("body_hash", 64);
+    /// `running`, then `done`.
+    pub const STATE: Own = Own::text("state", 16);
+    /// HTTP status of the answer.
+    pub const STATUS: Own = Own::of("status", Type::Int).nullable();
+    /// The answer's body.
+    pub const ANSWER: Own = Own::of("answer", Type::Bytes).nullable();
+    /// When the call began.
+    pub const CREATED_AT: Own = Own::of("created_at", Type::Timestamp);
+    /// From when on the row may be removed.
+    pub const EXPIRES_AT: Own = Own::of("expires_at", Type::Timestamp);
+
+    /// In the order of the table, without the key.
+    pub(super) const ALL: [Own; 11] =
+        [PROJECT, ENV, ACTOR, PATH, KEY, BODY_HASH, STATE, STATUS, ANSWER, CREATED_AT, EXPIRES_AT];
+}
+
+impl Own {
+    const fn of(name: &'static str, kind: Type) -> Self {
+        Self { name, kind, nullable: false, max_length: None }
+    }
+
+    const fn text(name: &'static str, max_length: u32) -> Self {
+        Self { max_length: Some(max_length), ..Self::of(name, Type::String) }
+    }
+
+    const fn nullable(self) -> Self {
+        Self { nullable: true, ..self }
+    }
+
+    /// As a statement of a plan names it.
+    pub fn column(self) -> plan::Column {
+        plan::Column { name: self.name.to_owned(), kind: self.kind, nullable: self.nullable, is_listed: false }
+    }
+
+    fn declared(self) -> Column {
+        Column {
+            name: self.name.to_owned(),
+            kind: self.kind,
+            nullable: self.nullable,
+            unique: false,
+            default: None,
+            items: None,
+            bucket: None,
+            on_delete: None,
+            bounds: Bounds { max_length: self.max_length, ..Bounds::NONE },
+            references: None,
+            renamed_from: None,
+            deprecated: None,
+        }
+    }
+}
+
 /// A declared schema with the tables that the platform keeps beside it; none beside nothing.
 #[must_use]
 pub fn beside(schema: &Schema) -> Schema {
     let mut all = schema.clone();
     if !all.tables.is_empty() {
-        all.tables.insert(IDEMPOTENCY.to_owned(), idempotency());
+        all.tables.extend(own().tables);
     }
     all
 }
 
-/// [`IDEMPOTENCY`], declared.
-pub fn idempotency() -> Table {
-    let text = |name: &str| column(name, Type::String, false);
-    let short = |name: &str, length| Column {
-        bounds: Bounds { max_length: Some(length), ..Bounds::NONE },
-        ..column(name, Type::String, false)
+/// The platform's own tables.
+fn own() -> Schema {
+    let table = Table {
+        id: PrimaryKey {
+            name: idempotency::ID.name.to_owned(),
+            generate: Generate::Client,
+            kind: idempotency::ID.kind,
+        },
+        columns: idempotency::ALL.into_iter().map(Own::declared).collect(),
+        indexes: vec![Index { columns: vec![idempotency::EXPIRES_AT.name.to_owned()], unique: false }],
+        deprecated: None,
     };
-    Table {
-        id: PrimaryKey { name: "id".to_owned(), generate: Generate::Client, kind: Type::String },
-        columns: vec![
-            short("project", 40),
-            short("env", 40),
-            text("actor"),
-            text("path"),
-            text("key"),
-            short("body_hash", 64),
-            short("state", 16),
-            column("status", Type::Int, true),
-            column("answer", Type::Bytes, true),
-            column("created_at", Type::Timestamp, false),
-            column("expires_at", Type::Timestamp, false),
-        ],
-        indexes: vec![Index { columns: vec!["expires_at".to_owned()], unique: false }],
-        deprecated: None,
-    }
-}
-
-fn column(name: &str, kind: Type, nullable: bool) -> Column {
-    Column {
-        name: name.to_owned(),
-        kind,
-        nullable,
-        unique: false,
-        default: None,
-        items: None,
-        bucket: None,
-        on_delete: None,
-        bounds: Bounds::NONE,
-        references: None,
-        renamed_from: None,
-        deprecated: None,
-    }
+    Schema { tables: [(IDEMPOTENCY.to_owned(), table)].into() }
 }

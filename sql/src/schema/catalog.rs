@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use santokit_core::schema::ReferenceAction;
 
 use super::{
-    CurrentColumn, CurrentDefault, CurrentIndex, CurrentReference, CurrentSchema, Engine, bookkeeping, default,
+    CurrentColumn, CurrentDefault, CurrentIndex, CurrentReference, CurrentSchema, Engine, bookkeeping, default, mysql,
 };
 
 /// A row of a catalogue.
@@ -116,6 +116,11 @@ fn column(engine: Engine, row: &Row) -> CurrentColumn {
         is_counted,
         is_computed: text(row, 6) == "1",
         collation: cell(row, 8).map(str::to_owned),
+        labels: match engine {
+            Engine::Sqlite => None,
+            Engine::Postgres => cell(row, 9).and_then(|labels| serde_json::from_str(labels).ok()),
+            Engine::Mysql | Engine::Mariadb => mysql::labels(written),
+        },
     }
 }
 

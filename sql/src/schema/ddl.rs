@@ -122,9 +122,20 @@ pub(super) fn definition(
     table: &Table,
     column: &Column,
 ) -> Result<ColumnDef, Impossible> {
+    let kind = Declared::column(schema, name, table, column).sql_type(engine);
+    definition_of(engine, (schema, name, table), column, &kind)
+}
+
+/// With a type that is given.
+pub(super) fn definition_of(
+    engine: Engine,
+    (schema, name, table): (&Schema, &str, &Table),
+    column: &Column,
+    kind: &str,
+) -> Result<ColumnDef, Impossible> {
     let declared = Declared::column(schema, name, table, column);
     let mut definition = ColumnDef::new(Alias::new(&column.name));
-    definition.custom(Alias::new(declared.sql_type(engine)));
+    definition.custom(Alias::new(kind));
     if !column.nullable {
         definition.not_null();
     }

@@ -8,7 +8,7 @@ use super::{
     column::{self, Difference},
     ddl,
     fit::{self, Declared},
-    mysql, names,
+    mysql, names, pull,
     rebuild::{self, Copied},
     reference::{self, ReferenceChange},
     rename,
@@ -186,11 +186,13 @@ impl Plan {
             self.in_place(pair, &differences);
         }
         for index in ddl::indexes(pair.table) {
-            // A unique index finds rows as any other does.
+            // A unique index finds rows as any other does. One that MySQL made for a reference is not the declared one: it goes with
+            // the reference, and by itself where there is another.
             let is_there = pair.found.indexes.iter().any(|known| {
                 known.is_valid
                     && known.columns == index.columns
                     && (known.is_unique || !index.unique)
+                    && !pull::is_of_reference(pair.engine, pair.found, known)
                     && !is_dropped(pair, known)
             });
             if !is_there {
@@ -389,7 +391,7 @@ fn added(table: &str, column: &Column) -> Change {
 }
 
 /// Whether an index of the platform's own is of an earlier declaration, or was not made to its end.
-fn is_dropped(Pair { engine, table, found, .. }: Pair<'_>, index: &CurrentIndex) -> bool {
+fn is_dropped(Pair { engine, name, table, found, .. }: Pair<'_>, index: &CurrentIndex) -> bool {
     if !alter::is_own(&index.name) {
         return false;
     }
@@ -403,8 +405,12 @@ fn is_dropped(Pair { engine, table, found, .. }: Pair<'_>, index: &CurrentIndex)
     }
     // MySQL keeps an index for every foreign key, of whatever name, and gives up none that one needs.
     let first = index.columns.first();
+    let mut referring = table.columns.iter().filter(|column| column.references.is_some());
+    if referring.clone().any(|column| names::reference(name, &column.name) == index.name) {
+        return false;
+    }
     let is_needed = engine.is_mysql()
-        && table.columns.iter().any(|column| Some(&column.name) == first && column.references.is_some())
+        && referring.any(|column| Some(&column.name) == first)
         && !found.indexes.iter().any(|other| other.name != index.name && other.columns.first() == first);
     !is_needed
 }

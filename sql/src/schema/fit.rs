@@ -14,9 +14,19 @@ pub(super) struct Natural {
     pub(super) kind: Type,
     /// Of a string.
     pub(super) max_length: Option<u32>,
+    /// Of a string: what all of it is like.
+    pub(super) pattern: Option<&'static str>,
+    /// Of an enum: its texts.
+    pub(super) labels: Option<Vec<String>>,
     /// What is not as it would be had the platform made the column.
     pub(super) remark: Option<&'static str>,
 }
+
+/// What a database tells of a `uuid`, and takes for one.
+pub(super) const UUID: &str = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}";
+
+/// The same of a `date`.
+pub(super) const DATE: &str = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])";
 
 /// A column of the declared schema, as a type needs to know it.
 #[derive(Clone, Copy, Debug)]
@@ -128,10 +138,15 @@ pub(super) fn undeclarable(engine: Engine, table: &CurrentTable, found: &Current
 )]
 impl Natural {
     pub(super) const fn of(kind: Type) -> Option<Self> {
-        Some(Self { kind, max_length: None, remark: None })
+        Some(Self { kind, max_length: None, pattern: None, labels: None, remark: None })
     }
 
     pub(super) const fn but(kind: Type, remark: &'static str) -> Option<Self> {
-        Some(Self { kind, max_length: None, remark: Some(remark) })
+        Some(Self { kind, max_length: None, pattern: None, labels: None, remark: Some(remark) })
+    }
+
+    /// A string that the database holds to a form.
+    pub(super) const fn like(pattern: &'static str) -> Option<Self> {
+        Some(Self { kind: Type::String, max_length: None, pattern: Some(pattern), labels: None, remark: None })
     }
 }

@@ -6,7 +6,7 @@ use santokit_core::schema::{ReferenceAction, Schema, Table, Type};
 use super::{
     CurrentColumn, Engine, Refusal,
     catalog::Catalog,
-    fit::{Declared, Natural},
+    fit::{self, Declared, Natural},
 };
 
 /// Characters of a `VARCHAR`; longer texts are kept apart from the row.
@@ -100,6 +100,18 @@ fn collated(engine: Engine) -> String {
     format!("CHARACTER SET {CHARACTER_SET} COLLATE {}", collation(engine))
 }
 
+/// The type of a column that is there, so that it stays.
+pub(super) fn as_found(column: &CurrentColumn) -> String {
+    match &column.collation {
+        // A name of a collation begins with that of its character set.
+        Some(collation) if column.declared != "json" => {
+            let set = collation.split('_').next().unwrap_or(CHARACTER_SET);
+            format!("{} CHARACTER SET {set} COLLATE {collation}", column.declared)
+        }
+        _ => column.declared.clone(),
+    }
+}
+
 fn varchar(declared: &Declared<'_>) -> Option<u32> {
     match declared.max_length {
         Some(length) if length <= VARCHAR_MAX => Some(length.max(1)),
@@ -119,6 +131,31 @@ pub(super) fn is_out_of_row(declared: &str) -> bool {
     name.ends_with("text") || name.ends_with("blob") || name == "json"
 }
 
+/// The texts of `enum('a','it''s')`.
+pub(super) fn labels(written: &str) -> Option<Vec<String>> {
+    let is_enum = written.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("enum("));
+    let mut rest = written.get(5..)?.strip_suffix(')').filter(|_| is_enum)?;
+    let mut labels = Vec::new();
+    loop {
+        let (mut label, mut chars) = (String::new(), rest.strip_prefix('\'')?.char_indices());
+        rest = loop {
+            match chars.next()? {
+                (_, '\'') if chars.as_str().starts_with('\'') => {
+                    chars.next();
+                    label.push('\'');
+                }
+                (_, '\'') => break chars.as_str(),
+                (_, c) => label.push(c),
+            }
+        };
+        labels.push(label);
+        match rest.strip_prefix(',') {
+            Some(next) => rest = next,
+            None => return rest.is_empty().then_some(labels),
+        }
+    }
+}
+
 /// By the words of `column_type`.
 pub(super) fn natural(column: &CurrentColumn) -> Option<Natural> {
     let word = column.declared.as_str();
@@ -129,10 +166,13 @@ pub(super) fn natural(column: &CurrentColumn) -> Option<Natural> {
         let remark = column.collation.as_deref().filter(|collation| !tells_apart(collation)).map(
             |_| "its collation takes texts for equal that are not: filters and conditions of permissions on it do too",
         );
-        Some(Natural { kind: Type::String, max_length, remark })
+        Some(Natural { max_length, remark, ..Natural::of(Type::String)? })
     };
     match name {
         "varchar" | "char" => text(length()),
+        "enum" => Some(Natural { labels: Some(column.labels.clone()?), ..Natural::of(Type::String)? }),
+        "uuid" => Natural::like(fit::UUID),
+        "date" => Natural::like(fit::DATE),
         "tinytext" => text(Some(63)),
         "text" => text(Some(16_383)),
         "mediumtext" | "longtext" => text(None),

@@ -2,7 +2,11 @@
 
 use santokit_core::schema::Type;
 
-use super::{CurrentColumn, catalog::Catalog, fit::Natural};
+use super::{
+    CurrentColumn,
+    catalog::Catalog,
+    fit::{self, Natural},
+};
 
 pub(super) const CATALOG: Catalog = Catalog {
     // Domains are told as what they are made of. 'a' and 'd' are identities; a sequence that the column owns counts too.
@@ -15,7 +19,9 @@ pub(super) const CATALOG: Catalog = Catalog {
             THEN '1' ELSE '0' END, \
         CASE a.attgenerated WHEN '' THEN '0' ELSE '1' END, \
         coalesce(array_position(k.conkey, a.attnum), 0)::text, \
-        CASE WHEN NOT l.collisdeterministic THEN 'nondeterministic' END \
+        CASE WHEN NOT l.collisdeterministic THEN 'nondeterministic' END, \
+        (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder)::text FROM pg_enum AS e \
+            WHERE e.enumtypid = CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END) \
         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
         JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
         JOIN pg_type AS t ON t.oid = a.atttypid \
@@ -71,7 +77,13 @@ pub(super) fn natural(column: &CurrentColumn) -> Option<Natural> {
     if column.collation.as_deref() == Some("nondeterministic") {
         return None;
     }
+    if let Some(labels) = &column.labels {
+        return Some(Natural { labels: Some(labels.clone()), ..Natural::of(Type::String)? })
+            .filter(|_| !word.ends_with(']'));
+    }
     match name {
+        "uuid" => Natural::like(fit::UUID),
+        "date" => Natural::like(fit::DATE),
         "text" | "character varying" => {
             let max_length = argument.and_then(|rest| rest.strip_suffix(')')?.parse().ok());
             Some(Natural { max_length, ..Natural::of(Type::String)? })

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use santokit_core::{
     name::check_identifier,
+    param::bounds::CompiledBounds,
     schema::{
         Bounds, Column, ColumnDefault, Generate, Index, PrimaryKey, Reference, ReferenceAction, Schema, Table, Type,
     },
@@ -12,7 +13,7 @@ use santokit_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CurrentColumn, CurrentDefault, CurrentReference, CurrentSchema, CurrentTable, Engine, default,
+    CurrentColumn, CurrentDefault, CurrentIndex, CurrentReference, CurrentSchema, CurrentTable, Engine, default,
     fit::{self, Natural},
 };
 
@@ -110,6 +111,11 @@ pub(super) fn reference(
         on_delete: found.on_delete,
         on_update: found.on_update,
     })
+}
+
+/// MySQL makes an index for each foreign key, of the same name.
+pub(super) fn is_of_reference(engine: Engine, table: &CurrentTable, index: &CurrentIndex) -> bool {
+    !index.is_unique && engine.is_mysql() && table.references.iter().any(|reference| reference.name == index.name)
 }
 
 struct Pull<'a> {
@@ -285,10 +291,14 @@ impl Pull<'_> {
                 let Some(is) = found.column(&column.name) else { continue };
                 column.default = default::declared(column.kind, &is.default);
                 // A default that the bounds do not allow would be an error of the project.
-                if let (Some(ColumnDefault::Literal(json)), Some(most)) = (&column.default, column.bounds.max_length)
-                    && json.as_str().is_some_and(|text| text.chars().count() > most as usize)
+                let fits = |json| {
+                    let bounds = CompiledBounds::compile(column.kind, &column.bounds);
+                    bounds.is_ok_and(|bounds| bounds.check(column.kind, json).is_ok())
+                };
+                if let Some(ColumnDefault::Literal(json)) = &column.default
+                    && !fits(json)
                 {
-                    column.bounds.max_length = None;
+                    column.bounds = Bounds::NONE;
                 }
                 if column.default.is_none() && is.default != CurrentDefault::None {
                     notes.push((name.clone(), column.name.clone()));
@@ -310,10 +320,7 @@ impl Pull<'_> {
             let mut seen: BTreeSet<Vec<String>> = BTreeSet::from([vec![table.id.name.clone()]]);
             let (unique, others): (Vec<_>, Vec<_>) = found.indexes.iter().partition(|index| index.is_unique);
             for index in unique.into_iter().chain(others) {
-                // MySQL makes an index for each foreign key, of the same name.
-                let is_of_reference = !index.is_unique
-                    && self.engine.is_mysql()
-                    && found.references.iter().any(|reference| reference.name == index.name);
+                let is_of_reference = is_of_reference(self.engine, found, index);
                 let columns = &index.columns;
                 let is_declared = |column: &String| *column == table.id.name || has(table, column);
                 if is_of_reference || columns.is_empty() || !columns.iter().all(is_declared) {
@@ -346,7 +353,12 @@ fn declared(column: &CurrentColumn, natural: &Natural) -> Column {
         items: None,
         bucket: None,
         on_delete: None,
-        bounds: Bounds { max_length: natural.max_length, ..Bounds::NONE },
+        bounds: Bounds {
+            max_length: natural.max_length,
+            pattern: natural.pattern.map(str::to_owned),
+            one_of: natural.labels.clone(),
+            ..Bounds::NONE
+        },
         references: None,
         renamed_from: None,
         deprecated: None,

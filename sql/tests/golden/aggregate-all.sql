@@ -6,7 +6,7 @@ SELECT count(*) AS "stk_0", count("note") AS "stk_1", sum(CASE WHEN "total" LIKE
 -- answers stk_0 bigint, stk_1 bigint, stk_2 bigint, stk_3 bigint, stk_4 bigint, stk_5 bigint, stk_6 bigint, stk_7 bigint, stk_8 bigint, stk_9 bigint, stk_10 bigint, stk_11 bigint, stk_12 bigint, stk_13 float, stk_14 bigint, stk_15 bigint, stk_16 bigint, stk_17 bigint, stk_18 bigint, stk_19 bigint, stk_20 bigint, stk_21 bigint, stk_22 bigint, stk_23 float, stk_24 float, stk_25 decimal, stk_26 string, stk_27 timestamp
 
 -- postgres
-SELECT count(*) AS "stk_0", count("note") AS "stk_1", sum("total") AS "stk_2", sum("quantity") AS "stk_3", sum("points") AS "stk_4", sum("weight") AS "stk_5", sum("total") AS "stk_6", count("total") AS "stk_7", avg(CAST("quantity" AS double precision)) AS "stk_8", avg(CAST("weight" AS double precision)) AS "stk_9", min("total") AS "stk_10", max("status" COLLATE "C") AS "stk_11", max("placedAt") AS "stk_12" FROM "orders" WHERE "owner" = $1
+SELECT count(*) AS "stk_0", count("note") AS "stk_1", sum("total") AS "stk_2", sum("quantity") AS "stk_3", sum("points") AS "stk_4", sum("weight") AS "stk_5", sum("total") AS "stk_6", count("total") AS "stk_7", avg(CAST("quantity" AS double precision)) AS "stk_8", avg(CAST("weight" AS double precision)) AS "stk_9", min("total") AS "stk_10", max(CAST("status" AS text) COLLATE "C") AS "stk_11", max("placedAt") AS "stk_12" FROM "orders" WHERE "owner" = $1
 -- binds string "ada"
 -- answers stk_0 bigint, stk_1 bigint, stk_2 decimal, stk_3 bigint, stk_4 decimal, stk_5 float, stk_6 decimal, stk_7 bigint, stk_8 float, stk_9 float, stk_10 decimal, stk_11 string, stk_12 timestamp
 

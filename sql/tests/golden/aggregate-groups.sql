@@ -6,7 +6,7 @@ SELECT "status", "total", count(*) AS "stk_2", sum("points" / 1000000000) AS "st
 -- answers status string, total decimal, stk_2 bigint, stk_3 bigint, stk_4 bigint
 
 -- postgres
-SELECT "status", "total", count(*) AS "stk_2", sum("points") AS "stk_3" FROM "orders" WHERE "gift" = $1 GROUP BY "status", "total" ORDER BY "status" COLLATE "C" DESC, "total" NULLS LAST LIMIT $2 OFFSET $3
+SELECT "status", "total", count(*) AS "stk_2", sum("points") AS "stk_3" FROM "orders" WHERE "gift" = $1 GROUP BY "status", "total" ORDER BY CAST("status" AS text) COLLATE "C" DESC, "total" NULLS LAST LIMIT $2 OFFSET $3
 -- binds boolean true, bigint 11, bigint 10
 -- answers status string, total decimal, stk_2 bigint, stk_3 decimal
 

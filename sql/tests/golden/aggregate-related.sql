@@ -6,7 +6,7 @@ SELECT "orders"."status", sum(CASE WHEN "orders"."total" LIKE '-%' THEN -1 ELSE 
 -- answers status string, stk_1 bigint, stk_2 bigint, stk_3 bigint, stk_4 bigint, stk_5 bigint, stk_6 bigint, stk_7 bigint, stk_8 bigint
 
 -- postgres
-SELECT "orders"."status", sum("orders"."total") AS "stk_1" FROM "orders" WHERE EXISTS (SELECT 1 FROM "customers" AS "stk_1" WHERE "stk_1"."id" = "orders"."customerId" AND "stk_1"."active" AND "stk_1"."region" = $1) GROUP BY "orders"."status" ORDER BY "orders"."status" COLLATE "C" LIMIT $2
+SELECT "orders"."status", sum("orders"."total") AS "stk_1" FROM "orders" WHERE EXISTS (SELECT 1 FROM "customers" AS "stk_1" WHERE "stk_1"."id" = "orders"."customerId" AND "stk_1"."active" AND "stk_1"."region" = $1) GROUP BY "orders"."status" ORDER BY CAST("orders"."status" AS text) COLLATE "C" LIMIT $2
 -- binds string "eu", bigint 11
 -- answers status string, stk_1 decimal
 

@@ -6,7 +6,7 @@ SELECT "id" FROM "orders" WHERE (("id" COLLATE BINARY > ?)) ORDER BY "id" COLLAT
 -- answers id string
 
 -- postgres
-SELECT "id" FROM "orders" WHERE (("id" COLLATE "C" > $1)) ORDER BY "id" COLLATE "C" LIMIT $2
+SELECT "id" FROM "orders" WHERE ((CAST("id" AS text) COLLATE "C" > $1)) ORDER BY CAST("id" AS text) COLLATE "C" LIMIT $2
 -- binds string "o9", bigint 51
 -- answers id string
 

@@ -6,7 +6,7 @@ SELECT "id" FROM "orders" WHERE "gift" AND ("status" COLLATE BINARY >= ? AND (("
 -- answers id string
 
 -- postgres
-SELECT "id" FROM "orders" WHERE "gift" AND ("status" COLLATE "C" >= $1 AND (("status" COLLATE "C" > $2) OR ("status" COLLATE "C" = $3 AND ("total" < $4 OR "total" IS NULL)) OR ("status" COLLATE "C" = $5 AND "total" = $6 AND "id" COLLATE "C" > $7))) ORDER BY "status" COLLATE "C", "total" DESC NULLS LAST, "id" COLLATE "C" LIMIT $8
+SELECT "id" FROM "orders" WHERE "gift" AND (CAST("status" AS text) COLLATE "C" >= $1 AND ((CAST("status" AS text) COLLATE "C" > $2) OR (CAST("status" AS text) COLLATE "C" = $3 AND ("total" < $4 OR "total" IS NULL)) OR (CAST("status" AS text) COLLATE "C" = $5 AND "total" = $6 AND CAST("id" AS text) COLLATE "C" > $7))) ORDER BY CAST("status" AS text) COLLATE "C", "total" DESC NULLS LAST, CAST("id" AS text) COLLATE "C" LIMIT $8
 -- binds string "paid", string "paid", string "paid", decimal 12.5, string "paid", decimal 12.5, string "o9", bigint 51
 -- answers id string
 

@@ -6,7 +6,7 @@ SELECT "id" FROM "orders" WHERE (("note" IS NULL AND "id" COLLATE BINARY > ?)) O
 -- answers id string
 
 -- postgres
-SELECT "id" FROM "orders" WHERE (("note" IS NULL AND "id" COLLATE "C" > $1)) ORDER BY "note" COLLATE "C" NULLS LAST, "id" COLLATE "C" LIMIT $2
+SELECT "id" FROM "orders" WHERE (("note" IS NULL AND CAST("id" AS text) COLLATE "C" > $1)) ORDER BY CAST("note" AS text) COLLATE "C" NULLS LAST, CAST("id" AS text) COLLATE "C" LIMIT $2
 -- binds string "o9", bigint 51
 -- answers id string
 

@@ -6,7 +6,7 @@ SELECT "id" FROM "orders" WHERE "status" COLLATE BINARY = ? AND ((("placedAt" < 
 -- answers id string
 
 -- postgres
-SELECT "id" FROM "orders" WHERE "status" = $1 AND ((("placedAt" < $2 OR "placedAt" IS NULL)) OR ("placedAt" = $3 AND "id" COLLATE "C" > $4)) ORDER BY "placedAt" DESC NULLS LAST, "id" COLLATE "C" LIMIT $5
+SELECT "id" FROM "orders" WHERE "status" = $1 AND ((("placedAt" < $2 OR "placedAt" IS NULL)) OR ("placedAt" = $3 AND CAST("id" AS text) COLLATE "C" > $4)) ORDER BY "placedAt" DESC NULLS LAST, CAST("id" AS text) COLLATE "C" LIMIT $5
 -- binds string "paid", timestamp 2026-01-01T00:00:00.000000Z, timestamp 2026-01-01T00:00:00.000000Z, string "o9", bigint 51
 -- answers id string
 

@@ -8,7 +8,7 @@ DELETE FROM "items" WHERE "sku" GLOB ? RETURNING "id", "sku"
 
 -- postgres
 -- returning
-DELETE FROM "items" WHERE "sku" LIKE $1 ESCAPE '!' RETURNING "id", "sku"
+DELETE FROM "items" WHERE CAST("sku" AS text) LIKE $1 ESCAPE '!' RETURNING "id", "sku"
 -- binds string "A%"
 -- answers id bigint, sku string
 

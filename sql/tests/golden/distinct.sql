@@ -6,7 +6,7 @@ SELECT "status", "total" FROM (SELECT DISTINCT "status" COLLATE BINARY AS "statu
 -- answers status string, total decimal
 
 -- postgres
-SELECT "status", "total" FROM (SELECT DISTINCT "status", "total" FROM "orders" WHERE "gift" = $1) AS "stk_distinct" ORDER BY "status" COLLATE "C", "total" DESC NULLS LAST LIMIT $2
+SELECT "status", "total" FROM (SELECT DISTINCT "status", "total" FROM "orders" WHERE "gift" = $1) AS "stk_distinct" ORDER BY CAST("status" AS text) COLLATE "C", "total" DESC NULLS LAST LIMIT $2
 -- binds boolean true, bigint 10
 -- answers status string, total decimal
 

@@ -6,7 +6,7 @@ SELECT "id" FROM "orders" WHERE ("owner" COLLATE BINARY = ? AND NOT ("quantity" 
 -- answers id string
 
 -- postgres
-SELECT "id" FROM "orders" WHERE ("owner" = $1 AND NOT ("quantity" IS NOT DISTINCT FROM $2) AND NOT (("status" IS NOT DISTINCT FROM $3 OR "owner" IS NOT DISTINCT FROM "status")) AND "note" IS NULL AND "meta" IS NOT NULL) LIMIT $4
+SELECT "id" FROM "orders" WHERE ("owner" = $1 AND NOT ("quantity" IS NOT DISTINCT FROM $2) AND NOT (("status" IS NOT DISTINCT FROM $3 OR CAST("owner" AS text) IS NOT DISTINCT FROM CAST("status" AS text))) AND "note" IS NULL AND "meta" IS NOT NULL) LIMIT $4
 -- binds string "ada", int 3, string "paid", bigint 10
 -- answers id string
 

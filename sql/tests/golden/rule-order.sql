@@ -6,7 +6,7 @@ SELECT "id" FROM "orders" WHERE (("total" COLLATE stk_decimal >= ? OR "total" CO
 -- answers id string
 
 -- postgres
-SELECT "id" FROM "orders" WHERE (("total" >= $1 OR "total" < "quantity") AND NOT ("points" > $2) AND "placedAt" <= $3 AND NOT ("weight" IS NOT DISTINCT FROM "quantity") AND "status" COLLATE "C" > $4 AND NOT ("total" IS NOT DISTINCT FROM $5)) LIMIT $6
+SELECT "id" FROM "orders" WHERE (("total" >= $1 OR "total" < "quantity") AND NOT ("points" > $2) AND "placedAt" <= $3 AND NOT ("weight" IS NOT DISTINCT FROM "quantity") AND CAST("status" AS text) COLLATE "C" > $4 AND NOT ("total" IS NOT DISTINCT FROM $5)) LIMIT $6
 -- binds decimal 10.5, bigint 9007199254740993, timestamp 2026-06-01T12:00:00.000000Z, string "paid", decimal 1.5, bigint 10
 -- answers id string
 

@@ -6,7 +6,7 @@ SELECT "id" FROM "orders" WHERE (substr("owner", 1, length(?)) COLLATE BINARY = 
 -- answers id string
 
 -- postgres
-SELECT "id" FROM "orders" WHERE (starts_with("owner", $1) AND right("status", length($2)) = $3 AND strpos("note", $4) > 0 AND NOT (starts_with("owner", "status")) AND strpos($5, "status") > 0) LIMIT $6
+SELECT "id" FROM "orders" WHERE (starts_with(CAST("owner" AS text), $1) AND right(CAST("status" AS text), length($2)) = $3 AND strpos(CAST("note" AS text), $4) > 0 AND NOT (starts_with(CAST("owner" AS text), CAST("status" AS text))) AND strpos($5, CAST("status" AS text)) > 0) LIMIT $6
 -- binds string "ada", string "paid", string "paid", string "50%", string "paid,open", bigint 10
 -- answers id string
 

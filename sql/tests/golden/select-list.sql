@@ -6,7 +6,7 @@ SELECT "id", "status" FROM "orders" ORDER BY "placedAt" DESC NULLS LAST, "id" CO
 -- answers id string, status string
 
 -- postgres
-SELECT "id", "status" FROM "orders" ORDER BY "placedAt" DESC NULLS LAST, "id" COLLATE "C" LIMIT $1 OFFSET $2
+SELECT "id", "status" FROM "orders" ORDER BY "placedAt" DESC NULLS LAST, CAST("id" AS text) COLLATE "C" LIMIT $1 OFFSET $2
 -- binds bigint 51, bigint 100
 -- answers id string, status string
 

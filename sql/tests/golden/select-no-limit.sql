@@ -6,7 +6,7 @@ SELECT "id" FROM "orders" ORDER BY "id" COLLATE BINARY LIMIT -1 OFFSET ?
 -- answers id string
 
 -- postgres
-SELECT "id" FROM "orders" ORDER BY "id" COLLATE "C" OFFSET $1
+SELECT "id" FROM "orders" ORDER BY CAST("id" AS text) COLLATE "C" OFFSET $1
 -- binds bigint 5
 -- answers id string
 

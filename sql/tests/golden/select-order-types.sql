@@ -6,7 +6,7 @@ SELECT "id" FROM "orders" ORDER BY "status" COLLATE BINARY, "total" COLLATE stk_
 -- answers id string
 
 -- postgres
-SELECT "id" FROM "orders" ORDER BY "status" COLLATE "C", "total" DESC NULLS LAST, "quantity" NULLS LAST, "points" DESC NULLS LAST, "weight" NULLS LAST, "gift" NULLS LAST, "placedAt" DESC NULLS LAST, "seal" NULLS LAST, "receipt" COLLATE "C" DESC NULLS LAST, "id" COLLATE "C" LIMIT $1
+SELECT "id" FROM "orders" ORDER BY CAST("status" AS text) COLLATE "C", "total" DESC NULLS LAST, "quantity" NULLS LAST, "points" DESC NULLS LAST, "weight" NULLS LAST, "gift" NULLS LAST, "placedAt" DESC NULLS LAST, "seal" NULLS LAST, CAST("receipt" AS text) COLLATE "C" DESC NULLS LAST, CAST("id" AS text) COLLATE "C" LIMIT $1
 -- binds bigint 10
 -- answers id string
 

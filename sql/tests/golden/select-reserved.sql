@@ -6,7 +6,7 @@ SELECT "select"."order", "select"."group", "select"."From", "select"."where" FRO
 -- answers order int, group string, From string, where int
 
 -- postgres
-SELECT "select"."order", "select"."group", "select"."From", "select"."where" FROM "select" WHERE ("select"."group" = $1 AND EXISTS (SELECT 1 FROM "select" AS "stk_1" WHERE "stk_1"."order" = "select"."where" AND "stk_1"."From" = $2)) ORDER BY "select"."From" COLLATE "C" DESC NULLS LAST, "select"."order" LIMIT $3
+SELECT "select"."order", "select"."group", "select"."From", "select"."where" FROM "select" WHERE ("select"."group" = $1 AND EXISTS (SELECT 1 FROM "select" AS "stk_1" WHERE "stk_1"."order" = "select"."where" AND "stk_1"."From" = $2)) ORDER BY CAST("select"."From" AS text) COLLATE "C" DESC NULLS LAST, "select"."order" LIMIT $3
 -- binds string "paid", string "x", bigint 10
 -- answers order int, group string, From string, where int
 

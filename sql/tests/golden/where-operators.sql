@@ -6,7 +6,7 @@ SELECT "id" FROM "orders" WHERE (("status" COLLATE BINARY = ? AND "status" COLLA
 -- answers id string
 
 -- postgres
-SELECT "id" FROM "orders" WHERE (("status" = $1 AND "status" <> $2 AND "status" COLLATE "C" > $3 AND "status" COLLATE "C" >= $4 AND "status" COLLATE "C" < $5 AND "status" COLLATE "C" <= $6) AND ("owner" IN ($7, $8, $9, $10) AND NOT ("owner" IN ($11))) AND ("note" LIKE $12 ESCAPE '!' AND "note" COLLATE "C" ILIKE $13 ESCAPE '!' AND strpos("note", $14) > 0 AND "note" IS NOT NULL) AND "receipt" IS NULL) LIMIT $15
+SELECT "id" FROM "orders" WHERE (("status" = $1 AND "status" <> $2 AND CAST("status" AS text) COLLATE "C" > $3 AND CAST("status" AS text) COLLATE "C" >= $4 AND CAST("status" AS text) COLLATE "C" < $5 AND CAST("status" AS text) COLLATE "C" <= $6) AND ("owner" IN ($7, $8, $9, $10) AND NOT ("owner" IN ($11))) AND (CAST("note" AS text) LIKE $12 ESCAPE '!' AND CAST("note" AS text) COLLATE "C" ILIKE $13 ESCAPE '!' AND strpos(CAST("note" AS text), $14) > 0 AND "note" IS NOT NULL) AND "receipt" IS NULL) LIMIT $15
 -- binds string "paid", string "x", string "a", string "b", string "z", string "y", string "ada", string "b", string "c", string "c", string "d", string "100!%_x%", string "%Ab!!*%", string "50%_", bigint 10
 -- answers id string
 

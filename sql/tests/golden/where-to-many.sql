@@ -6,7 +6,7 @@ SELECT "customers"."id" FROM "customers" WHERE EXISTS (SELECT 1 FROM "orders" AS
 -- answers id string
 
 -- postgres
-SELECT "customers"."id" FROM "customers" WHERE EXISTS (SELECT 1 FROM "orders" AS "stk_1" WHERE "stk_1"."customerId" = "customers"."id" AND "stk_1"."owner" = $1 AND ("stk_1"."status" IN ($2, $3) AND EXISTS (SELECT 1 FROM "items" AS "stk_2" WHERE "stk_2"."orderId" = "stk_1"."id" AND "stk_2"."price" > $4 AND "stk_2"."sku" LIKE $5 ESCAPE '!'))) LIMIT $6
+SELECT "customers"."id" FROM "customers" WHERE EXISTS (SELECT 1 FROM "orders" AS "stk_1" WHERE "stk_1"."customerId" = "customers"."id" AND "stk_1"."owner" = $1 AND ("stk_1"."status" IN ($2, $3) AND EXISTS (SELECT 1 FROM "items" AS "stk_2" WHERE "stk_2"."orderId" = "stk_1"."id" AND "stk_2"."price" > $4 AND CAST("stk_2"."sku" AS text) LIKE $5 ESCAPE '!'))) LIMIT $6
 -- binds string "ada", string "paid", string "open", decimal 1, string "A%", bigint 10
 -- answers id string
 

@@ -5,7 +5,7 @@ use santokit_sql::dialect::Dialect;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    cases::shop,
+    shop::shop,
     world::{World, actor},
 };
 

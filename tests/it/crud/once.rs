@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json, json};
 use tokio::task::JoinSet;
 
 use super::{
-    cases::shop,
+    shop::shop,
     world::{World, actor},
 };
 

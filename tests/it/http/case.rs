@@ -150,6 +150,13 @@ pub(crate) struct Expect {
     pub(crate) headers: BTreeMap<String, Option<String>>,
 }
 
+/// The files of `tests/cases/http/bridge` that are about tables only, so that they are asked on every engine.
+pub(crate) const TABLES_FILES: [&str; 4] = ["tables.yaml", "denied.yaml", "batch.yaml", "idempotency.yaml"];
+
+/// What they need of `tests/cases/http/project`.
+pub(crate) const TABLES_PROJECT: [&str; 4] =
+    ["santokit.yaml", "schema/cases.yaml", "schema/shop.yaml", "config/permissions.yaml"];
+
 /// What cases may name as `${name}`.
 pub(crate) type Variables = BTreeMap<String, Json>;
 

@@ -39,13 +39,6 @@ pub(crate) fn differences(case: &Case, got: &Got, server: Server, variables: &Va
     all
 }
 
-/// The differences of an answer that did not come over HTTP.
-pub(crate) fn body(case: &Case, status: u16, body: &Json, variables: &Variables) -> Vec<String> {
-    let mut all = answer(case, status, body, variables);
-    parts(case, &body.to_string(), variables, &mut all);
-    all
-}
-
 /// Status and body.
 fn answer(case: &Case, status: u16, body: &Json, variables: &Variables) -> Vec<String> {
     let (mut all, expect) = (Vec::new(), &case.expect);

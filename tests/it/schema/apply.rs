@@ -4,7 +4,7 @@ use santokit_core::schema::Schema;
 use santokit_hub::app::schema;
 use serde_json::json;
 
-use super::{ENGINES, Own, wanted};
+use crate::own_database::{ENGINES, Own, wanted};
 
 fn declared(tables: &serde_json::Value) -> Schema {
     serde_json::from_value(json!({"tables": tables})).unwrap()

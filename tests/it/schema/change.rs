@@ -11,10 +11,8 @@ use santokit_core::{
 };
 use serde_json::{Value as Json, json};
 
-use super::{
-    ENGINES, Own,
-    generated::{self, Choices, as_told, refer},
-};
+use super::generated::{self, Choices, as_told, refer};
+use crate::own_database::{ENGINES, Own};
 
 const CASES: u32 = 10;
 const SHRINKS_MAX: u32 = 20;

@@ -10,9 +10,10 @@ use proptest::{
 use santokit_core::schema::{
     Bounds, Column, ColumnDefault, Generate, Index, Items, PrimaryKey, Reference, ReferenceAction, Schema, Table, Type,
 };
+use santokit_tests::repository;
 use serde_json::json;
 
-use super::Own;
+use crate::own_database::{ENGINES, Own};
 
 const CASES: u32 = 12;
 const SHRINKS_MAX: u32 = 30;
@@ -254,38 +255,67 @@ pub(super) fn as_told(declared: &Schema) -> Schema {
     schema
 }
 
+/// The first thing in which they differ, for the head of a long message.
+fn difference(told: &Schema, found: &Schema) -> String {
+    for name in told.tables.keys().chain(found.tables.keys()) {
+        let (Some(told), Some(found)) = (told.tables.get(name), found.tables.get(name)) else {
+            return format!("table {name} is on one side only");
+        };
+        if told.id != found.id {
+            return format!("{name}: declared key {:?}, found {:?}", told.id, found.id);
+        }
+        if told.indexes != found.indexes {
+            return format!("{name}: declared indexes {:?}, found {:?}", told.indexes, found.indexes);
+        }
+        let columns = told.columns.iter().zip(&found.columns);
+        if let Some((told, found)) = columns.into_iter().find(|(told, found)| told != found) {
+            return format!("{name}: declared {told:?}, found {found:?}");
+        }
+        if told.columns.len() != found.columns.len() {
+            return format!("{name}: declared {} columns, found {}", told.columns.len(), found.columns.len());
+        }
+    }
+    "nothing".to_owned()
+}
+
 /// Whether the database was made; a schema that an engine has no tables for is refused before anything is done.
-async fn check(engine: &str, numbers: &[u16]) -> Result<bool, String> {
-    let mut choices = Choices(numbers.iter().cycle());
-    let first = schema(&mut choices);
-    let second = grown(&mut choices, &first);
+async fn check(engine: &str, steps: &[Schema]) -> Result<bool, String> {
     let own = Own::create(engine).await;
     let mut made = false;
-    for declared in [first, second] {
-        let planned = own.plan(&declared).await;
-        match (own.apply(&declared).await, planned) {
+    for (step, declared) in steps.iter().enumerate() {
+        let planned = own.plan(declared).await;
+        match (own.apply(declared).await, planned) {
             (Ok(taken), Ok(planned)) if taken >= planned.len() => {}
             (Err(refused), Err(planned)) if refused == planned => {
                 // SQLite and PostgreSQL have a table for every schema, and grow by all that this adds.
                 let may_refuse = engine == "mysql";
-                return if may_refuse { Ok(made) } else { Err(format!("{refused:?} of {declared:?}")) };
+                return if may_refuse { Ok(made) } else { Err(format!("step {step} is refused: {refused:?}")) };
             }
-            other => return Err(format!("{other:?} of {declared:?}")),
+            other => return Err(format!("step {step}: apply and plan say {other:?}")),
         }
         made = true;
-        if own.plan(&declared).await != Ok(Vec::new()) {
-            return Err(format!("the second plan is {:?} of {declared:?}", own.plan(&declared).await));
+        let again = own.plan(declared).await;
+        if again != Ok(Vec::new()) {
+            return Err(format!("step {step}: the second plan is {again:?}"));
         }
         let pulled = own.pull().await;
-        let (told, found) = (as_told(&declared), as_told(&pulled.schema));
+        let (told, found) = (as_told(declared), as_told(&pulled.schema));
         if told != found {
-            return Err(format!("declared {told:?}\nfound {found:?}"));
+            return Err(format!("step {step}: {}", difference(&told, &found)));
         }
-        if own.plan(&pulled.schema).await != Ok(Vec::new()) {
-            return Err(format!("what was pulled needs {:?}: {:?}", own.plan(&pulled.schema).await, pulled.schema));
+        let again = own.plan(&pulled.schema).await;
+        if again != Ok(Vec::new()) {
+            return Err(format!("step {step}: what was pulled needs {again:?}: {:?}", pulled.schema));
         }
     }
     Ok(made)
+}
+
+fn steps(numbers: &[u16]) -> [Schema; 2] {
+    let mut choices = Choices(numbers.iter().cycle());
+    let first = schema(&mut choices);
+    let second = grown(&mut choices, &first);
+    [first, second]
 }
 
 fn every_schema_is_found_as_it_was_declared(engine: &str) {
@@ -294,13 +324,17 @@ fn every_schema_is_found_as_it_was_declared(engine: &str) {
     let mut runner = TestRunner::new(config);
     let made = std::cell::Cell::new(0_u32);
     let ended = runner.run(&vec(any::<u16>(), 150), |numbers| {
-        let checked = runtime.block_on(check(engine, &numbers)).map_err(proptest::test_runner::TestCaseError::fail)?;
+        let checked =
+            runtime.block_on(check(engine, &steps(&numbers))).map_err(proptest::test_runner::TestCaseError::fail)?;
         made.set(made.get() + u32::from(checked));
         Ok(())
     });
     match ended {
         Ok(()) => assert!(made.get() > CASES / 4, "of {CASES} schemas {} were made", made.get()),
-        Err(TestError::Fail(reason, numbers)) => panic!("{engine}: {reason}\nfrom {numbers:?}"),
+        // A log may be cut: what is wrong comes first, then the schemas.
+        Err(TestError::Fail(reason, numbers)) => {
+            panic!("{engine}: {reason}\nof {}", serde_json::to_string(&steps(&numbers)).unwrap())
+        }
         Err(other) => panic!("{engine}: {other}"),
     }
 }
@@ -318,4 +352,20 @@ fn postgres_is_found_as_it_was_declared() {
 #[test]
 fn mysql_is_found_as_it_was_declared() {
     every_schema_is_found_as_it_was_declared("mysql");
+}
+
+/// What failed once, as the message of the failure has it: `tests/cases/schema-found`.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_once_is_found_as_it_was_declared() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir(repository().join("tests/cases/schema-found")).unwrap() {
+        let path = entry.unwrap().path();
+        let steps: Vec<Schema> = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        for engine in ENGINES {
+            let checked = check(engine, &steps).await;
+            assert_eq!(checked, Ok(true), "{engine}: {}", path.display());
+        }
+        seen += 1;
+    }
+    assert!(seen > 0, "the cases are gone");
 }

@@ -6,7 +6,8 @@ use std::fs;
 use santokit_tests::{ProjectFolder, stk};
 use serde_json::{Value as Json, json};
 
-use super::{ENGINES, Own, cases};
+use super::cases;
+use crate::own_database::{ENGINES, Own};
 
 fn in_folder(own: &Own) -> ProjectFolder {
     let url = serde_json::to_string(&own.url()).unwrap();

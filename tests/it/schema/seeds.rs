@@ -7,7 +7,7 @@ use stk::{
     report::Terminal,
 };
 
-use super::{ENGINES, Own};
+use crate::own_database::{ENGINES, Own};
 
 const SCHEMA: &str = "version: 1
 tables:

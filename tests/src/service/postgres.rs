@@ -6,15 +6,15 @@ use anyhow::{Context, Result};
 use sqlx::Connection;
 
 use super::{
-    Service, account, free_port,
+    Service, Shown, account, free_port,
     own::{self, OwnServer, Recipe},
-    program, run,
+    program, run, write_shown,
 };
 
 const DEBIAN: &str = "/usr/lib/postgresql";
 
 /// Starts one with the user `postgres`, who needs no password.
-pub(super) async fn start() -> Result<OwnServer> {
+pub(super) async fn start(shown: Option<&Shown>) -> Result<OwnServer> {
     let folders = versions();
     let (initdb, postgres) = (program("initdb", &folders)?, program("postgres", &folders)?);
     let account = account("postgres")?;
@@ -34,9 +34,18 @@ pub(super) async fn start() -> Result<OwnServer> {
     ] {
         arguments.extend(["-c".to_owned(), setting]);
     }
+    let mut url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
+    if let Some(shown) = shown {
+        let (certificate, key) = write_shown(shown, &folder, account)?;
+        std::fs::write(folder.join("data/pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n")?;
+        for setting in ["ssl=on".to_owned(), format!("ssl_cert_file={certificate}"), format!("ssl_key_file={key}")] {
+            arguments.extend(["-c".to_owned(), setting]);
+        }
+        url.push_str("?sslmode=require");
+    }
     OwnServer::start(Recipe {
         service: Service::Postgres,
-        url: format!("postgres://postgres@127.0.0.1:{port}/postgres"),
+        url,
         folder,
         program: &postgres,
         arguments,

@@ -1,16 +1,19 @@
 //! Binding for PostgreSQL: binary, with the type that the schema's type is stored as.
 
+use std::borrow::Cow;
+
+use chrono::NaiveDate;
 use santokit_core::{schema::Type, value::Value};
 use santokit_sql::statement::Bound;
 use sqlx::{
     Arguments as _, Encode, Postgres, Type as SqlType,
     encode::IsNull,
     error::BoxDynError,
-    postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo},
+    postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo, types::Oid},
     types::Decimal,
 };
 
-use super::{float, misfit, numeric, timestamp, whole};
+use super::{Unfitting, float, misfit, numeric, timestamp, whole};
 
 /// JSON as the text that it came in.
 struct Jsonb<'a>(&'a str);
@@ -20,10 +23,50 @@ struct Numeric<'a>(&'a str);
 /// The version of `jsonb`'s binary form.
 const JSONB_VERSION: u8 = 1;
 
-/// One letter for each type that is bound.
-pub(super) const fn letter(kind: Type) -> char {
+/// What texts are bound as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::db) enum Texts {
+    /// As `text`: a statement that its author wrote says itself what else it is.
+    AsText,
+    /// As what the server finds: a string of the schema may be a `uuid`, a `date` or an enum there.
+    AsFound,
+}
+
+/// No type: the server finds one.
+const UNSPECIFIED: Oid = Oid(0);
+const UUID: Oid = Oid(2950);
+const DATE: Oid = Oid(1082);
+
+/// A text in the binary form of a type that the server found.
+struct Found<'a>(Cow<'a, [u8]>);
+
+/// The types that a statement is prepared for, where some are left to the server.
+pub(in crate::db) fn types(params: &[Bound]) -> Option<Vec<PgTypeInfo>> {
+    let is_text = |param: &Bound| matches!(param.kind, Type::String | Type::File);
+    params.iter().any(is_text).then(|| params.iter().map(|param| type_of(param.kind)).collect())
+}
+
+fn type_of(kind: Type) -> PgTypeInfo {
     match kind {
-        Type::String | Type::File => 's',
+        Type::String | Type::File => PgTypeInfo::with_oid(UNSPECIFIED),
+        Type::Int => <i32 as SqlType<Postgres>>::type_info(),
+        Type::Bigint => <i64 as SqlType<Postgres>>::type_info(),
+        Type::Float => <f64 as SqlType<Postgres>>::type_info(),
+        Type::Decimal => <Decimal as SqlType<Postgres>>::type_info(),
+        Type::Boolean => <bool as SqlType<Postgres>>::type_info(),
+        Type::Json | Type::Array => <Jsonb<'_> as SqlType<Postgres>>::type_info(),
+        Type::Timestamp => <chrono::DateTime<chrono::Utc> as SqlType<Postgres>>::type_info(),
+        Type::Bytes => <&[u8] as SqlType<Postgres>>::type_info(),
+    }
+}
+
+/// One letter for each type that is bound.
+pub(super) const fn letter(kind: Type, texts: Texts) -> char {
+    match kind {
+        Type::String | Type::File => match texts {
+            Texts::AsText => 's',
+            Texts::AsFound => 'u',
+        },
         Type::Int => 'i',
         Type::Bigint => 'l',
         Type::Float => 'f',
@@ -35,7 +78,14 @@ pub(super) const fn letter(kind: Type) -> char {
     }
 }
 
-pub(super) fn add(arguments: &mut PgArguments, param: &Bound) -> Result<(), BoxDynError> {
+pub(super) fn add(arguments: &mut PgArguments, param: &Bound, found: Option<&PgTypeInfo>) -> Result<(), BoxDynError> {
+    if let (Some(found), Type::String | Type::File) = (found, param.kind) {
+        return match &param.value {
+            Value::Null => arguments.add(None::<Found<'_>>),
+            Value::Text(text) | Value::Typed(_, text) => arguments.add(Found(binary(text, found)?)),
+            _ => Err(misfit(param)),
+        };
+    }
     match (param.kind, &param.value) {
         (kind, Value::Null) => null(arguments, kind),
         (Type::String | Type::File, Value::Text(text) | Value::Typed(_, text)) => arguments.add(text.as_str()),
@@ -57,6 +107,28 @@ pub(super) fn add(arguments: &mut PgArguments, param: &Bound) -> Result<(), BoxD
     }
 }
 
+/// Text, and enums, are their UTF-8.
+fn binary<'t>(text: &'t str, found: &PgTypeInfo) -> Result<Cow<'t, [u8]>, BoxDynError> {
+    let bytes = match found.oid() {
+        Some(UUID) => uuid::Uuid::try_parse(text).ok().map(|uuid| uuid.as_bytes().to_vec()),
+        Some(DATE) => days(text).map(|days| days.to_be_bytes().to_vec()),
+        _ => return Ok(Cow::Borrowed(text.as_bytes())),
+    };
+    Ok(Cow::Owned(bytes.ok_or(Unfitting)?))
+}
+
+/// As `cell` tells them: from 2000 on, with the two ends of time.
+fn days(text: &str) -> Option<i32> {
+    match text {
+        "infinity" => Some(i32::MAX),
+        "-infinity" => Some(i32::MIN),
+        text => {
+            let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+            i32::try_from(date.signed_duration_since(NaiveDate::from_ymd_opt(2000, 1, 1)?).num_days()).ok()
+        }
+    }
+}
+
 fn null(arguments: &mut PgArguments, kind: Type) -> Result<(), BoxDynError> {
     match kind {
         Type::String | Type::File => arguments.add(None::<&str>),
@@ -68,6 +140,19 @@ fn null(arguments: &mut PgArguments, kind: Type) -> Result<(), BoxDynError> {
         Type::Json | Type::Array => arguments.add(None::<Jsonb<'_>>),
         Type::Timestamp => arguments.add(None::<chrono::DateTime<chrono::Utc>>),
         Type::Bytes => arguments.add(None::<&[u8]>),
+    }
+}
+
+impl SqlType<Postgres> for Found<'_> {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(UNSPECIFIED)
+    }
+}
+
+impl Encode<'_, Postgres> for Found<'_> {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        buffer.extend_from_slice(&self.0);
+        Ok(IsNull::No)
     }
 }
 

@@ -98,6 +98,12 @@ fn definition(column: &Column) -> String {
     if let Some(length) = column.bounds.max_length {
         let _ = write!(text, ", maxLength: {length}");
     }
+    if let Some(pattern) = &column.bounds.pattern {
+        let _ = write!(text, ", pattern: {}", value(&Json::from(pattern.as_str())));
+    }
+    if let Some(texts) = &column.bounds.one_of {
+        let _ = write!(text, ", enum: {}", value(&Json::from(texts.as_slice())));
+    }
     match &column.default {
         None => {}
         Some(ColumnDefault::Now) => text.push_str(", default: now"),

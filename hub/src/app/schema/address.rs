@@ -207,14 +207,12 @@ impl Options {
         }
     }
 
-    /// Whether the server has to prove who it is.
+    /// Whether the server has to prove who it is. That some authority knows it proves nothing: the public ones are trusted too.
     pub(super) fn verifies_server(&self) -> bool {
         match self {
             Options::Sqlite(_) => true,
-            Options::Postgres(options) => matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull),
-            Options::Mysql(options) => {
-                matches!(options.get_ssl_mode(), MySqlSslMode::VerifyCa | MySqlSslMode::VerifyIdentity)
-            }
+            Options::Postgres(options) => matches!(options.get_ssl_mode(), PgSslMode::VerifyFull),
+            Options::Mysql(options) => matches!(options.get_ssl_mode(), MySqlSslMode::VerifyIdentity),
         }
     }
 }

@@ -199,6 +199,22 @@ fn login(error: &sqlx::Error, options: &Options) -> (&'static str, String, &'sta
             "no encrypted connection could be made".to_owned(),
             "check that the server has TLS, its certificate the host's name, and sslrootcert or ssl-ca the right authority",
         ),
+        // A certificate that is refused ends the handshake, which the driver tells as data that are none.
+        (_, _, sqlx::Error::Io(error)) if error.kind() == ErrorKind::InvalidData => (
+            "tls",
+            "the server's certificate is not accepted".to_owned(),
+            "check that it names the host of the URL, has not expired, and is of an authority in sslrootcert or ssl-ca",
+        ),
+        (_, _, sqlx::Error::Io(error))
+            if options.server().is_some()
+                && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) =>
+        {
+            (
+                "tls",
+                "a file that the URL names for TLS cannot be read here".to_owned(),
+                "put it on the Hub's machine and on those of the Bridges, at the same path (sslrootcert, sslcert, sslkey; ssl-ca, …)",
+            )
+        }
         (_, _, sqlx::Error::Io(error)) if error.kind() == ErrorKind::TimedOut => (
             "login",
             "the server takes the connection and then says nothing".to_owned(),
