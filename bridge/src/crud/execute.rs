@@ -161,7 +161,7 @@ impl Runner<'_> {
     }
 
     async fn count(&mut self, count: &Count) -> Outcome<i64> {
-        let statement = render::count(count, self.session.dialect()).map_err(unrendered)?;
+        let statement = generated(|| render::count(count, self.session.dialect()))?;
         self.number(&statement).await
     }
 
@@ -171,7 +171,7 @@ impl Runner<'_> {
         let most = wanted.most.unwrap_or(usize::MAX);
         let (rows_left, bytes_max) = (self.rows_left, self.bytes_max);
         let mut is_over = false;
-        let statement = render::select(wanted.select, self.session.dialect()).map_err(unrendered)?;
+        let statement = generated(|| render::select(wanted.select, self.session.dialect()))?;
         self.each(&statement, &mut |row| {
             if fetched.rows.len() >= most {
                 fetched.has_more = true;
@@ -221,7 +221,7 @@ impl Runner<'_> {
     }
 
     async fn groups(&mut self, groups: &Groups) -> Outcome<Answer> {
-        let statement = render::aggregate(&groups.aggregate, self.session.dialect()).map_err(unrendered)?;
+        let statement = generated(|| render::aggregate(&groups.aggregate, self.session.dialect()))?;
         let mut rows: Vec<Vec<Value>> = Vec::new();
         let most = usize::try_from(groups.limit).unwrap_or(usize::MAX);
         self.each(&statement.statement, &mut |row| {
@@ -361,8 +361,13 @@ pub fn too_large() -> Box<Problem> {
         .hint("ask for less, or raise responseLimit of the Bridge")
 }
 
+/// Makes a statement of a plan, in a span of its own.
+pub fn generated<T>(render: impl FnOnce() -> Result<T, RenderError>) -> Outcome<T> {
+    tracing::debug_span!("sql.generate").in_scope(render).map_err(unrendered)
+}
+
 /// What cannot be said in SQL. Only a type that does not fit can be the caller's doing.
-pub fn unrendered(error: RenderError) -> Box<Problem> {
+fn unrendered(error: RenderError) -> Box<Problem> {
     match error {
         RenderError::NotForType { .. } | RenderError::NotComputable(_) => {
             Problem::new(Code::BadRequest, error.to_string())

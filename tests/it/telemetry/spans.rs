@@ -10,7 +10,7 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
 /// Every name that there is. A name with a path, a table or a logic in it would be one of thousands.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "auth",
     "bridge.request",
     "db.execute",
@@ -21,6 +21,7 @@ const NAMES: [&str; 10] = [
     "hub.request",
     "logic.invoke",
     "permission",
+    "sql.generate",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -28,6 +29,7 @@ async fn a_request_is_one_trace_with_the_names_of_the_contract() {
     let (folder, collector) = (project(), Collector::start().await.unwrap());
     let dev = watched(&folder, &collector, &[]).await;
     sql_logic(&dev, &collector).await;
+    table(&dev, &collector).await;
     component(&dev, &collector).await;
     whose_fault(&dev, &collector).await;
     refusals(&dev, &collector).await;
@@ -70,6 +72,26 @@ async fn sql_logic(dev: &StkDev, collector: &Collector) {
     let answer =
         dev.client.post("/call", json!({"path": "logics/find", "params": {"text": "x"}}).to_string()).await.unwrap();
     assert_eq!(trace(collector, &answer).await.0.attribute("http.route"), "/call");
+}
+
+/// A request to a table: its plan becomes a statement, and that is run. With a count it is two statements, each made and run.
+async fn table(dev: &StkDev, collector: &Collector) {
+    let caller = dev.client.with_key(KEY);
+    for (params, statements) in [(json!({"where": {"id": "1"}}), 1), (json!({"count": true}), 2)] {
+        let answer = caller.post("/db/notes/select", params.to_string()).await.unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let (root, below) = trace(collector, &answer).await;
+        let made_and_run = ["sql.generate", "db.execute"].repeat(statements);
+        let expected = [&["auth", "permission"], made_and_run.as_slice(), &["response"]].concat();
+        assert_eq!(paths(&below), expected, "{params}");
+        assert_eq!((root.attribute("table"), root.attribute("op")), (&json!("notes"), &json!("select")));
+        let generate = one(&below, "sql.generate");
+        assert_eq!(generate.attributes.len(), 0, "the text is not told: {generate:?}");
+        assert_eq!(one(&below, "db.execute").attribute("db.response.returned_rows"), 1);
+    }
+    // What is refused before it becomes a statement has none.
+    let unknown = caller.post("/db/notes/select", json!({"where": {"none": 1}}).to_string()).await.unwrap();
+    assert_eq!(paths(&trace(collector, &unknown).await.1), ["auth", "permission", "response"]);
 }
 
 async fn component(dev: &StkDev, collector: &Collector) {
