@@ -78,7 +78,9 @@ async fn compare(folder: &ProjectFolder, url: &str, dialect: Dialect, words: &[S
             other.push(both[1]);
             ratios.push(both[0] / both[1]);
         }
+        let (plan, statement) = project::planning(operation, dialect).unwrap();
         let line = json!({
+            "planUs": plan, "statementUs": statement,
             "bench": "crud", "name": operation.as_str(), "engine": dialect.as_str(), "concurrent": CALLERS,
             "perSecond": median(&mut own), "axumPerSecond": median(&mut other), "ratio": median(&mut ratios),
             "leastRatio": ratios[0], "mostRatio": ratios[ratios.len() - 1],

@@ -1,12 +1,19 @@
 //! The project that is measured: its rows, the requests of an application, and the statements that the Bridge makes of them, which
 //! the handlers by hand run as well.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use santokit_bridge::{
     crud::{self, Crud, Planned, limits::CrudLimits, names::Tables, select::Selection},
+    db::Database,
     metrics::Metrics,
 };
 use santokit_core::{
@@ -161,28 +168,74 @@ fn tables() -> Result<Tables> {
     crud::tables(&project.connections, &project.permissions).map_err(anyhow::Error::msg)
 }
 
-fn render(tables: &Tables, operation: Operation, dialect: Dialect) -> Result<Vec<Statement>> {
-    let actor = Actor {
-        kind: ActorKind::ApiKey,
-        subject: Some(OWNER.to_owned()),
-        roles: vec!["app".to_owned()],
-        claims: Map::new(),
-    };
-    let crud = Crud {
-        tables,
-        databases: &BTreeMap::new(),
-        env: ("throughput", "dev"),
-        actor: &actor,
-        now: Utc::now(),
-        limits: &CrudLimits::default(),
-        bytes_max: 0,
-        query_timeout: Duration::from_secs(1),
-        metrics: &Metrics::new()?,
-        request_id: "req",
-    };
+/// How long it takes to read the params of an operation, decide, and make statements of them, in microseconds: plans, then statements.
+/// It is what a cache of plans would have to be faster than.
+pub(crate) fn planning(operation: Operation, dialect: Dialect) -> Result<(f64, f64)> {
+    const TIMES: u32 = 20_000;
+    let (tables, bench) = (tables()?, Bench::new()?);
+    let Json::Object(params) = operation.params(1) else { bail!("params are an object") };
+    let crud = bench.crud(&tables);
+    let each = |took: Duration| took.as_secs_f64() * 1e6 / f64::from(TIMES);
+    let started = Instant::now();
+    for _ in 0..TIMES {
+        std::hint::black_box(plan(&crud, operation, &params)?);
+    }
+    let planned = each(started.elapsed());
+    let plan = plan(&crud, operation, &params)?;
+    let started = Instant::now();
+    for _ in 0..TIMES {
+        std::hint::black_box(statements(&plan, dialect)?);
+    }
+    Ok((planned, each(started.elapsed())))
+}
+
+/// What requests are planned with.
+struct Bench {
+    actor: Actor,
+    limits: CrudLimits,
+    metrics: Metrics,
+    databases: BTreeMap<String, Arc<Database>>,
+}
+
+impl Bench {
+    fn new() -> Result<Self> {
+        let actor = Actor {
+            kind: ActorKind::ApiKey,
+            subject: Some(OWNER.to_owned()),
+            roles: vec!["app".to_owned()],
+            claims: Map::new(),
+        };
+        Ok(Self { actor, limits: CrudLimits::default(), metrics: Metrics::new()?, databases: BTreeMap::new() })
+    }
+
+    fn crud<'c>(&'c self, tables: &'c Tables) -> Crud<'c> {
+        Crud {
+            tables,
+            databases: &self.databases,
+            env: ("throughput", "dev"),
+            actor: &self.actor,
+            now: Utc::now(),
+            limits: &self.limits,
+            bytes_max: 0,
+            query_timeout: Duration::from_secs(1),
+            metrics: &self.metrics,
+            request_id: "req",
+        }
+    }
+}
+
+fn plan(crud: &Crud<'_>, operation: Operation, params: &Map<String, Json>) -> Result<Planned> {
     let (table, verb) = crud::table_path(operation.path().trim_start_matches('/')).context("a path")?;
+    Ok(crud.plan(table, verb, params).map_err(|problem| anyhow::anyhow!("{problem:?}"))?.1)
+}
+
+fn render(tables: &Tables, operation: Operation, dialect: Dialect) -> Result<Vec<Statement>> {
+    let bench = Bench::new()?;
     let Json::Object(params) = operation.params(0) else { bail!("params are an object") };
-    let (_, planned) = crud.plan(table, verb, &params).map_err(|problem| anyhow::anyhow!("{problem:?}"))?;
+    statements(&plan(&bench.crud(tables), operation, &params)?, dialect)
+}
+
+fn statements(planned: &Planned, dialect: Dialect) -> Result<Vec<Statement>> {
     match planned {
         Planned::Select(Selection::Rows(rows)) => {
             let mut all = vec![render::select(&rows.select, dialect)?];

@@ -85,9 +85,10 @@ async fn table(dev: &StkDev, collector: &Collector) {
         let expected = [&["auth", "permission"], made_and_run.as_slice(), &["response"]].concat();
         assert_eq!(paths(&below), expected, "{params}");
         assert_eq!((root.attribute("table"), root.attribute("op")), (&json!("notes"), &json!("select")));
-        let generate = one(&below, "sql.generate");
-        assert_eq!(generate.attributes.len(), 0, "the text is not told: {generate:?}");
-        assert_eq!(one(&below, "db.execute").attribute("db.response.returned_rows"), 1);
+        for (path, span) in &below {
+            assert!(!format!("{span:?}").contains("SELECT"), "the text is not told: {span:?}");
+            assert!(path != "db.execute" || span.attribute("db.response.returned_rows") == 1, "{span:?}");
+        }
     }
     // What is refused before it becomes a statement has none.
     let unknown = caller.post("/db/notes/select", json!({"where": {"none": 1}}).to_string()).await.unwrap();

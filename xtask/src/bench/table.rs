@@ -66,6 +66,8 @@ const TABLES: [Table; 6] = [
             ("ratio, median of rounds", Number("ratio", 2)),
             ("least", Number("leastRatio", 2)),
             ("most", Number("mostRatio", 2)),
+            ("plan µs", Number("planUs", 1)),
+            ("statement µs", Number("statementUs", 1)),
         ],
     },
     Table {
