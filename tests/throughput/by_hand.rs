@@ -288,7 +288,8 @@ macro_rules! handlers {
                 Json(Update { r#where: ById { id }, data: Changed { title, total_cents } }): Json<Update>,
             ) -> Result<Json<Answer<Affected>>, StatusCode> {
                 let owner = server.keys.check(&headers)?;
-                let query = sqlx::query(server.statements.update.as_str()).bind(title).bind(total_cents).bind(id).bind(owner);
+                let query =
+                    sqlx::query(server.statements.update.as_str()).bind(title).bind(total_cents).bind(id).bind(owner);
                 let done = query.execute(&server.writer).await.map_err(failed)?;
                 Ok(answer(Affected { affected: done.rows_affected() }))
             }

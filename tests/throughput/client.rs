@@ -64,7 +64,8 @@ impl Client {
 
     /// What an operation answers, as `data`.
     pub(crate) async fn data(&mut self, operation: Operation, number: usize) -> Result<Json> {
-        let body: Json = serde_json::from_slice(self.post(operation.path(), &operation.params(number).to_string()).await?)?;
+        let body: Json =
+            serde_json::from_slice(self.post(operation.path(), &operation.params(number).to_string()).await?)?;
         Ok(body["data"].clone())
     }
 }
@@ -73,9 +74,10 @@ impl Client {
 fn body(arrived: &[u8]) -> Result<Option<(usize, usize)>> {
     let Some(end) = arrived.windows(4).position(|part| part == b"\r\n\r\n") else { return Ok(None) };
     let head = std::str::from_utf8(&arrived[..end])?;
-    let length = head.split("\r\n").filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>())
-    });
+    let length = head
+        .split("\r\n")
+        .filter_map(|line| line.split_once(':'))
+        .find_map(|(name, value)| name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>()));
     let start = end + 4;
     Ok(Some((start, start + length.context("an answer of a length that is told")??)))
 }

@@ -33,10 +33,8 @@ impl Shape {
             Direction::Descending => "desc",
         };
         // Names hold no line breaks.
-        let keys = self
-            .order
-            .iter()
-            .map(|key| format!("{} {} {}", key.column.name, key.column.kind.as_str(), direction(key)));
+        let keys =
+            self.order.iter().map(|key| format!("{} {} {}", key.column.name, key.column.kind.as_str(), direction(key)));
         let text: Vec<String> = std::iter::once(self.table.clone()).chain(keys).collect();
         let digest = Digest::of(text.join("\n").as_bytes());
         let hex = digest.as_str().rsplit(':').next().unwrap_or_default();

@@ -20,7 +20,7 @@ use santokit_sql::{
 use super::{
     answer::{Answer, Returning},
     delete::Removal,
-    execute::{Runner, too_large, too_many_rows, generated},
+    execute::{Runner, generated, too_large, too_many_rows},
     insert::{Insertion, key_text},
     update::Change,
 };
@@ -245,8 +245,7 @@ impl Runner<'_> {
     /// The keys of the rows that a write is for, locked.
     async fn lock(&mut self, target: &Target) -> Outcome<Vec<Value>> {
         let most = self.limits.result_rows;
-        let statement =
-            generated(|| render::lock(target, (most as u64).saturating_add(1), self.session.dialect()))?;
+        let statement = generated(|| render::lock(target, (most as u64).saturating_add(1), self.session.dialect()))?;
         let mut keys = Vec::new();
         self.each(&statement, &mut |row| {
             keys.push(row.value(0)?);

@@ -40,7 +40,8 @@ async fn all(dialect: Dialect) {
 
 async fn what_is_refused_is_not_stored(world: &World) {
     let before = orders(world).await;
-    for owner in [json!("another"), json!(null), json!("APP"), json!("app "), json!("stk_check"), json!("' OR 1=1 --")] {
+    for owner in [json!("another"), json!(null), json!("APP"), json!("app "), json!("stk_check"), json!("' OR 1=1 --")]
+    {
         let data = json!({"data": {"customerId": "c1", "owner": owner}});
         assert_eq!(ask(world, "app", "db/orders/insert", &data).await, Err(Code::Forbidden), "{owner}");
         // What came before it in a batch goes with it.
