@@ -37,7 +37,6 @@ pub(crate) fn project() -> ProjectFolder {
             "version: 1\ntables:\n  notes:\n    id: {name: id, generate: client}\n    columns:\n      text: {type: string, unique: true}\n"
                 .to_owned(),
         ),
-        ("config/permissions.yaml", "tables:\n  notes:\n    select: {roles: [watcher]}\n".to_owned()),
         ("seed/notes.sql", format!("INSERT INTO notes (id, text) VALUES ('1', '{ROW}');\n")),
         (
             "logics/find.sql",
