@@ -185,10 +185,7 @@ impl<'c> Crud<'c> {
         span.record("allowed", grant.is_ok());
         let grant = grant.map_err(|reason| self.missing_table(table, verb, Some(reason)))?;
         let planned = match verb {
-            Verb::Select => {
-                let table = Readable::of(&request, entry).map_err(Problem::internal)?;
-                Planned::Select(select::read(&mut request, &table))
-            }
+            Verb::Select => Planned::Select(select::read(&mut request, &Readable::granted(entry, grant))),
             Verb::Insert => Planned::Insert(Box::new(insert::read(&mut request, entry, &grant))),
             Verb::Update => Planned::Update(Box::new(update::read(&mut request, entry, &grant))),
             Verb::Delete => Planned::Delete(Box::new(delete::read(&mut request, entry, &grant))),

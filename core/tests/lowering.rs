@@ -217,7 +217,7 @@ impl Writer<'_> {
             // A text that is a decimal compares with a decimal column; CEL, which has none, says otherwise.
             return self.param(json!(true));
         }
-        match self.chance.below(8) {
+        match self.chance.below(9) {
             0 => "request.params.missing".to_owned(),
             1 => self.param(json!(null)),
             2 => "(1.0 / request.params.zero)".to_owned(),
@@ -231,6 +231,7 @@ impl Writer<'_> {
                 let number: f64 = self.chance.of(FRACTIONS).parse().unwrap();
                 self.param(json!(number))
             }
+            7 => "request.auth.sub".to_owned(),
             _ => self.constant(kind),
         }
     }
@@ -307,15 +308,17 @@ fn a_predicate_admits_a_row_exactly_where_cel_says_true() {
     let cases = std::env::var("LOWERING_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(4_000_u64);
     let table = table();
     let now: DateTime<Utc> = "2026-06-01T12:00:00.0000005Z".parse().unwrap();
-    let actor = Actor { kind: ActorKind::User, subject: Some("u1".to_owned()), roles: Vec::new(), claims: Map::new() };
     let (mut admitted, mut refused) = (0, 0);
     for seed in 0..cases {
         let mut chance = Chance(seed);
         let mut writer = Writer { chance: &mut chance, params: Map::new() };
         // A condition about the request alone is decided elsewhere.
-        let source = format!("({}) && (resource.id == null || true)", writer.truth(3));
+        let always = writer.chance.of(&["true", "resource.id != null"]);
+        let source = format!("({}) && (resource.id == null || {always})", writer.truth(3));
         let mut params = writer.params;
         params.insert("zero".to_owned(), json!(0.0));
+        let subject = (!chance.one_in(5)).then(|| chance.of(TEXTS).to_owned());
+        let actor = Actor { kind: ActorKind::User, subject, roles: Vec::new(), claims: Map::new() };
         let condition = match RowCondition::compile(&source, &table) {
             Ok(condition) => condition,
             Err(errors) => panic!("{seed}: {source}: {errors:?}"),

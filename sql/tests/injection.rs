@@ -189,6 +189,7 @@ impl Names {
             }),
             check: self.rule(value),
             returning: vec![text.clone()],
+            visible: self.rule(value),
         };
         let target = |keys| Target {
             table: self.table.clone(),
@@ -219,6 +220,9 @@ impl Names {
             render::check(&check, dialect)?,
         ];
         insert.conflict = insert.conflict.filter(|_| !by_key);
+        statements.extend(render::insert(&insert, dialect)?);
+        // One row by itself, whose check is a part of the statement.
+        insert.conflict = None;
         statements.extend(render::insert(&insert, dialect)?);
         Ok(statements)
     }
@@ -381,6 +385,7 @@ fn a_statement_binds_no_more_than_the_engine_takes() {
             conflict: None,
             check: Predicate::ALWAYS,
             returning: Vec::new(),
+            visible: Predicate::ALWAYS,
         };
         let statements = render::insert(&insert, *dialect).unwrap();
         assert!(statements.iter().all(|statement| statement.params.len() <= dialect.params_max()));

@@ -35,6 +35,10 @@ pub(crate) fn all(root: &Path) -> anyhow::Result<()> {
         let mut command = Command::new(find(&programs, "performance")?);
         measured(command.env("STK_BIN", stk).env("WASMTIME_BIN", &wasmtime).envs(guests::shared_folders(root)))
     })?);
+    lines.extend(step("requests to tables", || {
+        let mut command = Command::new(find(&programs, "throughput")?);
+        measured(command.env("STK_BIN", stk))
+    })?);
     table::write(&root.join("docs/PERFORMANCE.md"), &lines)?;
     note("docs/PERFORMANCE.md has the tables");
     Ok(())
@@ -45,7 +49,7 @@ fn programs(root: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     let mut build = cargo(root);
     build.args(["build", "--locked", "--profile", "bench", "--message-format", "json-render-diagnostics"]);
     build.args(["-p", "stk", "-p", "santokit-wasm", "-p", "santokit-tests"]);
-    build.args(["--bin", "stk", "--bench", "invocation", "--bench", "performance"]);
+    build.args(["--bin", "stk", "--bench", "invocation", "--bench", "performance", "--bench", "throughput"]);
     let output = build.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
     if !output.status.success() {
         bail!("the build failed ({})", output.status);

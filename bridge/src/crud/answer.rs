@@ -29,6 +29,24 @@ pub struct Answer {
     pub is_replayed: bool,
 }
 
+impl Returning {
+    /// The columns that are answered.
+    pub fn shown(&self) -> &[Column] {
+        match self {
+            Returning::Affected => &[],
+            Returning::Rows { columns, .. } => columns,
+        }
+    }
+
+    /// What a row must satisfy to be answered.
+    pub const fn rule(&self) -> &Predicate {
+        match self {
+            Returning::Affected => &Predicate::ALWAYS,
+            Returning::Rows { rule, .. } => rule,
+        }
+    }
+}
+
 impl Answer {
     /// Data with nothing to say about it.
     pub fn of(data: Vec<u8>) -> Self {

@@ -16,33 +16,35 @@ const SHAPE_LENGTH: usize = 16;
 /// A table and an order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shape {
-    digest: String,
-    columns: Vec<Column>,
+    table: String,
+    order: Vec<SortKey>,
 }
 
 impl Shape {
     /// Of an order of a table's rows.
     pub fn of(table: &str, order: &[SortKey]) -> Self {
+        Self { table: table.to_owned(), order: order.to_vec() }
+    }
+
+    /// What a cursor says that it is for. Most requests have no cursor, and get none: it is computed only where there is one.
+    fn digest(&self) -> String {
         let direction = |key: &SortKey| match key.direction {
             Direction::Ascending => "asc",
             Direction::Descending => "desc",
         };
         // Names hold no line breaks.
         let keys =
-            order.iter().map(|key| format!("{} {} {}", key.column.name, key.column.kind.as_str(), direction(key)));
-        let text: Vec<String> = std::iter::once(table.to_owned()).chain(keys).collect();
+            self.order.iter().map(|key| format!("{} {} {}", key.column.name, key.column.kind.as_str(), direction(key)));
+        let text: Vec<String> = std::iter::once(self.table.clone()).chain(keys).collect();
         let digest = Digest::of(text.join("\n").as_bytes());
         let hex = digest.as_str().rsplit(':').next().unwrap_or_default();
-        Self {
-            digest: hex.chars().take(SHAPE_LENGTH).collect(),
-            columns: order.iter().map(|key| key.column.clone()).collect(),
-        }
+        hex.chars().take(SHAPE_LENGTH).collect()
     }
 
     /// The cursor behind a row, by its values of the order.
     pub fn write(&self, values: &[Value]) -> String {
         let values: Vec<Json> = values.iter().map(written).collect();
-        URL_SAFE_NO_PAD.encode(json!([VERSION, self.digest, values]).to_string())
+        URL_SAFE_NO_PAD.encode(json!([VERSION, self.digest(), values]).to_string())
     }
 
     /// The place that a cursor names. The error does not repeat it.
@@ -54,14 +56,14 @@ impl Shape {
         if version != VERSION {
             return Err("is of another version; begin again without it".to_owned());
         }
-        if digest != self.digest {
+        if digest != self.digest() {
             return Err("is for another table or order; begin again without it".to_owned());
         }
-        if values.len() != self.columns.len() {
+        if values.len() != self.order.len() {
             return Err(broken());
         }
-        let read = |(column, json): (&Column, Json)| read(column, json).ok_or_else(broken);
-        Ok(Position(self.columns.iter().zip(values).map(read).collect::<Result<_, _>>()?))
+        let read = |(key, json): (&SortKey, Json)| read(&key.column, json).ok_or_else(broken);
+        Ok(Position(self.order.iter().zip(values).map(read).collect::<Result<_, _>>()?))
     }
 }
 
@@ -140,14 +142,14 @@ mod tests {
         for other in [shape("orders", Direction::Descending), shape("customers", Direction::Ascending)] {
             assert!(other.read(&text).unwrap_err().contains("another table or order"));
         }
-        let newer = URL_SAFE_NO_PAD.encode(json!([2, own.digest, []]).to_string());
+        let newer = URL_SAFE_NO_PAD.encode(json!([2, own.digest(), []]).to_string());
         assert!(own.read(&newer).unwrap_err().contains("version"));
     }
 
     #[test]
     fn what_is_made_up_is_refused_or_only_a_place() {
         let shape = shape("orders", Direction::Ascending);
-        let forged = |values: Json| URL_SAFE_NO_PAD.encode(json!([1, shape.digest, values]).to_string());
+        let forged = |values: Json| URL_SAFE_NO_PAD.encode(json!([1, shape.digest(), values]).to_string());
         for bad in [
             "",
             "'; DROP TABLE orders; --",

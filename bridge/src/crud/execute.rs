@@ -54,8 +54,11 @@ pub struct Runner<'r> {
 /// Rows of one statement.
 #[derive(Debug, Default)]
 struct Fetched {
-    /// The fields of all rows, one after the other.
+    /// The fields of all rows, one after the other. Where nothing hangs on them and they hang on nothing: the answer itself.
     bytes: Vec<u8>,
+    /// How many rows.
+    count: usize,
+    /// Where they are in the bytes, where that matters.
     rows: Vec<FetchedRow>,
     /// Whether there is a row more than was wanted.
     has_more: bool,
@@ -96,6 +99,13 @@ struct Wanted<'w> {
     most: Option<usize>,
     /// Columns whose values make the cursor.
     page: &'w [usize],
+}
+
+impl Wanted<'_> {
+    /// Whether the rows are answered as they come: nothing hangs on them, and they hang on nothing.
+    fn is_plain(&self) -> bool {
+        self.levels.is_empty() && self.key.is_none()
+    }
 }
 
 impl Runner<'_> {
@@ -149,8 +159,10 @@ impl Runner<'_> {
             most: usize::try_from(rows.limit).ok(),
             page: columns,
         };
-        let fetched = self.fetch(wanted).await?;
-        let mut answer = Answer::of(fetched.list(self.bytes_max)?);
+        let is_plain = wanted.is_plain();
+        let mut fetched = self.fetch(wanted).await?;
+        let data = if is_plain { std::mem::take(&mut fetched.bytes) } else { fetched.list(self.bytes_max)? };
+        let mut answer = Answer::of(data);
         if let Some(total) = total {
             answer.meta.insert("total".to_owned(), total.into());
         }
@@ -161,23 +173,26 @@ impl Runner<'_> {
     }
 
     async fn count(&mut self, count: &Count) -> Outcome<i64> {
-        let statement = render::count(count, self.session.dialect()).map_err(unrendered)?;
+        let statement = generated(|| render::count(count, self.session.dialect()))?;
         self.number(&statement).await
     }
 
     async fn fetch(&mut self, wanted: Wanted<'_>) -> Outcome<Fetched> {
         let mut fetched = Fetched::default();
+        if wanted.is_plain() {
+            fetched.bytes.push(b'[');
+        }
         let mut keys: Vec<BTreeMap<String, Value>> = vec![BTreeMap::new(); wanted.levels.len()];
         let most = wanted.most.unwrap_or(usize::MAX);
         let (rows_left, bytes_max) = (self.rows_left, self.bytes_max);
         let mut is_over = false;
-        let statement = render::select(wanted.select, self.session.dialect()).map_err(unrendered)?;
+        let statement = generated(|| render::select(wanted.select, self.session.dialect()))?;
         self.each(&statement, &mut |row| {
-            if fetched.rows.len() >= most {
+            if fetched.count >= most {
                 fetched.has_more = true;
                 return Ok(Flow::Continue);
             }
-            is_over = fetched.rows.len() >= rows_left || fetched.bytes.len() > bytes_max;
+            is_over = fetched.count >= rows_left || fetched.bytes.len() > bytes_max;
             if is_over {
                 return Ok(Flow::Stop);
             }
@@ -189,7 +204,10 @@ impl Runner<'_> {
         if is_over && fetched.bytes.len() > bytes_max {
             return Err(too_large());
         }
-        self.take_rows(fetched.rows.len() + usize::from(is_over))?;
+        self.take_rows(fetched.count + usize::from(is_over))?;
+        if wanted.is_plain() {
+            fetched.bytes.push(b']');
+        }
         for (level, keys) in wanted.levels.iter().zip(keys) {
             fetched.levels.push(Box::pin(self.level(level, keys)).await?);
         }
@@ -221,7 +239,7 @@ impl Runner<'_> {
     }
 
     async fn groups(&mut self, groups: &Groups) -> Outcome<Answer> {
-        let statement = render::aggregate(&groups.aggregate, self.session.dialect()).map_err(unrendered)?;
+        let statement = generated(|| render::aggregate(&groups.aggregate, self.session.dialect()))?;
         let mut rows: Vec<Vec<Value>> = Vec::new();
         let most = usize::try_from(groups.limit).unwrap_or(usize::MAX);
         self.each(&statement.statement, &mut |row| {
@@ -278,6 +296,27 @@ impl Fetched {
         wanted: &Wanted<'_>,
         keys: &mut [BTreeMap<String, Value>],
     ) -> Result<(), sqlx::Error> {
+        self.count += 1;
+        if wanted.is_plain() {
+            self.bytes.extend_from_slice(if self.count > 1 { b",{" } else { b"{" });
+            row.write_fields(wanted.shown, &mut self.bytes)?;
+            self.bytes.push(b'}');
+        } else {
+            self.add_linked(row, wanted, keys)?;
+        }
+        if !wanted.page.is_empty() && wanted.most == Some(self.count) {
+            self.last = Some(wanted.page.iter().map(|column| row.value(*column)).collect::<Result<_, _>>()?);
+        }
+        Ok(())
+    }
+
+    /// A row that hangs on another, or that others hang on.
+    fn add_linked(
+        &mut self,
+        row: &Row<'_>,
+        wanted: &Wanted<'_>,
+        keys: &mut [BTreeMap<String, Value>],
+    ) -> Result<(), sqlx::Error> {
         let start = self.bytes.len();
         row.write_fields(wanted.shown, &mut self.bytes)?;
         let key = match wanted.key {
@@ -298,9 +337,6 @@ impl Fetched {
             });
         }
         self.rows.push(FetchedRow { start, end: self.bytes.len(), key, links });
-        if !wanted.page.is_empty() && wanted.most == Some(self.rows.len()) {
-            self.last = Some(wanted.page.iter().map(|column| row.value(*column)).collect::<Result<_, _>>()?);
-        }
         Ok(())
     }
 
@@ -361,8 +397,13 @@ pub fn too_large() -> Box<Problem> {
         .hint("ask for less, or raise responseLimit of the Bridge")
 }
 
+/// Makes a statement of a plan, in a span of its own.
+pub fn generated<T>(render: impl FnOnce() -> Result<T, RenderError>) -> Outcome<T> {
+    tracing::debug_span!("sql.generate").in_scope(render).map_err(unrendered)
+}
+
 /// What cannot be said in SQL. Only a type that does not fit can be the caller's doing.
-pub fn unrendered(error: RenderError) -> Box<Problem> {
+fn unrendered(error: RenderError) -> Box<Problem> {
     match error {
         RenderError::NotForType { .. } | RenderError::NotComputable(_) => {
             Problem::new(Code::BadRequest, error.to_string())

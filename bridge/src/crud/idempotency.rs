@@ -22,7 +22,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     answer::Answer,
-    execute::{Runner, unrendered},
+    execute::{Runner, generated},
     value,
 };
 use crate::db::{DbError, Flow};
@@ -149,7 +149,7 @@ impl Runner<'_> {
             check: Predicate::ALWAYS,
             returning: Vec::new(),
         };
-        let statement = render::update(&update, self.session.dialect()).map_err(unrendered)?;
+        let statement = generated(|| render::update(&update, self.session.dialect()))?;
         self.each(&statement, &mut |_| Ok(Flow::Continue)).await.map_err(DbError::problem)?;
         Ok(())
     }
@@ -200,11 +200,12 @@ impl Runner<'_> {
             conflict: (dialect != Dialect::Mysql).then_some(ignoring),
             check: Predicate::ALWAYS,
             returning: Vec::new(),
+            visible: Predicate::ALWAYS,
         };
         if dialect == Dialect::Mysql {
             self.session.savepoint(0, self.deadline).await.map_err(DbError::problem)?;
         }
-        let statements = render::insert(&insert, dialect).map_err(unrendered)?;
+        let statements = generated(|| render::insert(&insert, dialect))?;
         let statement = statements.first().ok_or_else(running)?;
         let done = self.each(statement, &mut |_| Ok(Flow::Continue)).await;
         match done {
@@ -231,7 +232,7 @@ impl Runner<'_> {
             limit: Some(1),
             offset: 0,
         };
-        let statement = render::select(&select, self.session.dialect()).map_err(unrendered)?;
+        let statement = generated(|| render::select(&select, self.session.dialect()))?;
         let mut found = None;
         self.each(&statement, &mut |row| {
             found = Some((row.value(0)?, row.value(1)?, row.value(2)?));

@@ -60,7 +60,8 @@ pub fn read<'a>(request: &mut Request<'a>, entry: &'a Entry, grant: &Grant) -> I
         rows: cells,
         conflict,
         check: both(&grant.rule, &update_rule),
-        returning: returning.columns(entry),
+        returning: returning.shown().to_vec(),
+        visible: returning.rule().clone(),
     };
     Insertion { insert, returning }
 }

@@ -15,7 +15,11 @@ use santokit_core::{
 };
 use santokit_sql::plan::Column;
 
-use super::{access, findings::Place, request::Request};
+use super::{
+    access::{self, Grant},
+    findings::Place,
+    request::Request,
+};
 
 /// The tables of a release, by name. Made once per generation.
 #[derive(Debug, Default)]
@@ -183,8 +187,12 @@ impl Entry {
 impl<'a> Readable<'a> {
     /// The table as the caller may read it, if it may.
     pub fn of(request: &Request<'a>, entry: &'a Entry) -> Result<Self, String> {
-        let grant = access::ask(&entry.rules, Verb::Select, request)?;
-        Ok(Self { entry, rule: grant.rule, columns: grant.columns })
+        Ok(Self::granted(entry, access::ask(&entry.rules, Verb::Select, request)?))
+    }
+
+    /// The table as its select rule gives it.
+    pub fn granted(entry: &'a Entry, grant: Grant) -> Self {
+        Self { entry, rule: grant.rule, columns: grant.columns }
     }
 
     /// The columns that may be read, in the order of the schema.

@@ -11,7 +11,7 @@ use santokit_sql::{
     dialect::Dialect,
     plan::{
         Cell, Check, Column, Condition, Course, Existing, Insert, Keys, OnConflict, Select, Source, Target, Update,
-        write::CHECK_COLUMN,
+        write::{CHECK_COLUMN, VISIBLE_COLUMN},
     },
     render,
     statement::Statement,
@@ -20,7 +20,7 @@ use santokit_sql::{
 use super::{
     answer::{Answer, Returning},
     delete::Removal,
-    execute::{Runner, too_large, too_many_rows, unrendered},
+    execute::{Runner, generated, too_large, too_many_rows},
     insert::{Insertion, key_text},
     update::Change,
 };
@@ -51,13 +51,8 @@ enum Answered {
 impl Insertion {
     /// Whether several statements belong together.
     pub fn is_several(&self, dialect: Dialect) -> bool {
-        let insert = &self.insert;
-        let is_read_back = matches!(&self.returning, Returning::Rows { rule, .. } if !rule.is_always());
-        insert.rows.len() > 1
-            || !insert.check.is_always()
-            || insert.conflict.is_some()
-            || is_read_back
-            || insert.course(dialect) == Course::ByKey
+        // The rule is asked in the statement, which fails where a row fails it.
+        !self.insert.is_alone() || self.insert.course(dialect) == Course::ByKey
     }
 }
 
@@ -79,7 +74,7 @@ impl Runner<'_> {
         let written = if update.course(dialect) == Course::ByKey {
             self.update_by_key(update).await?
         } else {
-            let statement = render::update(update, dialect).map_err(unrendered)?;
+            let statement = generated(|| render::update(update, dialect))?;
             self.write(&statement, answered(returning, true)).await?
         };
         self.answer(written, returning, &update.target.table, &update.target.key).await
@@ -90,7 +85,7 @@ impl Runner<'_> {
         let Removal { delete, returning } = removal;
         let dialect = self.session.dialect();
         if delete.course(dialect) != Course::ByKey {
-            let statement = render::delete(delete, dialect).map_err(unrendered)?;
+            let statement = generated(|| render::delete(delete, dialect))?;
             let written = self.write(&statement, answered(returning, false)).await?;
             return match returning {
                 Returning::Affected => Ok(Answer::affected(written.affected)),
@@ -105,7 +100,7 @@ impl Runner<'_> {
         if !keys.is_empty() {
             let mut delete = delete.clone();
             delete.target.keys = Some(Keys { column: delete.target.key.clone(), values: keys });
-            let statement = render::delete(&delete, dialect).map_err(unrendered)?;
+            let statement = generated(|| render::delete(&delete, dialect))?;
             self.write(&statement, Answered::Nothing).await?;
         }
         self.list(&rows)
@@ -125,13 +120,12 @@ impl Runner<'_> {
 
     /// Where a statement answers what it wrote.
     async fn insert_returning(&mut self, insert: &Insert, returning: &Returning) -> Outcome<Written> {
-        let statements = render::insert(insert, self.session.dialect()).map_err(unrendered)?;
+        let statements = generated(|| render::insert(insert, self.session.dialect()))?;
         let mut all = Written::default();
         for statement in &statements {
-            let written = self.write(statement, answered(returning, true)).await?;
+            let written = self.write(statement, answered(returning, false)).await?;
             all.affected += written.affected;
             all.json.extend(written.json);
-            all.keys.extend(written.keys);
         }
         let is_asked =
             matches!(&insert.conflict, Some(conflict) if matches!(conflict.action, OnConflict::Update { .. }));
@@ -163,7 +157,7 @@ impl Runner<'_> {
         fresh.rows.retain(|_| is_old.next() == Some(&false));
         let mut made = Vec::new();
         if !fresh.rows.is_empty() {
-            for statement in render::insert(&fresh, dialect).map_err(unrendered)? {
+            for statement in generated(|| render::insert(&fresh, dialect))? {
                 let done = self.each(&statement, &mut |_| Ok(Flow::Continue)).await.map_err(DbError::problem)?;
                 affected += done.affected;
                 made.extend(done.last_insert_id);
@@ -187,7 +181,7 @@ impl Runner<'_> {
 
     /// The rows that are there already, locked; each must be one that may be changed.
     async fn existing(&mut self, insert: &Insert) -> Outcome<Vec<(usize, Value)>> {
-        let statement = render::existing(Existing(insert), self.session.dialect()).map_err(unrendered)?;
+        let statement = generated(|| render::existing(Existing(insert), self.session.dialect()))?;
         let mut found = Vec::new();
         let mut may = true;
         self.each(&statement, &mut |row| {
@@ -228,7 +222,7 @@ impl Runner<'_> {
             // By key.
             returning: vec![insert.key.clone()],
         };
-        let statement = render::update(&update, self.session.dialect()).map_err(unrendered)?;
+        let statement = generated(|| render::update(&update, self.session.dialect()))?;
         self.write(&statement, Answered::Nothing).await.map(drop)
     }
 
@@ -239,7 +233,7 @@ impl Runner<'_> {
         }
         let mut by_key = update.clone();
         by_key.target.keys = Some(Keys { column: update.target.key.clone(), values: keys.clone() });
-        let statement = render::update(&by_key, self.session.dialect()).map_err(unrendered)?;
+        let statement = generated(|| render::update(&by_key, self.session.dialect()))?;
         let written = self.write(&statement, Answered::Nothing).await?;
         if let Some((_, value)) = update.set.iter().find(|(column, _)| column.name == update.target.key.name) {
             keys = vec![value.clone()];
@@ -251,8 +245,7 @@ impl Runner<'_> {
     /// The keys of the rows that a write is for, locked.
     async fn lock(&mut self, target: &Target) -> Outcome<Vec<Value>> {
         let most = self.limits.result_rows;
-        let statement =
-            render::lock(target, (most as u64).saturating_add(1), self.session.dialect()).map_err(unrendered)?;
+        let statement = generated(|| render::lock(target, (most as u64).saturating_add(1), self.session.dialect()))?;
         let mut keys = Vec::new();
         self.each(&statement, &mut |row| {
             keys.push(row.value(0)?);
@@ -273,14 +266,15 @@ impl Runner<'_> {
             keys: Keys { column: key.clone(), values: keys.to_vec() },
             predicate: predicate.clone(),
         };
-        let statement = render::check(&plan, self.session.dialect()).map_err(unrendered)?;
+        let statement = generated(|| render::check(&plan, self.session.dialect()))?;
         let admitted = self.number(&statement).await?;
         if usize::try_from(admitted).is_ok_and(|admitted| admitted == keys.len()) { Ok(()) } else { Err(refused()) }
     }
 
     /// Runs a write and reads what it answers, with the check of each row.
     async fn write(&mut self, statement: &Statement, answered: Answered) -> Outcome<Written> {
-        let check = statement.columns.iter().position(|column| column.name == CHECK_COLUMN);
+        let place = |name: &str| statement.columns.iter().position(|column| column.name == name);
+        let (check, visible) = (place(CHECK_COLUMN), place(VISIBLE_COLUMN));
         let mut written = Written::default();
         let (mut admitted, mut bytes, mut rows) = (true, 0, 0_u64);
         let (most, bytes_max) = (self.rows_left as u64, self.bytes_max);
@@ -292,6 +286,11 @@ impl Runner<'_> {
                 }
                 if rows > most || bytes > bytes_max {
                     // It is rolled back in any case; the rest is not kept.
+                    return Ok(Flow::Continue);
+                }
+                if let Some(visible) = visible
+                    && row.value(visible)? != Value::Boolean(true)
+                {
                     return Ok(Flow::Continue);
                 }
                 match answered {
@@ -308,7 +307,7 @@ impl Runner<'_> {
                 Ok(Flow::Continue)
             })
             .await
-            .map_err(DbError::problem)?;
+            .map_err(|error| if error.repeats(CHECK_COLUMN) { refused() } else { error.problem() })?;
         if !admitted {
             return Err(refused());
         }
@@ -343,7 +342,7 @@ impl Runner<'_> {
         source.keys = Some(Keys { column: key.clone(), values: keys.to_vec() });
         let select =
             Select { source, columns: all, distinct: false, order: Vec::new(), after: None, limit: None, offset: 0 };
-        let statement = render::select(&select, self.session.dialect()).map_err(unrendered)?;
+        let statement = generated(|| render::select(&select, self.session.dialect()))?;
         let mut found: std::collections::HashMap<String, Vec<u8>> = std::collections::HashMap::new();
         self.each(&statement, &mut |row| {
             let mut json = vec![b'{'];

@@ -42,8 +42,6 @@ pub enum Answered<'a> {
 /// A column of a result.
 #[derive(Clone, Debug)]
 pub struct ResultColumn {
-    /// Its name in an answer.
-    pub name: String,
     /// What it is decoded as: declared, or told by the engine. None: whatever a cell is (SQLite).
     pub kind: Option<Type>,
     /// `"name":` in JSON.
@@ -108,11 +106,6 @@ impl<'r> Row<'r> {
         self.columns.is_empty()
     }
 
-    /// Its columns.
-    pub fn columns(&self) -> &[ResultColumn] {
-        self.columns
-    }
-
     /// A cell, in the canonical form of its type.
     pub fn value(&self, index: usize) -> Result<Value, Error> {
         let kind = self.columns.get(index).and_then(|column| column.kind);
@@ -149,31 +142,38 @@ impl<'r> Row<'r> {
             DriverRow::Postgres(row) => postgres::cell(row, index, column.wire)?,
             DriverRow::Mysql(row) => mysql::cell(row, index, column.wire)?,
         };
-        Ok(column.kind.map_or(cell.clone(), |kind| cell.conform(kind)))
+        Ok(match column.kind {
+            Some(kind) => cell.conform(kind),
+            None => cell,
+        })
     }
 }
 
 impl ResultColumn {
     /// Of a result, by its first row.
     pub(super) fn all(row: DriverRow<'_>, answered: Answered<'_>) -> Vec<Self> {
-        let mut columns = match row {
-            DriverRow::Sqlite(row) => sqlite::columns(row, answered),
-            DriverRow::Postgres(row) => postgres::columns(row),
-            DriverRow::Mysql(row) => mysql::columns(row, answered),
+        let Answered::Columns(declared) = answered else {
+            return match row {
+                DriverRow::Sqlite(row) => sqlite::columns(row, answered),
+                DriverRow::Postgres(row) => postgres::columns(row),
+                DriverRow::Mysql(row) => mysql::columns(row, answered),
+            };
         };
-        if let Answered::Columns(declared) = answered {
-            for (column, declared) in columns.iter_mut().zip(declared) {
-                *column = Self::new(&declared.name, Some(declared.kind), column.wire);
-            }
-        }
-        columns
+        let wire = |index: usize| match row {
+            DriverRow::Sqlite(_) => Wire::Dynamic,
+            DriverRow::Postgres(row) => postgres::wire_of(row, index),
+            DriverRow::Mysql(row) => mysql::wire_of(row, index),
+        };
+        let declared = declared.iter().enumerate();
+        declared.map(|(index, column)| Self::new(&column.name, Some(column.kind), wire(index))).collect()
     }
 
     fn new(name: &str, kind: Option<Type>, wire: Wire) -> Self {
+        let mut key = Vec::with_capacity(name.len() + 3);
         // Text always serialises.
-        let mut key = serde_json::to_vec(name).unwrap_or_default();
+        drop(serde_json::to_writer(&mut key, name));
         key.push(b':');
-        Self { name: name.to_owned(), kind, key, wire }
+        Self { kind, key, wire }
     }
 }
 

@@ -130,6 +130,12 @@ impl DbError {
         self.kind == FailureKind::Busy && [STALE, FORGOTTEN].contains(&code)
     }
 
+    /// Whether the engine's words about what has no form have a word of ours in them, which a statement put there to be told of a row
+    /// (`santokit_sql::plan::write::CHECK_COLUMN`).
+    pub fn repeats(&self, word: &str) -> bool {
+        matches!(self.code.as_str(), "sqlite:1" | "postgres:22P02") && self.message.contains(word)
+    }
+
     /// What a caller is told: nothing of the database's words.
     pub fn problem(self) -> Box<Problem> {
         let unavailable = "the database is not available now";

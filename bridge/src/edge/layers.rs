@@ -162,8 +162,10 @@ fn span(id: &RequestId, method: &'static str, template: &str, headers: &HeaderMa
         logic = Empty,
         code = Empty,
     );
-    // Fails only where no trace is collected.
-    drop(span.set_parent(global::get_text_map_propagator(|propagator| propagator.extract(&TraceHeaders(headers)))));
+    if !span.is_disabled() {
+        // Fails only where no trace is collected.
+        drop(span.set_parent(global::get_text_map_propagator(|propagator| propagator.extract(&TraceHeaders(headers)))));
+    }
     span
 }
 

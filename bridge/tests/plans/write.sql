@@ -1,10 +1,10 @@
 ==== a new row, checked by the rule
 -- sqlite
-INSERT INTO "orders" ("id", "customerId", "owner") VALUES (?, ?, ?) RETURNING "id", ("owner" COLLATE BINARY = ?) IS TRUE AS "stk_check"
-    [a ULID, "c1", "app", "app"]
+INSERT INTO "orders" ("id", "customerId", "owner") VALUES (?, ?, ?) RETURNING "id", "customerId", "status", "total", "placedAt", "owner", (("owner" COLLATE BINARY = ? OR "status" COLLATE BINARY = ?)) IS TRUE AS "stk_visible", json_extract('true', CASE WHEN "owner" COLLATE BINARY = ? THEN '$' ELSE 'stk_check' END) AS "stk_check"
+    [a ULID, "c1", "app", "app", "open", "app"]
 -- postgres
-INSERT INTO "orders" ("id", "customerId", "owner") VALUES ($1, $2, $3) RETURNING "id", ("owner" = $4) IS TRUE AS "stk_check"
-    [a ULID, "c1", "app", "app"]
+INSERT INTO "orders" ("id", "customerId", "owner") VALUES ($1, $2, $3) RETURNING "id", "customerId", "status", "total", "placedAt", "owner", (("owner" = $4 OR "status" = $5)) IS TRUE AS "stk_visible", CAST(CASE WHEN "owner" = $6 THEN 'true' ELSE 'stk_check' END AS boolean) AS "stk_check"
+    [a ULID, "c1", "app", "app", "open", "app"]
 -- mysql
 INSERT INTO `orders` (`id`, `customerId`, `owner`) VALUES (?, ?, ?)
     [a ULID, "c1", "app"]

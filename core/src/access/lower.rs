@@ -27,6 +27,8 @@ mod place;
 pub struct RowCondition {
     expression: Expression,
     node: Node,
+    /// Whether a part of it is evaluated by CEL in each request. Most rules compare a column with the caller, and need none.
+    needs_cel: bool,
 }
 
 /// What a condition asks of rows in one request.
@@ -70,6 +72,8 @@ enum Node {
 enum Given {
     /// A constant.
     Value(CelValue),
+    /// `request.auth.sub`: the caller.
+    Subject,
     /// Known in a request only.
     Request(Expression),
 }
@@ -94,7 +98,8 @@ impl RowCondition {
     pub fn compile(source: &str, table: &Table) -> Result<Self, Vec<ExpressionError>> {
         let expression = Expression::parse(source, Scope::Row).map_err(|error| vec![error])?;
         let node = compile::compile(source, &expression, table)?;
-        Ok(Self { expression, node })
+        let needs_cel = node.needs_cel();
+        Ok(Self { expression, node, needs_cel })
     }
 
     /// The columns that it reads.
@@ -104,6 +109,10 @@ impl RowCondition {
 
     /// What it asks of rows in a request.
     pub fn ask(&self, actor: &Actor, params: &Map<String, Json>, now: DateTime<Utc>) -> Asked {
+        let subject = actor.subject.as_deref();
+        if !self.needs_cel {
+            return Asked::Row(Request { subject, cel: CelValue::Null }.lower(&self.node, Polarity::True));
+        }
         let request = decide::request(self.expression.uses(), actor, params, now);
         if let Node::Request(expression) = &self.node {
             return match request.and_then(|request| expression.evaluate([("request", request)])) {
@@ -114,7 +123,7 @@ impl RowCondition {
             };
         }
         match request {
-            Ok(request) => Asked::Row(Request(request).lower(&self.node, Polarity::True)),
+            Ok(cel) => Asked::Row(Request { subject, cel }.lower(&self.node, Polarity::True)),
             Err(message) => Asked::Error(message),
         }
     }
@@ -140,18 +149,41 @@ impl RowCondition {
     }
 }
 
-/// `request` as CEL sees it.
-struct Request(CelValue);
+/// What is known of a request.
+struct Request<'r> {
+    subject: Option<&'r str>,
+    /// `request` as CEL sees it; null where no part needs it.
+    cel: CelValue,
+}
 
-impl Request {
+impl Node {
+    fn needs_cel(&self) -> bool {
+        let of_side = |side: &Side| matches!(side, Side::Given(Given::Request(_)));
+        match self {
+            Node::Request(_) => true,
+            Node::All(parts) | Node::Any(parts) => parts.iter().any(Node::needs_cel),
+            Node::Not(part) => part.needs_cel(),
+            Node::Holds(_) | Node::IsNull(_) | Node::SameField(..) | Node::CompareField(..) => false,
+            Node::Same(_, given) | Node::Compare(_, _, given) | Node::OneOf(_, given) => {
+                matches!(given, Given::Request(_))
+            }
+            Node::OneOfSides(_, sides) => sides.iter().any(of_side),
+            Node::ValueIn(given, sides) => matches!(given, Given::Request(_)) || sides.iter().any(of_side),
+            Node::Text(subject, _, wanted) => of_side(subject) || of_side(wanted),
+        }
+    }
+}
+
+impl Request<'_> {
     fn evaluate(&self, expression: &Expression) -> Option<CelValue> {
-        expression.evaluate([("request", self.0.clone())]).ok()
+        expression.evaluate([("request", self.cel.clone())]).ok()
     }
 
     /// `None` where it cannot be evaluated.
     fn given(&self, given: &Given) -> Option<CelValue> {
         match given {
             Given::Value(value) => Some(value.clone()),
+            Given::Subject => Some(self.subject.map_or(CelValue::Null, Into::into)),
             Given::Request(expression) => self.evaluate(expression),
         }
     }

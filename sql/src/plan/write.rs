@@ -11,7 +11,13 @@ use crate::dialect::Dialect;
 
 /// The name of the last column that a write answers where it has a check: a `boolean`, which must be true for every row.
 /// No column of a customer's begins with `stk_`.
+///
+/// Where a statement writes one new row and nothing else ([`Insert::is_alone`]), a row that fails makes the statement itself fail, with
+/// this name in the engine's words: nothing is stored, and it needs no transaction around it.
 pub const CHECK_COLUMN: &str = "stk_check";
+
+/// The name of the column behind those of [`Insert::returning`] that says whether the caller may see the row: a `boolean`.
+pub const VISIBLE_COLUMN: &str = "stk_visible";
 
 /// New rows of one table, all or none.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +39,9 @@ pub struct Insert {
     pub check: Predicate,
     /// What is answered of each row. Empty answers nothing.
     pub returning: Vec<Column>,
+    /// What the select rule asks of a row to be shown. It decides about no write: [`VISIBLE_COLUMN`] says it of each row that is
+    /// answered. [`Predicate::ALWAYS`] where nothing is answered.
+    pub visible: Predicate,
 }
 
 /// What a new row has in a column.
@@ -141,6 +150,11 @@ impl Insert {
     /// How it runs.
     pub fn course(&self, dialect: Dialect) -> Course {
         course(dialect, !self.returning.is_empty() || !self.check.is_always() || self.conflict.is_some())
+    }
+
+    /// Whether it is one row that meets no other, so that its statement is done or not done by itself.
+    pub fn is_alone(&self) -> bool {
+        self.rows.len() == 1 && self.conflict.is_none()
     }
 }
 

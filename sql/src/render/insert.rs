@@ -4,7 +4,7 @@ use santokit_core::{access::predicate::Predicate, schema::Type, value::Value};
 
 use super::{
     RenderError,
-    write::{checked, returning},
+    write::{Checked, checked, returning},
     writer::{Scope, Writer},
 };
 use crate::{
@@ -85,10 +85,16 @@ fn statement(plan: &Insert, rows: &[Vec<Cell>], dialect: Dialect) -> Result<Stat
         on_conflict(&mut writer, plan, conflict);
     }
     let columns = match plan.course(dialect) {
-        Course::Returning => returning(&mut writer, Scope::Bare, &plan.returning, &plan.check),
+        Course::Returning => answered(&mut writer, plan),
         Course::Affected | Course::ByKey => Vec::new(),
     };
     writer.finish(columns)
+}
+
+fn answered(writer: &mut Writer, plan: &Insert) -> Vec<OutputColumn> {
+    let checked = if plan.is_alone() { Checked::Failing } else { Checked::Told };
+    let visible = Some(&plan.visible).filter(|visible| !plan.returning.is_empty() && !visible.is_always());
+    returning(writer, &plan.returning, visible, (&plan.check, checked))
 }
 
 fn on_conflict(writer: &mut Writer, plan: &Insert, conflict: &Conflict) {

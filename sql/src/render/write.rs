@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     dialect::Dialect,
-    plan::{Check, Column, Course, Delete, Target, Update, write::CHECK_COLUMN},
+    plan::{
+        Check, Column, Course, Delete, Target, Update,
+        write::{CHECK_COLUMN, VISIBLE_COLUMN},
+    },
     statement::{OutputColumn, Statement},
 };
 
@@ -24,7 +27,7 @@ pub(super) fn update(plan: &Update, dialect: Dialect) -> Result<Statement, Rende
     });
     filter(&mut writer, &plan.target, plan.course(dialect))?;
     let columns = match plan.course(dialect) {
-        Course::Returning => returning(&mut writer, Scope::Bare, &plan.returning, &plan.check),
+        Course::Returning => returning(&mut writer, &plan.returning, None, (&plan.check, Checked::Told)),
         Course::Affected | Course::ByKey => Vec::new(),
     };
     writer.finish(columns)
@@ -35,7 +38,7 @@ pub(super) fn delete(plan: &Delete, dialect: Dialect) -> Result<Statement, Rende
     writer.text("DELETE FROM ").name(&plan.target.table);
     filter(&mut writer, &plan.target, plan.course(dialect))?;
     let columns = match plan.course(dialect) {
-        Course::Returning => returning(&mut writer, Scope::Bare, &plan.returning, &Predicate::ALWAYS),
+        Course::Returning => returning(&mut writer, &plan.returning, None, (&Predicate::ALWAYS, Checked::Told)),
         Course::Affected | Course::ByKey => Vec::new(),
     };
     writer.finish(columns)
@@ -64,27 +67,60 @@ pub(super) fn check(plan: &Check, dialect: Dialect) -> Result<Statement, RenderE
     writer.finish(vec![OutputColumn { name: "count".to_owned(), kind: Type::Bigint }])
 }
 
-/// ` RETURNING …`, with the check last where there is one.
+/// What becomes of a row that fails a check.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Checked {
+    /// Its check is false; whoever runs the statement rolls it back.
+    Told,
+    /// The statement fails with it.
+    Failing,
+}
+
+/// ` RETURNING …`, with whether the row may be shown and with the check last, where there are such.
 pub(super) fn returning(
     writer: &mut Writer,
-    scope: Scope<'_>,
     columns: &[Column],
-    check: &Predicate,
+    visible: Option<&Predicate>,
+    (check, course): (&Predicate, Checked),
 ) -> Vec<OutputColumn> {
+    let scope = Scope::Bare;
     writer.text(" RETURNING ");
     writer.list(columns, |writer, column| {
         writer.column(scope, &column.name);
     });
     let mut answered = outputs(columns);
+    let mut truth = |name: &str| answered.push(OutputColumn { name: name.to_owned(), kind: Type::Boolean });
+    if let Some(visible) = visible {
+        writer.text(", (");
+        predicate::write(writer, scope, visible);
+        writer.text(") IS TRUE AS ").name(VISIBLE_COLUMN);
+        truth(VISIBLE_COLUMN);
+    }
     // A write that answers nothing else still says of each row that it was written.
     if !check.is_always() || columns.is_empty() {
         if !columns.is_empty() {
             writer.text(", ");
         }
-        checked(writer, scope, check);
-        answered.push(OutputColumn { name: CHECK_COLUMN.to_owned(), kind: Type::Boolean });
+        match course {
+            Checked::Failing if !check.is_always() => failing(writer, scope, check),
+            Checked::Failing | Checked::Told => checked(writer, scope, check),
+        }
+        truth(CHECK_COLUMN);
     }
     answered
+}
+
+/// True, or the end of the statement: of words that are neither true nor false one engine makes no boolean, and the other no path of
+/// JSON. Both repeat the words, by which the failure is known.
+fn failing(writer: &mut Writer, scope: Scope<'_>, check: &Predicate) {
+    writer.by_dialect("json_extract('true', CASE WHEN ", "CAST(CASE WHEN ", "CAST(CASE WHEN ");
+    predicate::write(writer, scope, check);
+    writer.by_dialect(
+        " THEN '$' ELSE 'stk_check' END)",
+        " THEN 'true' ELSE 'stk_check' END AS boolean)",
+        " THEN 'true' ELSE 'stk_check' END AS boolean)",
+    );
+    writer.text(" AS ").name(CHECK_COLUMN);
 }
 
 /// `(…) IS TRUE AS stk_check`

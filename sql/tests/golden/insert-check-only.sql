@@ -2,13 +2,13 @@
 
 -- sqlite
 -- returning
-INSERT INTO "orders" ("id", "customerId", "status") VALUES (?, ?, ?) RETURNING ("owner" IS NOT NULL) IS TRUE AS "stk_check"
+INSERT INTO "orders" ("id", "customerId", "status") VALUES (?, ?, ?) RETURNING json_extract('true', CASE WHEN "owner" IS NOT NULL THEN '$' ELSE 'stk_check' END) AS "stk_check"
 -- binds string "o1", string "c1", string "paid"
 -- answers stk_check boolean
 
 -- postgres
 -- returning
-INSERT INTO "orders" ("id", "customerId", "status") VALUES ($1, $2, $3) RETURNING ("owner" IS NOT NULL) IS TRUE AS "stk_check"
+INSERT INTO "orders" ("id", "customerId", "status") VALUES ($1, $2, $3) RETURNING CAST(CASE WHEN "owner" IS NOT NULL THEN 'true' ELSE 'stk_check' END AS boolean) AS "stk_check"
 -- binds string "o1", string "c1", string "paid"
 -- answers stk_check boolean
 

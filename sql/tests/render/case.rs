@@ -237,6 +237,7 @@ impl<'c> Case<'c> {
             conflict,
             check: self.rule(plan["table"].as_str().unwrap(), &plan["check"]),
             returning: self.columns(plan, "returning"),
+            visible: self.rule(plan["table"].as_str().unwrap(), &plan["visible"]),
             columns,
         };
         let mut titled = Vec::new();

@@ -1,7 +1,7 @@
 //! Traces of `stk dev`, and of a Hub and a Bridge as two processes: names, nesting, attributes, whose fault, whose trace.
 
 use reqwest::Method;
-use santokit_tests::{Answer, Bridge, Collector, StkDev, StkServer, Traced, planes::OPERATOR};
+use santokit_tests::{Answer, Bridge, Collector, ProjectFolder, StkDev, StkServer, Traced, planes::OPERATOR};
 use serde_json::{Value as Json, json};
 
 use super::{ALL, KEY, OFTEN, project, request_id, trace, watched};
@@ -10,7 +10,7 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
 /// Every name that there is. A name with a path, a table or a logic in it would be one of thousands.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "auth",
     "bridge.request",
     "db.execute",
@@ -21,6 +21,7 @@ const NAMES: [&str; 10] = [
     "hub.request",
     "logic.invoke",
     "permission",
+    "sql.generate",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,6 +162,55 @@ async fn refusals(dev: &StkDev, collector: &Collector) {
     let is_probe =
         |span: &Traced| ["/healthz", "/readyz", "/metrics"].iter().any(|path| span.attribute("http.route") == path);
     assert!(!collector.spans().iter().any(is_probe), "probes would bury the rest");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_to_a_table_becomes_a_statement_that_is_run() {
+    let (folder, collector) = (tables_only(), Collector::start().await.unwrap());
+    let dev = watched(&folder, &collector, &[]).await;
+    table(&dev, &collector).await;
+    assert!(collector.spans().iter().all(|span| NAMES.contains(&span.name.as_str()) || span.name == "response"));
+    assert_eq!(collector.faults(), Vec::<String>::new());
+}
+
+/// A project without logics.
+fn tables_only() -> ProjectFolder {
+    let dev = format!(
+        "connections:\n  main: {{engine: sqlite, url: \"sqlite:.stk/dev/main.db\"}}\n\
+         apiKeys:\n  - {{name: watcher, key: {KEY}, roles: [watcher]}}\n"
+    );
+    ProjectFolder::new([
+        ("santokit.yaml", "version: 1\nname: tables\n"),
+        ("santokit.dev.yaml", dev.as_str()),
+        ("config/permissions.yaml", "tables:\n  notes:\n    select: {roles: [watcher]}\n"),
+        (
+            "schema/notes.yaml",
+            "version: 1\ntables:\n  notes:\n    id: {name: id, generate: client}\n    columns:\n      text: {type: string}\n",
+        ),
+        ("seed/notes.sql", "INSERT INTO notes (id, text) VALUES ('1', 'x');\n"),
+    ])
+    .unwrap()
+}
+
+/// A request to a table: its plan becomes a statement, and that is run. With a count it is two statements, each made and run.
+async fn table(dev: &StkDev, collector: &Collector) {
+    let caller = dev.client.with_key(KEY);
+    for (params, statements) in [(json!({"where": {"id": "1"}}), 1), (json!({"count": true}), 2)] {
+        let answer = caller.post("/db/notes/select", params.to_string()).await.unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let (root, below) = trace(collector, &answer).await;
+        let made_and_run = ["sql.generate", "db.execute"].repeat(statements);
+        let expected = [&["auth", "permission"], made_and_run.as_slice(), &["response"]].concat();
+        assert_eq!(paths(&below), expected, "{params}");
+        assert_eq!((root.attribute("table"), root.attribute("op")), (&json!("notes"), &json!("select")));
+        for (path, span) in &below {
+            assert!(!format!("{span:?}").contains("SELECT"), "the text is not told: {span:?}");
+            assert!(path != "db.execute" || span.attribute("db.response.returned_rows") == 1, "{span:?}");
+        }
+    }
+    // What is refused before it becomes a statement has none.
+    let unknown = caller.post("/db/notes/select", json!({"where": {"none": 1}}).to_string()).await.unwrap();
+    assert_eq!(paths(&trace(collector, &unknown).await.1), ["auth", "permission", "response"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,7 +27,7 @@ enum Column {
 
 use Column::{Number, Ratio, Text};
 
-const TABLES: [Table; 5] = [
+const TABLES: [Table; 6] = [
     Table {
         bench: "invocation",
         title: "A call in a fresh instance",
@@ -52,6 +52,22 @@ const TABLES: [Table; 5] = [
             ("`wasmtime serve`", Number("servePerSecond", 0)),
             ("to axum", Ratio("perSecond", "axumPerSecond")),
             ("to `wasmtime serve`", Ratio("perSecond", "servePerSecond")),
+        ],
+    },
+    Table {
+        bench: "crud",
+        title: "`POST /db/…` over HTTP, beside handlers in axum and sqlx that run the same statements",
+        columns: &[
+            ("request", Text("name")),
+            ("engine", Text("engine")),
+            ("callers", Number("concurrent", 0)),
+            ("requests a second", Number("perSecond", 0)),
+            ("by hand", Number("axumPerSecond", 0)),
+            ("ratio, median of rounds", Number("ratio", 2)),
+            ("least", Number("leastRatio", 2)),
+            ("most", Number("mostRatio", 2)),
+            ("plan µs", Number("planUs", 1)),
+            ("statement µs", Number("statementUs", 1)),
         ],
     },
     Table {

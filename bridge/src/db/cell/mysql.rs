@@ -10,11 +10,7 @@ use super::{Answered, Cell, ResultColumn, Wire, undecodable};
 
 pub(super) fn columns(row: &MySqlRow, answered: Answered<'_>) -> Vec<ResultColumn> {
     let of = |column: &sqlx::mysql::MySqlColumn| {
-        let (wire, told) = match wire(column.type_info().name()) {
-            // Text under a collation that compares bytes is named as bytes are; its character set tells them apart.
-            (Wire::Bytes, _) if <str as SqlType<MySql>>::compatible(column.type_info()) => (Wire::Text, Type::String),
-            told => told,
-        };
+        let (wire, told) = told(column);
         let kind = match answered {
             Answered::Columns(_) => None,
             Answered::Found(schema) => declared(column, schema),
@@ -25,6 +21,19 @@ pub(super) fn columns(row: &MySqlRow, answered: Answered<'_>) -> Vec<ResultColum
         ResultColumn::new(column.name(), kind.or(told), wire)
     };
     row.columns().iter().map(of).collect()
+}
+
+/// How the bytes of a column are read; as text where there is no such column.
+pub(super) fn wire_of(row: &MySqlRow, index: usize) -> Wire {
+    row.columns().get(index).map_or(Wire::Text, |column| told(column).0)
+}
+
+fn told(column: &sqlx::mysql::MySqlColumn) -> (Wire, Type) {
+    match wire(column.type_info().name()) {
+        // Text under a collation that compares bytes is named as bytes are; its character set tells them apart.
+        (Wire::Bytes, _) if <str as SqlType<MySql>>::compatible(column.type_info()) => (Wire::Text, Type::String),
+        told => told,
+    }
 }
 
 /// A table is named with its database.

@@ -21,6 +21,11 @@ pub(super) fn columns(row: &PgRow) -> Vec<ResultColumn> {
     row.columns().iter().map(of).collect()
 }
 
+/// How the bytes of a column are read; as text where there is no such column.
+pub(super) fn wire_of(row: &PgRow, index: usize) -> Wire {
+    row.columns().get(index).map_or(Wire::Text, |column| wire(column.type_info().name()).0)
+}
+
 fn wire(name: &str) -> (Wire, Type) {
     match name {
         "BOOL" => (Wire::Boolean, Type::Boolean),

@@ -242,6 +242,9 @@ impl<'e> Compiler<'e> {
 
     /// A part without `resource`, as a constant where it is one.
     fn given(&mut self, tree: &'e IdedExpr) -> Option<Given> {
+        if is_subject(tree) {
+            return Some(Given::Subject);
+        }
         let part = self.expression.part(tree);
         if mentions(tree, "request") {
             return Some(Given::Request(part));
@@ -327,7 +330,7 @@ impl<'e> Compiler<'e> {
         self.check_comparable(tree, field)?;
         match given {
             Given::Value(value) => self.check_value(tree, field, value),
-            Given::Request(_) => Some(()),
+            Given::Subject | Given::Request(_) => Some(()),
         }
     }
 
@@ -402,6 +405,18 @@ const fn ordered_hint(kind: Type) -> &'static str {
         Type::Bytes => "compare bytes with == and != only",
         _ => "it compares with null only",
     }
+}
+
+/// `request.auth.sub`
+fn is_subject(tree: &IdedExpr) -> bool {
+    let mut left = tree;
+    for name in ["sub", "auth"] {
+        match &left.expr {
+            Expr::Select(select) if select.field == name && !select.test => left = &select.operand,
+            _ => return false,
+        }
+    }
+    matches!(&left.expr, Expr::Ident(name) if name == "request")
 }
 
 fn mentions_row(tree: &IdedExpr) -> bool {
