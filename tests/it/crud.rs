@@ -4,6 +4,7 @@
 mod cases;
 mod denied;
 mod differential;
+mod guests;
 mod hostile;
 mod once;
 mod reference;

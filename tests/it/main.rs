@@ -11,6 +11,7 @@ mod crud;
 mod engine_logic;
 mod engine_values;
 mod engines;
+mod guest_crud;
 mod http;
 mod javascript;
 mod lab;
