@@ -11,8 +11,8 @@ use santokit_core::{
     value::{Column, RowSet, Value},
 };
 use santokit_wasm::{
-    CallerInfo, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Fixed, Host, InvocationInfo, Level, LogLine, LookupError, NamedParams,
-    RowBudget, SqlError, TransactionId,
+    CallerInfo, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Fixed, Host, InvocationInfo, Level,
+    LogLine, LookupError, NamedParams, RowBudget, SqlError, TransactionId,
 };
 use secrecy::SecretString;
 use tracing::{Instrument, field::Empty};
@@ -106,14 +106,8 @@ impl Session {
             metrics,
             rehearsal,
         } = parts;
-        let sql = SqlSession::new(
-            granted_tables,
-            Arc::clone(&databases),
-            schemas,
-            transaction_on,
-            deadline,
-            metrics.clone(),
-        );
+        let sql =
+            SqlSession::new(granted_tables, Arc::clone(&databases), schemas, transaction_on, deadline, metrics.clone());
         Self {
             invocation,
             actor,

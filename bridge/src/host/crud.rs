@@ -74,7 +74,8 @@ impl Session {
             None => Err(CrudError::Denied("the manifest has no grants.crud".to_owned())),
             // The platform may everything, and a logic that it calls must not for that.
             Some(CrudGrant::Caller {}) if self.actor.kind == ActorKind::System => {
-                let message = "nobody has called whose permissions there could be; the manifest can say crud: {as: service}";
+                let message =
+                    "nobody has called whose permissions there could be; the manifest can say crud: {as: service}";
                 Err(CrudError::Denied(message.to_owned()))
             }
             Some(CrudGrant::Caller {}) => Ok(self.actor.clone()),

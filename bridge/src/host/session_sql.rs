@@ -20,7 +20,8 @@ use santokit_wasm::{ConnectionId, CursorId, DatabaseError, RowBudget, SqlError, 
 
 use crate::{
     db::{
-        Access, Authorized, Connection, Database, DbError, Lent, Mode, OpenTransaction, Reading, Session, Share, Statement,
+        Access, Authorized, Connection, Database, DbError, Lent, Mode, OpenTransaction, Reading, Session, Share,
+        Statement,
     },
     metrics::Metrics,
 };
@@ -340,7 +341,8 @@ impl SqlSession {
     ) -> Result<Place<'_>, SqlError> {
         let open = |opened: &Opened| opened.transaction.as_ref().is_some_and(|open| !open.savepoints.is_empty());
         if let Some(id) = within {
-            let holds = |opened: &&Opened| opened.transaction.as_ref().is_some_and(|open| open.savepoints.contains(&id));
+            let holds =
+                |opened: &&Opened| opened.transaction.as_ref().is_some_and(|open| open.savepoints.contains(&id));
             let found = self.opened.iter().find(holds);
             let found = found.ok_or_else(|| SqlError::Invalid("the transaction has ended".to_owned()))?;
             if found.name != connection {

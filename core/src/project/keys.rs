@@ -367,7 +367,11 @@ pub(super) static SQL_GRANT: Keys = Keys {
 pub(super) static CRUD_GRANT: Keys = Keys {
     what: "CRUD grant",
     keys: &[
-        must("as", Shape::Words(&["caller", "service"]), "caller: as whoever calls the logic; service: with roles of its own."),
+        must(
+            "as",
+            Shape::Words(&["caller", "service"]),
+            "caller: as whoever calls the logic; service: with roles of its own.",
+        ),
         key("roles", Shape::List(&Shape::Text), "With service: the roles that the tables' rules know it by."),
     ],
 };

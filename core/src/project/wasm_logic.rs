@@ -41,6 +41,7 @@ pub(super) fn read<'f>(file: &'f File<'f>, root: &Node, known: &Known) -> Option
             // Without a component there is an error, and no project.
             component: component.unwrap_or(ComponentSource::Path(String::new())),
             dir: file.path.strip_suffix("/logic.yaml").unwrap_or(file.path).to_owned(),
+            grants_at: format!("{}:{}", file.path, map.entry("grants").map_or(map.span, |entry| entry.span).line),
             grants: map.get("grants").map(|node| grants(file, node, known)).unwrap_or_default(),
             limits,
         })),

@@ -65,7 +65,9 @@ async fn a_request_that_was_undone_leaves_its_transaction(world: &World) {
     let actor = actor(ActorKind::ApiKey, "key", &["admin"]);
     let crud = world.crud(&actor, Some(Allowance { rows: 100, bytes: 1 << 20, deadline: later }));
     let mut session = database.begin(Mode::Write, Share::Guest, later).await.unwrap();
-    let customer = |name: &str, email: &str| json!({"data": {"id": name, "name": name, "email": format!("{email}@guests")}}).as_object().unwrap().clone();
+    let customer = |name: &str, email: &str| {
+        json!({"data": {"id": name, "name": name, "email": format!("{email}@guests")}}).as_object().unwrap().clone()
+    };
     let insert = |params| crud.understand(Some(("customers", Verb::Insert)), &params).unwrap();
     let first = crud.within(&insert(customer("guest-1", "one")), &mut session, later).await;
     assert!(first.is_ok(), "{first:?}");

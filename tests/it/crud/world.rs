@@ -4,7 +4,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use santokit_bridge::{
-    crud::{self, Crud, answer::Answer, limits::{Allowance, CrudLimits}, names::Tables},
+    crud::{
+        self, Crud,
+        answer::Answer,
+        limits::{Allowance, CrudLimits},
+        names::Tables,
+    },
     db::{Database, DatabaseSettings},
     metrics::Metrics,
 };

@@ -8,8 +8,8 @@ use std::{
 
 use santokit_core::value::{Column, RowSet, Value};
 use santokit_wasm::{
-    CallerInfo, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Host, InvocationInfo, LogLine, LookupError, NamedParams, RowBudget, SqlError,
-    TransactionId,
+    CallerInfo, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Host, InvocationInfo, LogLine, LookupError,
+    NamedParams, RowBudget, SqlError, TransactionId,
 };
 use secrecy::SecretString;
 
