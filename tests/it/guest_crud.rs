@@ -18,7 +18,7 @@ tables:
       owner: {type: string, nullable: false}
       text: {type: string, nullable: false, unique: true}
       secret: {type: string}
-      authorId: {type: string, references: {table: authors}}
+      authorId: {type: string, references: {table: authors, as: author}}
   vault:
     id: {generate: client}
     columns:
