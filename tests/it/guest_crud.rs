@@ -1,4 +1,4 @@
-//! Guests in four languages ask the tables: what a caller's rules give and hide, what a service's do, what belongs to a transaction, and
+//! Guests in three languages ask the tables: what a caller's rules give and hide, what a service's do, what belongs to a transaction, and
 //! where an invocation's limits end it. On servers as on SQLite; only transactions of a guest's own are SQLite's.
 
 use std::time::{Duration, Instant};
@@ -152,13 +152,6 @@ async fn guests_ask_tables_in_python() {
     let folder = sqlite();
     folder.add_copy("tests/guests/crud-py", "logics/python").unwrap();
     in_a_language(&StkDev::start(folder.path(), &[]).await.unwrap(), "python").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn guests_ask_tables_in_c() {
-    let folder = sqlite();
-    folder.add_copy("tests/guests/crud-c", "logics/c").unwrap();
-    in_a_language(&StkDev::start(folder.path(), &[]).await.unwrap(), "c").await;
 }
 
 async fn in_a_language(dev: &StkDev, logic: &str) {

@@ -95,8 +95,7 @@ typedef enum stk_error_kind {
     STK_NOT_FOUND,   /* one row was asked for, and there is none; or a secret is not set */
     STK_TOO_MANY,    /* one row was asked for, and there are several */
     STK_DECODE,      /* a cell does not fit what was asked for */
-    STK_OTHER,       /* anything else */
-    STK_TABLE        /* a table did not do it; the code is what a caller of the Bridge would be told */
+    STK_OTHER        /* anything else */
 } stk_error_kind;
 
 /* The error that is left. Text is never NULL. */
@@ -109,10 +108,6 @@ typedef struct stk_failure {
     const char *constraint;
     /* Whether the same call may succeed when made again. */
     bool retryable;
-    /* What to do next, with STK_TABLE. May be empty. */
-    const char *hint;
-    /* An object for programs (`errors`, `limit`) with STK_TABLE, else NULL. */
-    json_t *details;
 } stk_failure;
 
 /* Whether an error is left. */
@@ -342,27 +337,6 @@ stk_rows *stk_queries_cursor(const char *query, const stk_named *params, size_t 
  * connection belongs to the innermost open one. NULL after an error.
  */
 stk_tx *stk_queries_begin(const char *connection);
-
-/* ---- Tables ------------------------------------------------------------------------------------------------------ */
-
-/* What is asked of a table. */
-typedef enum stk_verb { STK_SELECT = 0, STK_INSERT = 1, STK_UPDATE = 2, STK_DELETE = 3 } stk_verb;
-
-/*
- * A request to a table: the params, rules and answers of `POST /db/{table}/{verb}`. Needs `grants.crud`, which says for whom the table
- * is asked. `params` is taken over, NULL is none:
- *
- *     json_t *open = stk_crud(NULL, STK_SELECT, "orders", json_pack("{s:{s:s}}", "where", "status", "open"), NULL);
- *
- * Answers rows, or `{"affected": 1}`; NULL after an error (STK_TABLE: what a caller would be told). `meta`, where it is not NULL, gets
- * `nextCursor` and `total`. `within` is NULL or a transaction of stk_begin: the request sees what it has done, and is undone with it; one
- * that fails has done nothing, and the transaction goes on once stk_clear_error was called. While one is open on the table's database, a request
- * without it is STK_INVALID.
- */
-json_t *stk_crud(stk_tx *within, stk_verb verb, const char *table, json_t *params, json_t **meta);
-
-/* Several calls, all or nothing: `[{"path": "db/orders/insert", "params": {…}}]`, taken over. A list of `{"data": …, "meta": …}`. */
-json_t *stk_crud_batch(stk_tx *within, json_t *calls);
 
 /* ---- Log -------------------------------------------------------------------------------------------------------- */
 

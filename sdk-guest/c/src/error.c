@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const stk_failure NONE = {STK_OK, "", "", "", false, "", NULL};
+static const stk_failure NONE = {STK_OK, "", "", "", false};
 
-static stk_failure failure = {STK_OK, "", "", "", false, "", NULL};
+static stk_failure failure = {STK_OK, "", "", "", false};
 static stk_face face;
 static json_t *refusal_details;
 
@@ -49,14 +49,6 @@ void stk_fail(stk_error_kind kind, stk_face outward, const char *code, const cha
     failure.code = code;
     failure.message = message;
     face = outward;
-}
-
-void stk_fail_table(stk_face outward, const char *code, const char *message, const char *hint, json_t *details)
-{
-    if (stk_failed()) return;
-    stk_fail(STK_TABLE, outward, code, message);
-    failure.hint = hint;
-    failure.details = details;
 }
 
 void stk_fail_sql(stk_error_kind kind, const char *message)
@@ -132,7 +124,7 @@ void stk_fail_host(santokit_sql_types_error_t *error)
 static const char *kind_name(stk_error_kind kind)
 {
     static const char *const names[] = {"none",    "refused",     "denied",   "invalid",   "limit",    "timed out",
-                                        "unavailable", "the database refused", "not found", "too many", "decode", "other", "a table refused"};
+                                        "unavailable", "the database refused", "not found", "too many", "decode", "other"};
     return (size_t)kind < sizeof names / sizeof *names ? names[kind] : "other";
 }
 

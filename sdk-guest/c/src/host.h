@@ -33,9 +33,6 @@ void stk_fail(stk_error_kind kind, stk_face face, const char *code, const char *
 /* Leaves an error of the logic's use of the database. */
 void stk_fail_sql(stk_error_kind kind, const char *message);
 
-/* Leaves the answer of a table that did not do it. */
-void stk_fail_table(stk_face face, const char *code, const char *message, const char *hint, json_t *details);
-
 /* Leaves the error of a statement. What it owns is freed. */
 void stk_fail_host(santokit_sql_types_error_t *error);
 

@@ -29,17 +29,6 @@ static bool is_open(const stk_tx *tx)
     return false;
 }
 
-bool stk_tx_handle(const stk_tx *tx, int32_t *handle)
-{
-    if (!is_open(tx)) return false;
-    if (!tx->host.is_sql) {
-        stk_fail_sql(STK_INVALID, "a transaction of declared queries cannot be passed to a table: begin one with stk_begin");
-        return false;
-    }
-    *handle = tx->host.handle;
-    return true;
-}
-
 bool stk_commit(stk_tx *tx)
 {
     if (!is_open(tx)) return false;

@@ -7,8 +7,6 @@
 /* A transaction of the host, whichever interface it is of: a logic that uses one interface does not import the other. */
 typedef struct stk_host_transaction {
     int32_t handle;
-    /* Whether it is of santokit:sql, whose transactions requests to tables take. */
-    bool is_sql;
     bool (*commit)(int32_t handle, santokit_sql_types_error_t *error);
     bool (*rollback)(int32_t handle, santokit_sql_types_error_t *error);
     void (*drop)(int32_t handle);
@@ -16,8 +14,5 @@ typedef struct stk_host_transaction {
 
 /* Takes it over. */
 stk_tx *stk_tx_of(stk_host_transaction host);
-
-/* The handle for requests to tables; false, and an error, where there is none. */
-bool stk_tx_handle(const stk_tx *tx, int32_t *handle);
 
 #endif
