@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::{
     call::CallContext,
     config::BridgeConfig,
-    crud::Crud,
+    crud::{Crud, limits::CrudSettings},
     edge::{
         auth::{self, Credential, Hints, Pinned},
         rate::RateLimiter,
@@ -43,6 +43,7 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// How many requests callers have left.
     pub rates: Arc<RateLimiter>,
+    crud: Arc<CrudSettings>,
     permits: Arc<Semaphore>,
     is_draining: AtomicBool,
 }
@@ -97,7 +98,12 @@ impl App {
         rates: Arc<RateLimiter>,
     ) -> Self {
         let permits = Arc::new(Semaphore::new(config.concurrent_requests.get().min(Semaphore::MAX_PERMITS)));
-        Self { config, slots, metrics, rates, permits, is_draining: AtomicBool::new(false) }
+        let crud = Arc::new(CrudSettings {
+            limits: config.crud.clone(),
+            bytes_max: config.response_limit,
+            query_timeout: config.databases.query_timeout,
+        });
+        Self { config, slots, metrics, rates, crud, permits, is_draining: AtomicBool::new(false) }
     }
 
     /// A place among the requests that run at once.
@@ -120,9 +126,10 @@ impl App {
             env: (&generation.env.project, &generation.env.env),
             actor: &pinned.actor,
             now: Utc::now(),
-            limits: &self.config.crud,
-            bytes_max: self.config.response_limit,
-            query_timeout: self.config.databases.query_timeout,
+            limits: &self.crud.limits,
+            bytes_max: self.crud.bytes_max,
+            query_timeout: self.crud.query_timeout,
+            allowance: None,
             metrics: &self.metrics,
             request_id: &request_id,
         };
@@ -132,7 +139,7 @@ impl App {
             Asked::Batch => Box::pin(crud.batch(&params, idempotency_key.as_deref())).await,
             Asked::Logic(name) => {
                 let call = Call { pinned, name, params, request_id };
-                let data: Box<str> = call.run(&self.metrics, None).await?.into();
+                let data: Box<str> = call.run(&self.metrics, &self.crud, None).await?.into();
                 Ok(Answer::of(data.into_boxed_bytes().into_vec()))
             }
         }
@@ -165,7 +172,12 @@ impl App {
 
 impl Call {
     /// Runs it: decide, check, run. `rehearsal` is for tests.
-    pub async fn run(self, metrics: &Arc<Metrics>, rehearsal: Option<Arc<Rehearsal>>) -> Outcome<Box<RawValue>> {
+    pub async fn run(
+        self,
+        metrics: &Arc<Metrics>,
+        crud: &Arc<CrudSettings>,
+        rehearsal: Option<Arc<Rehearsal>>,
+    ) -> Outcome<Box<RawValue>> {
         let Call { pinned: Pinned { actor, generation }, name, params, request_id } = self;
         let kind = actor.kind;
         let unknown = || unknown_logic(kind, &name, &generation);
@@ -178,6 +190,8 @@ impl Call {
             actor,
             databases: generation.databases.clone(),
             schemas: generation.schemas.clone(),
+            tables: generation.tables.clone(),
+            crud: crud.clone(),
             config: generation.config.clone(),
             secrets: generation.runtime.load().secrets.clone(),
             metrics: metrics.clone(),
@@ -192,7 +206,7 @@ fn unknown_logic(kind: ActorKind, sent: &str, generation: &Generation) -> Box<Pr
     match kind {
         // The same as for a logic that exists and that no public rule allows.
         ActorKind::Anonymous => Problem::new(Code::Unauthorized, "this needs a credential"),
-        ActorKind::User => Problem::new(Code::NotFound, "there is no such logic"),
+        ActorKind::User | ActorKind::Service => Problem::new(Code::NotFound, "there is no such logic"),
         ActorKind::ApiKey | ActorKind::System => {
             let problem = Problem::new(Code::NotFound, "there is no such logic");
             match name::nearest(sent, generation.logics.keys().map(String::as_str)) {

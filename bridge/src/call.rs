@@ -18,6 +18,7 @@ use serde_json::{Map, Value as Json, value::RawValue};
 use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
+    crud::{limits::CrudSettings, names::Tables},
     db::Database,
     host::{LoadedQuery, Session},
     metrics::Metrics,
@@ -62,6 +63,10 @@ pub struct CallContext {
     pub databases: Arc<BTreeMap<String, Arc<Database>>>,
     /// Declared schemas by connection name.
     pub schemas: Arc<BTreeMap<String, Schema>>,
+    /// Tables of the release, with their rules.
+    pub tables: Arc<Tables>,
+    /// Bounds of requests to them.
+    pub crud: Arc<CrudSettings>,
     /// Configuration values of the env.
     pub config: Arc<BTreeMap<String, String>>,
     /// Secrets of the env.

@@ -38,6 +38,7 @@ pub mod execute;
 pub mod expand;
 pub mod filter;
 pub mod findings;
+pub mod guest;
 pub mod idempotency;
 pub mod insert;
 pub mod limits;
@@ -53,7 +54,7 @@ use batch::{Earlier, Step};
 use execute::Runner;
 use findings::{Findings, Place};
 use idempotency::{Known, Remembered};
-use limits::CrudLimits;
+use limits::{Allowance, CrudLimits};
 use names::{Entry, Readable, Tables};
 use request::Request;
 
@@ -76,6 +77,8 @@ pub struct Crud<'c> {
     pub bytes_max: usize,
     /// For all statements of a request.
     pub query_timeout: Duration,
+    /// Where a guest asks: what its invocation has left.
+    pub allowance: Option<Allowance>,
     /// The numbers.
     pub metrics: &'c Metrics,
     /// For the log.
@@ -135,38 +138,62 @@ impl<'c> Crud<'c> {
             }
             _ => None,
         };
+        self.run(entry, verb, &planned, remembered.as_ref()).await
+    }
+
+    /// Runs what was planned, on a connection of its own.
+    async fn run(
+        &self,
+        entry: &Entry,
+        verb: Verb,
+        planned: &Planned,
+        remembered: Option<&Remembered>,
+    ) -> Outcome<Answer> {
         let database = self.database(&entry.connection)?;
-        let deadline = Instant::now() + self.query_timeout;
-        let answered = match &planned {
-            Planned::Select(selection) => self.read(database, selection, deadline).await,
-            planned => self.write(database, planned, remembered.as_ref(), deadline).await,
+        let deadline = self.deadline();
+        let answered = match planned {
+            Planned::Select(_) => self.read(database, planned, deadline).await,
+            planned => self.write(database, planned, remembered, deadline).await,
         };
         answered.map_err(|problem| self.refused(problem, entry, verb))
     }
 
     /// Answers `batch`: all calls in one transaction, in order.
     pub async fn batch(&self, params: &Map<String, Json>, key: Option<&str>) -> Outcome<Answer> {
-        let steps = batch::read(params, self.limits)?;
+        let (connection, calls) = self.read_batch(params)?;
         let remembered = key.map(|key| Remembered::new(self.env, self.actor, "batch", key, params)).transpose()?;
-        let calls = calls(&steps)?;
-        // The first call says which database, and whether there is anything for this caller at all.
-        let first = Earlier::default().resolve(&calls[0].step.params).map_err(|problem| batch::failed(0, problem))?;
-        let (entry, _) =
-            self.plan(calls[0].table, calls[0].verb, &first).map_err(|problem| batch::failed(0, problem))?;
-        let connection = entry.connection.as_str();
+        self.run_batch(connection, &calls, remembered.as_ref()).await
+    }
+
+    /// The calls of a batch. The first one says which database, and whether there is anything for this caller at all.
+    fn read_batch(&self, params: &Map<String, Json>) -> Outcome<(&'c str, Vec<TableCall>)> {
+        let calls = calls(batch::read(params, self.limits)?)?;
+        let first = Earlier::default().resolve(&calls[0].params).map_err(|problem| batch::failed(0, problem))?;
+        let planned = self.plan(&calls[0].table, calls[0].verb, &first);
+        let (entry, _) = planned.map_err(|problem| batch::failed(0, problem))?;
+        Ok((entry.connection.as_str(), calls))
+    }
+
+    /// Runs a batch in a transaction of its own.
+    async fn run_batch(
+        &self,
+        connection: &str,
+        calls: &[TableCall],
+        remembered: Option<&Remembered>,
+    ) -> Outcome<Answer> {
         let database = self.database(connection)?;
-        let deadline = Instant::now() + self.query_timeout;
+        let deadline = self.deadline();
         let is_reading = remembered.is_none() && calls.iter().all(|call| call.verb == Verb::Select);
         let mode = if is_reading { Mode::Read } else { Mode::Write };
-        let mut session = database.begin(mode, Share::Platform, deadline).await.map_err(DbError::problem)?;
-        let mut runner = self.runner(&mut session, database, deadline);
-        if let Some(remembered) = &remembered
+        let mut session = database.begin(mode, self.share(), deadline).await.map_err(DbError::problem)?;
+        let mut runner = self.runner(&mut session, connection, deadline);
+        if let Some(remembered) = remembered
             && let Known::Answered(answer) = runner.remember(remembered, self.now).await?
         {
             return Ok(Answer { is_replayed: true, ..answer });
         }
-        let answer = self.run_calls(&mut runner, &calls, connection).await?;
-        self.end(session, database, remembered.as_ref(), answer, deadline).await
+        let answer = self.run_calls(&mut runner, calls, connection).await?;
+        self.end(session, database, remembered, answer, deadline).await
     }
 
     /// What a request means, and that it is allowed. Pure.
@@ -203,7 +230,8 @@ impl<'c> Crud<'c> {
         let unknown = || Problem::new(Code::NotFound, "there is no such table");
         match (self.actor.kind, denied) {
             (ActorKind::Anonymous, _) => Problem::new(Code::Unauthorized, "this needs a credential"),
-            (ActorKind::User, _) => unknown(),
+            // A logic may hand its answer on to whoever called it.
+            (ActorKind::User | ActorKind::Service, _) => unknown(),
             (_, Some(reason)) => Problem::new(Code::Forbidden, reason),
             (_, None) => match name::nearest(&findings::shown(sent), self.tables.names()) {
                 Some(near) => unknown().hint(format!("did you mean {near}?")),
@@ -230,25 +258,37 @@ impl<'c> Crud<'c> {
         self.databases.get(connection).map(Arc::as_ref).ok_or_else(away)
     }
 
-    fn runner<'r>(&'r self, session: &'r mut Session, database: &'r Database, deadline: Instant) -> Runner<'r> {
+    fn runner<'r>(&'r self, session: &'r mut Session, connection: &'r str, deadline: Instant) -> Runner<'r> {
+        let left = self.allowance.map_or(usize::MAX, |left| usize::try_from(left.bytes).unwrap_or(usize::MAX));
         Runner {
             session,
             deadline,
             limits: self.limits,
-            bytes_max: self.bytes_max,
+            bytes_max: self.bytes_max.min(left),
             metrics: self.metrics,
-            connection: database.name(),
+            connection,
             rows_left: self.limits.result_rows,
+            allowance: self.allowance,
         }
     }
 
+    fn deadline(&self) -> Instant {
+        let own = Instant::now() + self.query_timeout;
+        self.allowance.map_or(own, |left| own.min(left.deadline))
+    }
+
+    /// Guests' work cannot take all connections, whoever they ask for.
+    fn share(&self) -> Share {
+        if self.allowance.is_some() { Share::Guest } else { Share::Platform }
+    }
+
     /// Reading changes nothing: what a dead connection did not answer is asked once more.
-    async fn read(&self, database: &Database, selection: &select::Selection, deadline: Instant) -> Outcome<Answer> {
+    async fn read(&self, database: &Database, planned: &Planned, deadline: Instant) -> Outcome<Answer> {
         let mut is_again = false;
         loop {
-            let session = database.session(Mode::Read, Share::Platform, deadline).await;
+            let session = database.session(Mode::Read, self.share(), deadline).await;
             let mut session = session.map_err(DbError::problem)?;
-            match self.runner(&mut session, database, deadline).read(selection).await {
+            match self.runner(&mut session, database.name(), deadline).run(planned).await {
                 Err(problem) if !is_again && is_lost(&problem) => is_again = true,
                 answered => {
                     session.end();
@@ -265,15 +305,17 @@ impl<'c> Crud<'c> {
         remembered: Option<&Remembered>,
         deadline: Instant,
     ) -> Outcome<Answer> {
-        if remembered.is_none() && !planned.is_several(database) {
-            let session = database.session(Mode::Write, Share::Platform, deadline).await;
+        // Rows that are more than an invocation may read must not be stored by then.
+        let is_whole = self.allowance.is_some() && planned.answers_rows();
+        if remembered.is_none() && !is_whole && !planned.is_several(database) {
+            let session = database.session(Mode::Write, self.share(), deadline).await;
             let mut session = session.map_err(DbError::problem)?;
-            let answered = self.runner(&mut session, database, deadline).run(planned).await;
+            let answered = self.runner(&mut session, database.name(), deadline).run(planned).await;
             session.end();
             return answered;
         }
-        let mut session = database.begin(Mode::Write, Share::Platform, deadline).await.map_err(DbError::problem)?;
-        let mut runner = self.runner(&mut session, database, deadline);
+        let mut session = database.begin(Mode::Write, self.share(), deadline).await.map_err(DbError::problem)?;
+        let mut runner = self.runner(&mut session, database.name(), deadline);
         if let Some(remembered) = remembered
             && let Known::Answered(answer) = runner.remember(remembered, self.now).await?
         {
@@ -293,29 +335,30 @@ impl<'c> Crud<'c> {
         deadline: Instant,
     ) -> Outcome<Answer> {
         if let Some(remembered) = remembered {
-            self.runner(&mut session, database, deadline).keep(remembered, &answer).await?;
+            self.runner(&mut session, database.name(), deadline).keep(remembered, &answer).await?;
         }
         session.commit(deadline).await.map_err(DbError::problem)?;
         if let Some(remembered) = remembered {
-            self.runner(&mut session, database, deadline).sweep(remembered, self.now).await;
+            self.runner(&mut session, database.name(), deadline).sweep(remembered, self.now).await;
         }
         session.end();
         Ok(answer)
     }
 
-    async fn run_calls(&self, runner: &mut Runner<'_>, calls: &[TableCall<'_>], connection: &str) -> Outcome<Answer> {
+    async fn run_calls(&self, runner: &mut Runner<'_>, calls: &[TableCall], connection: &str) -> Outcome<Answer> {
         let mut earlier = Earlier::default();
-        let is_referred_to = calls.iter().any(|call| batch::has_references(&call.step.params));
-        let mut out = vec![b'['];
-        for (index, TableCall { step, table, verb }) in calls.iter().enumerate() {
+        let is_referred_to = calls.iter().any(|call| batch::has_references(&call.params));
+        let (mut out, mut rows) = (vec![b'['], 0);
+        for (index, TableCall { table, verb, params }) in calls.iter().enumerate() {
             let failed = |problem| batch::failed(index, problem);
-            let params = earlier.resolve(&step.params).map_err(failed)?;
+            let params = earlier.resolve(params).map_err(failed)?;
             let (entry, planned) = self.plan(table, *verb, &params).map_err(failed)?;
             if entry.connection != connection {
                 return Err(failed(Problem::new(Code::BadRequest, "is in another database than the calls before it")));
             }
             let answer = runner.run(&planned).await;
             let answer = answer.map_err(|problem| failed(self.refused(problem, entry, *verb)))?;
+            rows += answer.rows;
             if index > 0 {
                 out.push(b',');
             }
@@ -324,26 +367,13 @@ impl<'c> Crud<'c> {
             if is_referred_to {
                 earlier.keep(&out[start..]).map_err(Problem::internal)?;
             }
-            if out.len() > self.bytes_max {
-                return Err(failed(execute::too_large()));
+            // With what ends the list.
+            if out.len() >= runner.bytes_max {
+                return Err(failed(runner.whose_limit(execute::too_large())));
             }
         }
         out.push(b']');
-        Ok(Answer::of(out))
-    }
-}
-
-impl Runner<'_> {
-    /// Runs what was planned; inside of a transaction where it is several statements.
-    pub async fn run(&mut self, planned: &Planned) -> Outcome<Answer> {
-        // Of each call of a batch.
-        self.rows_left = self.limits.result_rows;
-        match planned {
-            Planned::Select(selection) => self.read(selection).await,
-            Planned::Insert(insertion) => self.insert(insertion).await,
-            Planned::Update(change) => self.update(change).await,
-            Planned::Delete(removal) => self.delete(removal).await,
-        }
+        Ok(Answer { rows, ..Answer::of(out) })
     }
 }
 
@@ -357,23 +387,33 @@ impl Planned {
             Planned::Delete(removal) => removal.returning != Returning::Affected,
         }
     }
+
+    fn answers_rows(&self) -> bool {
+        match self {
+            Planned::Select(_) => true,
+            Planned::Insert(insertion) => insertion.returning != Returning::Affected,
+            Planned::Update(change) => change.returning != Returning::Affected,
+            Planned::Delete(removal) => removal.returning != Returning::Affected,
+        }
+    }
 }
 
 /// A call of a batch, with what it names.
-struct TableCall<'s> {
-    step: &'s Step,
-    table: &'s str,
+#[derive(Debug)]
+pub struct TableCall {
+    table: String,
     verb: Verb,
+    params: Map<String, Json>,
 }
 
 /// The calls of a batch; every path must be that of a call of a table.
-fn calls(steps: &[Step]) -> Outcome<Vec<TableCall<'_>>> {
+fn calls(steps: Vec<Step>) -> Outcome<Vec<TableCall>> {
     let mut findings = Findings::default();
     let place = Place::Params.field("calls");
     let mut calls = Vec::new();
-    for (index, step) in steps.iter().enumerate() {
-        if let Some((table, verb)) = table_path(&step.path) {
-            calls.push(TableCall { step, table, verb });
+    for (index, Step { path, params }) in steps.into_iter().enumerate() {
+        if let Some((table, verb)) = table_path(&path) {
+            calls.push(TableCall { table: table.to_owned(), verb, params });
         } else {
             let hint = "calls of a batch are db/{table}/{select|insert|update|delete}";
             findings.hinted(place.element(index).field("path"), "is no call of a table", hint);

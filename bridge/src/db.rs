@@ -34,7 +34,7 @@ pub use error::DbError;
 pub use execute::{Deadline, Reading, Statement};
 pub use session::{Cut, Done, Flow, JsonLimits, JsonRows, Mode, Session, Share, Sink, Text};
 pub use sqlite::SqliteDatabase;
-pub use transaction::OpenTransaction;
+pub use transaction::{Lent, OpenTransaction};
 pub use value::{json_rows, json_value};
 
 /// A database of an env.

@@ -44,7 +44,7 @@ pub struct Generation {
     /// Declared schemas by the connection's name.
     pub schemas: Arc<BTreeMap<String, Schema>>,
     /// Tables of all connections, with their rules.
-    pub tables: Tables,
+    pub tables: Arc<Tables>,
     /// The configuration values of the env.
     pub config: Arc<BTreeMap<String, String>>,
     /// Which web pages may call the env.

@@ -11,14 +11,20 @@ use santokit_core::{
     value::{Column, RowSet, Value},
 };
 use santokit_wasm::{
-    CallerInfo, ConnectionId, CursorId, Fixed, Host, InvocationInfo, Level, LogLine, LookupError, NamedParams,
-    RowBudget, SqlError, TransactionId,
+    CallerInfo, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Fixed, Host, InvocationInfo, Level,
+    LogLine, LookupError, NamedParams, RowBudget, SqlError, TransactionId,
 };
 use secrecy::SecretString;
 use tracing::{Instrument, field::Empty};
 
-use crate::{db::Database, metrics::Metrics, rehearsal::Rehearsal};
+use crate::{
+    crud::{limits::CrudSettings, names::Tables},
+    db::Database,
+    metrics::Metrics,
+    rehearsal::Rehearsal,
+};
 
+mod crud;
 mod queries;
 mod session_sql;
 
@@ -34,9 +40,13 @@ pub struct Session {
     actor: Actor,
     grants: Arc<Grants>,
     queries: Arc<GrantedQueries>,
+    tables: Arc<Tables>,
+    databases: Arc<BTreeMap<String, Arc<Database>>>,
+    crud: Arc<CrudSettings>,
     config: Arc<BTreeMap<String, String>>,
     secrets: Arc<BTreeMap<String, SecretString>>,
     metrics: Arc<Metrics>,
+    deadline: Instant,
     sql: SqlSession,
     rehearsal: Option<Arc<Rehearsal>>,
 }
@@ -50,10 +60,14 @@ pub struct SessionParts {
     pub actor: Actor,
     /// Of the logic.
     pub grants: Arc<Grants>,
-    /// The tables among them.
-    pub tables: Arc<GrantedTables>,
+    /// What its own SQL may touch.
+    pub granted_tables: Arc<GrantedTables>,
     /// The declared queries among them.
     pub queries: Arc<GrantedQueries>,
+    /// Tables of the release, with their rules.
+    pub tables: Arc<Tables>,
+    /// Bounds of requests to them.
+    pub crud: Arc<CrudSettings>,
     /// Configuration values of the env.
     pub config: Arc<BTreeMap<String, String>>,
     /// Secrets of the env.
@@ -79,8 +93,10 @@ impl Session {
             invocation,
             actor,
             grants,
-            tables,
+            granted_tables,
             queries,
+            tables,
+            crud,
             config,
             secrets,
             databases,
@@ -90,8 +106,23 @@ impl Session {
             metrics,
             rehearsal,
         } = parts;
-        let sql = SqlSession::new(tables, databases, schemas, transaction_on, deadline, metrics.clone());
-        Self { invocation, actor, grants, queries, config, secrets, metrics, sql, rehearsal }
+        let sql =
+            SqlSession::new(granted_tables, Arc::clone(&databases), schemas, transaction_on, deadline, metrics.clone());
+        Self {
+            invocation,
+            actor,
+            grants,
+            queries,
+            tables,
+            databases,
+            crud,
+            config,
+            secrets,
+            metrics,
+            deadline,
+            sql,
+            rehearsal,
+        }
     }
 
     /// Ends the invocation's own transaction: commits it, or rolls it back. What the guest left open is rolled back.
@@ -226,6 +257,10 @@ impl Host for Session {
 
     async fn query_begin(&mut self, connection: &str) -> Result<TransactionId, SqlError> {
         traced("begin", self.declared_begin(connection)).await
+    }
+
+    async fn crud(&mut self, request: CrudRequest, budget: RowBudget) -> Result<CrudAnswer, CrudError> {
+        self.ask_tables(request, budget).await
     }
 
     async fn sql_cursor_next(

@@ -89,6 +89,7 @@ impl Case {
             limits: &CrudLimits::default(),
             bytes_max: 0,
             query_timeout: Duration::from_secs(1),
+            allowance: None,
             metrics: &metrics,
             request_id: "req",
         };

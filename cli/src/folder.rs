@@ -224,7 +224,13 @@ pub fn accept(name: &str, source: &WasmSource, digest: &Digest, bytes: &[u8]) ->
         component::check_imports(&inspection.imports, &source.grants)?;
         Ok(inspection)
     });
-    checked.map_err(|error| NotReady::Component { logic: name.to_owned(), why: error.to_string() })
+    checked.map_err(|error| {
+        let why = match error {
+            ComponentError::NotGranted { .. } => format!("{error} ({})", source.grants_at),
+            error => error.to_string(),
+        };
+        NotReady::Component { logic: name.to_owned(), why }
+    })
 }
 
 /// Looks at a component; the same bytes are looked at once in a process.

@@ -88,6 +88,8 @@ pub enum ActorKind {
     User,
     /// The platform itself (cron, events).
     System,
+    /// A logic that asks tables for itself: `public` and the roles of its grant.
+    Service,
 }
 
 impl ActorKind {
@@ -98,6 +100,7 @@ impl ActorKind {
             ActorKind::ApiKey => "apiKey",
             ActorKind::User => "user",
             ActorKind::System => "system",
+            ActorKind::Service => "service",
         }
     }
 }

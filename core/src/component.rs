@@ -32,6 +32,9 @@ const FEATURES: WasmFeatures = WasmFeatures::WASM3
     .difference(WasmFeatures::THREADS)
     .difference(WasmFeatures::MEMORY64);
 
+const CONNECTIONS: &str = "santokit:sql/connections";
+const CRUD: &str = "santokit:crud/crud";
+
 /// Our interfaces: name, version track (`major.minor` below 1.0), and the grant that an import needs.
 const OURS: &[(&str, &str, Option<Grant>)] = &[
     ("santokit:runtime/log", "0.1", None),
@@ -41,8 +44,9 @@ const OURS: &[(&str, &str, Option<Grant>)] = &[
     ("santokit:runtime/config", "0.1", Some(Grant::Config)),
     ("santokit:runtime/secrets", "0.1", Some(Grant::Secrets)),
     ("santokit:sql/types", "0.1", None),
-    ("santokit:sql/connections", "0.1", Some(Grant::Sql)),
+    (CONNECTIONS, "0.1", Some(Grant::Sql)),
     ("santokit:queries/queries", "0.1", Some(Grant::Queries)),
+    (CRUD, "0.1", Some(Grant::Crud)),
 ];
 
 /// WASI 0.2 as toolchains import it. Linked with an empty context: no files, no environment, no sockets.
@@ -140,6 +144,7 @@ enum Grant {
     Secrets,
     Sql,
     Queries,
+    Crud,
 }
 
 impl Grant {
@@ -149,6 +154,7 @@ impl Grant {
             Grant::Secrets => "secrets",
             Grant::Sql => "sql",
             Grant::Queries => "queries",
+            Grant::Crud => "crud",
         }
     }
 
@@ -158,6 +164,7 @@ impl Grant {
             Grant::Secrets => !grants.secrets.is_empty(),
             Grant::Sql => !grants.sql.is_empty(),
             Grant::Queries => !grants.queries.is_empty(),
+            Grant::Crud => grants.crud.is_some(),
         }
     }
 }
@@ -189,6 +196,7 @@ pub fn check_offered(imports: &BTreeSet<String>) -> Result<(), ComponentError> {
 pub fn check_imports(imports: &BTreeSet<String>, grants: &Grants) -> Result<(), ComponentError> {
     for import in imports {
         match offered(import)? {
+            Some(Grant::Sql) if is_for_its_type(import, imports, grants) => {}
             Some(grant) if !grant.is_given(grants) => {
                 return Err(ComponentError::NotGranted { import: import.clone(), grant: grant.key() });
             }
@@ -196,6 +204,13 @@ pub fn check_imports(imports: &BTreeSet<String>, grants: &Grants) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// CRUD takes a transaction of `santokit:sql`, so that a component that only does CRUD imports the interface for its type. Without a
+/// grant it opens no connection by it: a Bridge denies each name.
+fn is_for_its_type(import: &str, imports: &BTreeSet<String>, grants: &Grants) -> bool {
+    let is = |import: &str, name: &str| import.split_once('@').is_some_and(|(found, _)| found == name);
+    grants.crud.is_some() && is(import, CONNECTIONS) && imports.iter().any(|import| is(import, CRUD))
 }
 
 fn offered(import: &str) -> Result<Option<Grant>, ComponentError> {
@@ -328,7 +343,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::logic::SqlGrant;
+    use crate::logic::{CrudGrant, SqlGrant};
+
+    fn named(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
 
     #[test]
     fn imports_are_offered_by_track_and_need_their_grant() {
@@ -359,6 +378,22 @@ mod tests {
         assert_eq!(check_imports(&queries, &granted), Ok(()));
         let raw = check_imports(&import("santokit:sql/connections@0.1.0"), &granted);
         assert!(matches!(raw, Err(ComponentError::NotGranted { grant: "sql", .. })));
+    }
+
+    #[test]
+    fn crud_brings_the_type_of_transactions_and_nothing_else() {
+        let (connections, crud) = ("santokit:sql/connections@0.1.0", "santokit:crud/crud@0.1.0");
+        let granted = Grants { crud: Some(CrudGrant::Caller {}), ..Grants::default() };
+        let sql = vec![SqlGrant { connection: "main".to_owned(), tables: BTreeMap::new() }];
+        let raw = Grants { sql, ..Grants::default() };
+        let missing = |imports: &[&str], grants: &Grants| match check_imports(&named(imports), grants) {
+            Err(ComponentError::NotGranted { grant, .. }) => grant,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(check_imports(&named(&[connections, crud]), &granted), Ok(()));
+        assert_eq!(missing(&[connections], &granted), "sql");
+        assert_eq!(missing(&[connections, crud], &raw), "crud");
+        assert_eq!(missing(&[connections, crud], &Grants::default()), "crud");
     }
 
     #[test]

@@ -87,12 +87,28 @@ pub struct Grants {
     /// Raw SQL: the widest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sql: Vec<SqlGrant>,
+    /// Requests to tables, under the rules of the tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crud: Option<CrudGrant>,
     /// Names of secrets.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub secrets: BTreeSet<String>,
     /// Names of configuration values.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub config: BTreeSet<String>,
+}
+
+/// For whom a component asks the tables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "as", rename_all = "camelCase", deny_unknown_fields)]
+pub enum CrudGrant {
+    /// For its caller: what it gets is what the caller would get.
+    Caller {},
+    /// For itself, whoever called.
+    Service {
+        /// What the rules of tables know it by; one at least.
+        roles: BTreeSet<String>,
+    },
 }
 
 /// Raw SQL on some tables of one connection.
@@ -150,6 +166,15 @@ impl Grants {
         for grant in &self.sql {
             for (table, verbs) in &grant.tables {
                 lines.extend(verbs.iter().map(|verb| format!("sql {}.{table} {}", grant.connection, verb.as_str())));
+            }
+        }
+        match &self.crud {
+            None => {}
+            Some(CrudGrant::Caller {}) => drop(lines.insert("crud as caller".to_owned())),
+            // A role more is a power more.
+            Some(CrudGrant::Service { roles }) => {
+                lines.insert("crud as service".to_owned());
+                lines.extend(roles.iter().map(|role| format!("crud as service, role {role}")));
             }
         }
         lines.extend(self.secrets.iter().map(|name| format!("secret {name}")));

@@ -110,6 +110,8 @@ pub struct WasmSource {
     pub dir: String,
     /// What it may do.
     pub grants: Grants,
+    /// Where that stands, or should: `logics/NAME/logic.yaml:4`.
+    pub grants_at: String,
     /// How much it may use; its `timeout` is the logic's.
     pub limits: InvocationLimits,
 }

@@ -4,6 +4,7 @@
 mod alone;
 mod denied;
 mod differential;
+mod guests;
 mod hostile;
 mod once;
 mod patterns;

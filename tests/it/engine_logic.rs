@@ -249,6 +249,8 @@ impl Served {
             actor: Actor::anonymous(),
             databases: Arc::clone(&self.generation.databases),
             schemas: Arc::clone(&self.generation.schemas),
+            tables: Arc::clone(&self.generation.tables),
+            crud: Arc::default(),
             config: Arc::default(),
             secrets: Arc::default(),
             metrics: Arc::clone(&self.metrics),

@@ -12,6 +12,7 @@ mod database_tls;
 mod engine_logic;
 mod engine_values;
 mod engines;
+mod guest_crud;
 mod http;
 mod javascript;
 mod lab;

@@ -27,6 +27,8 @@ pub struct Answer {
     pub meta: Map<String, Json>,
     /// Whether it is the answer to an earlier request under the same `Idempotency-Key`.
     pub is_replayed: bool,
+    /// Rows that it has, on all levels.
+    pub rows: u64,
 }
 
 impl Returning {
@@ -50,7 +52,7 @@ impl Returning {
 impl Answer {
     /// Data with nothing to say about it.
     pub fn of(data: Vec<u8>) -> Self {
-        Self { data, meta: Map::new(), is_replayed: false }
+        Self { data, ..Self::default() }
     }
 
     /// Both as one JSON object, as answers of a batch are.

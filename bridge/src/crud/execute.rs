@@ -10,6 +10,7 @@ use std::{
 
 use santokit_core::{
     code::Code,
+    limit::LimitName,
     problem::{Outcome, Problem},
     schema::relation::Cardinality,
     value::Value,
@@ -21,11 +22,12 @@ use santokit_sql::{
 };
 
 use super::{
+    Planned,
     aggregate::{Field, Groups},
     answer::Answer,
     expand::Level,
     insert::key_text,
-    limits::CrudLimits,
+    limits::{Allowance, CrudLimits},
     select::{Rows, Selection},
 };
 use crate::{
@@ -47,8 +49,10 @@ pub struct Runner<'r> {
     pub metrics: &'r Metrics,
     /// The connection's name, for the numbers.
     pub connection: &'r str,
-    /// Rows that may still be read.
+    /// Rows that the call may still read.
     pub rows_left: usize,
+    /// Where a guest asks: what its invocation has left.
+    pub allowance: Option<Allowance>,
 }
 
 /// Rows of one statement.
@@ -109,6 +113,40 @@ impl Wanted<'_> {
 }
 
 impl Runner<'_> {
+    /// Runs what was planned; inside of a transaction where it is several statements.
+    pub async fn run(&mut self, planned: &Planned) -> Outcome<Answer> {
+        // Of each call of a batch.
+        let invocation = self.allowance.map_or(usize::MAX, |left| usize::try_from(left.rows).unwrap_or(usize::MAX));
+        let most = self.limits.result_rows.min(invocation);
+        self.rows_left = most;
+        let answer = match planned {
+            Planned::Select(selection) => self.read(selection).await,
+            Planned::Insert(insertion) => self.insert(insertion).await,
+            Planned::Update(change) => self.update(change).await,
+            Planned::Delete(removal) => self.delete(removal).await,
+        };
+        let mut answer = answer.map_err(|problem| self.whose_limit(problem))?;
+        answer.rows = (most - self.rows_left) as u64;
+        if answer.rows > 0 && answer.data.len() > self.bytes_max {
+            return Err(self.whose_limit(too_large()));
+        }
+        if let Some(left) = &mut self.allowance {
+            left.rows = left.rows.saturating_sub(answer.rows);
+        }
+        Ok(answer)
+    }
+
+    /// Names the invocation's limit where it is the one that an answer has reached.
+    pub fn whose_limit(&self, problem: Box<Problem>) -> Box<Problem> {
+        let Some(left) = self.allowance else { return problem };
+        let limit = match problem.details.get("limit").and_then(serde_json::Value::as_str) {
+            Some("resultRows") if left.rows < self.limits.result_rows as u64 => LimitName::SqlRows,
+            Some("responseBody") if left.bytes <= self.bytes_max as u64 => LimitName::SqlBytes,
+            _ => return problem,
+        };
+        Problem::limit(Code::BadRequest, limit.as_str(), "the answer is more than the invocation may still read")
+    }
+
     /// Reads what a select asks for.
     pub async fn read(&mut self, selection: &Selection) -> Outcome<Answer> {
         match selection {

@@ -1,5 +1,7 @@
 //! What one request to tables may be and may ask for. Each is a setting of the Bridge.
 
+use std::time::{Duration, Instant};
+
 /// The bounds of requests to tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrudLimits {
@@ -19,8 +21,36 @@ pub struct CrudLimits {
     pub batch_calls: usize,
 }
 
+/// The settings of a Bridge for requests to tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrudSettings {
+    /// What one request may ask for.
+    pub limits: CrudLimits,
+    /// Bytes that an answer may have.
+    pub bytes_max: usize,
+    /// For all statements of a request.
+    pub query_timeout: Duration,
+}
+
+/// What a guest's invocation has left. Whatever is less, this or a bound of the Bridge, is the bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Rows that it may still read.
+    pub rows: u64,
+    /// Bytes that it may still read.
+    pub bytes: u64,
+    /// When it ends.
+    pub deadline: Instant,
+}
+
 /// Rows of an answer where the request names no limit.
 pub const LIMIT_DEFAULT: u64 = 100;
+
+impl Default for CrudSettings {
+    fn default() -> Self {
+        Self { limits: CrudLimits::default(), bytes_max: 50_000_000, query_timeout: Duration::from_secs(30) }
+    }
+}
 
 impl Default for CrudLimits {
     fn default() -> Self {

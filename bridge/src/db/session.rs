@@ -129,6 +129,19 @@ impl Session {
         Self { held: Held::Sqlite { connection, mode, open: Open::No }, dialect: Dialect::Sqlite }
     }
 
+    /// On a connection that a write transaction is open on.
+    pub(super) fn in_transaction(connection: Connection) -> Self {
+        Self { held: Held::Sqlite { connection, mode: Mode::Write, open: Open::Yes }, dialect: Dialect::Sqlite }
+    }
+
+    /// SQLite's connection, as it is.
+    pub(super) fn into_connection(self) -> Option<Connection> {
+        match self.held {
+            Held::Sqlite { connection, .. } => Some(connection),
+            Held::Server(_) => None,
+        }
+    }
+
     pub(super) fn server(lease: Lease) -> Self {
         Self { dialect: lease.pool().dialect(), held: Held::Server(lease) }
     }

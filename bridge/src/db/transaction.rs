@@ -14,7 +14,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use super::{Connection, DbError, SqliteDatabase, Statement};
+use super::{Connection, DbError, Session, SqliteDatabase, Statement};
 
 /// `BEGIN IMMEDIATE` until it is ended, or dropped, which rolls it back.
 #[derive(Debug)]
@@ -26,6 +26,14 @@ pub struct OpenTransaction {
     deadline: Instant,
     /// Ends it at the deadline.
     watcher: AbortHandle,
+}
+
+/// The connection of a transaction, lent to the platform's own statements. They run without a guest's border, which the next
+/// statement of the guest sets again. Dropped before its end, also midway, it takes the transaction with it.
+#[derive(Debug)]
+pub struct Lent<'a> {
+    held: Held<'a>,
+    session: Session,
 }
 
 /// The connection of a transaction, for one statement.
@@ -70,6 +78,13 @@ impl OpenTransaction {
         Ok(Held(held))
     }
 
+    /// The connection for statements of the platform.
+    pub async fn lend(&self) -> Result<Lent<'_>, DbError> {
+        let mut held = self.hold().await?;
+        let connection = held.0.take().ok_or_else(DbError::interrupted)?;
+        Ok(Lent { held, session: Session::in_transaction(connection) })
+    }
+
     /// Runs a savepoint's command.
     pub async fn command(&self, sql: &str) -> Result<(), DbError> {
         let mut held = self.hold().await?;
@@ -90,6 +105,19 @@ impl OpenTransaction {
 impl Drop for OpenTransaction {
     fn drop(&mut self) {
         self.watcher.abort();
+    }
+}
+
+impl Lent<'_> {
+    /// For the platform's statements.
+    pub fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// Gives it back to the transaction, as it is.
+    pub fn end(self) {
+        let Self { mut held, session } = self;
+        *held.0 = session.into_connection();
     }
 }
 

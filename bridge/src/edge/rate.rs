@@ -73,7 +73,7 @@ impl RateLimiter {
             (ActorKind::User, Some(sub)) => self.take(Budget::User, (&env.project, &env.env, sub)).await,
             (ActorKind::System, _) => Ok(()),
             // Who shows nothing that can be counted is counted by where it comes from.
-            (ActorKind::Anonymous | ActorKind::ApiKey | ActorKind::User, _) => {
+            (ActorKind::Anonymous | ActorKind::ApiKey | ActorKind::User | ActorKind::Service, _) => {
                 let from = address::bucket(address).to_string();
                 self.take(Budget::Address, (&env.project, &env.env, &from)).await
             }

@@ -65,7 +65,7 @@ impl Loader {
             logics,
             databases: Arc::new(databases),
             schemas: Arc::new(manifest.connections),
-            tables,
+            tables: Arc::new(tables),
             runtime: ArcSwap::from_pointee(Runtime::new(&runtime)),
             connections: runtime.connections.clone(),
             sources: manifest.logics,

@@ -19,7 +19,10 @@ use santokit_sql::{
 use santokit_wasm::{ConnectionId, CursorId, DatabaseError, RowBudget, SqlError, TransactionId};
 
 use crate::{
-    db::{Access, Authorized, Connection, Database, DbError, OpenTransaction, Reading, Statement},
+    db::{
+        Access, Authorized, Connection, Database, DbError, Lent, Mode, OpenTransaction, Reading, Session, Share,
+        Statement,
+    },
     metrics::Metrics,
 };
 
@@ -47,6 +50,8 @@ pub(super) struct SqlSession {
     deadline: Instant,
     metrics: Arc<Metrics>,
     opened: Vec<Opened>,
+    /// The invocation's own transaction on a server, where guests have no SQL of their own but may ask tables.
+    on_server: Option<OnServer>,
     cursors: HashMap<u32, Cursor>,
     ids: u32,
 }
@@ -70,6 +75,25 @@ struct Levels {
     is_own: bool,
     /// The guest's levels, outermost first; the first is no savepoint unless the outermost is the invocation's.
     savepoints: Vec<TransactionId>,
+}
+
+/// A transaction on a server.
+#[derive(Debug)]
+pub(super) struct OnServer {
+    pub(super) session: Session,
+    pub(super) deadline: Instant,
+    /// Whether a part of it could not be undone: it is not stored then.
+    pub(super) is_broken: bool,
+}
+
+/// Where a request to tables runs.
+pub(super) enum Place<'s> {
+    /// On a connection of its own.
+    Alone,
+    /// In a transaction on SQLite, which ends then.
+    Lent(Lent<'s>, Instant),
+    /// In the invocation's own on a server.
+    OnServer(&'s mut OnServer),
 }
 
 /// What a statement may touch, and what its words say.
@@ -103,6 +127,7 @@ impl SqlSession {
             deadline,
             metrics,
             opened: Vec::new(),
+            on_server: None,
             cursors: HashMap::new(),
             ids: 0,
         }
@@ -308,7 +333,64 @@ impl SqlSession {
         transaction.open.command(&text).await.map_err(guest_error)
     }
 
+    /// Where a request to tables of a connection runs: never beside a transaction of this invocation, for whose locks it would wait.
+    pub(super) async fn place(
+        &mut self,
+        connection: &str,
+        within: Option<TransactionId>,
+    ) -> Result<Place<'_>, SqlError> {
+        let open = |opened: &Opened| opened.transaction.as_ref().is_some_and(|open| !open.savepoints.is_empty());
+        if let Some(id) = within {
+            let holds =
+                |opened: &&Opened| opened.transaction.as_ref().is_some_and(|open| open.savepoints.contains(&id));
+            let found = self.opened.iter().find(holds);
+            let found = found.ok_or_else(|| SqlError::Invalid("the transaction has ended".to_owned()))?;
+            if found.name != connection {
+                return Err(SqlError::Invalid("the table is in another database than the transaction".to_owned()));
+            }
+        } else if self.opened.iter().any(|opened| opened.name == connection && open(opened)) {
+            let message = "a transaction is open on the table's database: pass it to this call, or end it before";
+            return Err(SqlError::Invalid(message.to_owned()));
+        } else if self.transaction_on.as_deref() != Some(connection) {
+            return Ok(Place::Alone);
+        }
+        let id = self.open_declared(connection)?;
+        if self.opened(id)?.database.sqlite().is_err() {
+            return self.own_on_server(id).await.map(Place::OnServer);
+        }
+        self.ensure_own_transaction(id).await?;
+        let transaction = self.opened(id)?.transaction.as_ref();
+        let Levels { open, .. } = transaction.ok_or_else(|| SqlError::Invalid("there is no transaction".to_owned()))?;
+        let deadline = open.deadline();
+        Ok(Place::Lent(open.lend().await.map_err(guest_error)?, deadline))
+    }
+
+    /// The invocation's own transaction on a server, begun by the first request.
+    async fn own_on_server(&mut self, connection: ConnectionId) -> Result<&mut OnServer, SqlError> {
+        let deadline = self.deadline.min(Instant::now() + TRANSACTION_HOLD_MAX);
+        let database = Arc::clone(&self.opened(connection)?.database);
+        let begun = match self.on_server.take() {
+            Some(begun) if begun.is_broken => {
+                self.on_server = Some(begun);
+                return Err(SqlError::Invalid("the transaction has ended".to_owned()));
+            }
+            Some(begun) => begun,
+            None => {
+                let session = database.begin(Mode::Write, Share::Guest, deadline).await.map_err(guest_error)?;
+                OnServer { session, deadline, is_broken: false }
+            }
+        };
+        Ok(self.on_server.insert(begun))
+    }
+
     pub(super) async fn finish(mut self, commit: bool) -> Result<(), SqlError> {
+        if let Some(OnServer { mut session, deadline, is_broken }) = self.on_server.take().filter(|_| commit) {
+            if is_broken {
+                return Err(SqlError::Other("ROLLED_BACK".to_owned(), "a part could not be undone".to_owned()));
+            }
+            session.commit(deadline).await.map_err(guest_error)?;
+            session.end();
+        }
         for opened in &mut self.opened {
             // What is not committed is rolled back when it is dropped.
             let Some(transaction) = opened.transaction.take().filter(|transaction| commit && transaction.is_own) else {

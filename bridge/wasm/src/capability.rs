@@ -4,6 +4,7 @@
 mod clock;
 mod config;
 mod context;
+mod crud;
 mod log;
 mod queries;
 mod random;

@@ -5,6 +5,7 @@
 use std::time::SystemTime;
 
 use santokit_core::{
+    access::table::Verb,
     limit::LimitName,
     value::{Column, RowSet, Value},
 };
@@ -148,6 +149,65 @@ pub struct DatabaseError {
     pub retryable: bool,
 }
 
+/// A request to tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrudRequest {
+    /// What is asked.
+    pub asked: CrudAsked,
+    /// JSON text, as the guest sent it.
+    pub params: Vec<u8>,
+    /// The transaction that it belongs to.
+    pub within: Option<TransactionId>,
+}
+
+/// What a request to tables asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CrudAsked {
+    /// One call: the verb, and the table as the guest named it.
+    Table(Verb, String),
+    /// Several calls, all or nothing.
+    Batch,
+}
+
+/// What a request to tables came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CrudAnswer {
+    /// JSON text.
+    pub data: Vec<u8>,
+    /// A JSON object as text.
+    pub meta: Vec<u8>,
+    /// Rows that it has, on all levels.
+    pub rows: u64,
+}
+
+/// Why a request to tables was not done; the cases are those of `santokit:crud/crud.error`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CrudError {
+    /// Not granted.
+    Denied(String),
+    /// Not acceptable as it stands.
+    Invalid(String),
+    /// A limit of the invocation was reached.
+    Limit(LimitName),
+    /// Ran into the time limit.
+    Timeout(String),
+    /// What a caller of the Bridge would be told.
+    Refused(CrudProblem),
+}
+
+/// A problem as a caller of the Bridge would be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrudProblem {
+    /// The catalogue's code.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// A JSON object as text.
+    pub details: Vec<u8>,
+}
+
 /// What stands still or repeats in a test. For a request that is served there is nothing of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fixed {
@@ -218,6 +278,12 @@ pub trait Host: Send + 'static {
     ) -> impl Future<Output = Result<(CursorId, Vec<Column>), SqlError>> + Send;
     /// Begins a transaction on a connection of a granted query; it is ended as any other.
     fn query_begin(&mut self, connection: &str) -> impl Future<Output = Result<TransactionId, SqlError>> + Send;
+    /// A request to tables; [`CrudError::Limit`] where its answer would exceed the budget.
+    fn crud(
+        &mut self,
+        request: CrudRequest,
+        budget: RowBudget,
+    ) -> impl Future<Output = Result<CrudAnswer, CrudError>> + Send;
     /// Opens a cursor.
     fn sql_cursor(
         &mut self,

@@ -21,6 +21,7 @@ pub use cost::Cost;
 pub use engine::{LoadError, LoadedLogic, Sandbox, SandboxConfig, SandboxError};
 pub use error::{Blame, CallError, Frame, LogicError};
 pub use host::{
-    CallerInfo, ConnectionId, CursorId, DatabaseError, Fixed, Host, InvocationInfo, Level, LogLine, LogSource,
-    LookupError, NamedParams, RowBudget, SqlError, TransactionId,
+    CallerInfo, ConnectionId, CrudAnswer, CrudAsked, CrudError, CrudProblem, CrudRequest, CursorId, DatabaseError,
+    Fixed, Host, InvocationInfo, Level, LogLine, LogSource, LookupError, NamedParams, RowBudget, SqlError,
+    TransactionId,
 };

@@ -10,6 +10,7 @@ const PACKAGES: [&str; 4] = [
     include_str!("../../../wit/runtime/runtime.wit"),
     include_str!("../../../wit/sql/sql.wit"),
     include_str!("../../../wit/queries/queries.wit"),
+    include_str!("../../../wit/crud/crud.wit"),
     include_str!("../../../wit/logic/logic.wit"),
 ];
 

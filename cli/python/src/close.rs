@@ -23,11 +23,16 @@ const FREE: [&str; 5] = [
 
 /// The interface that has no function.
 const TYPES: &str = "santokit:sql/types@";
+/// What requests to tables are made within is of the one, and the requests are of the other.
+const CONNECTIONS: &str = "santokit:sql/connections";
+const CRUD: &str = "santokit:crud/crud";
 
 /// Whether an import can be left out where only `reachable` is used, of what needs a grant.
 pub(crate) fn is_needless(import: &str, reachable: &[String]) -> bool {
     let name = import.split_once('@').map_or(import, |(name, _)| name);
-    name.starts_with("santokit:") && !FREE.contains(&name) && !reachable.iter().any(|reachable| reachable == name)
+    let is_reachable = |name: &str| reachable.iter().any(|reachable| reachable == name);
+    let is_used = is_reachable(name) || name == CONNECTIONS && is_reachable(CRUD);
+    name.starts_with("santokit:") && !FREE.contains(&name) && !is_used
 }
 
 /// The component without the imports that `is_left_out` names.
@@ -50,7 +55,10 @@ pub(crate) fn leave_out(component: &[u8], is_left_out: impl Fn(&str) -> bool) ->
     let types = resolve.worlds[world]
         .imports
         .iter()
-        .filter(|(key, _)| resolve.name_world_key(key).starts_with(TYPES))
+        .filter(|(key, _)| {
+            let name = resolve.name_world_key(key);
+            name.starts_with(TYPES) || name.starts_with(CONNECTIONS) && !is_left_out(&name)
+        })
         .map(|(key, item)| (key.clone(), item.clone()))
         .collect();
     let stub = stub(resolve, package, types, left_out)?;

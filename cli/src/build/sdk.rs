@@ -19,6 +19,8 @@ const JS: &[(&str, &str)] = &[
     ("src/clock.ts", include_str!("../../../sdk-guest/js/src/clock.ts")),
     ("src/config.ts", include_str!("../../../sdk-guest/js/src/config.ts")),
     ("src/context.ts", include_str!("../../../sdk-guest/js/src/context.ts")),
+    ("src/crud-error.ts", include_str!("../../../sdk-guest/js/src/crud-error.ts")),
+    ("src/crud.ts", include_str!("../../../sdk-guest/js/src/crud.ts")),
     ("src/cursor.ts", include_str!("../../../sdk-guest/js/src/cursor.ts")),
     ("src/error.ts", include_str!("../../../sdk-guest/js/src/error.ts")),
     ("src/globals.ts", include_str!("../../../sdk-guest/js/src/globals.ts")),
@@ -46,6 +48,8 @@ const RUST: &[(&str, &str)] = &[
     ("src/clock.rs", include_str!("../../../sdk-guest/rust/src/clock.rs")),
     ("src/config.rs", include_str!("../../../sdk-guest/rust/src/config.rs")),
     ("src/context.rs", include_str!("../../../sdk-guest/rust/src/context.rs")),
+    ("src/crud.rs", include_str!("../../../sdk-guest/rust/src/crud.rs")),
+    ("src/crud/error.rs", include_str!("../../../sdk-guest/rust/src/crud/error.rs")),
     ("src/error.rs", include_str!("../../../sdk-guest/rust/src/error.rs")),
     ("src/lib.rs", include_str!("../../../sdk-guest/rust/src/lib.rs")),
     ("src/log.rs", include_str!("../../../sdk-guest/rust/src/log.rs")),
@@ -63,6 +67,7 @@ const RUST: &[(&str, &str)] = &[
     ("src/sql/packed.rs", include_str!("../../../sdk-guest/rust/src/sql/packed.rs")),
     ("src/sql/row.rs", include_str!("../../../sdk-guest/rust/src/sql/row.rs")),
     ("src/sql/value.rs", include_str!("../../../sdk-guest/rust/src/sql/value.rs")),
+    ("wit/crud/crud.wit", include_str!("../../../sdk-guest/rust/wit/crud/crud.wit")),
     ("wit/logic/logic.wit", include_str!("../../../sdk-guest/rust/wit/logic/logic.wit")),
     ("wit/queries/queries.wit", include_str!("../../../sdk-guest/rust/wit/queries/queries.wit")),
     ("wit/runtime/runtime.wit", include_str!("../../../sdk-guest/rust/wit/runtime/runtime.wit")),
@@ -74,6 +79,7 @@ const WIT: &[(&str, &str)] = &[
     ("runtime/runtime.wit", include_str!("../../../wit/runtime/runtime.wit")),
     ("sql/sql.wit", include_str!("../../../wit/sql/sql.wit")),
     ("queries/queries.wit", include_str!("../../../wit/queries/queries.wit")),
+    ("crud/crud.wit", include_str!("../../../wit/crud/crud.wit")),
     ("logic/logic.wit", include_str!("../../../wit/logic/logic.wit")),
 ];
 
@@ -189,7 +195,7 @@ mod tests {
             ("sdk-guest/rust", &["src", "wit"][..], RUST),
             ("sdk-guest/c", &["bindings", "include", "src", "third_party"][..], c::FILES),
             ("sdk-guest/python", &["src"][..], python::FILES),
-            ("wit", &["logic", "queries", "runtime", "sql"][..], WIT),
+            ("wit", &["crud", "logic", "queries", "runtime", "sql"][..], WIT),
         ] {
             let base = root.join(base);
             let mut found = BTreeSet::new();

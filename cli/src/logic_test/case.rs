@@ -116,7 +116,7 @@ pub(super) async fn call(
         params: step.params.clone(),
         request_id: "test".into(),
     };
-    call.run(stage.metrics(), Some(Arc::clone(rehearsal))).await
+    call.run(stage.metrics(), stage.crud(), Some(Arc::clone(rehearsal))).await
 }
 
 fn outcome_differs(logic: &str, expect: &Expect, outcome: &Outcome<Box<RawValue>>) -> Vec<Difference> {

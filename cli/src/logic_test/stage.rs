@@ -12,6 +12,7 @@ use std::{
 use anyhow::Context as _;
 use santokit_bridge::{
     EnvName,
+    crud::limits::CrudSettings,
     db::DatabaseSettings,
     generation::{Generation, Loader, Plan},
     metrics::Metrics,
@@ -47,6 +48,7 @@ pub(super) struct Theatre {
     cache: Cache,
     loader: Loader,
     metrics: Arc<Metrics>,
+    crud: Arc<CrudSettings>,
     made: AtomicU64,
 }
 
@@ -68,7 +70,7 @@ impl Theatre {
         let sandbox = SandboxConfig { debug_info: true, ..SandboxConfig::default() };
         let loader = Loader::new(&sandbox, DatabaseSettings::default(), cache.clone())?;
         let metrics = Arc::new(Metrics::new()?);
-        Ok(Self { root, terminal, dir, cache, loader, metrics, made: AtomicU64::new(0) })
+        Ok(Self { root, terminal, dir, cache, loader, metrics, crud: Arc::default(), made: AtomicU64::new(0) })
     }
 
     fn folder(&self) -> PathBuf {
@@ -139,6 +141,11 @@ impl Stage {
 
     pub(super) fn metrics(&self) -> &Arc<Metrics> {
         &self.theatre.metrics
+    }
+
+    /// As a Bridge bounds requests to tables by default.
+    pub(super) fn crud(&self) -> &Arc<CrudSettings> {
+        &self.theatre.crud
     }
 
     /// The databases of a case, with its rows in them.

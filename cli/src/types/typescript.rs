@@ -21,6 +21,15 @@ pub(super) fn file(shapes: &Shapes) -> String {
     let tables: Vec<String> =
         shapes.rows.iter().map(|shape| format!("{}: {}Row;", quoted(&shape.path), shape.name)).collect();
     parts.push(interface("The tables, by name.", "Tables", &tables));
+    for shape in &shapes.rows {
+        let fields: Vec<String> = shape.fields.iter().map(record_field).collect();
+        let doc = format!("A row of `{}` as JSON has it: what `crud` answers.", shape.of);
+        parts.push(interface(&doc, &format!("{}Record", shape.name), &fields));
+    }
+    // Requests name a table without its connection; its name is unique in the project.
+    let records: Vec<String> =
+        shapes.rows.iter().map(|shape| format!("{}: {}Record;", quoted(&shape.of), shape.name)).collect();
+    parts.push(interface("The tables as JSON has them, by name: `crud.declared<Records>()`.", "Records", &records));
     parts.extend(shapes.queries.iter().flat_map(query));
     let queries: Vec<String> = shapes.queries.iter().map(described).collect();
     parts.push(interface("The declared queries, by name: `queries.declared<Queries>()`.", "Queries", &queries));
@@ -65,6 +74,12 @@ fn interface(doc: &str, name: &str, fields: &[String]) -> String {
 fn row_field(field: &Field) -> String {
     let null = if field.is_optional { " | null" } else { "" };
     format!("{}: {}{null};", key(&field.name), kind(field, row_type))
+}
+
+/// As a request to the table answers it.
+fn record_field(field: &Field) -> String {
+    let null = if field.is_optional { " | null" } else { "" };
+    format!("{}: {}{null};", key(&field.name), kind(field, json_type))
 }
 
 /// As JSON gives it: what was not sent is not there.

@@ -343,9 +343,9 @@ pub(super) static GRANTS: Keys = Keys {
     keys: &[
         key("queries", Shape::List(&Shape::Text), "Names of declared queries."),
         key("sql", Shape::List(&Shape::Map(&SQL_GRANT)), "Raw SQL on these tables."),
+        key("crud", Shape::Map(&CRUD_GRANT), "Requests to tables, under the tables' rules."),
         key("secrets", Shape::List(&Shape::Text), "Names of secrets."),
         key("config", Shape::List(&Shape::Text), "Names of configuration values."),
-        key("crud", Shape::Any, "CRUD (a later version)."),
         key("storage", Shape::Any, "Objects (a later version)."),
         key("events", Shape::Any, "Events (a later version)."),
         key("logics", Shape::Any, "Other logics (a later version)."),
@@ -354,13 +354,25 @@ pub(super) static GRANTS: Keys = Keys {
 };
 
 /// Grants of the contract that this version cannot give.
-pub(super) const LATER_GRANTS: &[&str] = &["crud", "storage", "events", "logics", "http"];
+pub(super) const LATER_GRANTS: &[&str] = &["storage", "events", "logics", "http"];
 
 pub(super) static SQL_GRANT: Keys = Keys {
     what: "SQL grant",
     keys: &[
         key("connection", Shape::Text, "The project's default connection by default."),
         must("tables", Shape::Names(&Shape::List(&Shape::Words(VERBS))), "Verbs by table."),
+    ],
+};
+
+pub(super) static CRUD_GRANT: Keys = Keys {
+    what: "CRUD grant",
+    keys: &[
+        must(
+            "as",
+            Shape::Words(&["caller", "service"]),
+            "caller: as whoever calls the logic; service: with roles of its own.",
+        ),
+        key("roles", Shape::List(&Shape::Text), "With service: the roles that the tables' rules know it by."),
     ],
 };
 

@@ -11,9 +11,10 @@ use super::{
     node::{Node, Yaml},
 };
 use crate::{
+    access::decide::{AUTHENTICATED, PUBLIC},
     limit::InvocationLimits,
-    logic::{Grants, SqlGrant, TransactionMode, Verb},
-    name::check_secret,
+    logic::{CrudGrant, Grants, SqlGrant, TransactionMode, Verb},
+    name::{check_role, check_secret},
     quantity::{Bytes, Millis},
 };
 
@@ -40,6 +41,7 @@ pub(super) fn read<'f>(file: &'f File<'f>, root: &Node, known: &Known) -> Option
             // Without a component there is an error, and no project.
             component: component.unwrap_or(ComponentSource::Path(String::new())),
             dir: file.path.strip_suffix("/logic.yaml").unwrap_or(file.path).to_owned(),
+            grants_at: format!("{}:{}", file.path, map.entry("grants").map_or(map.span, |entry| entry.span).line),
             grants: map.get("grants").map(|node| grants(file, node, known)).unwrap_or_default(),
             limits,
         })),
@@ -122,7 +124,7 @@ fn grants(file: &File<'_>, node: &Node, known: &Known) -> Grants {
     let Some(map) = file.map(node, &keys::GRANTS) else { return Grants::default() };
     for entry in keys::LATER_GRANTS.iter().filter_map(|key| map.entry(key)) {
         let message = format!("the grant {:?} is not supported by this version", entry.key);
-        file.error_hint(entry.span, Check::Unsupported, message, "queries, sql, secrets and config are");
+        file.error_hint(entry.span, Check::Unsupported, message, "queries, sql, crud, secrets and config are");
     }
     let sql = map.get("sql").map(|node| file.list(node)).unwrap_or_default();
     let secret = |word: &Word| file.check_name(&word.text, word.span, check_secret);
@@ -146,6 +148,7 @@ fn grants(file: &File<'_>, node: &Node, known: &Known) -> Grants {
     Grants {
         queries: words("queries").into_iter().filter(query).map(|word| word.text).collect(),
         sql: sql.iter().filter_map(|node| sql_grant(file, node, known)).collect(),
+        crud: map.get("crud").and_then(|node| crud_grant(file, node)),
         secrets: words("secrets").into_iter().filter(secret).map(|word| word.text).collect(),
         config: words("config").into_iter().filter(config).map(|word| word.text).collect(),
     }
@@ -167,6 +170,43 @@ fn sql_grant(file: &File<'_>, node: &Node, known: &Known) -> Option<SqlGrant> {
         tables.insert(entry.key.clone(), granted);
     }
     Some(SqlGrant { connection, tables })
+}
+
+fn crud_grant(file: &File<'_>, node: &Node) -> Option<CrudGrant> {
+    let map = file.map(node, &keys::CRUD_GRANT)?;
+    let is_service = file.word(map.get("as")?, &["caller", "service"], &[false, true])?;
+    match (is_service, map.entry("roles")) {
+        (false, None) => Some(CrudGrant::Caller {}),
+        (false, Some(entry)) => {
+            let hint = "leave \"roles\" out, or say as: service";
+            file.error_hint(entry.span, Check::Conflict, "as the caller it has the caller's roles, and no other", hint);
+            None
+        }
+        (true, None) => {
+            let hint = "for example crud: {as: service, roles: [stockkeeper]}";
+            file.error_hint(map.span, Check::MissingKey, "a service needs \"roles\"", hint);
+            None
+        }
+        (true, Some(entry)) => {
+            let roles = file.texts(&entry.value);
+            if roles.is_empty() && matches!(&entry.value.yaml, Yaml::List(_)) {
+                let hint = "name the roles whose rules are for it";
+                file.error_hint(entry.span, Check::InvalidValue, "a service needs one role at least", hint);
+            }
+            let roles = roles.into_iter().filter(|role| service_role(file, role)).map(|role| role.text).collect();
+            Some(CrudGrant::Service { roles })
+        }
+    }
+}
+
+/// Rules for `public` are for a service as for anybody; `authenticated` is an end user, which a service is not.
+fn service_role(file: &File<'_>, role: &Word) -> bool {
+    if [PUBLIC, AUTHENTICATED].contains(&role.text.as_str()) {
+        let message = format!("{:?} says who is calling and is no role that a service can have", role.text);
+        file.error_hint(role.span, Check::InvalidValue, message, "name a role of your own, and rules for it");
+        return false;
+    }
+    file.check_name(&role.text, role.span, check_role)
 }
 
 fn check_table(file: &File<'_>, connection: &str, table: &Word, known: &Known) {

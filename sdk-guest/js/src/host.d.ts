@@ -98,6 +98,24 @@ declare module "santokit:queries/queries@0.1.0" {
   export function begin(connection: string, options: [string, string][]): WitQueryTransaction;
 }
 
+declare module "santokit:crud/crud@0.1.0" {
+  import type { WitTransaction } from "santokit:sql/connections@0.1.0";
+
+  export interface WitAnswer {
+    data: Uint8Array;
+    meta: Uint8Array;
+  }
+
+  type Within = WitTransaction | undefined;
+
+  export function select(table: string, params: Uint8Array, within: Within): WitAnswer;
+  export function insert(table: string, params: Uint8Array, within: Within): WitAnswer;
+  export function update(table: string, params: Uint8Array, within: Within): WitAnswer;
+  function remove(table: string, params: Uint8Array, within: Within): WitAnswer;
+  export { remove as delete };
+  export function batch(params: Uint8Array, within: Within): WitAnswer;
+}
+
 // Globals that TypeScript knows from the DOM only. `btoa` is native; the others are those of globals.ts.
 
 declare function btoa(binary: string): string;

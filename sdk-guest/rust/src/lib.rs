@@ -41,6 +41,7 @@ pub mod bindings;
 pub mod clock;
 pub mod config;
 pub mod context;
+pub mod crud;
 mod error;
 pub mod log;
 mod panic;
@@ -56,7 +57,7 @@ pub use run::NoInput;
 /// What most handlers need: `use santokit_guest::prelude::*;`.
 pub mod prelude {
     pub use crate::sql::Queries as _;
-    pub use crate::{LogicError, NoInput, clock, config, context, log, params, queries, random, secrets, sql};
+    pub use crate::{LogicError, NoInput, clock, config, context, crud, log, params, queries, random, secrets, sql};
     pub use serde::{Deserialize, Serialize};
     pub use serde_json::json;
 }

@@ -4,7 +4,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use santokit_bridge::{
-    crud::{self, Crud, answer::Answer, limits::CrudLimits, names::Tables},
+    crud::{
+        self, Crud,
+        answer::Answer,
+        limits::{Allowance, CrudLimits},
+        names::Tables,
+    },
     db::{Database, DatabaseSettings},
     metrics::Metrics,
 };
@@ -61,7 +66,16 @@ impl World {
         params: &Map<String, Json>,
         key: Option<&str>,
     ) -> Outcome<Answer> {
-        let crud = Crud {
+        let crud = self.crud(actor, None);
+        match crud::table_path(path) {
+            Some((table, verb)) => crud.call(table, verb, params, key).await,
+            None => crud.batch(params, key).await,
+        }
+    }
+
+    /// What requests are answered with; for a guest within what its invocation has left.
+    pub(super) fn crud<'c>(&'c self, actor: &'c Actor, allowance: Option<Allowance>) -> Crud<'c> {
+        Crud {
             tables: &self.tables,
             databases: &self.databases,
             env: ("cases", "dev"),
@@ -71,11 +85,8 @@ impl World {
             bytes_max: BYTES_MAX,
             query_timeout: Duration::from_mins(2),
             metrics: &self.metrics,
+            allowance,
             request_id: "req_test",
-        };
-        match crud::table_path(path) {
-            Some((table, verb)) => crud.call(table, verb, params, key).await,
-            None => crud.batch(params, key).await,
         }
     }
 }

@@ -95,18 +95,21 @@ impl<H: Host> State<H> {
         }
     }
 
-    /// Counts rows that were read. The host stops at the budget; this is the second lock.
+    /// Counts rows that were read.
     pub(super) fn count(&mut self, rows: &[Vec<Value>]) -> Result<(), Error> {
         let bytes: usize = rows.iter().flatten().map(Value::size_bytes).sum();
-        self.sql_rows = self.sql_rows.saturating_add(rows.len() as u64);
-        self.sql_bytes = self.sql_bytes.saturating_add(bytes as u64);
+        let counted = self.count_read(rows.len() as u64, bytes as u64);
+        counted.map_err(|limit| self.sql_error(SqlError::Limit(limit)))
+    }
+
+    /// Counts what was read. The host stops at the budget; this is the second lock.
+    pub(super) fn count_read(&mut self, rows: u64, bytes: u64) -> Result<(), LimitName> {
+        self.sql_rows = self.sql_rows.saturating_add(rows);
+        self.sql_bytes = self.sql_bytes.saturating_add(bytes);
         if self.sql_rows > self.limits.sql_rows {
-            return Err(self.sql_error(SqlError::Limit(LimitName::SqlRows)));
+            return Err(LimitName::SqlRows);
         }
-        if self.sql_bytes > self.limits.sql_bytes.0 {
-            return Err(self.sql_error(SqlError::Limit(LimitName::SqlBytes)));
-        }
-        Ok(())
+        if self.sql_bytes > self.limits.sql_bytes.0 { Err(LimitName::SqlBytes) } else { Ok(()) }
     }
 }
 

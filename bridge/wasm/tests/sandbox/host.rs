@@ -8,8 +8,8 @@ use std::{
 
 use santokit_core::value::{Column, RowSet, Value};
 use santokit_wasm::{
-    CallerInfo, ConnectionId, CursorId, Host, InvocationInfo, LogLine, LookupError, NamedParams, RowBudget, SqlError,
-    TransactionId,
+    CallerInfo, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Host, InvocationInfo, LogLine, LookupError,
+    NamedParams, RowBudget, SqlError, TransactionId,
 };
 use secrecy::SecretString;
 
@@ -172,6 +172,10 @@ impl Host for Fake {
     async fn query_begin(&mut self, _connection: &str) -> Result<TransactionId, SqlError> {
         self.note("begin");
         Ok(TransactionId(1))
+    }
+
+    async fn crud(&mut self, _request: CrudRequest, _budget: RowBudget) -> Result<CrudAnswer, CrudError> {
+        Ok(CrudAnswer { data: b"[]".to_vec(), meta: b"{}".to_vec(), rows: 0 })
     }
 
     async fn sql_cursor_next(

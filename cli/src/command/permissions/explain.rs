@@ -135,6 +135,7 @@ fn of_table(
         bytes_max: usize::MAX,
         query_timeout: DatabaseSettings::default().query_timeout,
         metrics: &Metrics::new()?,
+        allowance: None,
         request_id: "explain",
     };
     let (_, planned) = crud.plan(table, verb, params).map_err(|problem| Failure::from_body(problem.body("explain")))?;

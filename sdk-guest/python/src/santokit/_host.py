@@ -43,7 +43,7 @@ def _module(name: str) -> Any:
 
 
 # Interfaces that need a grant, and the module of this package that stands for each.
-_SELECTED = {"connections": "sql", "config": "config", "secrets": "secrets", "queries": "queries"}
+_SELECTED = {"connections": "sql", "config": "config", "secrets": "secrets", "queries": "queries", "crud": "crud"}
 
 
 def call(interface: str, function: str, *arguments: Any) -> Any:

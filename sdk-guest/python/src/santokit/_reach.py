@@ -13,6 +13,7 @@ _INTERFACES = {
     "config": "santokit:runtime/config",
     "secrets": "santokit:runtime/secrets",
     "queries": "santokit:queries/queries",
+    "crud": "santokit:crud/crud",
 }
 
 

@@ -88,6 +88,11 @@ impl Connection {
 }
 
 impl Transaction {
+    /// For requests to tables in it.
+    pub(crate) fn host(&self) -> &host::Transaction {
+        &self.host
+    }
+
     /// Makes the changes last.
     pub fn commit(self) -> Result<(), Error> {
         Ok(self.host.commit()?)
