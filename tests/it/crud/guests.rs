@@ -14,7 +14,7 @@ use santokit_sql::dialect::Dialect;
 use serde_json::{Map, json};
 
 use super::{
-    cases::shop,
+    shop::shop,
     world::{World, actor},
 };
 
