@@ -1,5 +1,5 @@
 -- create table kinds
--- safe; holds up none
+-- safe; holds up nobody
 CREATE TABLE `kinds` ( `id` VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL PRIMARY KEY ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 -- add column items.price
 -- safe; holds up readers and writers of the table, for a moment

@@ -24,7 +24,7 @@ UPDATE `orders` SET `number` = 0 WHERE `number` IS NULL;
 ALTER TABLE `orders` MODIFY COLUMN `number` BIGINT NOT NULL DEFAULT 0;
 -- change column orders.note: NULL is allowed, another default
 -- safe; holds up readers and writers of the table, for a moment
-ALTER TABLE `orders` MODIFY COLUMN `note` LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin;
+ALTER TABLE `orders` MODIFY COLUMN `note` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin;
 -- drop column orders.dropped
 -- destructive, breaking; holds up readers and writers of the table, for a moment
 ALTER TABLE `orders` DROP COLUMN `dropped`;

@@ -29,8 +29,8 @@ ALTER TABLE "orders" DROP COLUMN "dropped";
 -- destructive, breaking; holds up readers and writers of the table, for a moment
 DROP TABLE "gone";
 -- create index stk_ix_orders$number
--- safe, after the others; holds up none: readers and writers go on
+-- safe, after the others; holds up nobody: readers and writers go on
 CREATE INDEX CONCURRENTLY "stk_ix_orders$number" ON "orders" ("number");
 -- validate reference stk_fk_orders$person
--- safe, after the others; holds up none: readers and writers go on
+-- safe, after the others; holds up nobody: readers and writers go on
 ALTER TABLE "orders" VALIDATE CONSTRAINT "stk_fk_orders$person";

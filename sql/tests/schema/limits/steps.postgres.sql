@@ -1,8 +1,8 @@
 -- create table indexed
--- safe; holds up none
+-- safe; holds up nobody
 CREATE TABLE "indexed" ( "id" text COLLATE "C" NOT NULL PRIMARY KEY, "long" text COLLATE "C", "fits" text COLLATE "C", "longest" text COLLATE "C", "data" jsonb, "hash" bytea DEFAULT '\x00ff'::bytea, "owner" text COLLATE "C" DEFAULT 'x' );
 -- create table wide
--- safe; holds up none
+-- safe; holds up nobody
 CREATE TABLE "wide" ( "id" text COLLATE "C" NOT NULL PRIMARY KEY, "a" text COLLATE "C", "b" text COLLATE "C", "c" text COLLATE "C" );
 -- create index stk_uq_indexed$fits
 -- safe; holds up writers of the table, while it is read
