@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use santokit_core::schema::{Index, ReferenceAction, Schema};
+use santokit_core::schema::{ReferenceAction, Schema};
 
 mod alter;
 pub mod bookkeeping;
@@ -180,13 +180,6 @@ impl CurrentTable {
     /// The column of a name.
     pub fn column(&self, name: &str) -> Option<&CurrentColumn> {
         self.columns.iter().find(|column| column.name == name)
-    }
-}
-
-impl CurrentIndex {
-    /// Whether it is what is declared.
-    fn is(&self, declared: &Index) -> bool {
-        self.is_valid && self.columns == declared.columns && self.is_unique == declared.unique
     }
 }
 

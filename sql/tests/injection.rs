@@ -155,10 +155,8 @@ impl Names {
     fn statements(&self, value: &str, dialect: Dialect) -> Result<Vec<Statement>, RenderError> {
         let (key, text) = (column(&self.key), column(&self.text));
         let source = self.source(value);
-        let order = vec![
-            SortKey { column: text.clone(), direction: Direction::Descending },
-            SortKey { column: key.clone(), direction: Direction::Ascending },
-        ];
+        let sorted = |column: &Column, direction| SortKey { column: column.clone(), direction };
+        let order = vec![sorted(&text, Direction::Descending), sorted(&key, Direction::Ascending)];
         let of = |value: &str| Value::Text(value.to_owned());
         let select = |distinct| Select {
             source: source.clone(),
@@ -173,7 +171,7 @@ impl Names {
             source: source.clone(),
             groups: vec![text.clone()],
             measures: vec![Measure { name: "m".to_owned(), function: Function::Maximum(key.clone()) }],
-            order: vec![SortKey { column: text.clone(), direction: Direction::Ascending }],
+            order: vec![sorted(&text, Direction::Ascending)],
             limit: Some(1),
             offset: 0,
         };

@@ -115,6 +115,7 @@ fn note(id: &str, owner: &str) -> Value {
     json!({"data": {"id": id, "owner": owner, "text": id}})
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "most are made for it")]
 fn step(op: &str, params: Value, within: bool) -> Value {
     json!({"op": op, "table": "notes", "params": params, "within": within})
 }
@@ -326,25 +327,31 @@ async fn in_a_transaction(dev: &StkDev, logic: &str) {
     }
     assert_eq!((&done[4]["code"], &done[7]["data"]), (&json!("CONFLICT"), &json!(1)), "{logic}: {done:?}");
 
-    // Levels: the inner one is undone alone.
+    levels_and_beside(dev, logic, &[&a, &b], &mine).await;
+}
+
+/// Levels: the inner one is undone alone. Beside a transaction a request is refused at once.
+async fn levels_and_beside(dev: &StkDev, logic: &str, ids_of: &[&str; 2], mine: &Value) {
+    let [a, b] = *ids_of;
+    let (begin, rollback) = (json!({"op": "begin"}), json!({"op": "rollback"}));
     let steps = json!([
         begin,
-        step("insert", note(&a, "all"), true),
+        step("insert", note(a, "all"), true),
         begin,
-        step("insert", note(&b, "all"), true),
+        step("insert", note(b, "all"), true),
         rollback,
         step("select", mine.clone(), true),
         rollback
     ]);
     let done = told(dev, logic, steps).await;
-    assert_eq!(ids(&done[5]), [a.as_str()], "{logic}: {done:?}");
+    assert_eq!(ids(&done[5]), [a], "{logic}: {done:?}");
 
     // Beside it, a request would wait for its locks.
     let started = Instant::now();
     let beside = json!([
         begin,
-        step("insert", note(&a, "all"), false),
-        step("select", mine, false),
+        step("insert", note(a, "all"), false),
+        step("select", mine.clone(), false),
         json!({"op": "batch", "params": {"calls": [{"path": "db/notes/select", "params": {}}]}}),
         rollback
     ]);
@@ -513,8 +520,8 @@ async fn asking_tables_is_a_grant() {
     folder
         .edit("logics/ts/logic.yaml", "grants:\n", "grants:\n  crud: {as: service, roles: [keeper, clerk]}\n")
         .unwrap();
-    let built = build().await;
-    assert_eq!(built.code, 0, "{built:?}");
+    let accepted = build().await;
+    assert_eq!(accepted.code, 0, "{accepted:?}");
     let inspected = stk(folder.path(), &["logic", "inspect", "ts"], &[]).await.unwrap();
     for line in ["crud as service, role keeper", "crud as service, role clerk"] {
         assert!(inspected.stdout.contains(line), "{inspected:?}");

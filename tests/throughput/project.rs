@@ -151,7 +151,7 @@ pub(crate) fn folder(connection: &str) -> Result<ProjectFolder> {
 
 /// Of the caller, below [`ORDERS`].
 fn order(number: usize) -> String {
-    let number = if number < 2 * ORDERS && number >= ORDERS { number } else { number % ORDERS };
+    let number = if (ORDERS..2 * ORDERS).contains(&number) { number } else { number % ORDERS };
     format!("01JZZZZZZZZZZZZZZZZZ{number:06}")
 }
 
@@ -218,6 +218,7 @@ impl Bench {
             limits: &self.limits,
             bytes_max: 0,
             query_timeout: Duration::from_secs(1),
+            allowance: None,
             metrics: &self.metrics,
             request_id: "req",
         }

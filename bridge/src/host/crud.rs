@@ -59,12 +59,12 @@ impl Session {
             CrudAsked::Batch => None,
         };
         let id = invocation.request_id.as_str();
-        let work = crud.understand(call, &params).map_err(|problem| told(problem, *deadline, id))?;
+        let work = crud.understand(call, &params).map_err(|problem| told(&problem, *deadline, id))?;
         Span::current().record("connection", work.connection());
         let place = sql.place(work.connection(), request.within).await.map_err(misplaced)?;
         let (answered, ends) = run(&crud, &work, place, *deadline).await;
-        let answer = answered.map_err(|problem| told(problem, ends, id))?;
-        let meta = serde_json::to_vec(&answer.meta).map_err(|error| told(Problem::internal(error), ends, id))?;
+        let answer = answered.map_err(|problem| told(&problem, ends, id))?;
+        let meta = serde_json::to_vec(&answer.meta).map_err(|error| told(&Problem::internal(error), ends, id))?;
         Ok(CrudAnswer { data: answer.data, meta, rows: answer.rows })
     }
 
@@ -110,7 +110,7 @@ async fn run(crud: &Crud<'_>, work: &Work<'_>, place: Place<'_>, deadline: Insta
 }
 
 /// What the guest is told: what a caller would be, unless it is the invocation that has come to its end.
-fn told(problem: Box<Problem>, ends: Instant, request_id: &str) -> CrudError {
+fn told(problem: &Problem, ends: Instant, request_id: &str) -> CrudError {
     let limit = problem.details.get("limit").and_then(Json::as_str);
     for reached in [LimitName::SqlRows, LimitName::SqlBytes] {
         if limit == Some(reached.as_str()) {
@@ -129,8 +129,8 @@ fn told(problem: Box<Problem>, ends: Instant, request_id: &str) -> CrudError {
     CrudError::Refused(CrudProblem {
         code: code.as_str(),
         details: serde_json::to_vec(&problem.details).unwrap_or_else(|_| b"{}".to_vec()),
-        message: problem.message,
-        hint: problem.hint,
+        message: problem.message.clone(),
+        hint: problem.hint.clone(),
     })
 }
 

@@ -21,6 +21,7 @@ const WAIT_SECONDS: u64 = 60;
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Flags of `stk apply`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  stk apply --env prod --dry-run\n  stk apply --env prod --accept-grants")]
 pub struct Options {
@@ -48,6 +49,7 @@ pub struct Options {
 }
 
 /// What the operator allows.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Consent {
     /// Nothing is changed.

@@ -42,6 +42,7 @@ const COLUMNS_MAX: usize = 200;
 const PROVENANCE_CHARS_MAX: usize = 200;
 
 /// The body of an apply.
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the API, and says something else")]
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApplyBody {

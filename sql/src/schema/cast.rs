@@ -21,14 +21,12 @@ pub(super) fn keeping(engine: Engine, found: &CurrentColumn, declared: &Declared
     }
     let is_whole = matches!(natural.kind, Type::Int | Type::Bigint);
     match (natural.kind, declared.kind, engine) {
-        (Type::Int, Type::Bigint, _) => Some("{}"),
         // 32 bits are exact in a double.
         (Type::Int, Type::Float, Engine::Sqlite) => Some("CAST({} AS REAL)"),
-        (Type::Int, Type::Float, _) => Some("{}"),
         (_, Type::Decimal | Type::String, Engine::Sqlite) if is_whole => Some("CAST({} AS TEXT)"),
-        (_, Type::Decimal, _) if is_whole => Some("{}"),
         (_, Type::String, Engine::Postgres) if is_whole => Some("{}::text"),
-        (_, Type::String, _) if is_whole => Some("{}"),
+        (Type::Int, Type::Bigint | Type::Float, _) => Some("{}"),
+        (_, Type::Decimal | Type::String, _) if is_whole => Some("{}"),
         _ => None,
     }
 }

@@ -208,6 +208,10 @@ impl Change {
     /// What it risks.
     pub fn class(&self) -> Class {
         match self {
+            Change::Backfill { .. } => Class::NeedsBackfill,
+            Change::DropColumn { .. } | Change::DropTable { .. } => Class::Destructive,
+            Change::AlterColumn { parts, .. } if parts.iter().any(Part::tightens) => Class::Destructive,
+            Change::Rebuild { changes, .. } => changes.iter().map(Change::class).max().unwrap_or(Class::Safe),
             Change::CreateTable { .. }
             | Change::AddColumn { .. }
             | Change::CreateIndex { .. }
@@ -215,12 +219,8 @@ impl Change {
             | Change::ValidateReference { .. }
             | Change::RenameColumn { .. }
             | Change::DropIndex { .. }
-            | Change::DropReference { .. } => Class::Safe,
-            Change::Backfill { .. } => Class::NeedsBackfill,
-            Change::DropColumn { .. } | Change::DropTable { .. } => Class::Destructive,
-            Change::AlterColumn { parts, .. } if parts.iter().any(Part::tightens) => Class::Destructive,
-            Change::AlterColumn { .. } => Class::Safe,
-            Change::Rebuild { changes, .. } => changes.iter().map(Change::class).max().unwrap_or(Class::Safe),
+            | Change::DropReference { .. }
+            | Change::AlterColumn { .. } => Class::Safe,
         }
     }
 
@@ -244,10 +244,11 @@ impl Change {
     fn lock_on_postgres(&self, when: When) -> &'static str {
         match (self, when) {
             (Change::CreateTable { .. }, _) => "nobody",
-            (Change::CreateIndex { .. }, When::After) => "nobody: readers and writers go on",
+            (Change::CreateIndex { .. }, When::After) | (Change::ValidateReference { .. }, _) => {
+                "nobody: readers and writers go on"
+            }
             (Change::CreateIndex { .. }, When::Together) => "writers of the table, while it is read",
             (Change::AddReference { .. } | Change::DropReference { .. }, _) => "writers of both tables, for a moment",
-            (Change::ValidateReference { .. }, _) => "nobody: readers and writers go on",
             (Change::Backfill { .. }, _) => "the rows that get a value, until the end",
             (Change::AlterColumn { parts, .. }, _) if parts.iter().any(|part| matches!(part, Part::Type { .. })) => {
                 "readers and writers of the table, while it is written anew"

@@ -56,13 +56,11 @@ async fn a_step_that_fails_is_named_and_the_next_apply_goes_on() {
             "postgres" => &["drop index stk_uq_a$value", "create index stk_uq_a$value"],
             _ => &["create index stk_uq_a$value"],
         };
-        if engine != "sqlite" {
-            assert_eq!(
-                (made.as_slice(), left),
-                ([json!("create table later")].as_slice(), rest.iter().map(ToString::to_string).collect())
-            );
-        } else {
+        if engine == "sqlite" {
             assert_eq!((made.len(), left), (0, open.map(str::to_owned).to_vec()), "{engine}");
+        } else {
+            let rest = rest.iter().map(ToString::to_string).collect();
+            assert_eq!((made.as_slice(), left), ([json!("create table later")].as_slice(), rest), "{engine}");
         }
         own.execute("DELETE FROM a WHERE id = 'y'").await;
         own.apply(&grown).await.unwrap();

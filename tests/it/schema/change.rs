@@ -7,7 +7,7 @@ use proptest::{
 };
 use santokit_core::{
     code::Code,
-    schema::{Column, Generate, Schema, Table, Type},
+    schema::{Column, Generate, ReferenceAction, Schema, Table, Type},
 };
 use serde_json::{Value as Json, json};
 
@@ -25,9 +25,10 @@ fn table(columns: &Json) -> Json {
     json!({"id": {"name": "id", "generate": "client", "type": "string"}, "columns": columns})
 }
 
-/// One change each: the columns of `t` before and after, what is found in its rows `a` and `b` then, and what refuses it without
-/// `--force`.
-fn changes() -> Vec<(&'static str, Json, Json, &'static str, [Json; 2], &'static str)> {
+/// What it is about, the columns of `t` before and after, the values of its rows `a` and `b` before and after, and the flag that it wants.
+type Case = (&'static str, Json, Json, &'static str, [Json; 2], &'static str);
+
+fn changes() -> Vec<Case> {
     let int = |more: Json| {
         let mut column = json!({"name": "v", "type": "int", "nullable": true});
         column.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -256,7 +257,6 @@ fn change(choices: &mut Choices<'_>, column: &mut Column) {
         _ => {}
     }
     let fits = match (&column.default, column.kind) {
-        (None, _) => true,
         (Some(santokit_core::schema::ColumnDefault::Literal(json)), Type::Bigint | Type::Decimal | Type::String) => {
             json.is_string() && column.bounds.max_length.is_none()
         }
@@ -277,10 +277,9 @@ fn mend(schema: &mut Schema) {
     for column in schema.tables.values_mut().flat_map(|table| &mut table.columns) {
         let Some(to) = &column.references else { continue };
         let fits = known.tables.get(&to.table).and_then(|table| kind_of(table, &to.column)) == Some(column.kind);
-        use santokit_core::schema::ReferenceAction::{SetDefault, SetNull};
         let actions = [to.on_delete, to.on_update];
-        let can = (column.nullable || !actions.contains(&SetNull))
-            && (column.default.is_some() || !actions.contains(&SetDefault));
+        let can = (column.nullable || !actions.contains(&ReferenceAction::SetNull))
+            && (column.default.is_some() || !actions.contains(&ReferenceAction::SetDefault));
         if !fits || !can {
             column.references = None;
         }
