@@ -1,7 +1,8 @@
 //! What an application sees of the speed of logic, and what a guest sees of SQL, each beside what one would write by hand, in
 //! the same run: a handler in axum, `wasmtime serve`, the same statements through sqlx.
 //!
-//! Prints lines of JSON. Run by `cargo xtask bench`, which makes the table in docs/PERFORMANCE.md of them.
+//! Prints lines of JSON. Run by `cargo xtask bench`, which makes the table in docs/PERFORMANCE.md of them. Arguments name the parts that
+//! are measured: `http`, `sql`, `save`; none means all.
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 #![expect(clippy::print_stdout, reason = "this is what a benchmark is for")]
 
@@ -38,20 +39,28 @@ const ROWS: usize = 10_000;
 
 #[tokio::main]
 async fn main() {
+    // `cargo bench` adds flags of its own.
+    let parts: Vec<String> = std::env::args().skip(1).filter(|part| !part.starts_with('-')).collect();
+    let is_wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     let folder = project::folder().unwrap();
     let mut dev = StkDev::start(folder.path(), &[("STK_LOG", "error")]).await.unwrap();
-    let axum = by_hand().await;
-    let wasmtime = serve::start().await.unwrap();
-    for concurrent in [1, 16] {
-        over_http(&dev.client, &axum, &wasmtime.client, concurrent).await;
+    if is_wanted("http") {
+        let axum = by_hand().await;
+        let wasmtime = serve::start().await.unwrap();
+        for concurrent in [1, 16] {
+            over_http(&dev.client, &axum, &wasmtime.client, concurrent).await;
+        }
     }
-    drop(wasmtime);
-    let database = folder.path().join(".stk/dev/main.db");
-    for language in ["rust", "c", "ts", "starling", "python"] {
-        statements(&dev.client, language, &database).await;
-        rows(&dev.client, language, &database).await;
+    if is_wanted("sql") {
+        let database = folder.path().join(".stk/dev/main.db");
+        for language in ["rust", "c", "ts", "starling", "python"] {
+            statements(&dev.client, language, &database).await;
+            rows(&dev.client, language, &database).await;
+        }
     }
-    saves(&mut dev, &folder).await;
+    if is_wanted("save") {
+        saves(&mut dev, &folder).await;
+    }
 }
 
 /// All in turn, round by round, so that a slow moment of the machine hits each.

@@ -112,7 +112,9 @@ async fn diff(shell: &Shell, target: &Target, exit_code: bool) -> anyhow::Result
             heading(terminal, connection);
             for step in list(connection, "steps") {
                 let what = printable(&cell(&step["description"]));
-                terminal.say(&format!("  {} the database is not as declared: {what}", sign(terminal, step)));
+                let is_missing = what.starts_with("create ") || what.starts_with("add ");
+                let lead = if is_missing { "declared, not in the database" } else { "not as declared" };
+                terminal.say(&format!("  {} {lead}: {what}", sign(terminal, step)));
             }
             say_refusals(terminal, connection);
             for table in list(connection, "undeclared") {
