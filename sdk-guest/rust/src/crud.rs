@@ -118,7 +118,7 @@ impl Within<'_> {
     /// See [`page`].
     pub fn page<T: DeserializeOwned>(&self, table: &str, params: impl Serialize) -> Result<Page<T>, Error> {
         let answer = self.ask(host::select, table, params)?;
-        let meta: Map<String, Value> = serde_json::from_slice(&answer.meta).map_err(decode)?;
+        let meta: Map<String, Value> = serde_json::from_slice(&answer.meta).map_err(|error| decode(&error))?;
         Ok(Page {
             rows: rows(&answer.data)?,
             next_cursor: meta.get("nextCursor").and_then(Value::as_str).map(str::to_owned),
@@ -158,10 +158,10 @@ impl Within<'_> {
             calls: C,
         }
         let answer = host::batch(&written(&Batch { calls })?, self.transaction)?;
-        serde_json::from_slice(&answer.data).map_err(decode)
+        serde_json::from_slice(&answer.data).map_err(|error| decode(&error))
     }
 
-    fn ask(&self, call: Call, table: &str, params: impl Serialize) -> Result<host::Answer, Error> {
+    fn ask(self, call: Call, table: &str, params: impl Serialize) -> Result<host::Answer, Error> {
         Ok(call(table, &written(&params)?, self.transaction)?)
     }
 }
@@ -181,7 +181,7 @@ fn written(params: &impl Serialize) -> Result<Vec<u8>, Error> {
 }
 
 fn rows<T: DeserializeOwned>(data: &[u8]) -> Result<Vec<T>, Error> {
-    serde_json::from_slice(data).map_err(decode)
+    serde_json::from_slice(data).map_err(|error| decode(&error))
 }
 
 fn affected(data: &[u8]) -> Result<u64, Error> {
@@ -189,9 +189,9 @@ fn affected(data: &[u8]) -> Result<u64, Error> {
     struct Affected {
         affected: u64,
     }
-    serde_json::from_slice::<Affected>(data).map(|answer| answer.affected).map_err(decode)
+    serde_json::from_slice::<Affected>(data).map(|answer| answer.affected).map_err(|error| decode(&error))
 }
 
-fn decode(error: serde_json::Error) -> Error {
+fn decode(error: &serde_json::Error) -> Error {
     Error::Decode(error.to_string())
 }

@@ -59,7 +59,7 @@ impl Open {
             "sql" => {
                 let db = sql::open("main").map_err(own)?;
                 let text = params.as_str().unwrap_or_default();
-                return db.query(text, params![]).map(|rows| json!(rows.iter().count())).map_err(own);
+                return db.query(text, params![]).map(|rows| json!(rows.count())).map_err(own);
             }
             _ => return self.ask(op, table, params, *within),
         }
