@@ -16,7 +16,7 @@ tables:
     id: {generate: client}
     columns:
       owner: {type: string, nullable: false}
-      text: {type: string, nullable: false, unique: true}
+      text: {type: string, nullable: false, unique: true, maxLength: 750}
       secret: {type: string}
       authorId: {type: string, references: {table: authors, as: author}}
   vault:
@@ -369,7 +369,7 @@ async fn limits_end_it(dev: &StkDev, logic: &str) {
         json!({"data": (0..count).map(row).collect::<Vec<_>>()})
     };
     // Rows that were written are rows that were read where they are answered, and are not stored where they are too many.
-    for (prefix, count, length, limit) in [("r", 60, 1, "sqlRows"), ("b", 30, 1_000, "sqlBytes")] {
+    for (prefix, count, length, limit) in [("r", 60, 1, "sqlRows"), ("b", 30, 720, "sqlBytes")] {
         let refused = one(dev, logic, "insert", "notes", rows(prefix, count, length)).await;
         assert_eq!(refused["error"], "limit", "{logic}: {refused}");
         assert!(refused["message"].as_str().unwrap().contains(limit), "{logic}: {refused}");
