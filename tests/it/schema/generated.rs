@@ -234,6 +234,7 @@ pub(super) fn as_told(declared: &Schema) -> Schema {
             };
             column.items = None;
             column.bounds = Bounds::NONE;
+            column.renamed_from = None;
             if let Some(reference) = &mut column.references {
                 reference.alias = String::new();
             }
