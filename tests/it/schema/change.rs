@@ -109,8 +109,9 @@ async fn every_change_keeps_the_rows_and_asks_for_what_it_needs() {
                 let sql = format!("SELECT coalesce({text}, '-') FROM t WHERE id = '{id}'");
                 let is = own.text(&sql).await;
                 let expected = expected.as_str().unwrap_or("-");
-                // A double may be told with its point.
-                assert!(is == expected || is == format!("{expected}.0"), "{engine}, {what}: {is}, not {expected}");
+                // A number may be told with its point, and MySQL tells every place of a decimal.
+                let told = if is.contains('.') { is.trim_end_matches('0').trim_end_matches('.') } else { is.as_str() };
+                assert_eq!(told, expected, "{engine}, {what}");
             }
         }
     }
