@@ -91,8 +91,9 @@ impl Open {
             "updateReturning" => crud::update_returning(table, &params).map(rows),
             "delete" => crud::delete(table, &params).map(|count| json!(count)),
             "deleteReturning" => crud::delete_returning(table, &params).map(rows),
-            "batch" => crud::batch(&params["calls"])
-                .map(|answers| answers.into_iter().map(|answer| answer.data).collect()),
+            "batch" => {
+                crud::batch(&params["calls"]).map(|answers| answers.into_iter().map(|answer| answer.data).collect())
+            }
             other => Err(Error::Invalid(other.to_owned())),
         }
     }
