@@ -95,6 +95,8 @@ async fn every_change_keeps_the_rows_and_asks_for_what_it_needs() {
             own.execute(&format!("INSERT INTO t (id, {old}) VALUES ('a', {one})")).await;
             own.execute(&format!("INSERT INTO t (id, {old}) VALUES ('b', {two})")).await;
             let asked = own.apply(&after).await;
+            // There, a text of any length has no index, and so no reference: it becomes a shorter one.
+            let consent = if engine == "mysql" && what == "a reference" { "--force" } else { consent };
             if !consent.is_empty() {
                 let refused = asked.expect_err(what);
                 assert!(refused.iter().all(|line| line.contains(consent)), "{engine}, {what}: {refused:?}");
@@ -206,6 +208,9 @@ async fn what_only_the_table_has_is_not_lost() {
     own.execute("CREATE INDEX others ON t (v)").await;
     own.execute("CREATE TABLE refers (id INT PRIMARY KEY, t TEXT REFERENCES t (id))").await;
     own.execute("INSERT INTO t (id, v) VALUES ('a', 1); INSERT INTO refers VALUES (1, 'a')").await;
+    // SQLite takes a reference to what is no key, and cannot check it.
+    own.execute("CREATE TABLE no_key (x INT); CREATE TABLE lost (id INT PRIMARY KEY, x INT REFERENCES no_key (x))")
+        .await;
     own.force(&before, &after).await.unwrap().unwrap();
     assert_eq!(own.text("SELECT CAST(v AS TEXT) FROM seen").await, "1");
     assert_eq!(own.text("SELECT tbl_name FROM sqlite_schema WHERE name = 'others'").await, "t");

@@ -1,6 +1,9 @@
 //! A customer's database that is open: reading its catalogue, and taking steps under a lock that keeps every other Hub out.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use santokit_sql::schema::{CatalogRows, Change, CurrentSchema, Engine, Row as Cells, Step, When};
 use sqlx::{
@@ -21,7 +24,8 @@ const PG_LOCK_MAX: Duration = Duration::from_secs(30);
 const PG_LOCK_AGAIN: Duration = Duration::from_millis(100);
 /// Foreign keys are held up while a table is made anew, and checked before the end; other tables go on naming it as they do.
 const SQLITE_BEFORE: [&str; 2] = ["PRAGMA foreign_keys = OFF", "PRAGMA legacy_alter_table = ON"];
-const SQLITE_CHECK: &str = "SELECT count(*) FROM pragma_foreign_key_check";
+const SQLITE_TABLES: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+const SQLITE_CHECK: &str = "SELECT count(*) FROM pragma_foreign_key_check(?)";
 /// Names of such locks are the server's, so that they say which database.
 const MYSQL_LOCK: &str = "SELECT CAST(GET_LOCK(CONCAT('stk_schema/', LEFT(SHA1(DATABASE()), 40)), 30) AS CHAR)";
 const MYSQL_UNLOCK: &str = "SELECT CAST(RELEASE_LOCK(CONCAT('stk_schema/', LEFT(SHA1(DATABASE()), 40))) AS CHAR)";
@@ -45,6 +49,24 @@ macro_rules! rows {
             all.push((0..row.len()).map(|index| row.try_get_unchecked(index)).collect::<Result<_, sqlx::Error>>()?);
         }
         Ok::<_, sqlx::Error>(all)
+    }};
+}
+
+/// The tables of an engine: every question of its catalogue, and what the answers mean.
+macro_rules! catalog {
+    ($connection:expr, $engine:expr) => {{
+        let catalog = $engine.catalog();
+        let rows = CatalogRows {
+            columns: rows!($connection, catalog.columns)?,
+            indexes: rows!($connection, catalog.indexes)?,
+            references: rows!($connection, catalog.references)?,
+            extras: match catalog.extras {
+                Some(extras) => rows!($connection, extras)?,
+                None => Vec::new(),
+            },
+            views: rows!($connection, catalog.views)?,
+        };
+        Ok(CurrentSchema::read($engine, &rows))
     }};
 }
 
@@ -204,20 +226,37 @@ async fn apply_to_sqlite(connection: &mut SqliteConnection, wanted: &Wanted<'_>)
     let is_lifted = |step: &&Step| matches!(step.change, Change::Rebuild { .. } | Change::DropTable { .. });
     let lifted = steps.iter().find(is_lifted);
     // Somebody else's rows may refer to nothing already.
-    let dangling = if lifted.is_some() { dangling(&mut transaction).await? } else { 0 };
+    let before = if lifted.is_some() { dangling(&mut transaction).await? } else { BTreeMap::new() };
     take!(transaction, steps, all or none);
-    if let Some(step) = lifted
-        && self::dangling(&mut transaction).await? > dangling
-    {
-        return Err(Stopped { done: Vec::new(), failed: Some(step.clone()), error: Cause::Dangling });
+    if let Some(step) = lifted {
+        let after = dangling(&mut transaction).await?;
+        // A table that is new has no row that may refer to nothing.
+        let more = |(table, count): (&String, &Option<i64>)| match before.get(table).copied().unwrap_or(Some(0)) {
+            Some(had) => count.is_none_or(|count| count > had),
+            None => false,
+        };
+        if after.iter().any(more) {
+            return Err(Stopped { done: Vec::new(), failed: Some(step.clone()), error: Cause::Dangling });
+        }
     }
     transaction.commit().await?;
     Ok(planned)
 }
 
-/// How many rows refer to nothing.
-async fn dangling(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(SQLITE_CHECK).fetch_one(connection).await
+/// How many rows of each table refer to nothing. None where SQLite cannot say: a reference of somebody else's schema names
+/// what is no key.
+async fn dangling(connection: &mut SqliteConnection) -> Result<BTreeMap<String, Option<i64>>, sqlx::Error> {
+    let tables: Vec<String> = sqlx::query_scalar(SQLITE_TABLES).fetch_all(&mut *connection).await?;
+    let mut counts = BTreeMap::new();
+    for table in tables {
+        let count = match sqlx::query_scalar(SQLITE_CHECK).bind(&table).fetch_one(&mut *connection).await {
+            Ok(count) => Some(count),
+            Err(sqlx::Error::Database(error)) if error.message().starts_with("foreign key mismatch") => None,
+            Err(error) => return Err(error),
+        };
+        counts.insert(table, count);
+    }
+    Ok(counts)
 }
 
 /// The lock is the session's: it ends with the connection, which is used for nothing else.
@@ -246,46 +285,13 @@ fn busy() -> Stopped {
 }
 
 async fn sqlite(connection: &mut SqliteConnection) -> Result<CurrentSchema, sqlx::Error> {
-    let catalog = Engine::Sqlite.catalog();
-    let rows = CatalogRows {
-        columns: rows!(connection, catalog.columns)?,
-        indexes: rows!(connection, catalog.indexes)?,
-        references: rows!(connection, catalog.references)?,
-        extras: match catalog.extras {
-            Some(extras) => rows!(connection, extras)?,
-            None => Vec::new(),
-        },
-        views: rows!(connection, catalog.views)?,
-    };
-    Ok(CurrentSchema::read(Engine::Sqlite, &rows))
+    catalog!(connection, Engine::Sqlite)
 }
 
 async fn postgres(connection: &mut PgConnection) -> Result<CurrentSchema, sqlx::Error> {
-    let catalog = Engine::Postgres.catalog();
-    let rows = CatalogRows {
-        columns: rows!(connection, catalog.columns)?,
-        indexes: rows!(connection, catalog.indexes)?,
-        references: rows!(connection, catalog.references)?,
-        extras: match catalog.extras {
-            Some(extras) => rows!(connection, extras)?,
-            None => Vec::new(),
-        },
-        views: rows!(connection, catalog.views)?,
-    };
-    Ok(CurrentSchema::read(Engine::Postgres, &rows))
+    catalog!(connection, Engine::Postgres)
 }
 
 async fn mysql(connection: &mut MySqlConnection, engine: Engine) -> Result<CurrentSchema, sqlx::Error> {
-    let catalog = engine.catalog();
-    let rows = CatalogRows {
-        columns: rows!(connection, catalog.columns)?,
-        indexes: rows!(connection, catalog.indexes)?,
-        references: rows!(connection, catalog.references)?,
-        extras: match catalog.extras {
-            Some(extras) => rows!(connection, extras)?,
-            None => Vec::new(),
-        },
-        views: rows!(connection, catalog.views)?,
-    };
-    Ok(CurrentSchema::read(engine, &rows))
+    catalog!(connection, engine)
 }
