@@ -218,7 +218,7 @@ pub(super) fn impossible(engine: Engine, name: &str, table: &Table, schema: &Sch
             refusals.push(Refusal::new(description, format!("{} does not have it", engine.as_str())));
         }
         if engine == Engine::Mariadb && could_become_null(column, schema) {
-            let reason = "mariadb takes no onUpdate: cascade from a column that may be NULL to one that may not; make both alike, or \
+            let reason = "MariaDB takes no onUpdate: cascade from a column that may be NULL to one that may not; make both alike, or \
                           take another onUpdate";
             refusals.push(Refusal::new(format!("{name}.{}: the reference", column.name), reason));
         }
