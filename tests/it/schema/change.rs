@@ -9,6 +9,7 @@ use santokit_core::{
     code::Code,
     schema::{Column, Generate, ReferenceAction, Schema, Table, Type},
 };
+use santokit_hub::app::schema::{self, Consent, Wanted};
 use serde_json::{Value as Json, json};
 
 use super::generated::{self, Choices, as_told, refer};
@@ -181,6 +182,29 @@ async fn rows_that_do_not_fit_stop_the_step_and_are_as_they_were() {
         own.execute("UPDATE t SET v = 1").await;
         own.force(&before, &after).await.unwrap().unwrap();
         assert_eq!(own.plan(&after).await, Ok(Vec::new()), "{engine}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_says_how_many_rows_it_meets() {
+    let column = |kind: &str| json!([{"name": "v", "type": kind, "nullable": true}]);
+    let (before, after) = (
+        declared(&json!({"t": table(&column("int"))})),
+        declared(&json!({"t": table(&column("bigint")), "new": table(&json!([]))})),
+    );
+    for engine in ENGINES {
+        let own = Own::create(engine).await;
+        own.apply(&before).await.unwrap();
+        own.execute("INSERT INTO t (id, v) VALUES ('a', 1), ('b', 2), ('c', NULL)").await;
+        let wanted = Wanted { declared: &after, before: &before, consent: Consent::ALL };
+        let compared = schema::compare(&own.address(), &wanted).await.unwrap();
+        assert!(!compared.rows.contains_key("new"), "{engine}: it is not there yet");
+        match engine {
+            "sqlite" => assert_eq!(compared.rows, [].into(), "one type for whole numbers: no step meets it"),
+            "postgres" => assert_eq!(compared.rows, [("t".to_owned(), 3)].into()),
+            // InnoDB guesses.
+            _ => assert!(compared.rows["t"] <= 10, "{engine}: {:?}", compared.rows),
+        }
     }
 }
 

@@ -33,6 +33,13 @@ const MYSQL_UNLOCK: &str = "SELECT CAST(RELEASE_LOCK(CONCAT('stk_schema/', LEFT(
 const MYSQL_SESSION: &str = "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,\
     NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', lock_wait_timeout = 30, foreign_key_checks = 1";
 
+/// Rows that are counted where nothing keeps their number.
+const COUNTED_ROWS_MAX: u32 = 100_000;
+/// NULL where nobody has looked at the table yet.
+const POSTGRES_ROWS: &str = "SELECT max(CASE WHEN c.reltuples < 0 THEN NULL ELSE c.reltuples::bigint END) FROM pg_class AS c \
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relname = $1";
+const MYSQL_ROWS: &str = "SELECT CAST(table_rows AS SIGNED) FROM information_schema.tables WHERE table_schema = database() AND table_name = ?";
+
 /// A connection.
 pub(super) enum Opened {
     Sqlite(Box<SqliteConnection>),
@@ -67,6 +74,15 @@ macro_rules! catalog {
             views: rows!($connection, catalog.views)?,
         };
         Ok(CurrentSchema::read($engine, &rows))
+    }};
+}
+
+/// The rows of a table, up to a bound. It is one that the catalogue told.
+macro_rules! counted {
+    ($connection:expr, $table:expr) => {{
+        let quoted = $table.replace('"', "\"\"");
+        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM \"{quoted}\" LIMIT {COUNTED_ROWS_MAX}) AS counted");
+        sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql)).fetch_one(&mut **$connection).await?
     }};
 }
 
@@ -181,6 +197,26 @@ impl Opened {
                 sqlx::query_scalar("SELECT CAST(version() AS CHAR)").fetch_one(&mut **connection).await
             }
         }
+    }
+
+    /// About how many rows a table has: what the server keeps about it, or counted as far as that is quick. None where it is not known.
+    pub(super) async fn rows(&mut self, table: &str) -> Result<Option<u64>, sqlx::Error> {
+        let rows: Option<i64> = match self {
+            Opened::Sqlite(connection) => Some(counted!(connection, table)),
+            Opened::Postgres(connection) => {
+                let kept: Option<i64> =
+                    sqlx::query_scalar(POSTGRES_ROWS).bind(table).fetch_one(&mut **connection).await?;
+                match kept {
+                    // Nobody has looked at it since it was made.
+                    None => Some(counted!(connection, table)),
+                    kept => kept,
+                }
+            }
+            Opened::Mysql(connection, _) => {
+                sqlx::query_scalar(MYSQL_ROWS).bind(table).fetch_optional(&mut **connection).await?.flatten()
+            }
+        };
+        Ok(rows.and_then(|rows| u64::try_from(rows).ok()))
     }
 
     /// Whether its user may make tables; none where that cannot be told.
