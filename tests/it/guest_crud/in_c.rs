@@ -59,4 +59,14 @@ pub(super) async fn misuse_is_told(dev: &StkDev, logic: &str) {
         assert!(told["message"].as_str().unwrap().contains(words), "{how}: {told}");
     }
     assert_eq!(ask("go on").await, json!({"kind": 12, "code": "UNAUTHORIZED", "rows": 2}));
+    // Left alone, an error is the answer: a code to act on for the caller, and what the table said for the log.
+    for (how, code, said) in [
+        ("nowhere", "CRUD_DENIED", "a table refused: UNAUTHORIZED"),
+        ("no object", "CRUD_INVALID", "the params are no JSON object"),
+    ] {
+        let left = dev.client.logic(logic, json!({"how": how, "leave": true})).await.unwrap();
+        assert_eq!((left.code(), &left.body["error"]["details"]["code"]), ("LOGIC_ERROR", &json!(code)), "{left:?}");
+        assert!(!left.body.to_string().contains(said), "{left:?}");
+        dev.wait_for_output(said).await.unwrap();
+    }
 }
