@@ -14,6 +14,7 @@ mod engine_values;
 mod engines;
 mod guest_crud;
 mod http;
+mod items;
 mod javascript;
 mod lab;
 mod logic_test;
