@@ -14,6 +14,8 @@ mod engine_values;
 mod engines;
 mod guest_crud;
 mod http;
+mod hub_store;
+mod hubs;
 mod javascript;
 mod lab;
 mod logic_test;
