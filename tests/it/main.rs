@@ -14,6 +14,8 @@ mod engine_values;
 mod engines;
 mod guest_crud;
 mod http;
+mod hub_store;
+mod hubs;
 mod items;
 mod javascript;
 mod lab;
