@@ -19,7 +19,7 @@ const AT: &str = "2026-01-02T03:04:05.678Z";
 /// Tables on one of the engines.
 enum Bed {
     Sqlite(TempDir),
-    Postgres(TestDatabase, SecretString),
+    Postgres(#[expect(dead_code, reason = "it is dropped with the bed")] TestDatabase, SecretString),
 }
 
 impl Bed {
@@ -284,7 +284,7 @@ async fn writers_take_turns() {
             });
         }
         writing.join_all().await;
-        let chain = audit::verify(&mut *other.read().await.unwrap()).await.unwrap();
+        let chain = audit::verify(&mut other.read().await.unwrap()).await.unwrap();
         assert_eq!(chain, Chain { entries: 100, broken_at: None });
     }
 }
@@ -373,7 +373,7 @@ async fn blobs_are_whole_or_refused() {
 async fn what_fails_is_told_by_what_can_be_done_and_without_the_url() {
     for bed in Bed::both().await {
         let store = bed.open().await.unwrap();
-        let found = envs::has_project(&mut *store.read().await.unwrap(), "a\0b").await;
+        let found = envs::has_project(&mut store.read().await.unwrap(), "a\0b").await;
         match found {
             Ok(found) => assert!(!found && !bed.is_postgres()),
             Err(error) => assert_eq!((error.failure(), bed.is_postgres()), (Failure::Character, true), "{error:?}"),
