@@ -4,7 +4,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -24,9 +24,13 @@ pub struct FaultProxy {
     target: String,
     fault: Arc<watch::Sender<Fault>>,
     accepted: Arc<AtomicUsize>,
+    passing: Passing,
     /// None while nobody listens.
     accepting: Option<JoinHandle<()>>,
 }
+
+/// Connections with the number of cuts before each.
+type Passing = Arc<Mutex<Vec<(usize, JoinHandle<()>)>>>;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Fault {
@@ -45,6 +49,7 @@ impl FaultProxy {
             target,
             fault: Arc::new(watch::Sender::default()),
             accepted: Arc::default(),
+            passing: Passing::default(),
             accepting: None,
         };
         proxy.accept(listener);
@@ -61,8 +66,20 @@ impl FaultProxy {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    /// Ends all connections at once, in the middle of whatever they are in.
-    pub fn cut(&self) {
+    /// Ends all connections at once, in the middle of whatever they are in; returns when none is left.
+    pub async fn cut(&self) {
+        self.begin_cut();
+        let cuts = self.fault.borrow().cuts;
+        let before: Vec<_> = {
+            let mut passing = self.passing.lock().unwrap_or_else(PoisonError::into_inner);
+            passing.extract_if(.., |(before, _)| *before < cuts).collect()
+        };
+        for (_, task) in before {
+            drop(task.await);
+        }
+    }
+
+    fn begin_cut(&self) {
         self.fault.send_modify(|fault| fault.cuts += 1);
     }
 
@@ -83,7 +100,7 @@ impl FaultProxy {
             // The socket is closed once the task has ended.
             drop(accepting.await);
         }
-        self.cut();
+        self.cut().await;
     }
 
     /// Takes connections again, at the same address.
@@ -95,10 +112,15 @@ impl FaultProxy {
 
     fn accept(&mut self, listener: TcpListener) {
         let (target, fault, accepted) = (self.target.clone(), Arc::clone(&self.fault), Arc::clone(&self.accepted));
+        let passing = Arc::clone(&self.passing);
         self.accepting = Some(tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 accepted.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(pass(client, target.clone(), fault.subscribe()));
+                let fault = fault.subscribe();
+                let cuts = fault.borrow().cuts;
+                let mut passing = passing.lock().unwrap_or_else(PoisonError::into_inner);
+                passing.retain(|(_, task)| !task.is_finished());
+                passing.push((cuts, tokio::spawn(pass(client, target.clone(), fault, cuts))));
             }
         }));
     }
@@ -109,12 +131,11 @@ impl Drop for FaultProxy {
         if let Some(accepting) = &self.accepting {
             accepting.abort();
         }
-        self.cut();
+        self.begin_cut();
     }
 }
 
-async fn pass(client: TcpStream, target: String, mut fault: watch::Receiver<Fault>) {
-    let cuts = fault.borrow_and_update().cuts;
+async fn pass(client: TcpStream, target: String, fault: watch::Receiver<Fault>, cuts: usize) {
     let is_cut = {
         let mut fault = fault.clone();
         async move { drop(fault.wait_for(|fault| fault.cuts > cuts).await) }

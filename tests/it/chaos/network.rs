@@ -10,7 +10,7 @@ async fn a_connection_that_is_cut_in_a_transaction_leaves_nothing() {
         let chaos = Chaos::new(engine, small(4)).await;
         let mut session = chaos.database.begin(Mode::Write, Share::Platform, deadline()).await.unwrap();
         insert(&mut session, 1).await.unwrap();
-        chaos.proxy.cut();
+        chaos.proxy.cut().await;
         let error = insert(&mut session, 2).await.unwrap_err();
         assert_eq!(error.kind, FailureKind::Lost, "{engine:?} {error:?}");
         // It cannot go on somewhere else, as if nothing had happened.
@@ -34,11 +34,11 @@ async fn reads_on_connections_that_died_at_rest_are_done_on_others() {
         all_at_once().await;
         assert!(chaos.database.pool_use().1 > 1, "several rest");
         for _ in 0..3 {
-            chaos.proxy.cut();
+            chaos.proxy.cut().await;
             let reads = futures_util::future::join_all((0..8).map(|_| chaos.count())).await;
             assert!(reads.iter().all(|read| matches!(read, Ok(0))), "{engine:?} {reads:?}");
             // A transaction that has not begun anything yet, too.
-            chaos.proxy.cut();
+            chaos.proxy.cut().await;
             let begun = chaos.database.begin(Mode::Write, Share::Platform, deadline()).await;
             begun.unwrap().rollback(deadline()).await.unwrap();
         }
