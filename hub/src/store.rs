@@ -22,14 +22,22 @@ macro_rules! row {
 
 pub mod audit;
 pub mod blobs;
+pub mod ceilings;
 pub mod credentials;
 pub mod envs;
+pub mod moves;
+pub mod pins;
 pub mod releases;
 
 use blobs::Blobs;
 
 /// In order; a database knows by `user_version` how many it has had. One is never changed once it is released.
-const MIGRATIONS: &[&str] = &[include_str!("store/0001-begin.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("store/0001-begin.sql"),
+    include_str!("store/0002-moves.sql"),
+    include_str!("store/0003-pins.sql"),
+    include_str!("store/0004-ceilings.sql"),
+];
 
 /// The Hub's store.
 #[derive(Clone, Debug)]
