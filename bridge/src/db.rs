@@ -31,7 +31,7 @@ pub use santokit_sqlite::{Access, Authorized};
 pub use cell::{Answered, ResultColumn, Row};
 pub use connections::Connection;
 pub use error::DbError;
-pub use execute::{Deadline, Reading, Statement};
+pub use execute::{Chunk, Deadline, Reading, Statement};
 pub use session::{Cut, Done, Flow, JsonLimits, JsonRows, Mode, Session, Share, Sink, Text};
 pub use sqlite::SqliteDatabase;
 pub use transaction::{Lent, OpenTransaction};

@@ -12,7 +12,7 @@ use santokit_core::{
 };
 use santokit_wasm::{
     CallerInfo, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Fixed, Host, InvocationInfo, Level,
-    LogLine, LookupError, NamedParams, RowBudget, SqlError, TransactionId,
+    LogLine, LookupError, NamedParams, RowBudget, SqlError, TransactionId, packed::PackedBatch,
 };
 use secrecy::SecretString;
 use tracing::{Instrument, field::Empty};
@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod crud;
+mod cursor;
 mod queries;
 mod session_sql;
 
@@ -229,7 +230,7 @@ impl Host for Session {
         params: Vec<Value>,
         budget: RowBudget,
     ) -> Result<(CursorId, Vec<Column>), SqlError> {
-        traced("cursor", self.sql.open_cursor(connection, &sql, &params, budget)).await
+        traced("cursor", self.sql.open_cursor(connection, &sql, params, budget)).await
     }
 
     async fn query_rows(
@@ -263,12 +264,8 @@ impl Host for Session {
         self.ask_tables(request, budget).await
     }
 
-    async fn sql_cursor_next(
-        &mut self,
-        cursor: CursorId,
-        budget: RowBudget,
-    ) -> Result<Option<Vec<Vec<Value>>>, SqlError> {
-        self.sql.next_rows(cursor, budget)
+    async fn sql_cursor_next(&mut self, cursor: CursorId, budget: RowBudget) -> Result<Option<PackedBatch>, SqlError> {
+        self.sql.next_rows(cursor, budget).await
     }
 
     async fn sql_cursor_close(&mut self, cursor: CursorId) {

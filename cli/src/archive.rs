@@ -11,7 +11,7 @@ use std::{
 
 use santokit_core::{
     component::SIZE_BYTES_MAX,
-    release::{Digest, DigestError, Envelope, SignedRelease, canonical_json, verify::MANIFEST_BYTES_MAX},
+    release::{Digest, Envelope, SignedRelease, canonical_json, verify::MANIFEST_BYTES_MAX},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -113,10 +113,9 @@ struct Entries {
 
 /// Writes a release.
 pub fn write(packed: &Packed, out: impl Write) -> io::Result<()> {
-    let other = |error: DigestError| io::Error::other(error);
     let mut blobs: BTreeMap<Digest, &[u8]> = BTreeMap::new();
     let empty = b"{}".as_slice();
-    let envelope = canonical_json(&packed.signed.envelope).map_err(other)?;
+    let envelope = canonical_json(&packed.signed.envelope).map_err(io::Error::other)?;
     let mut add = |media_type: &str, bytes| {
         let digest = Digest::of(bytes);
         blobs.insert(digest.clone(), bytes);
@@ -128,13 +127,13 @@ pub fn write(packed: &Packed, out: impl Write) -> io::Result<()> {
     let image = json!({
         "schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": ARTIFACT, "config": config, "layers": layers,
     });
-    let image = canonical_json(&image).map_err(other)?;
+    let image = canonical_json(&image).map_err(io::Error::other)?;
     let image_descriptor = add(OCI_MANIFEST, &image);
     let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [image_descriptor]});
-    let layout = canonical_json(&json!({"imageLayoutVersion": LAYOUT_VERSION})).map_err(other)?;
+    let layout = canonical_json(&json!({"imageLayoutVersion": LAYOUT_VERSION})).map_err(io::Error::other)?;
     let mut archive = tar::Builder::new(out);
     append(&mut archive, LAYOUT, &layout)?;
-    append(&mut archive, INDEX, &canonical_json(&index).map_err(other)?)?;
+    append(&mut archive, INDEX, &canonical_json(&index).map_err(io::Error::other)?)?;
     for (digest, bytes) in &blobs {
         append(&mut archive, &format!("{BLOBS}{}", digest.hex()), bytes)?;
     }

@@ -1,17 +1,17 @@
 //! What the Hub decides: the state that all requests share, and how it comes to be at the first start.
 
 use std::{
-    collections::BTreeSet,
     fs::{self, OpenOptions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use santokit_core::{
+    code::Code,
     id::Kind,
     problem::Problem,
     release::{Digest, EnvelopeError, SigningKey, VerifyingKey},
@@ -25,7 +25,7 @@ use crate::{
     config::HubConfig,
     metrics::Metrics,
     store::{
-        Store, StoreError,
+        Failure, Place, Store, StoreError,
         audit::{self, Caller, Deed},
         commit, credentials,
         envs::now,
@@ -44,6 +44,7 @@ pub mod releases;
 pub mod safety;
 pub mod schema;
 pub mod signatures;
+mod turn;
 
 /// Components in memory at once: each may have 64 MiB.
 const BLOBS_AT_ONCE: usize = 4;
@@ -66,10 +67,9 @@ pub struct App {
     data_dir: PathBuf,
     master_key: Arc<SealKey>,
     signing_key: SigningKey,
-    /// Makes ETags of secret content say nothing about it.
-    etag_salt: [u8; 32],
-    applying: Mutex<BTreeSet<(String, String)>>,
-    /// Counts pointer moves; long polls wait for it.
+    /// Makes ETags of secret content say nothing about it. Hubs with one signing key have one, so that Bridges may ask any.
+    etag_salt: Digest,
+    /// Counts pointer moves, this Hub's and others'; long polls wait for it.
     moved: watch::Sender<u64>,
     stopping: watch::Sender<bool>,
 }
@@ -111,7 +111,8 @@ impl App {
             Some(key) => key.clone(),
             None => Arc::new(master_key(&dir.join("master-key")).map_err(at_disk)?.map_err(StartError::MasterKey)?),
         };
-        let store = Store::open(dir).await?;
+        let place = config.database_url.as_ref().map_or(Place::Directory(dir), Place::Postgres);
+        let store = Store::open(place).await?;
         let (token, path) = if let Some(token) = &config.operator_token {
             (token.clone(), None)
         } else {
@@ -119,8 +120,7 @@ impl App {
             (operator_token(&path).map_err(at_disk)?, Some(path))
         };
         let signing_key = prepare(&store, &master_key, &token).await?;
-        let mut etag_salt = [0; 32];
-        aws_lc_rs::rand::fill(&mut etag_salt).map_err(|_| at_disk(io::Error::other("no randomness")))?;
+        let etag_salt = Digest::of(&[b"etags of ".as_slice(), &signing_key.to_pkcs8()?].concat());
         let app = Self {
             store,
             metrics: Metrics::new()?,
@@ -132,7 +132,6 @@ impl App {
             master_key,
             signing_key,
             etag_salt,
-            applying: Mutex::default(),
             moved: watch::Sender::new(0),
             stopping: watch::Sender::new(false),
         };
@@ -151,14 +150,20 @@ impl App {
 
     /// An ETag that changes with the content and tells nothing of it.
     fn etag(&self, content: &[u8]) -> String {
-        let salted = [self.etag_salt.as_slice(), content].concat();
+        let salted = [self.etag_salt.as_str().as_bytes(), content].concat();
         format!("\"{}\"", &Digest::of(&salted).hex()[..32])
     }
 }
 
 impl From<StoreError> for Box<Problem> {
     fn from(error: StoreError) -> Self {
-        Problem::internal(error)
+        match error.failure() {
+            Failure::Away => Problem::new(Code::ServiceUnavailable, "the Hub's database does not answer, or is busy")
+                .hint("try again; the Hub's log has the cause under the request id")
+                .because(error),
+            Failure::Character => Problem::new(Code::BadRequest, "a text has a character that cannot be kept"),
+            Failure::Other => Problem::internal(error),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
+    str::FromStr,
     sync::Arc,
     time::Duration,
 };
@@ -15,6 +16,7 @@ use santokit_core::{quantity::Millis, seal::SealKey};
 use santokit_edge::{Bounds, TlsFiles};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
+use sqlx::postgres::PgConnectOptions;
 
 /// Shorter operator tokens can be guessed.
 const TOKEN_LENGTH_MIN: usize = 20;
@@ -38,6 +40,8 @@ pub struct HubConfig {
     pub listen: SocketAddr,
     /// Database, blobs, and the files that the Hub makes at its first start.
     pub data_dir: PathBuf,
+    /// A PostgreSQL database for tables and blobs, which several Hubs may share. None: SQLite, in the data directory.
+    pub database_url: Option<SecretString>,
     /// Seals URLs, secrets and keys. None: the file `master-key` in the data directory, made at the first start.
     pub master_key: Option<Arc<SealKey>>,
     /// The operator's bearer token. None: the file `operator-token` in the data directory, made at the first start.
@@ -99,6 +103,8 @@ settings! {
     listen = "STK_HUB_LISTEN",
     /// [`HubConfig::data_dir`], default `santokit-hub-data`.
     data_dir = "STK_HUB_DATA_DIR",
+    /// [`HubConfig::database_url`].
+    database_url = "STK_HUB_DATABASE_URL",
     /// [`HubConfig::operator_token`].
     operator_token = "STK_HUB_OPERATOR_TOKEN",
     /// [`HubConfig::metrics_token`].
@@ -182,9 +188,19 @@ impl Settings {
     /// Checks every setting; all errors are reported together.
     pub fn check(self) -> Result<HubConfig, ConfigError> {
         let mut check = Check::default();
+        if self.database_url.is_some() {
+            for (key, setting) in [("masterKey", &self.master_key), ("operatorToken", &self.operator_token)] {
+                check.need(
+                    key,
+                    setting.as_ref(),
+                    "must be given with databaseUrl: every Hub of the database has the same",
+                );
+            }
+        }
         let config = HubConfig {
             listen: check.read("listen", self.listen, address).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7070))),
             data_dir: self.data_dir.map_or_else(|| PathBuf::from("santokit-hub-data"), |dir| PathBuf::from(dir.0)),
+            database_url: check.read("databaseUrl", self.database_url, database_url),
             master_key: check.read("masterKey", self.master_key, |text| {
                 SealKey::parse(text).map(Arc::new).map_err(|error| error.to_string())
             }),
@@ -228,6 +244,12 @@ impl Check {
 }
 
 impl Check {
+    fn need(&mut self, key: &str, setting: Option<&Text>, why: &str) {
+        if setting.is_none() {
+            self.0.push(format!("{key}: {why}"));
+        }
+    }
+
     fn tls(&mut self, certificate: Option<Text>, key: Option<Text>) -> Option<TlsFiles> {
         let path = |text: Text| PathBuf::from(text.0);
         match (certificate.map(path), key.map(path)) {
@@ -244,6 +266,17 @@ impl Check {
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is not address:port, for example 0.0.0.0:7070"))
+}
+
+/// Never quotes it: it may have a password.
+fn database_url(text: &str) -> Result<SecretString, String> {
+    let is_postgres = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
+    if is_postgres && PgConnectOptions::from_str(text).is_ok() {
+        return Ok(SecretString::from(text));
+    }
+    Err("is no URL of PostgreSQL; it is postgres://user:password@host:5432/database, with ?sslmode=verify-full where \
+         the network is not yours, and without it the Hub keeps its data in dataDir"
+        .to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -295,6 +328,9 @@ mod tests {
         assert_eq!(config.ignored, ["STK_HUB_PORT"]);
         let wrong = Settings { listen: Some("x".into()), operator_token: Some("short".into()), ..Settings::default() };
         assert_eq!(wrong.check().unwrap_err().0.len(), 2);
+        let shared = Settings { database_url: Some("mysql://u:planted@h/d".into()), ..Settings::default() };
+        let told = shared.check().unwrap_err().to_string();
+        assert!(told.lines().count() == 3 && told.contains("operatorToken") && !told.contains("planted"), "{told}");
         assert!(Settings::parse("listn: x\n").unwrap_err().contains("listn"));
     }
 

@@ -66,6 +66,9 @@ pub async fn serve(config: HubConfig) -> Result<RunningHub, HubError> {
     if let Some(shown) = shown.clone() {
         watching.spawn(shown.watch(tls::LOOK_AGAIN));
     }
+    if app.store.is_shared() {
+        watching.spawn(app.clone().follow_moves());
+    }
     tracing::info!(%addr, "the Hub listens");
     let drain_timeout = config.drain_timeout;
     Ok(RunningHub { addr, operator_token_path, app, handle, server, drain_timeout, is_tls: shown.is_some(), watching })

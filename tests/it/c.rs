@@ -1,42 +1,19 @@
 //! Logics in C: every import, SQL with its transactions, cursors and errors, and what is told when C goes wrong. The guests are
 //! those of `tests/guests`.
 
-use santokit_tests::{ProjectFolder, StkDev, repository};
+use santokit_tests::{ProjectFolder, StkDev, repository, stk};
 use serde_json::{Value, json};
 
-const SCHEMA: &str = "version: 1\ntables:\n  items:\n    id: {name: id, generate: client}\n    columns:\n      \
-    name: {type: string, nullable: false, unique: true}\n      stock: {type: int, nullable: false, min: 0}\n      \
-    price: {type: decimal}\n      total: {type: bigint}\n      share: {type: float}\n      isOpen: {type: boolean}\n      \
-    extra: {type: json}\n      raw: {type: bytes}\n      at: {type: timestamp}\n  \
-    numbers:\n    id: {name: id, generate: client}\n    columns:\n      n: {type: int, nullable: false}\n  \
-    hidden:\n    id: {name: id, generate: client}\n    columns:\n      n: {type: int}\n";
-
-const SEED: &str = "INSERT INTO items (id, name, stock, price, total, share, isOpen, extra, raw, \"at\") VALUES \
-    ('a', 'Ähre 😀', 7, '19.90', 9007199254740993, 0.5, 1, '{\"k\":[1,null]}', x'00ff41', '2026-01-31T08:00:00.000001Z'), \
-    ('b', 'plain', 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL);\n\
-    INSERT INTO numbers (id, n) WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 10000) \
-    SELECT printf('n-%05d', i), i FROM s;\n";
+use crate::items;
 
 async fn dev(guest: &str) -> (ProjectFolder, StkDev) {
-    let folder = ProjectFolder::new([
-        ("santokit.yaml", "version: 1\nname: c\nconfig: {greeting: hello}\n"),
-        (
-            "santokit.dev.yaml",
-            "connections:\n  main: {engine: sqlite, url: \"sqlite:.stk/dev/main.db\"}\nsecrets:\n  TOKEN: {value: planted-77}\n",
-        ),
-        ("schema/main.yaml", SCHEMA),
-        ("seed/main.sql", SEED),
-    ])
-    .unwrap();
-    folder.add_copy(&format!("tests/guests/{guest}"), "logics/guest").unwrap();
+    let folder = items::project("c", &[(guest, "guest")]);
     let dev = StkDev::start(folder.path(), &[]).await.unwrap();
     (folder, dev)
 }
 
 async fn data(dev: &StkDev, params: Value) -> Value {
-    let answer = dev.client.logic("guest", params.clone()).await.unwrap();
-    assert_eq!(answer.status, 200, "{params}: {answer:?}\n{}", dev.output());
-    answer.body["data"].clone()
+    items::data(dev, "guest", params).await
 }
 
 async fn count(dev: &StkDev) -> Value {
@@ -65,7 +42,13 @@ async fn every_import_is_called() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_cell_is_read_and_bound() {
-    let (_folder, dev) = dev("sql-c").await;
+    let (folder, dev) = dev("sql-c").await;
+    // What a logic does not call is not in its component.
+    let inspected = stk(folder.path(), &["logic", "inspect", "guest"], &[]).await.unwrap();
+    assert!(inspected.stdout.contains("santokit:sql/connections"), "{inspected:?}");
+    for unused in ["santokit:crud", "santokit:queries"] {
+        assert!(!inspected.stdout.contains(unused), "{unused}: {inspected:?}");
+    }
     let row = json!({"op": "one", "sql": "SELECT name, stock, price, total, share, extra FROM items WHERE id = ?", "params": ["a"]});
     let expected = json!({"name": "Ähre 😀", "stock": 7, "price": "19.90", "total": 9_007_199_254_740_993_i64, "share": 0.5, "extra": {"k": [1, null]}});
     assert_eq!(data(&dev, row).await, expected);

@@ -33,7 +33,8 @@ struct Exceptions {
     host_calls: HostCalls,
     /// Of packages that the guest above is older than.
     query_calls: HostCalls,
-    crud_calls: HostCalls,
+    /// In each language: what one SDK lacks is not seen where another calls it.
+    crud_calls: Vec<HostCalls>,
 }
 
 #[derive(Deserialize)]
@@ -353,10 +354,10 @@ fn number(text: &str) -> Json {
 #[test]
 fn every_host_call_is_made_by_a_guest_of_a_test() {
     let Exceptions { host_calls, query_calls, crud_calls, .. } = exceptions();
-    let all = [&host_calls, &query_calls, &crud_calls];
+    let all: Vec<&HostCalls> = [&host_calls, &query_calls].into_iter().chain(&crud_calls).collect();
     let functions = source::wit_functions().unwrap();
     let mut missing = Vec::new();
-    for HostCalls { test, guest, calls } in all {
+    for HostCalls { test, guest, calls } in &all {
         let guest_source = source::read(guest).unwrap();
         check_tests([(&"host calls".to_owned(), test)], &mut missing);
         for (function, call) in calls {
@@ -366,6 +367,10 @@ fn every_host_call_is_made_by_a_guest_of_a_test() {
                 missing.push(format!("{function}: {guest} does not hold {call:?}"));
             }
         }
+    }
+    for HostCalls { guest, calls, .. } in &crud_calls {
+        let of_crud = functions.iter().filter(|name| name.starts_with("santokit:crud/"));
+        missing.extend(of_crud.filter(|name| !calls.contains_key(*name)).map(|name| format!("{name}: not by {guest}")));
     }
     let called = |name: &&String| all.iter().any(|of| of.calls.contains_key(*name));
     missing.extend(functions.iter().filter(|name| !called(name)).map(|name| format!("{name}: no guest calls it")));

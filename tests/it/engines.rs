@@ -1,23 +1,10 @@
 //! One logic, two engines: the TypeScript guests of `tests/guests` answer the same, fail the same and stop at the same limits on
 //! QuickJS and on StarlingMonkey. What the engines show differently at the border (64-bit integers above all) is the SDK's.
 
-use santokit_tests::{Answer, ProjectFolder, StkDev};
+use santokit_tests::{Answer, StkDev};
 use serde_json::{Value, json};
 
-const SCHEMA: &str = "version: 1\ntables:\n  items:\n    id: {name: id, generate: client}\n    columns:\n      \
-    name: {type: string, nullable: false, unique: true}\n      stock: {type: int, nullable: false, min: 0}\n      \
-    price: {type: decimal}\n      total: {type: bigint}\n      share: {type: float}\n      isOpen: {type: boolean}\n      \
-    extra: {type: json}\n      raw: {type: bytes}\n      at: {type: timestamp}\n  \
-    numbers:\n    id: {name: id, generate: client}\n    columns:\n      n: {type: int, nullable: false}\n  \
-    hidden:\n    id: {name: id, generate: client}\n    columns:\n      n: {type: int}\n";
-
-const SEED: &str = "INSERT INTO items (id, name, stock, price, total, share, isOpen, extra, raw, \"at\") VALUES \
-    ('a', 'Ähre 😀', 7, '19.90', 9007199254740993, 0.5, 1, '{\"k\":[1,null]}', x'00ff41', '2026-01-31T08:00:00.000001Z'), \
-    ('b', 'plain', 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL);\n\
-    INSERT INTO numbers (id, n) WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 10000) \
-    SELECT printf('n-%05d', i), i FROM s;\n";
-
-const DEV: &str = "connections:\n  main: {engine: sqlite, url: \"sqlite:.stk/dev/main.db\"}\nsecrets:\n  TOKEN: {value: planted-77}\n";
+use crate::items;
 
 /// Through declared queries, whose counts are 64-bit as well; and what a call can do to its engine.
 const EDGES: &str = "import { logic, queries } from \"@santokit/guest\";\n\
@@ -64,11 +51,9 @@ async fn on_starlingmonkey() {
 }
 
 async fn all(engine: &str) {
-    let folder = ProjectFolder::new([
-        ("santokit.yaml", "version: 1\nname: engines\nconfig: {greeting: hello}\n"),
-        ("santokit.dev.yaml", DEV),
-        ("schema/main.yaml", SCHEMA),
-        ("seed/main.sql", SEED),
+    let folder = items::project("engines", &[]);
+    let manifest = format!("component: {{build: ts, engine: {engine}}}\n{MANIFEST}");
+    for (path, text) in [
         (
             "queries/add.sql",
             "---\nreturns: exec\nparams: {id: {type: string, required: true}, n: {type: int, required: true}}\n---\n\
@@ -80,9 +65,10 @@ async fn all(engine: &str) {
         ),
         ("guests/edges.ts", EDGES),
         ("logics/all/index.ts", ALL),
-        ("logics/all/logic.yaml", &format!("component: {{build: ts, engine: {engine}}}\n{MANIFEST}")),
-    ])
-    .unwrap();
+        ("logics/all/logic.yaml", &manifest),
+    ] {
+        folder.write(path, text).unwrap();
+    }
     for guest in ["every-import-ts", "sql-ts", "echo-ts"] {
         folder.add_copy(&format!("tests/guests/{guest}"), &format!("guests/{guest}")).unwrap();
     }

@@ -1,5 +1,7 @@
-//! Guests in three languages ask the tables: what a caller's rules give and hide, what a service's do, what belongs to a transaction, and
+//! Guests in four languages ask the tables: what a caller's rules give and hide, what a service's do, what belongs to a transaction, and
 //! where an invocation's limits end it. On servers as on SQLite; only transactions of a guest's own are SQLite's.
+
+mod in_c;
 
 use std::time::{Duration, Instant};
 
@@ -77,8 +79,13 @@ fn project(url: &str, engine: &str) -> ProjectFolder {
 }
 
 fn add_rust(folder: &ProjectFolder, name: &str, changes: &[(&str, &str)]) {
-    folder.add_copy("tests/guests/crud", &format!("logics/{name}")).unwrap();
+    add(folder, "crud", name, changes);
     folder.write(&format!("logics/{name}/Cargo.toml"), CARGO).unwrap();
+}
+
+/// A guest of `tests/guests` as a logic, with changes of its manifest.
+fn add(folder: &ProjectFolder, guest: &str, name: &str, changes: &[(&str, &str)]) {
+    folder.add_copy(&format!("tests/guests/{guest}"), &format!("logics/{name}")).unwrap();
     for (from, to) in changes {
         folder.edit(&format!("logics/{name}/logic.yaml"), from, to).unwrap();
     }
@@ -130,7 +137,24 @@ async fn guests_ask_tables_in_rust() {
     let dev = StkDev::start(folder.path(), &[]).await.unwrap();
     in_a_language(&dev, "rust").await;
     as_a_service(&dev).await;
-    as_a_whole(&dev).await;
+    as_a_whole(&dev, "rust").await;
+}
+
+/// The same, and what C alone lets a logic do.
+#[tokio::test(flavor = "multi_thread")]
+async fn guests_ask_tables_in_c() {
+    let folder = sqlite();
+    folder.write("queries/all.sql", "---\n---\nSELECT id FROM notes\n").unwrap();
+    add(&folder, "crud-c", "c", &[]);
+    add(&folder, "crud-c", "service", &[AS_SERVICE]);
+    add(&folder, "crud-c", "whole", &[AS_A_WHOLE]);
+    add(&folder, "crud-misuse-c", "misuse", &[]);
+    let dev = StkDev::start(folder.path(), &[]).await.unwrap();
+    in_a_language(&dev, "c").await;
+    as_a_service(&dev).await;
+    as_a_whole(&dev, "c").await;
+    in_c::every_verb_belongs_to_a_transaction(&dev, "c").await;
+    in_c::misuse_is_told(&dev, "misuse").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -414,7 +438,7 @@ async fn as_a_service(dev: &StkDev) {
 }
 
 /// `transaction: required`: every request belongs to it, without being told so.
-async fn as_a_whole(dev: &StkDev) {
+async fn as_a_whole(dev: &StkDev, plain: &str) {
     let mine = json!({"where": {"id": {"$like": "whole-%"}}});
     let eves = step("insert", note("whole-2", "eve"), false);
     let steps = json!([step("insert", note("whole-1", "all"), false), eves, step("select", mine.clone(), false)]);
@@ -427,8 +451,8 @@ async fn as_a_whole(dev: &StkDev) {
     let ended = ask(dev, "whole", json!([calls, step("select", all.take(), false)])).await;
     assert_eq!((ended.code(), ended.limit()), ("LOGIC_FAILED", "sqlRows"), "{ended:?}");
     let left = json!({"where": {"id": {"$like": "fill-%"}}});
-    assert_eq!(ids(&one(dev, "rust", "select", "notes", left).await), [""; 0]);
-    assert_eq!(one(dev, "rust", "delete", "notes", mine).await["data"], 1);
+    assert_eq!(ids(&one(dev, plain, "select", "notes", left).await), [""; 0]);
+    assert_eq!(one(dev, plain, "delete", "notes", mine).await["data"], 1);
 }
 
 /// On servers a guest has no SQL of its own, and the tables all the same.
@@ -458,7 +482,7 @@ async fn guests_ask_tables_on_servers() {
         injections_are_data(&dev, "rust").await;
         limits_end_it(&dev, "rust").await;
         as_a_service(&dev).await;
-        as_a_whole(&dev).await;
+        as_a_whole(&dev, "rust").await;
         // There is nothing to begin on its own, and no way to SQL by what CRUD brings.
         let done = told(&dev, "rust", json!([{"op": "begin"}, {"op": "sql", "params": "SELECT 1"}])).await;
         for step in &done {
@@ -509,18 +533,21 @@ async fn a_test_of_a_logic_asks_as_its_caller() {
 #[tokio::test(flavor = "multi_thread")]
 async fn asking_tables_is_a_grant() {
     let folder = project("sqlite:.stk/dev/main.db", "sqlite");
-    folder.add_copy("tests/guests/crud-ts", "logics/ts").unwrap();
-    let build = async || stk(folder.path(), &["logic", "build"], &[]).await.unwrap();
-    folder.edit("logics/ts/logic.yaml", "  crud: {as: caller}\n", "").unwrap();
-    let refused = build().await;
-    assert_ne!(refused.code, 0, "{refused:?}");
-    let said = format!("{}{}", refused.stdout, refused.stderr);
-    assert!(said.contains("santokit:crud/crud@0.1.0") && said.contains("logics/ts/logic.yaml:"), "{said}");
+    let build = async |name: &str| stk(folder.path(), &["logic", "build", name], &[]).await.unwrap();
+    for (name, guest) in [("ts", "tests/guests/crud-ts"), ("c", "tests/guests/crud-c")] {
+        folder.add_copy(guest, &format!("logics/{name}")).unwrap();
+        folder.edit(&format!("logics/{name}/logic.yaml"), "  crud: {as: caller}\n", "").unwrap();
+        let refused = build(name).await;
+        assert_ne!(refused.code, 0, "{refused:?}");
+        let said = format!("{}{}", refused.stdout, refused.stderr);
+        let place = format!("logics/{name}/logic.yaml:");
+        assert!(said.contains("santokit:crud/crud@0.1.0") && said.contains(&place), "{said}");
+    }
 
     folder
         .edit("logics/ts/logic.yaml", "grants:\n", "grants:\n  crud: {as: service, roles: [keeper, clerk]}\n")
         .unwrap();
-    let accepted = build().await;
+    let accepted = build("ts").await;
     assert_eq!(accepted.code, 0, "{accepted:?}");
     let inspected = stk(folder.path(), &["logic", "inspect", "ts"], &[]).await.unwrap();
     for line in ["crud as service, role keeper", "crud as service, role clerk"] {

@@ -133,6 +133,41 @@ json_t *stk_handle(const json_t *input)
 }
 "#;
 
+const CRUD_C: &str = r#"#include <project.h>
+#include <santokit.h>
+
+json_t *stk_handle(const json_t *input)
+{
+    const json_t *id = json_object_get(input, IN_C_PARAM_ID);
+    json_t *rows = stk_crud_select(EVERYTHING_TABLE, json_pack("{s:{s:O}}", "where", EVERYTHING_KEY_ID, id));
+    const json_t *row = json_array_get(rows, 0);
+    if (stk_failed()) return NULL;
+    return json_pack("{s:O,s:O,s:O}", "row", row, "total", json_object_get(row, EVERYTHING_KEY_TOTAL),
+                     "isOpen", json_object_get(row, EVERYTHING_KEY_IS_OPEN));
+}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_in_c_are_those_of_what_a_table_answers() {
+    let manifest = "auth: public\nparams: {id: {type: string, required: true}}\ngrants: {crud: {as: caller}}\n";
+    let folder = ProjectFolder::new([
+        ("santokit.yaml", "version: 1\nname: typedkeys\n"),
+        ("santokit.dev.yaml", "connections:\n  main: {engine: sqlite, url: \"sqlite:.stk/dev/main.db\"}\n"),
+        ("schema/main.yaml", SCHEMA),
+        ("seed/everything.sql", SEED),
+        ("config/permissions.yaml", "tables: {everything: {select: {roles: [public]}}}\n"),
+        ("logics/in_c/logic.yaml", &format!("component: {{build: c}}\n{manifest}")),
+        ("logics/in_c/handler.c", CRUD_C),
+    ])
+    .unwrap();
+    let dev = StkDev::start(folder.path(), &[]).await.unwrap();
+    let row = json!({
+        "id": "1", "count": 7, "total": "9007199254740993", "share": 0.5, "price": "19.90", "isOpen": true, "extra": {"a": [1]},
+        "at": "2026-01-31T08:00:00.000001Z", "raw": "AP8=", "tags": ["x", "y"], "from": null, "status": "open",
+    });
+    assert_eq!(read(&dev, "in_c").await, json!({"row": row, "total": "9007199254740993", "isOpen": true}));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_query_takes_and_answers_fits_its_types_in_every_language() {
     let folder = ProjectFolder::new([

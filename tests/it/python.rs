@@ -4,34 +4,13 @@
 use santokit_tests::{ProjectFolder, StkDev, stk};
 use serde_json::{Value, json};
 
-const SCHEMA: &str = "version: 1\ntables:\n  items:\n    id: {name: id, generate: client}\n    columns:\n      \
-    name: {type: string, nullable: false, unique: true}\n      stock: {type: int, nullable: false, min: 0}\n      \
-    price: {type: decimal}\n      total: {type: bigint}\n      share: {type: float}\n      isOpen: {type: boolean}\n      \
-    extra: {type: json}\n      raw: {type: bytes}\n      at: {type: timestamp}\n  \
-    numbers:\n    id: {name: id, generate: client}\n    columns:\n      n: {type: int, nullable: false}\n  \
-    hidden:\n    id: {name: id, generate: client}\n    columns:\n      n: {type: int}\n";
-
-const SEED: &str = "INSERT INTO items (id, name, stock, price, total, share, isOpen, extra, raw, \"at\") VALUES \
-    ('a', 'Ähre 😀', 7, '19.90', 9007199254740993, 0.5, 1, '{\"k\":[1,null]}', x'00ff41', '2026-01-31T08:00:00.000001Z'), \
-    ('b', 'plain', 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL);\n\
-    INSERT INTO numbers (id, n) WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 10000) \
-    SELECT printf('n-%05d', i), i FROM s;\n";
-
-const DEV: &str = "connections:\n  main: {engine: sqlite, url: \"sqlite:.stk/dev/main.db\"}\nsecrets:\n  TOKEN: {value: planted-77}\n";
+use crate::items::{self, data};
 
 /// One process for all guests: an interpreter takes long to compile, and the second logic on it has only its own to add.
 #[tokio::test(flavor = "multi_thread")]
 async fn logics_in_python() {
-    let folder = ProjectFolder::new([
-        ("santokit.yaml", "version: 1\nname: python\nconfig: {greeting: hello}\n"),
-        ("santokit.dev.yaml", DEV),
-        ("schema/main.yaml", SCHEMA),
-        ("seed/main.sql", SEED),
-    ])
-    .unwrap();
-    for (guest, logic) in [("every-import-py", "imports"), ("sql-py", "sql"), ("echo-py", "echo"), ("sdk-py", "sdk")] {
-        folder.add_copy(&format!("tests/guests/{guest}"), &format!("logics/{logic}")).unwrap();
-    }
+    let guests = [("every-import-py", "imports"), ("sql-py", "sql"), ("echo-py", "echo"), ("sdk-py", "sdk")];
+    let folder = items::project("python", &guests);
     folder.add_copy("sdk-guest/python/tests", "logics/sdk").unwrap();
     let dev = StkDev::start(folder.path(), &[]).await.unwrap();
     the_sdk_passes_its_own_tests_where_it_lives(&dev).await;
@@ -41,12 +20,6 @@ async fn logics_in_python() {
     what_goes_wrong_is_told_in_the_log_alone_and_stops_at_its_limit(&dev).await;
     every_call_starts_from_the_same_state_with_chance_of_its_own(&dev).await;
     every_import_is_called(&dev).await;
-}
-
-async fn data(dev: &StkDev, logic: &str, params: Value) -> Value {
-    let answer = dev.client.logic(logic, params.clone()).await.unwrap();
-    assert_eq!(answer.status, 200, "{params}: {answer:?}\n{}", dev.output());
-    answer.body["data"].clone()
 }
 
 async fn every_import_is_called(dev: &StkDev) {
@@ -247,7 +220,7 @@ const MISTAKES: [(&str, &str, &str); 9] = [
 fn project(source: &str) -> ProjectFolder {
     let folder = ProjectFolder::new([
         ("santokit.yaml", "version: 1\nname: py\n"),
-        ("santokit.dev.yaml", DEV),
+        ("santokit.dev.yaml", items::DEV),
         (
             "logics/count/logic.yaml",
             "component: {build: python}\nauth: public\nparams: {number: {type: int, required: true}}\n",

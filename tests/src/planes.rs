@@ -33,8 +33,14 @@ pub struct Bridge {
 impl Hub {
     /// Starts one with its data in a folder.
     pub async fn start(dir: &Path) -> Result<Self> {
+        Self::start_with(dir, &[]).await
+    }
+
+    /// Starts one with settings of the test.
+    pub async fn start_with(dir: &Path, settings: &[(&str, &str)]) -> Result<Self> {
         let args = ["hub", "serve", "--json", "--listen", "127.0.0.1:0", "--data-dir", "hub"];
-        let server = StkServer::start(dir, &args, &[("STK_HUB_OPERATOR_TOKEN", OPERATOR)], "\"ready\"").await?;
+        let settings: Vec<_> = [("STK_HUB_OPERATOR_TOKEN", OPERATOR)].iter().chain(settings).copied().collect();
+        let server = StkServer::start(dir, &args, &settings, "\"ready\"").await?;
         let url = server.ready()["url"].as_str().context("ready has a url")?.to_owned();
         Ok(Self { server, http: Client::new(), url })
     }

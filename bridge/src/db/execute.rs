@@ -6,10 +6,11 @@ use futures_util::TryStreamExt;
 use santokit_core::{
     limit::LimitName,
     schema::Schema,
-    value::{RowSet, Value},
+    value::{Column, RowSet, Value},
 };
-use santokit_wasm::RowBudget;
+use santokit_wasm::{RowBudget, packed::PackedRows};
 use sqlx::{Executor, Row, SqliteConnection, query::Query, sqlite::SqliteArguments};
+use tokio::sync::mpsc::Sender;
 use tracing::{Instrument, field::Empty};
 
 use super::{
@@ -50,7 +51,96 @@ pub struct Reading {
     pub affected: u64,
 }
 
+/// Some of a statement's rows, as guests get them.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    /// With the first rows only.
+    pub columns: Vec<Column>,
+    /// At least one but in the last chunk.
+    pub rows: PackedRows,
+    /// In the last chunk: the limit that ended the reading, where it was one.
+    pub end: Option<Option<LimitName>>,
+}
+
+/// The first rows of a statement are handed on soon, so that whoever waits for them can begin.
+const FIRST_CHUNK_ROWS: usize = 64;
+const CHUNK_ROWS: usize = 1_024;
+const CHUNK_BYTES: usize = 256 << 10;
+const CHUNKS_MAX: usize = 1_024;
+
+impl Chunk {
+    /// In so many a reading within the budget comes, as long as it is not very large.
+    pub fn most(budget: RowBudget) -> usize {
+        let by_rows = budget.rows / CHUNK_ROWS as u64;
+        let by_bytes = budget.bytes / CHUNK_BYTES as u64;
+        usize::try_from(by_rows.saturating_add(by_bytes)).unwrap_or(CHUNKS_MAX).saturating_add(3).min(CHUNKS_MAX)
+    }
+}
+
 impl Statement<'_> {
+    /// Runs it and hands on its rows within the budget, as they are read, until nobody wants them any more.
+    pub async fn read_chunks(
+        &self,
+        connection: &mut Connection,
+        schema: &Schema,
+        budget: RowBudget,
+        sink: &Sender<Result<Chunk, DbError>>,
+    ) -> Result<usize, DbError> {
+        let reading = async {
+            self.prepare(connection).await?;
+            let read = self.send_chunks(connection.driver(), schema, budget, sink).await;
+            if !read.as_ref().is_ok_and(|(_, is_whole)| *is_whole) {
+                connection.settle().await?;
+            }
+            read.map(|(rows, _)| rows).map_err(|error| self.failed(&error))
+        };
+        traced("sqlite", reading, |rows| Some(*rows)).await
+    }
+
+    /// How many rows were read, and whether those were all.
+    async fn send_chunks(
+        &self,
+        connection: &mut SqliteConnection,
+        schema: &Schema,
+        budget: RowBudget,
+        sink: &Sender<Result<Chunk, DbError>>,
+    ) -> Result<(usize, bool), sqlx::Error> {
+        let (mut chunk, mut columns) = (Chunk::default(), None);
+        let (mut count, mut bytes, mut chunk_rows) = (0, 0_u64, FIRST_CHUNK_ROWS);
+        let mut rows = connection.fetch_many(self.query()?);
+        let mut limit = None;
+        while let Some(next) = rows.try_next().await? {
+            let sqlx::Either::Right(row) = next else { continue };
+            let columns = columns.get_or_insert_with(|| value::columns(row.columns(), schema));
+            if count == 0 {
+                chunk.columns = value::named(columns);
+            }
+            if count as u64 >= budget.rows {
+                limit = Some(LimitName::SqlRows);
+                break;
+            }
+            value::pack(&row, columns, &mut chunk.rows)?;
+            bytes += chunk.rows.end_row();
+            if bytes > budget.bytes {
+                chunk.rows.drop_row();
+                limit = Some(LimitName::SqlBytes);
+                break;
+            }
+            count += 1;
+            if chunk.rows.len() >= chunk_rows || chunk.rows.data_bytes() >= CHUNK_BYTES {
+                chunk_rows = CHUNK_ROWS;
+                if sink.send(Ok(std::mem::take(&mut chunk))).await.is_err() {
+                    return Ok((count, false));
+                }
+            }
+        }
+        drop(rows);
+        let is_whole = limit.is_none();
+        // Nobody may be there to take it.
+        let _ = sink.send(Ok(Chunk { end: Some(limit), ..chunk })).await;
+        Ok((count, is_whole))
+    }
+
     /// Runs it and reads rows within the budget.
     pub async fn read(
         &self,
@@ -156,7 +246,7 @@ impl Statement<'_> {
             reading.rows.rows.push(cells);
         }
         drop(rows);
-        reading.rows.columns = columns.map(value::named).unwrap_or_default();
+        reading.rows.columns = columns.as_deref().map(value::named).unwrap_or_default();
         Ok(reading)
     }
 

@@ -5,6 +5,7 @@ use santokit_core::{
     schema::{Schema, Type},
     value::{Column, RowSet, Value},
 };
+use santokit_wasm::packed::PackedRows;
 use serde_json::{Map, Value as Json};
 use sqlx::{
     Arguments, Column as _, Row, TypeInfo, ValueRef,
@@ -42,14 +43,12 @@ pub(super) fn columns(columns: &[SqliteColumn], schema: &Schema) -> Vec<ResultCo
         .collect()
 }
 
-pub(super) fn named(columns: Vec<ResultColumn>) -> Vec<Column> {
-    let type_name = |own: Option<String>, declared: Option<Type>| {
-        own.or_else(|| declared.map(|kind| kind.as_str().to_owned())).unwrap_or_default()
+pub(super) fn named(columns: &[ResultColumn]) -> Vec<Column> {
+    let type_name = |column: &ResultColumn| {
+        let declared = || column.declared.map(|kind| kind.as_str().to_owned());
+        column.own.clone().or_else(declared).unwrap_or_default()
     };
-    columns
-        .into_iter()
-        .map(|column| Column { type_name: type_name(column.own, column.declared), name: column.name })
-        .collect()
+    columns.iter().map(|column| Column { type_name: type_name(column), name: column.name.clone() }).collect()
 }
 
 pub(super) fn declared(column: &SqliteColumn, schema: &Schema) -> Option<Type> {
@@ -81,6 +80,28 @@ fn cell(row: &SqliteRow, index: usize, declared: Option<Type>) -> Result<Value, 
         }
         (Storage::Blob, _) => Value::Bytes(row.try_get_unchecked(index)?),
     })
+}
+
+/// Writes a row as guests get it.
+pub(super) fn pack(row: &SqliteRow, columns: &[ResultColumn], packed: &mut PackedRows) -> Result<(), sqlx::Error> {
+    for (index, column) in columns.iter().enumerate() {
+        match (storage(row, index)?, column.declared) {
+            (Storage::Null, _) => packed.null(),
+            (Storage::Integer, Some(Type::Boolean)) => packed.boolean(row.try_get_unchecked::<i64, _>(index)? != 0),
+            (Storage::Integer, _) => packed.int64(row.try_get_unchecked(index)?),
+            (Storage::Real, _) => packed.float64(row.try_get_unchecked(index)?),
+            (Storage::Text, declared) => {
+                let text: &str = row.try_get_unchecked(index)?;
+                match declared {
+                    Some(kind @ (Type::Decimal | Type::Timestamp)) => packed.typed(kind.as_str(), text),
+                    Some(Type::Json | Type::Array) => packed.typed(Type::Json.as_str(), text),
+                    _ => packed.text(text),
+                }
+            }
+            (Storage::Blob, _) => packed.bytes(row.try_get_unchecked(index)?),
+        }
+    }
+    Ok(())
 }
 
 fn storage(row: &SqliteRow, index: usize) -> Result<Storage, sqlx::Error> {

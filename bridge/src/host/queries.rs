@@ -195,7 +195,7 @@ impl Session {
             let text = &query.statement.sql;
             let reading = session.sql.read_as(connection, text, &values, budget, query.authority()).await?;
             let rows = query.shaped(reading.rows.rows)?;
-            Ok((session.sql.keep_cursor(rows.rows, reading.limit), rows.columns))
+            Ok((session.sql.keep_cursor(&rows.rows, reading.limit), rows.columns))
         })
         .await
     }

@@ -1,7 +1,7 @@
 //! The SQL of one invocation: its connections, its transaction with savepoints, its cursors.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,8 +16,9 @@ use santokit_sql::{
     failure::FailureKind,
     guest::{self, GuestStatement, Refused},
 };
-use santokit_wasm::{ConnectionId, CursorId, DatabaseError, RowBudget, SqlError, TransactionId};
+use santokit_wasm::{ConnectionId, CursorId, DatabaseError, RowBudget, SqlError, TransactionId, packed::PackedBatch};
 
+use super::cursor::{Ahead, Cursor};
 use crate::{
     db::{
         Access, Authorized, Connection, Database, DbError, Lent, Mode, OpenTransaction, Reading, Session, Share,
@@ -101,13 +102,6 @@ pub(super) enum Place<'s> {
 pub(super) struct Authority {
     pub(super) access: Arc<Access>,
     pub(super) words: GuestStatement,
-}
-
-/// Rows that were read within the invocation's limits and wait for the guest.
-#[derive(Debug)]
-struct Cursor {
-    rows: VecDeque<Vec<Value>>,
-    limit: Option<LimitName>,
 }
 
 impl SqlSession {
@@ -236,12 +230,24 @@ impl SqlSession {
         &mut self,
         connection: ConnectionId,
         sql: &str,
-        values: &[Value],
+        values: Vec<Value>,
         budget: RowBudget,
     ) -> Result<(CursorId, Vec<Column>), SqlError> {
         self.check_cursors()?;
-        let reading = self.read(connection, sql, values, budget).await?;
-        Ok((self.keep_cursor(reading.rows.rows, reading.limit), reading.rows.columns))
+        let authority = self.named(connection)?.check(sql)?;
+        self.ensure_own_transaction(connection).await?;
+        let (deadline, schemas, metrics) = (self.deadline, Arc::clone(&self.schemas), Arc::clone(&self.metrics));
+        let opened = self.opened(connection)?;
+        let verb = authority.words.verb;
+        if opened.transaction.is_some() || verb != Verb::Select {
+            let reading = self.read_as(connection, sql, &values, budget, authority).await?;
+            return Ok((self.keep_cursor(&reading.rows.rows, reading.limit), reading.rows.columns));
+        }
+        let taken = take(&opened.database, verb, deadline).await.map_err(guest_error)?;
+        let (sql, name) = (sql.to_owned(), opened.name.clone());
+        let ahead = Ahead { sql, values, authority, deadline, budget, schemas, name, metrics };
+        let (cursor, columns) = Cursor::ahead(ahead, taken).await?;
+        Ok((self.insert_cursor(cursor), columns))
     }
 
     /// Whether one more may be open.
@@ -250,30 +256,23 @@ impl SqlSession {
     }
 
     /// Keeps rows until the guest reads them.
-    pub(super) fn keep_cursor(&mut self, rows: Vec<Vec<Value>>, limit: Option<LimitName>) -> CursorId {
+    pub(super) fn keep_cursor(&mut self, rows: &[Vec<Value>], limit: Option<LimitName>) -> CursorId {
+        self.insert_cursor(Cursor::of(rows, limit))
+    }
+
+    fn insert_cursor(&mut self, cursor: Cursor) -> CursorId {
         let id = self.next_id();
-        self.cursors.insert(id, Cursor { rows: rows.into(), limit });
+        self.cursors.insert(id, cursor);
         CursorId(id)
     }
 
-    pub(super) fn next_rows(
+    pub(super) async fn next_rows(
         &mut self,
         cursor: CursorId,
         budget: RowBudget,
-    ) -> Result<Option<Vec<Vec<Value>>>, SqlError> {
-        let cursor =
-            self.cursors.get_mut(&cursor.0).ok_or_else(|| SqlError::Invalid("the cursor is closed".to_owned()))?;
-        let (mut rows, mut bytes) = (Vec::new(), 0);
-        while (rows.len() as u64) < budget.rows && bytes < budget.bytes {
-            let Some(row) = cursor.rows.pop_front() else { break };
-            bytes += row.iter().map(|cell| cell.size_bytes() as u64).sum::<u64>();
-            rows.push(row);
-        }
-        match (rows.is_empty(), cursor.limit) {
-            (false, _) => Ok(Some(rows)),
-            (true, Some(limit)) => Err(SqlError::Limit(limit)),
-            (true, None) => Ok(None),
-        }
+    ) -> Result<Option<PackedBatch>, SqlError> {
+        let closed = || SqlError::Invalid("the cursor is closed".to_owned());
+        self.cursors.get_mut(&cursor.0).ok_or_else(closed)?.next(budget).await
     }
 
     pub(super) fn close_cursor(&mut self, cursor: CursorId) {
@@ -469,13 +468,13 @@ async fn take(database: &Database, verb: Verb, deadline: Instant) -> Result<Conn
 }
 
 /// The engine has ended the statement, whichever way; a connection that broke is not used again.
-fn keep<T>(connection: Connection, answer: &Result<T, DbError>) {
+pub(super) fn keep<T>(connection: Connection, answer: &Result<T, DbError>) {
     if !answer.as_ref().is_err_and(|error| error.kind == FailureKind::Unavailable) {
         connection.give_back();
     }
 }
 
-fn guest_error(error: DbError) -> SqlError {
+pub(super) fn guest_error(error: DbError) -> SqlError {
     match error.kind {
         FailureKind::Interrupted => SqlError::Timeout("the statement ran into its time limit".to_owned()),
         // SQLite reports this one without a code of its own.

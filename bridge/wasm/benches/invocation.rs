@@ -76,6 +76,14 @@ impl Bare {
         let engine = Engine::new(&config).unwrap();
         let component = Component::new(&engine, component).unwrap();
         let mut linker = Linker::new(&engine);
+        // Hash tables of C and Python want a seed.
+        let bytes = |count: u64| Ok((vec![0x5a_u8; usize::try_from(count).unwrap()],));
+        let mut ours = linker.instance("santokit:runtime/random@0.1.0").unwrap();
+        ours.func_wrap("bytes", move |_, (count,): (u32,)| bytes(u64::from(count))).unwrap();
+        for version in ["0.2.0", "0.2.9"] {
+            let mut wasi = linker.instance(&format!("wasi:random/random@{version}")).unwrap();
+            wasi.func_wrap("get-random-bytes", move |_, (count,): (u64,)| bytes(count)).unwrap();
+        }
         linker.define_unknown_imports_as_traps(&component).unwrap();
         let pre = linker.instantiate_pre(&component).unwrap();
         Self { engine, pre }

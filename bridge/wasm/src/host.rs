@@ -11,6 +11,8 @@ use santokit_core::{
 };
 use secrecy::SecretString;
 
+use crate::packed::PackedBatch;
+
 /// An open connection of one invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionId(pub u32);
@@ -297,7 +299,7 @@ pub trait Host: Send + 'static {
         &mut self,
         cursor: CursorId,
         budget: RowBudget,
-    ) -> impl Future<Output = Result<Option<Vec<Vec<Value>>>, SqlError>> + Send;
+    ) -> impl Future<Output = Result<Option<PackedBatch>, SqlError>> + Send;
     /// Closes a cursor.
     fn sql_cursor_close(&mut self, cursor: CursorId) -> impl Future<Output = ()> + Send;
     /// Begins a transaction, or a savepoint inside the open one.

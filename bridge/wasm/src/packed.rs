@@ -2,53 +2,161 @@
 
 use santokit_core::value::Value;
 
+use crate::host::RowBudget;
+
 /// The format's number.
 pub const FORMAT: u32 = 1;
 
-/// Packs cells row after row.
-pub fn pack(rows: &[Vec<Value>]) -> Vec<u8> {
-    let size: usize = rows.iter().flatten().map(|cell| cell.size_bytes() + 9).sum();
-    let mut data = Vec::with_capacity(size);
-    for cell in rows.iter().flatten() {
-        pack_cell(cell, &mut data);
-    }
-    data
+/// Rows as they are packed, and where each ends: what a cursor keeps, so that no cell is a value of its own in between.
+#[derive(Clone, Debug, Default)]
+pub struct PackedRows {
+    data: Vec<u8>,
+    /// Of the cells since the last row.
+    pending_bytes: u64,
+    ends: Vec<End>,
 }
 
-fn pack_cell(cell: &Value, data: &mut Vec<u8>) {
-    match cell {
-        Value::Null => data.push(0),
-        Value::Boolean(false) => data.push(1),
-        Value::Boolean(true) => data.push(2),
-        Value::Int64(number) => {
-            data.push(3);
-            data.extend_from_slice(&number.to_le_bytes());
-        }
-        Value::Float64(number) => {
-            data.push(4);
-            data.extend_from_slice(&number.to_le_bytes());
-        }
-        Value::Text(text) => {
-            data.push(5);
-            pack_bytes(text.as_bytes(), data);
-        }
-        Value::Bytes(bytes) => {
-            data.push(6);
-            pack_bytes(bytes, data);
-        }
-        Value::Typed(name, text) => {
-            data.push(7);
-            pack_bytes(name.as_bytes(), data);
-            pack_bytes(text.as_bytes(), data);
-        }
-    }
+/// The end of a row.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    /// In the data.
+    offset: usize,
+    /// As limits count ([`Value::size_bytes`]), of this row.
+    bytes: u64,
 }
 
-/// The byte limit of an invocation (1 GiB at most) keeps every cell below 4 GiB.
-fn pack_bytes(bytes: &[u8], data: &mut Vec<u8>) {
-    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    data.extend_from_slice(&length.to_le_bytes());
-    data.extend_from_slice(&bytes[..length as usize]);
+/// Some rows, for the guest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackedBatch {
+    /// How many.
+    pub rows: u64,
+    /// As limits count.
+    pub bytes: u64,
+    /// In format 1.
+    pub data: Vec<u8>,
+}
+
+impl PackedRows {
+    /// Packs rows that are there as values.
+    pub fn of(rows: &[Vec<Value>]) -> Self {
+        let size: usize = rows.iter().flatten().map(|cell| cell.size_bytes() + 9).sum();
+        let mut packed =
+            Self { data: Vec::with_capacity(size), pending_bytes: 0, ends: Vec::with_capacity(rows.len()) };
+        for row in rows {
+            for cell in row {
+                packed.cell(cell);
+            }
+            packed.end_row();
+        }
+        packed
+    }
+
+    /// The next cell.
+    pub fn cell(&mut self, cell: &Value) {
+        match cell {
+            Value::Null => self.null(),
+            Value::Boolean(truth) => self.boolean(*truth),
+            Value::Int64(number) => self.int64(*number),
+            Value::Float64(number) => self.float64(*number),
+            Value::Text(text) => self.text(text),
+            Value::Bytes(bytes) => self.bytes(bytes),
+            Value::Typed(name, text) => self.typed(name, text),
+        }
+    }
+
+    /// The next cell is NULL.
+    pub fn null(&mut self) {
+        self.data.push(0);
+        self.pending_bytes += 1;
+    }
+
+    /// The next cell.
+    pub fn boolean(&mut self, truth: bool) {
+        self.data.push(if truth { 2 } else { 1 });
+        self.pending_bytes += 1;
+    }
+
+    /// The next cell.
+    pub fn int64(&mut self, number: i64) {
+        self.data.push(3);
+        self.data.extend_from_slice(&number.to_le_bytes());
+        self.pending_bytes += 8;
+    }
+
+    /// The next cell.
+    pub fn float64(&mut self, number: f64) {
+        self.data.push(4);
+        self.data.extend_from_slice(&number.to_le_bytes());
+        self.pending_bytes += 8;
+    }
+
+    /// The next cell.
+    pub fn text(&mut self, text: &str) {
+        self.data.push(5);
+        self.sized(text.as_bytes());
+    }
+
+    /// The next cell.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.data.push(6);
+        self.sized(bytes);
+    }
+
+    /// The next cell: a type's name, and the value's text.
+    pub fn typed(&mut self, name: &str, text: &str) {
+        self.data.push(7);
+        self.sized(name.as_bytes());
+        self.sized(text.as_bytes());
+    }
+
+    /// The byte limit of an invocation (1 GiB at most) keeps every cell below 4 GiB.
+    fn sized(&mut self, bytes: &[u8]) {
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        self.data.extend_from_slice(&length.to_le_bytes());
+        self.data.extend_from_slice(&bytes[..length as usize]);
+        self.pending_bytes += u64::from(length);
+    }
+
+    /// The row is complete; its bytes, as limits count.
+    pub fn end_row(&mut self) -> u64 {
+        let bytes = std::mem::take(&mut self.pending_bytes);
+        self.ends.push(End { offset: self.data.len(), bytes });
+        bytes
+    }
+
+    /// Takes the last row back.
+    pub fn drop_row(&mut self) {
+        self.ends.pop();
+        self.data.truncate(self.ends.last().map_or(0, |end| end.offset));
+    }
+
+    /// How many rows are complete.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether no row is complete.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Bytes in memory.
+    pub fn data_bytes(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Rows from that of an index on, as many as the budget has: one more is added while it is not used up.
+    pub fn batch(&self, from: usize, budget: RowBudget) -> PackedBatch {
+        let (mut rows, mut bytes) = (0, 0);
+        while rows < budget.rows && bytes < budget.bytes {
+            let Some(end) = usize::try_from(rows).ok().and_then(|index| self.ends.get(from + index)) else { break };
+            rows += 1;
+            bytes += end.bytes;
+        }
+        let offset = |row: usize| row.checked_sub(1).and_then(|last| self.ends.get(last)).map_or(0, |end| end.offset);
+        let until = from + usize::try_from(rows).unwrap_or_default();
+        PackedBatch { rows, bytes, data: self.data[offset(from)..offset(until)].to_vec() }
+    }
 }
 
 #[cfg(test)]
@@ -103,7 +211,36 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_packed_comes_back(rows in prop::collection::vec(prop::collection::vec(cell(), 3), 0..20)) {
-            prop_assert_eq!(unpack(&pack(&rows)), rows.concat());
+            let packed = PackedRows::of(&rows);
+            prop_assert_eq!(packed.len(), rows.len());
+            prop_assert_eq!(unpack(&packed.batch(0, RowBudget { rows: u64::MAX, bytes: u64::MAX }).data), rows.concat());
+        }
+
+        #[test]
+        fn batches_are_what_they_are_cut_from(
+            rows in prop::collection::vec(prop::collection::vec(cell(), 2), 0..20), most in 1_u64..5, bytes in 1_u64..40,
+        ) {
+            let (packed, mut at, mut cells) = (PackedRows::of(&rows), 0, Vec::new());
+            while at < packed.len() {
+                let batch = packed.batch(at, RowBudget { rows: most, bytes });
+                let cut = &rows[at..at + usize::try_from(batch.rows).unwrap()];
+                prop_assert!(batch.rows >= 1 && batch.rows <= most);
+                let counted: usize = cut.iter().flatten().map(Value::size_bytes).sum();
+                prop_assert_eq!(batch.bytes, counted as u64);
+                let all_but_last: usize = cut[..cut.len() - 1].iter().flatten().map(Value::size_bytes).sum();
+                prop_assert!(cut.len() == 1 || (all_but_last as u64) < bytes);
+                cells.extend(unpack(&batch.data));
+                at += cut.len();
+            }
+            prop_assert_eq!(cells, rows.concat());
+        }
+
+        #[test]
+        fn a_row_that_is_taken_back_leaves_nothing(rows in prop::collection::vec(prop::collection::vec(cell(), 3), 1..10)) {
+            let mut packed = PackedRows::of(&rows);
+            packed.drop_row();
+            let before = PackedRows::of(&rows[..rows.len() - 1]);
+            prop_assert_eq!((packed.len(), packed.data_bytes()), (before.len(), before.data_bytes()));
         }
     }
 }

@@ -154,7 +154,7 @@ fn sign(terminal: Terminal, step: &Json) -> String {
     }
 }
 
-/// What a step risks, what it asks of whoever applies, and whom it holds up.
+/// What a step risks, what it asks of whoever applies, whom it holds up, and how many rows it meets.
 fn risk(step: &Json) -> String {
     let class = cell(&step["class"]);
     let asks = match (class.as_str(), step["breaking"] == true) {
@@ -162,7 +162,8 @@ fn risk(step: &Json) -> String {
         ("safe", true) => "; the release before does not know it: wants --migration-window",
         _ => "; wants --force",
     };
-    printable(&format!("{class}{asks}; holds up {}", cell(&step["holdsUp"])))
+    let rows = step["estimatedRows"].as_u64().map(|rows| format!("; about {rows} row(s)")).unwrap_or_default();
+    printable(&format!("{class}{asks}; holds up {}{rows}", cell(&step["holdsUp"])))
 }
 
 fn say_refusals(terminal: Terminal, connection: &Json) {

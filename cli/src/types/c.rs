@@ -1,5 +1,6 @@
-//! `project.h`: for each table its columns for a `SELECT`, and an enum of their positions in a row of it; the same for each
-//! declared query, with the names of its params; for each logic the names of its params.
+//! `project.h`: for each table its columns for a `SELECT`, and an enum of their positions in a row of it; its name and the keys
+//! of its rows as JSON, for requests to it; positions for each declared query too, with the names of its params; for each logic
+//! the names of its params.
 
 use super::{QueryShape, Shape, Shapes, head, quoted, snake, snake_names};
 
@@ -14,20 +15,33 @@ pub(super) fn file(shapes: &Shapes) -> String {
 
 fn table(shape: &Shape) -> String {
     let prefix = snake(&shape.name).to_ascii_uppercase();
+    let of = &shape.of;
     let columns: Vec<String> = shape.fields.iter().map(|field| format!("\\\"{}\\\"", field.name)).collect();
     let positions: Vec<String> = shape
         .fields
         .iter()
         .zip(snake_names(shape))
-        .map(|(field, name)| format!("  /* {} */ {prefix}_{},\n", field.kind.as_str(), name.to_ascii_uppercase()))
+        .map(|(field, name)| format!("  /* {} */ {prefix}_{},\n", field.kind.as_str(), position(&name)))
         .collect();
+    let keys = shape.fields.iter().zip(snake_names(shape)).map(|(field, name)| {
+        let name = name.to_ascii_uppercase();
+        format!("\n#define {prefix}_KEY_{name} {} /* {} */", quoted(&field.name), field.kind.as_str())
+    });
+    let keys: String = keys.collect();
     format!(
-        "/* The columns of `{}`, and where each stands in a row of \"SELECT \" {prefix}_COLUMNS. */\n\
-         #define {prefix}_COLUMNS \"{}\"\nenum {{\n{}  {prefix}_COLUMN_COUNT\n}};",
-        shape.of,
+        "/* The columns of `{of}`, and where each stands in a row of \"SELECT \" {prefix}_COLUMNS. */\n\
+         #define {prefix}_COLUMNS \"{}\"\nenum {{\n{}  {prefix}_COLUMN_COUNT\n}};\n\
+         /* For requests to it: its name, and the keys of its rows. */\n#define {prefix}_TABLE {}{keys}",
         columns.join(", "),
-        positions.concat()
+        positions.concat(),
+        quoted(of),
     )
+}
+
+/// A column's name in the enum; a macro of the same name would take its place.
+fn position(name: &str) -> String {
+    let is_taken = matches!(name, "columns" | "column_count" | "table") || name.starts_with("key_");
+    format!("{}{}", name.to_ascii_uppercase(), if is_taken { "_" } else { "" })
 }
 
 fn query(query: &QueryShape) -> String {

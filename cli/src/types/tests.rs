@@ -23,7 +23,8 @@ const PROJECT: &[(&str, &str)] = &[
          price: {type: decimal, nullable: false}\n      isOpen: {type: boolean, nullable: false}\n      extra: {type: json}\n      \
          createdAt: {type: timestamp, nullable: false, default: now}\n      raw: {type: bytes}\n      \
          tags: {type: array, items: {type: string}, nullable: false}\n      from: {type: string}\n      type: {type: string}\n  \
-         everyType:\n    id: {name: key, generate: ulid}\n    columns:\n      text: {type: string}\n",
+         everyType:\n    id: {name: key, generate: ulid}\n    columns:\n      text: {type: string}\n      table: {type: string}\n      \
+         keyText: {type: string}\n",
     ),
     (
         "logics/pricing/quote.sql",

@@ -22,7 +22,7 @@ use santokit_sql::schema::{Class, Refusal, Step};
 use santokit_sqlite::queries;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use sqlx::SqliteConnection;
+use tokio::runtime::Handle;
 
 use super::{
     App,
@@ -33,8 +33,10 @@ use super::{
     releases::blocking,
     safety::Earlier,
     schema::{self, Address, Consent, Wanted},
+    turn::Turn,
 };
 use crate::store::{
+    Db,
     audit::{self, Caller},
     commit, envs,
     envs::now,
@@ -121,23 +123,17 @@ pub(super) struct Pointed {
     pub(super) moved: bool,
 }
 
-/// One apply for each env at a time.
-pub(super) struct Lock<'a> {
-    app: &'a App,
-    key: (String, String),
-}
-
-impl Drop for Lock<'_> {
-    fn drop(&mut self) {
-        self.app.applying.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&self.key);
-    }
-}
-
 impl App {
     /// Applies a manifest to an env.
     pub async fn apply(&self, caller: &Caller, at: At<'_>, body: ApplyBody) -> Outcome<Json> {
         need_env(&mut *self.store.read().await?, at).await?;
-        let _lock = self.lock(at)?;
+        let turn = Turn::take(&self.store, at).await?;
+        let done = self.apply_in_turn(caller, at, body, &turn).await;
+        turn.end().await;
+        done
+    }
+
+    async fn apply_in_turn(&self, caller: &Caller, at: At<'_>, body: ApplyBody, turn: &Turn) -> Outcome<Json> {
         let candidate = self.check(at, &body).await?;
         if !candidate.added.is_empty() && !body.accept_grants && !body.dry_run {
             let message = format!("components gain {} power(s)", candidate.added.len());
@@ -156,7 +152,7 @@ impl App {
             let would = Pointed { release_id: known.map(|row| row.id).unwrap_or_default(), sequence, created, moved };
             return Ok(answer(&candidate, &would, &steps, &body));
         }
-        let moved = self.release(caller, at, &candidate, &body, &steps).await?;
+        let moved = self.release(caller, &candidate, &body, &steps, turn).await?;
         if moved.created {
             self.metrics.release_created();
         }
@@ -174,16 +170,6 @@ impl App {
             "applied"
         );
         Ok(answer(&candidate, &moved, &steps, &body))
-    }
-
-    pub(super) fn lock(&self, at: At<'_>) -> Outcome<Lock<'_>> {
-        let key = (at.project.to_owned(), at.env.to_owned());
-        let mut applying = self.applying.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !applying.insert(key.clone()) {
-            return Err(Problem::new(Code::Conflict, "another apply to this env is running")
-                .hint("try again when it has ended"));
-        }
-        Ok(Lock { app: self, key })
     }
 
     pub(super) async fn check(&self, at: At<'_>, body: &ApplyBody) -> Outcome<Candidate> {
@@ -262,9 +248,11 @@ impl App {
             .detail("missing", missing));
         }
         let _permit = self.blobs_at_once.acquire().await.map_err(Problem::internal)?;
-        let (blobs, manifest) = (self.store.blobs.clone(), manifest.clone());
-        let checked =
-            blocking(move || verify::components(&manifest, |digest| blobs.get(digest).ok().flatten().map(Cow::Owned)));
+        let (blobs, manifest, runtime) = (self.store.blobs.clone(), manifest.clone(), Handle::current());
+        let checked = blocking(move || {
+            let read = |digest: &Digest| runtime.block_on(blobs.get(digest)).ok().flatten().map(Cow::Owned);
+            verify::components(&manifest, read)
+        });
         checked.await?.map_err(|error| Problem::new(Code::ReleaseBlocked, error.to_string()))
     }
 
@@ -313,13 +301,14 @@ impl App {
     async fn release(
         &self,
         caller: &Caller,
-        at: At<'_>,
         candidate: &Candidate,
         body: &ApplyBody,
         steps: &[SchemaStep],
+        turn: &Turn,
     ) -> Outcome<Pointed> {
         let mut db = self.store.write().await?;
-        let digest = &candidate.digest;
+        turn.need(&mut db).await?;
+        let (digest, at) = (&candidate.digest, turn.at());
         if !steps.is_empty() {
             let detail = json!({"steps": lines(steps), "force": body.force, "migrationWindow": body.migration_window});
             audit::append(&mut db, caller, &at.deed("schema.apply", detail)).await?;
@@ -427,7 +416,7 @@ pub(super) fn lines(steps: &[SchemaStep]) -> Vec<&str> {
 }
 
 /// What the env points to.
-pub(super) async fn current_manifest(db: &mut SqliteConnection, at: At<'_>) -> Outcome<Option<Manifest>> {
+pub(super) async fn current_manifest(db: &mut Db, at: At<'_>) -> Outcome<Option<Manifest>> {
     let Some(pointer) = releases::pointer(db, at.project, at.env).await? else { return Ok(None) };
     let row = releases::by_id(db, &pointer.release).await?;
     row.map(|row| serde_json::from_str(&row.manifest)).transpose().map_err(Problem::internal)

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -30,6 +31,8 @@ use crate::store::{
 
 const REPORT_TEXT_MAX: usize = 2_000;
 const REPORT_KEPT: TimeDelta = TimeDelta::days(7);
+/// How soon a Bridge that waits at one Hub learns of an apply at another.
+const LOOK_FOR_MOVES_EVERY: Duration = Duration::from_secs(1);
 
 /// An answer with its ETag; none where the caller has it already.
 pub type Tagged<T> = Option<(T, String)>;
@@ -69,6 +72,24 @@ impl App {
             };
             // Whether woken or out of time, the loop looks once more.
             drop(timeout_at(until, woken).await);
+        }
+    }
+
+    /// Wakes who waits for a pointer that another Hub of the store moves. One question a second for all who wait; it never ends.
+    pub async fn follow_moves(self: Arc<Self>) {
+        let mut known = None;
+        loop {
+            let found = async { releases::moves(&mut *self.store.read().await?).await };
+            match found.await {
+                Ok(moves) => {
+                    if known.replace(moves).is_some_and(|before| before != moves) {
+                        self.moved.send_modify(|count| *count = count.wrapping_add(1));
+                    }
+                }
+                // Bridges also poll, and learn it then.
+                Err(error) => tracing::debug!(%error, "cannot look for moved pointers"),
+            }
+            tokio::time::sleep(LOOK_FOR_MOVES_EVERY).await;
         }
     }
 

@@ -7,10 +7,10 @@ use santokit_core::{
     release::{Manifest, ceilings::Ceilings},
 };
 use serde_json::{Value as Json, json};
-use sqlx::SqliteConnection as Db;
 
 use super::{App, projects::need_project};
 use crate::store::{
+    Db,
     audit::{self, Caller, Deed},
     ceilings, commit,
     envs::now,

@@ -8,10 +8,10 @@ use santokit_core::{
 };
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use sqlx::SqliteConnection;
 
 use super::{App, schema::Address};
 use crate::store::{
+    Db,
     audit::{self, Caller, Deed},
     commit,
     envs::{self, ConnectionRow, now},
@@ -57,7 +57,7 @@ impl At<'_> {
 }
 
 /// Fails where the project is unknown.
-pub(super) async fn need_project(db: &mut SqliteConnection, project: &str) -> Outcome<()> {
+pub(super) async fn need_project(db: &mut Db, project: &str) -> Outcome<()> {
     if envs::has_project(db, project).await? {
         return Ok(());
     }
@@ -66,7 +66,7 @@ pub(super) async fn need_project(db: &mut SqliteConnection, project: &str) -> Ou
 }
 
 /// Fails where the env is unknown.
-pub(super) async fn need_env(db: &mut SqliteConnection, at: At<'_>) -> Outcome<()> {
+pub(super) async fn need_env(db: &mut Db, at: At<'_>) -> Outcome<()> {
     need_project(db, at.project).await?;
     if envs::has_env(db, at.project, at.env).await? {
         return Ok(());

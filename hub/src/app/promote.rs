@@ -11,7 +11,6 @@ use santokit_core::{
 };
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use sqlx::SqliteConnection as Db;
 
 use super::{
     App,
@@ -19,8 +18,10 @@ use super::{
     projects::{At, missing, need_env},
     releases::ago,
     schema,
+    turn::Turn,
 };
 use crate::store::{
+    Db,
     audit::{self, Caller},
     commit, moves,
     releases::{self, ReleaseRow},
@@ -108,26 +109,36 @@ impl How {
 impl App {
     /// Lets an env run a release of its project.
     pub async fn promote(&self, caller: &Caller, at: At<'_>, body: MoveBody) -> Outcome<Json> {
-        need_env(&mut *self.store.read().await?, at).await?;
-        let _lock = self.lock(at)?;
-        let id = body.release_id.as_deref().ok_or_else(|| {
-            Problem::new(Code::BadRequest, "releaseId is missing").hint("`stk release list` shows what there is")
-        })?;
-        let row = self.release_row(at, id).await?;
-        self.move_to(caller, at, How::Promote, row, &body).await
+        self.go(caller, at, How::Promote, &body).await
     }
 
     /// Lets an env run a release again that it ran before.
     pub async fn rollback(&self, caller: &Caller, at: At<'_>, body: MoveBody) -> Outcome<Json> {
-        need_env(&mut *self.store.read().await?, at).await?;
-        let _lock = self.lock(at)?;
         if body.apply_schema {
             return Err(Problem::new(Code::BadRequest, "going back changes no database")
                 .hint("promote the release instead, or apply its source"));
         }
-        let id = self.rollback_target(at, body.release_id.as_deref()).await?;
-        let row = self.release_row(at, &id).await?;
-        self.move_to(caller, at, How::Rollback, row, &body).await
+        self.go(caller, at, How::Rollback, &body).await
+    }
+
+    /// No other apply to the env runs meanwhile.
+    async fn go(&self, caller: &Caller, at: At<'_>, how: How, body: &MoveBody) -> Outcome<Json> {
+        need_env(&mut *self.store.read().await?, at).await?;
+        let turn = Turn::take(&self.store, at).await?;
+        let done = async {
+            let id = match how {
+                How::Rollback => self.rollback_target(at, body.release_id.as_deref()).await?,
+                _ => body.release_id.clone().ok_or_else(|| {
+                    Problem::new(Code::BadRequest, "releaseId is missing")
+                        .hint("`stk release list` shows what there is")
+                })?,
+            };
+            let row = self.release_row(at, &id).await?;
+            self.move_to(caller, &turn, how, row, body).await
+        };
+        let done = done.await;
+        turn.end().await;
+        done
     }
 
     async fn rollback_target(&self, at: At<'_>, named: Option<&str>) -> Outcome<String> {
@@ -155,7 +166,8 @@ impl App {
         found.filter(|row| row.project == at.project).ok_or_else(|| missing("release", id))
     }
 
-    async fn move_to(&self, caller: &Caller, at: At<'_>, how: How, row: ReleaseRow, body: &MoveBody) -> Outcome<Json> {
+    async fn move_to(&self, caller: &Caller, turn: &Turn, how: How, row: ReleaseRow, body: &MoveBody) -> Outcome<Json> {
+        let at = turn.at();
         let asked = body.as_apply(row.manifest);
         let candidate = self.check(at, &asked).await?;
         let obstacles = self.obstacles(at, &candidate).await?;
@@ -178,7 +190,7 @@ impl App {
         let pointed = if body.dry_run {
             self.would_point(at, row.id).await?
         } else {
-            self.commit_move(caller, at, how, (row.id, &candidate), body.applied(&steps)).await?
+            self.commit_move(caller, turn, how, (row.id, &candidate), body.applied(&steps)).await?
         };
         let mut answer = answer(&candidate, &pointed, &steps, &asked);
         answer["needs"] = json!(obstacles.needs);
@@ -197,12 +209,13 @@ impl App {
     async fn commit_move(
         &self,
         caller: &Caller,
-        at: At<'_>,
+        turn: &Turn,
         how: How,
         (release_id, candidate): (String, &Candidate),
         applied: Option<Json>,
     ) -> Outcome<Pointed> {
-        let mut db = self.store.write().await?;
+        let (mut db, at) = (self.store.write().await?, turn.at());
+        turn.need(&mut db).await?;
         if let Some(detail) = applied {
             audit::append(&mut db, caller, &at.deed("schema.apply", detail)).await?;
         }

@@ -59,16 +59,12 @@ impl App {
         bytes: bytes::Bytes,
     ) -> Outcome<Json> {
         need_project(&mut *self.store.read().await?, project).await?;
-        let (blobs, expected, size_bytes) = (self.store.blobs.clone(), digest.clone(), bytes.len());
-        let kept =
-            blocking(
-                move || if expected.matches(&bytes) { blobs.put(&expected, &bytes).map(|()| true) } else { Ok(false) },
-            )
-            .await??;
-        if !kept {
+        let (expected, sent, size_bytes) = (digest.clone(), bytes.clone(), bytes.len());
+        if !blocking(move || expected.matches(&sent)).await? {
             return Err(Problem::new(Code::BadRequest, "the bytes do not have this digest")
                 .hint("they changed on the way, or the digest is of something else"));
         }
+        self.store.blobs.put(digest, bytes).await?;
         let mut db = self.store.write().await?;
         releases::add_blob(&mut db, project, digest.as_str(), i64::try_from(size_bytes).unwrap_or(i64::MAX), &now())
             .await?;
@@ -93,13 +89,8 @@ impl App {
 
     /// A component that is known to be kept.
     pub(super) async fn read_blob(&self, digest: Digest) -> Outcome<Vec<u8>> {
-        let blobs = self.store.blobs.clone();
-        let found = blocking(move || {
-            blobs
-                .get(&digest)
-                .and_then(|found| found.ok_or_else(|| StoreError::Damaged(format!("blob {digest} is lost"))))
-        });
-        Ok(found.await??)
+        let found = self.store.blobs.get(&digest).await?;
+        Ok(found.ok_or_else(|| StoreError::Damaged(format!("blob {digest} is lost")))?)
     }
 
     /// The releases of a project, the newest first.

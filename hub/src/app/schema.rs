@@ -4,7 +4,10 @@
 //! SQLite takes all steps or none, in one transaction; so does PostgreSQL, but for those that are taken after the others so that
 //! they hold nobody up. MySQL commits every step. What was taken stands, and the next plan begins from there.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use santokit_core::{
     code::Code,
@@ -40,6 +43,8 @@ pub struct Compared {
     pub planned: Planned,
     /// Tables that nobody declared. They are left alone.
     pub undeclared: Vec<String>,
+    /// About how many rows a step meets, by table; those that are not there yet are not here.
+    pub rows: BTreeMap<String, u64>,
 }
 
 /// What is declared now and what was before, and what may be done about it.
@@ -88,12 +93,24 @@ impl Consent {
 
 /// Compares. Changes nothing; a database that is not there yet is not made.
 pub async fn compare(address: &Address, wanted: &Wanted<'_>) -> Outcome<Compared> {
-    let (engine, current) = read(address).await?;
-    let planned = wanted.plan(engine, &current);
-    let declared = bookkeeping::beside(wanted.declared);
-    let others = current.tables.into_keys().filter(|name| !declared.tables.contains_key(name));
-    let undeclared = others.filter(|name| !bookkeeping::TABLES.contains(&name.as_str())).collect();
-    Ok(Compared { engine, planned, undeclared })
+    if address.is_absent().await {
+        return Ok(Compared::of(Engine::Sqlite, CurrentSchema::default(), wanted));
+    }
+    let mut opened = Opened::open(address, false).await.map_err(|error| cannot(address, "cannot be opened", error))?;
+    let compared = async {
+        let current = opened.read().await?;
+        let is_there: BTreeSet<String> = current.tables.keys().cloned().collect();
+        let mut compared = Compared::of(opened.engine(), current, wanted);
+        let steps = compared.planned.as_deref().unwrap_or_default();
+        let touched: BTreeSet<&str> = steps.iter().map(|step| step.change.table()).collect();
+        for table in touched.into_iter().filter(|table| is_there.contains(*table)) {
+            compared.rows.extend(opened.rows(table).await?.map(|rows| (table.to_owned(), rows)));
+        }
+        Ok(compared)
+    };
+    let compared = compared.await.map_err(|error: sqlx::Error| cannot(address, "cannot be read", error));
+    opened.close().await;
+    compared
 }
 
 /// Takes the steps that are needed now. What was planned before may have been done since.
@@ -133,6 +150,14 @@ async fn read(address: &Address) -> Outcome<(Engine, CurrentSchema)> {
 }
 
 impl Compared {
+    fn of(engine: Engine, current: CurrentSchema, wanted: &Wanted<'_>) -> Self {
+        let planned = wanted.plan(engine, &current);
+        let declared = bookkeeping::beside(wanted.declared);
+        let others = current.tables.into_keys().filter(|name| !declared.tables.contains_key(name));
+        let undeclared = others.filter(|name| !bookkeeping::TABLES.contains(&name.as_str())).collect();
+        Self { engine, planned, undeclared, rows: BTreeMap::new() }
+    }
+
     /// As the API tells it.
     pub fn to_json(&self, name: &str, engine: &str) -> Json {
         let (steps, refusals) = match &self.planned {
@@ -143,6 +168,7 @@ impl Compared {
             json!({
                 "description": step.change.to_string(), "table": step.change.table(), "sql": step.sql(),
                 "class": step.change.class().as_str(), "breaking": step.change.is_breaking(), "holdsUp": step.lock(self.engine),
+                "estimatedRows": self.rows.get(step.change.table()),
             })
         };
         let steps: Vec<Json> = steps.iter().map(step).collect();

@@ -1,91 +1,72 @@
-//! Blobs on disk by digest, `sha256/ab/<hex>`: written whole or not at all, and checked when they are read.
+//! Blobs by digest: files of the one Hub, or rows where several Hubs find them. Bytes are checked when they are read.
 
-use std::{
-    fs::{self, File},
-    io::{self, Write},
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::{fmt, io, path::PathBuf};
 
+use bytes::Bytes;
 use santokit_core::release::Digest;
+use sqlx::AnyPool;
 
 use super::StoreError;
 
-/// A directory of blobs.
-#[derive(Clone, Debug)]
-pub struct Blobs {
-    root: PathBuf,
+mod database;
+mod disk;
+
+/// Where blobs are.
+#[derive(Clone)]
+pub struct Blobs(Place);
+
+#[derive(Clone)]
+enum Place {
+    Disk(disk::Blobs),
+    Database(AnyPool),
 }
 
 impl Blobs {
-    /// Opens a directory; what an earlier process did not finish writing is removed.
-    pub fn open(root: PathBuf) -> Result<Self, StoreError> {
-        let unfinished = root.join("unfinished");
-        if let Err(error) = fs::remove_dir_all(&unfinished)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(error.into());
-        }
-        fs::create_dir_all(&unfinished)?;
-        Ok(Self { root })
+    /// A directory; what an earlier process did not finish writing is removed.
+    pub(super) fn on_disk(root: PathBuf) -> Result<Self, StoreError> {
+        Ok(Self(Place::Disk(disk::Blobs::open(root)?)))
     }
 
-    /// Keeps bytes whose digest the caller has checked. Blocks.
-    pub fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let path = self.path(digest);
-        if matches!(self.get(digest), Ok(Some(_))) {
-            return Ok(());
-        }
-        let dir = path.parent().unwrap_or(&self.root);
-        fs::create_dir_all(dir)?;
-        let name = format!("{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let unfinished = self.root.join("unfinished").join(name);
-        let mut file = File::create(&unfinished)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, &path)?;
-        sync_dir(dir)?;
-        Ok(())
+    /// The table of the Hub's database.
+    pub(super) fn in_database(pool: AnyPool) -> Self {
+        Self(Place::Database(pool))
     }
 
-    /// Reads bytes and checks them; none if there are none. Blocks.
-    pub fn get(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        let bytes = match fs::read(self.path(digest)) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        if digest.matches(&bytes) {
-            Ok(Some(bytes))
-        } else {
-            Err(StoreError::Damaged(format!("blob {digest} is damaged on disk; upload it again")))
+    /// Keeps bytes whose digest the caller has checked.
+    pub async fn put(&self, digest: &Digest, bytes: Bytes) -> Result<(), StoreError> {
+        match &self.0 {
+            Place::Database(pool) => database::put(pool, digest, &bytes).await,
+            Place::Disk(blobs) => {
+                let (blobs, digest) = (blobs.clone(), digest.clone());
+                blocking(move || blobs.put(&digest, &bytes)).await
+            }
         }
     }
 
-    fn path(&self, digest: &Digest) -> PathBuf {
-        self.root.join("sha256").join(&digest.hex()[..2]).join(digest.hex())
+    /// Reads bytes and checks them; none if there are none.
+    pub async fn get(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        match &self.0 {
+            Place::Database(pool) => database::get(pool, digest).await,
+            Place::Disk(blobs) => {
+                let (blobs, digest) = (blobs.clone(), digest.clone());
+                blocking(move || blobs.get(&digest)).await
+            }
+        }
     }
 }
 
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(StoreError::Disk(io::Error::other(error))))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_damaged_blob_is_never_given_and_is_mended_by_an_upload() {
-        let dir = tempfile::tempdir().unwrap();
-        let blobs = Blobs::open(dir.path().to_owned()).unwrap();
-        let digest = Digest::of(b"component");
-        assert!(blobs.get(&digest).unwrap().is_none());
-        blobs.put(&digest, b"component").unwrap();
-        fs::write(blobs.path(&digest), b"componenT").unwrap();
-        assert!(blobs.get(&digest).is_err());
-        blobs.put(&digest, b"component").unwrap();
-        assert_eq!(blobs.get(&digest).unwrap().unwrap(), b"component");
+impl fmt::Debug for Blobs {
+    /// Without the pool, which knows the URL.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            Place::Disk(_) => "Blobs(disk)",
+            Place::Database(_) => "Blobs(database)",
+        })
     }
 }

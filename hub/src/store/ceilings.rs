@@ -1,8 +1,6 @@
 //! What the components of a project may have at most: one document for each project that has one.
 
-use sqlx::SqliteConnection as Db;
-
-use super::StoreError;
+use super::{Db, StoreError};
 
 /// Sets a project's document, which is JSON.
 pub async fn set(db: &mut Db, project: &str, document: &str, at: &str) -> Result<(), StoreError> {

@@ -1,9 +1,7 @@
 //! Projects, envs, and what belongs to an env: connections and secrets, both sealed.
 
+use super::{Db, StoreError};
 use chrono::{SecondsFormat, Utc};
-use sqlx::SqliteConnection;
-
-use super::StoreError;
 
 /// A name and when it was made or changed.
 pub type Dated = (String, String);
@@ -33,63 +31,59 @@ pub fn now() -> String {
 }
 
 /// How many projects there are.
-pub async fn count_projects(db: &mut SqliteConnection) -> Result<i64, StoreError> {
+pub async fn count_projects(db: &mut Db) -> Result<i64, StoreError> {
     Ok(sqlx::query_as::<_, (i64,)>("SELECT count(*) FROM projects").fetch_one(db).await?.0)
 }
 
 /// Adds a project; false where it exists.
-pub async fn add_project(db: &mut SqliteConnection, name: &str, at: &str) -> Result<bool, StoreError> {
-    let done =
-        sqlx::query("INSERT INTO projects (name, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING").bind(name).bind(at);
+pub async fn add_project(db: &mut Db, name: &str, at: &str) -> Result<bool, StoreError> {
+    let done = sqlx::query("INSERT INTO projects (name, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(name)
+        .bind(at);
     Ok(done.execute(db).await?.rows_affected() == 1)
 }
 
 /// All projects.
-pub async fn projects(db: &mut SqliteConnection) -> Result<Vec<Dated>, StoreError> {
+pub async fn projects(db: &mut Db) -> Result<Vec<Dated>, StoreError> {
     Ok(sqlx::query_as("SELECT name, created_at FROM projects ORDER BY name").fetch_all(db).await?)
 }
 
 /// Whether a project exists.
-pub async fn has_project(db: &mut SqliteConnection, name: &str) -> Result<bool, StoreError> {
-    Ok(sqlx::query("SELECT 1 FROM projects WHERE name = ?").bind(name).fetch_optional(db).await?.is_some())
+pub async fn has_project(db: &mut Db, name: &str) -> Result<bool, StoreError> {
+    Ok(sqlx::query("SELECT 1 FROM projects WHERE name = $1").bind(name).fetch_optional(db).await?.is_some())
 }
 
 /// Adds an env; false where it exists.
-pub async fn add_env(db: &mut SqliteConnection, project: &str, name: &str, at: &str) -> Result<bool, StoreError> {
-    let done = sqlx::query("INSERT INTO envs (project, name, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING");
+pub async fn add_env(db: &mut Db, project: &str, name: &str, at: &str) -> Result<bool, StoreError> {
+    let done = sqlx::query("INSERT INTO envs (project, name, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING");
     Ok(done.bind(project).bind(name).bind(at).execute(db).await?.rows_affected() == 1)
 }
 
 /// The envs of a project.
-pub async fn envs(db: &mut SqliteConnection, project: &str) -> Result<Vec<Dated>, StoreError> {
-    Ok(sqlx::query_as("SELECT name, created_at FROM envs WHERE project = ? ORDER BY name")
+pub async fn envs(db: &mut Db, project: &str) -> Result<Vec<Dated>, StoreError> {
+    Ok(sqlx::query_as("SELECT name, created_at FROM envs WHERE project = $1 ORDER BY name")
         .bind(project)
         .fetch_all(db)
         .await?)
 }
 
 /// Whether an env exists.
-pub async fn has_env(db: &mut SqliteConnection, project: &str, env: &str) -> Result<bool, StoreError> {
-    let found = sqlx::query("SELECT 1 FROM envs WHERE project = ? AND name = ?").bind(project).bind(env);
+pub async fn has_env(db: &mut Db, project: &str, env: &str) -> Result<bool, StoreError> {
+    let found = sqlx::query("SELECT 1 FROM envs WHERE project = $1 AND name = $2").bind(project).bind(env);
     Ok(found.fetch_optional(db).await?.is_some())
 }
 
 /// How many connection names a project has besides this one.
-pub async fn count_other_connections(db: &mut SqliteConnection, project: &str, name: &str) -> Result<i64, StoreError> {
+pub async fn count_other_connections(db: &mut Db, project: &str, name: &str) -> Result<i64, StoreError> {
     let count =
-        sqlx::query_as::<_, (i64,)>("SELECT count(DISTINCT name) FROM connections WHERE project = ? AND name <> ?");
+        sqlx::query_as::<_, (i64,)>("SELECT count(DISTINCT name) FROM connections WHERE project = $1 AND name <> $2");
     Ok(count.bind(project).bind(name).fetch_one(db).await?.0)
 }
 
 /// Adds or replaces a connection.
-pub async fn set_connection(
-    db: &mut SqliteConnection,
-    project: &str,
-    env: &str,
-    row: &ConnectionRow,
-) -> Result<(), StoreError> {
+pub async fn set_connection(db: &mut Db, project: &str, env: &str, row: &ConnectionRow) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO connections (project, env, name, engine, url, admin_url, masked, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
+        "INSERT INTO connections (project, env, name, engine, url, admin_url, masked, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
          ON CONFLICT (project, env, name) DO UPDATE SET engine = excluded.engine, url = excluded.url, \
          admin_url = excluded.admin_url, masked = excluded.masked, updated_at = excluded.updated_at",
     )
@@ -107,25 +101,16 @@ pub async fn set_connection(
 }
 
 /// The connections of an env.
-pub async fn connections(
-    db: &mut SqliteConnection,
-    project: &str,
-    env: &str,
-) -> Result<Vec<ConnectionRow>, StoreError> {
+pub async fn connections(db: &mut Db, project: &str, env: &str) -> Result<Vec<ConnectionRow>, StoreError> {
     let rows = sqlx::query_as(
-        "SELECT name, engine, url, admin_url, masked, updated_at FROM connections WHERE project = ? AND env = ? ORDER BY name",
+        "SELECT name, engine, url, admin_url, masked, updated_at FROM connections WHERE project = $1 AND env = $2 ORDER BY name",
     );
     Ok(rows.bind(project).bind(env).fetch_all(db).await?)
 }
 
 /// Removes a connection; false where there is none.
-pub async fn delete_connection(
-    db: &mut SqliteConnection,
-    project: &str,
-    env: &str,
-    name: &str,
-) -> Result<bool, StoreError> {
-    let done = sqlx::query("DELETE FROM connections WHERE project = ? AND env = ? AND name = ?")
+pub async fn delete_connection(db: &mut Db, project: &str, env: &str, name: &str) -> Result<bool, StoreError> {
+    let done = sqlx::query("DELETE FROM connections WHERE project = $1 AND env = $2 AND name = $3")
         .bind(project)
         .bind(env)
         .bind(name);
@@ -134,13 +119,13 @@ pub async fn delete_connection(
 
 /// Adds or replaces a sealed secret.
 pub async fn set_secret(
-    db: &mut SqliteConnection,
+    db: &mut Db,
     (project, env, name): (&str, &str, &str),
     value: &[u8],
     at: &str,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO secrets (project, env, name, value, updated_at) VALUES (?, ?, ?, ?, ?) \
+        "INSERT INTO secrets (project, env, name, value, updated_at) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (project, env, name) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
     )
     .bind(project)
@@ -154,24 +139,15 @@ pub async fn set_secret(
 }
 
 /// The secrets of an env, sealed: name, value, time.
-pub async fn secrets(
-    db: &mut SqliteConnection,
-    project: &str,
-    env: &str,
-) -> Result<Vec<(String, Vec<u8>, String)>, StoreError> {
+pub async fn secrets(db: &mut Db, project: &str, env: &str) -> Result<Vec<(String, Vec<u8>, String)>, StoreError> {
     let rows =
-        sqlx::query_as("SELECT name, value, updated_at FROM secrets WHERE project = ? AND env = ? ORDER BY name");
+        sqlx::query_as("SELECT name, value, updated_at FROM secrets WHERE project = $1 AND env = $2 ORDER BY name");
     Ok(rows.bind(project).bind(env).fetch_all(db).await?)
 }
 
 /// Removes a secret; false where there is none.
-pub async fn delete_secret(
-    db: &mut SqliteConnection,
-    project: &str,
-    env: &str,
-    name: &str,
-) -> Result<bool, StoreError> {
-    let done = sqlx::query("DELETE FROM secrets WHERE project = ? AND env = ? AND name = ?")
+pub async fn delete_secret(db: &mut Db, project: &str, env: &str, name: &str) -> Result<bool, StoreError> {
+    let done = sqlx::query("DELETE FROM secrets WHERE project = $1 AND env = $2 AND name = $3")
         .bind(project)
         .bind(env)
         .bind(name);

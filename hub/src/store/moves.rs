@@ -1,8 +1,6 @@
 //! Which releases an env has run: a row for each move of its pointer, in the order of their sequences. Rows are only added.
 
-use sqlx::SqliteConnection as Db;
-
-use super::{StoreError, releases::PointerRow};
+use super::{Db, StoreError, releases::PointerRow};
 
 /// Notes where the pointer has moved; `how` is `apply`, `promote` or `rollback`.
 pub async fn add(db: &mut Db, project: &str, env: &str, row: &PointerRow, how: &str) -> Result<(), StoreError> {

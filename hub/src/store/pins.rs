@@ -1,8 +1,6 @@
 //! Releases that are kept as ones to go back to, whatever else is removed.
 
-use sqlx::SqliteConnection as Db;
-
-use super::StoreError;
+use super::{Db, StoreError};
 
 /// Pins a release; the reason of one that is pinned is replaced.
 pub async fn set(db: &mut Db, release: &str, project: &str, reason: &str, at: &str) -> Result<(), StoreError> {

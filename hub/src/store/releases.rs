@@ -1,8 +1,6 @@
 //! Releases, pointers, uploaded blobs, and what Bridges have reported.
 
-use sqlx::SqliteConnection;
-
-use super::StoreError;
+use super::{Db, StoreError};
 
 /// A release as it is kept.
 #[derive(Clone, Debug)]
@@ -46,33 +44,24 @@ row!(PointerRow: release, digest, sequence, envelope, issued_at);
 pub type ReportRow = (String, String, String, String);
 
 /// Notes that a project has a blob.
-pub async fn add_blob(
-    db: &mut SqliteConnection,
-    project: &str,
-    digest: &str,
-    size_bytes: i64,
-    at: &str,
-) -> Result<(), StoreError> {
+pub async fn add_blob(db: &mut Db, project: &str, digest: &str, size_bytes: i64, at: &str) -> Result<(), StoreError> {
     let done = sqlx::query(
-        "INSERT INTO project_blobs (project, digest, size_bytes, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO project_blobs (project, digest, size_bytes, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
     );
     done.bind(project).bind(digest).bind(size_bytes).bind(at).execute(db).await?;
     Ok(())
 }
 
 /// Whether a project has a blob.
-pub async fn has_blob(db: &mut SqliteConnection, project: &str, digest: &str) -> Result<bool, StoreError> {
-    let found = sqlx::query("SELECT 1 FROM project_blobs WHERE project = ? AND digest = ?").bind(project).bind(digest);
+pub async fn has_blob(db: &mut Db, project: &str, digest: &str) -> Result<bool, StoreError> {
+    let found =
+        sqlx::query("SELECT 1 FROM project_blobs WHERE project = $1 AND digest = $2").bind(project).bind(digest);
     Ok(found.fetch_optional(db).await?.is_some())
 }
 
 /// Adds a release with the blobs that it is made of.
-pub async fn add(
-    db: &mut SqliteConnection,
-    row: &ReleaseRow,
-    blobs: impl IntoIterator<Item = String>,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO releases (id, project, digest, manifest, envelope, author, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)")
+pub async fn add(db: &mut Db, row: &ReleaseRow, blobs: impl IntoIterator<Item = String>) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO releases (id, project, digest, manifest, envelope, author, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)")
         .bind(&row.id)
         .bind(&row.project)
         .bind(&row.digest)
@@ -83,62 +72,58 @@ pub async fn add(
         .execute(&mut *db)
         .await?;
     for digest in blobs {
-        let blob = sqlx::query("INSERT INTO release_blobs (release, project, digest) VALUES (?, ?, ?)");
+        let blob = sqlx::query("INSERT INTO release_blobs (release, project, digest) VALUES ($1, $2, $3)");
         blob.bind(&row.id).bind(&row.project).bind(digest).execute(&mut *db).await?;
     }
     Ok(())
 }
 
 /// A project's release with this content.
-pub async fn by_digest(
-    db: &mut SqliteConnection,
-    project: &str,
-    digest: &str,
-) -> Result<Option<ReleaseRow>, StoreError> {
-    let row = sqlx::query_as("SELECT * FROM releases WHERE project = ? AND digest = ?").bind(project).bind(digest);
+pub async fn by_digest(db: &mut Db, project: &str, digest: &str) -> Result<Option<ReleaseRow>, StoreError> {
+    let row = sqlx::query_as("SELECT id, project, digest, manifest, envelope, author, created_at FROM releases WHERE project = $1 AND digest = $2").bind(project).bind(digest);
     Ok(row.fetch_optional(db).await?)
 }
 
 /// A release.
-pub async fn by_id(db: &mut SqliteConnection, id: &str) -> Result<Option<ReleaseRow>, StoreError> {
-    Ok(sqlx::query_as("SELECT * FROM releases WHERE id = ?").bind(id).fetch_optional(db).await?)
+pub async fn by_id(db: &mut Db, id: &str) -> Result<Option<ReleaseRow>, StoreError> {
+    Ok(sqlx::query_as("SELECT id, project, digest, manifest, envelope, author, created_at FROM releases WHERE id = $1")
+        .bind(id)
+        .fetch_optional(db)
+        .await?)
 }
 
 /// A project's releases, the newest first: id, digest, author, time.
-pub async fn list(
-    db: &mut SqliteConnection,
-    project: &str,
-    limit: i64,
-) -> Result<Vec<(String, String, String, String)>, StoreError> {
+pub async fn list(db: &mut Db, project: &str, limit: i64) -> Result<Vec<(String, String, String, String)>, StoreError> {
     let rows = sqlx::query_as(
-        "SELECT id, digest, author, created_at FROM releases WHERE project = ? ORDER BY number DESC LIMIT ?",
+        "SELECT id, digest, author, created_at FROM releases WHERE project = $1 ORDER BY number DESC LIMIT $2",
     );
     Ok(rows.bind(project).bind(limit).fetch_all(db).await?)
 }
 
 /// Replaces the signatures of a release; what is signed stays.
-pub async fn set_envelope(db: &mut SqliteConnection, id: &str, envelope: &str) -> Result<(), StoreError> {
+pub async fn set_envelope(db: &mut Db, id: &str, envelope: &str) -> Result<(), StoreError> {
     sqlx::query("UPDATE releases SET envelope = $1 WHERE id = $2").bind(envelope).bind(id).execute(db).await?;
     Ok(())
 }
 
 /// What an env points to.
-pub async fn pointer(db: &mut SqliteConnection, project: &str, env: &str) -> Result<Option<PointerRow>, StoreError> {
+pub async fn pointer(db: &mut Db, project: &str, env: &str) -> Result<Option<PointerRow>, StoreError> {
     let row = sqlx::query_as(
-        "SELECT release, digest, sequence, envelope, issued_at FROM pointers WHERE project = ? AND env = ?",
+        "SELECT release, digest, sequence, envelope, issued_at FROM pointers WHERE project = $1 AND env = $2",
     );
     Ok(row.bind(project).bind(env).fetch_optional(db).await?)
 }
 
+/// A number that changes whenever any pointer moves.
+pub async fn moves(db: &mut Db) -> Result<i64, StoreError> {
+    let sum = "SELECT CAST(coalesce(sum(sequence), 0) AS BIGINT) FROM pointers";
+    Ok(sqlx::query_as::<_, (i64,)>(sum).fetch_one(db).await?.0)
+}
+
 /// Moves an env's pointer.
-pub async fn set_pointer(
-    db: &mut SqliteConnection,
-    project: &str,
-    env: &str,
-    row: &PointerRow,
-) -> Result<(), StoreError> {
+pub async fn set_pointer(db: &mut Db, project: &str, env: &str, row: &PointerRow) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO pointers (project, env, release, digest, sequence, envelope, issued_at) VALUES (?, ?, ?, ?, ?, ?, ?) \
+        "INSERT INTO pointers (project, env, release, digest, sequence, envelope, issued_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
          ON CONFLICT (project, env) DO UPDATE SET release = excluded.release, digest = excluded.digest, \
          sequence = excluded.sequence, envelope = excluded.envelope, issued_at = excluded.issued_at",
     )
@@ -155,21 +140,16 @@ pub async fn set_pointer(
 }
 
 /// The projects whose releases are made of a blob.
-pub async fn projects_of_blob(db: &mut SqliteConnection, digest: &str) -> Result<Vec<String>, StoreError> {
+pub async fn projects_of_blob(db: &mut Db, digest: &str) -> Result<Vec<String>, StoreError> {
     let rows =
-        sqlx::query_as::<_, (String,)>("SELECT DISTINCT project FROM release_blobs WHERE digest = ?").bind(digest);
+        sqlx::query_as::<_, (String,)>("SELECT DISTINCT project FROM release_blobs WHERE digest = $1").bind(digest);
     Ok(rows.fetch_all(db).await?.into_iter().map(|(project,)| project).collect())
 }
 
 /// Keeps what a Bridge reports about an env.
-pub async fn set_report(
-    db: &mut SqliteConnection,
-    project: &str,
-    env: &str,
-    row: &ReportRow,
-) -> Result<(), StoreError> {
+pub async fn set_report(db: &mut Db, project: &str, env: &str, row: &ReportRow) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO bridge_reports (project, env, bridge, version, report, reported_at) VALUES (?, ?, ?, ?, ?, ?) \
+        "INSERT INTO bridge_reports (project, env, bridge, version, report, reported_at) VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (project, env, bridge) DO UPDATE SET version = excluded.version, report = excluded.report, \
          reported_at = excluded.reported_at",
     )
@@ -185,13 +165,8 @@ pub async fn set_report(
 }
 
 /// Forgets what a Bridge reported about an env: it serves it no more.
-pub async fn forget_report(
-    db: &mut SqliteConnection,
-    project: &str,
-    env: &str,
-    bridge: &str,
-) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM bridge_reports WHERE project = ? AND env = ? AND bridge = ?")
+pub async fn forget_report(db: &mut Db, project: &str, env: &str, bridge: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM bridge_reports WHERE project = $1 AND env = $2 AND bridge = $3")
         .bind(project)
         .bind(env)
         .bind(bridge)
@@ -201,21 +176,16 @@ pub async fn forget_report(
 }
 
 /// Forgets reports from before a time; Bridges with a new id at each start leave them behind.
-pub async fn forget_reports(db: &mut SqliteConnection, before: &str) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM bridge_reports WHERE reported_at < ?").bind(before).execute(db).await?;
+pub async fn forget_reports(db: &mut Db, before: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM bridge_reports WHERE reported_at < $1").bind(before).execute(db).await?;
     Ok(())
 }
 
 /// What Bridges have reported about an env since a time.
-pub async fn reports(
-    db: &mut SqliteConnection,
-    project: &str,
-    env: &str,
-    since: &str,
-) -> Result<Vec<ReportRow>, StoreError> {
+pub async fn reports(db: &mut Db, project: &str, env: &str, since: &str) -> Result<Vec<ReportRow>, StoreError> {
     let rows = sqlx::query_as(
         "SELECT bridge, version, report, reported_at FROM bridge_reports \
-         WHERE project = ? AND env = ? AND reported_at >= ? ORDER BY bridge",
+         WHERE project = $1 AND env = $2 AND reported_at >= $3 ORDER BY bridge",
     );
     Ok(rows.bind(project).bind(env).bind(since).fetch_all(db).await?)
 }

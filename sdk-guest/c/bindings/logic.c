@@ -118,6 +118,23 @@ extern void __wasm_import_santokit_queries_queries_method_cursor_columns(int32_t
 __attribute__((__import_module__("santokit:queries/queries@0.1.0"), __import_name__("[method]cursor.next-batch")))
 extern void __wasm_import_santokit_queries_queries_method_cursor_next_batch(int32_t, int32_t, int32_t, uint8_t *);
 
+// Imported Functions from `santokit:crud/crud@0.1.0`
+
+__attribute__((__import_module__("santokit:crud/crud@0.1.0"), __import_name__("select")))
+extern void __wasm_import_santokit_crud_crud_select(uint8_t *, size_t, uint8_t *, size_t, int32_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("santokit:crud/crud@0.1.0"), __import_name__("insert")))
+extern void __wasm_import_santokit_crud_crud_insert(uint8_t *, size_t, uint8_t *, size_t, int32_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("santokit:crud/crud@0.1.0"), __import_name__("update")))
+extern void __wasm_import_santokit_crud_crud_update(uint8_t *, size_t, uint8_t *, size_t, int32_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("santokit:crud/crud@0.1.0"), __import_name__("delete")))
+extern void __wasm_import_santokit_crud_crud_delete(uint8_t *, size_t, uint8_t *, size_t, int32_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("santokit:crud/crud@0.1.0"), __import_name__("batch")))
+extern void __wasm_import_santokit_crud_crud_batch(uint8_t *, size_t, int32_t, int32_t, uint8_t *);
+
 // Exported Functions from `santokit:logic/handler@0.1.0`
 
 __attribute__((__weak__, __export_name__("cabi_post_santokit:logic/handler@0.1.0#handle")))
@@ -663,6 +680,51 @@ void santokit_queries_queries_result_option_batch_error_free(santokit_queries_qu
     santokit_queries_queries_option_batch_free(&ptr->val.ok);
   } else {
     santokit_queries_queries_error_free(&ptr->val.err);
+  }
+}
+
+void santokit_crud_crud_problem_free(santokit_crud_crud_problem_t *ptr) {
+  logic_string_free(&ptr->code);
+  logic_string_free(&ptr->message);
+}
+
+void santokit_crud_crud_error_free(santokit_crud_crud_error_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 0: {
+      logic_string_free(&ptr->val.denied);
+      break;
+    }
+    case 1: {
+      logic_string_free(&ptr->val.invalid);
+      break;
+    }
+    case 2: {
+      logic_string_free(&ptr->val.limit);
+      break;
+    }
+    case 3: {
+      logic_string_free(&ptr->val.timeout);
+      break;
+    }
+    case 4: {
+      santokit_crud_crud_problem_free(&ptr->val.refused);
+      break;
+    }
+    case 5: {
+      break;
+    }
+  }
+}
+
+void santokit_crud_crud_option_borrow_transaction_free(santokit_crud_crud_option_borrow_transaction_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
+void santokit_crud_crud_result_answer_error_free(santokit_crud_crud_result_answer_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    santokit_crud_crud_error_free(&ptr->val.err);
   }
 }
 
@@ -2651,6 +2713,471 @@ bool santokit_queries_queries_method_cursor_next_batch(santokit_queries_queries_
           break;
         }
         case 6: {
+          variant.val.other = (logic_tuple2_string_string_t) {
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (4*sizeof(void*))))), (*((size_t*) (ptr + (5*sizeof(void*))))) },
+          };
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool santokit_crud_crud_select(logic_string_t *table, logic_list_u8_t *params, santokit_crud_crud_borrow_transaction_t *maybe_within, santokit_crud_crud_answer_t *ret, santokit_crud_crud_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(11*sizeof(void*))];
+  santokit_crud_crud_option_borrow_transaction_t within;
+  within.is_some = maybe_within != NULL;if (maybe_within) {
+    within.val = *maybe_within;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((within).is_some) {
+    const santokit_crud_crud_borrow_transaction_t *payload0 = &(within).val;
+    option = 1;
+    option1 = (*payload0).__handle;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_santokit_crud_crud_select((uint8_t *) (*table).ptr, (*table).len, (uint8_t *) (*params).ptr, (*params).len, option, option1, ptr);
+  santokit_crud_crud_result_answer_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (santokit_crud_crud_answer_t) {
+        (logic_list_u8_t) (logic_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (logic_list_u8_t) (logic_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      santokit_crud_crud_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          variant.val.denied = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 1: {
+          variant.val.invalid = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 2: {
+          variant.val.limit = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 3: {
+          variant.val.timeout = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 4: {
+          logic_option_string_t option2;
+          switch ((int32_t) *((uint8_t*) (ptr + (6*sizeof(void*))))) {
+            case 0: {
+              option2.is_some = false;
+              break;
+            }
+            case 1: {
+              option2.is_some = true;
+              option2.val = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (7*sizeof(void*))))), (*((size_t*) (ptr + (8*sizeof(void*))))) };
+              break;
+            }
+          }
+          variant.val.refused = (santokit_crud_crud_problem_t) {
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (4*sizeof(void*))))), (*((size_t*) (ptr + (5*sizeof(void*))))) },
+            (logic_option_string_t) option2,
+            (logic_list_u8_t) (logic_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + (9*sizeof(void*))))), (*((size_t*) (ptr + (10*sizeof(void*))))) },
+          };
+          break;
+        }
+        case 5: {
+          variant.val.other = (logic_tuple2_string_string_t) {
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (4*sizeof(void*))))), (*((size_t*) (ptr + (5*sizeof(void*))))) },
+          };
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool santokit_crud_crud_insert(logic_string_t *table, logic_list_u8_t *params, santokit_crud_crud_borrow_transaction_t *maybe_within, santokit_crud_crud_answer_t *ret, santokit_crud_crud_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(11*sizeof(void*))];
+  santokit_crud_crud_option_borrow_transaction_t within;
+  within.is_some = maybe_within != NULL;if (maybe_within) {
+    within.val = *maybe_within;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((within).is_some) {
+    const santokit_crud_crud_borrow_transaction_t *payload0 = &(within).val;
+    option = 1;
+    option1 = (*payload0).__handle;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_santokit_crud_crud_insert((uint8_t *) (*table).ptr, (*table).len, (uint8_t *) (*params).ptr, (*params).len, option, option1, ptr);
+  santokit_crud_crud_result_answer_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (santokit_crud_crud_answer_t) {
+        (logic_list_u8_t) (logic_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (logic_list_u8_t) (logic_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      santokit_crud_crud_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          variant.val.denied = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 1: {
+          variant.val.invalid = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 2: {
+          variant.val.limit = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 3: {
+          variant.val.timeout = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 4: {
+          logic_option_string_t option2;
+          switch ((int32_t) *((uint8_t*) (ptr + (6*sizeof(void*))))) {
+            case 0: {
+              option2.is_some = false;
+              break;
+            }
+            case 1: {
+              option2.is_some = true;
+              option2.val = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (7*sizeof(void*))))), (*((size_t*) (ptr + (8*sizeof(void*))))) };
+              break;
+            }
+          }
+          variant.val.refused = (santokit_crud_crud_problem_t) {
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (4*sizeof(void*))))), (*((size_t*) (ptr + (5*sizeof(void*))))) },
+            (logic_option_string_t) option2,
+            (logic_list_u8_t) (logic_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + (9*sizeof(void*))))), (*((size_t*) (ptr + (10*sizeof(void*))))) },
+          };
+          break;
+        }
+        case 5: {
+          variant.val.other = (logic_tuple2_string_string_t) {
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (4*sizeof(void*))))), (*((size_t*) (ptr + (5*sizeof(void*))))) },
+          };
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool santokit_crud_crud_update(logic_string_t *table, logic_list_u8_t *params, santokit_crud_crud_borrow_transaction_t *maybe_within, santokit_crud_crud_answer_t *ret, santokit_crud_crud_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(11*sizeof(void*))];
+  santokit_crud_crud_option_borrow_transaction_t within;
+  within.is_some = maybe_within != NULL;if (maybe_within) {
+    within.val = *maybe_within;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((within).is_some) {
+    const santokit_crud_crud_borrow_transaction_t *payload0 = &(within).val;
+    option = 1;
+    option1 = (*payload0).__handle;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_santokit_crud_crud_update((uint8_t *) (*table).ptr, (*table).len, (uint8_t *) (*params).ptr, (*params).len, option, option1, ptr);
+  santokit_crud_crud_result_answer_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (santokit_crud_crud_answer_t) {
+        (logic_list_u8_t) (logic_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (logic_list_u8_t) (logic_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      santokit_crud_crud_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          variant.val.denied = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 1: {
+          variant.val.invalid = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 2: {
+          variant.val.limit = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 3: {
+          variant.val.timeout = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 4: {
+          logic_option_string_t option2;
+          switch ((int32_t) *((uint8_t*) (ptr + (6*sizeof(void*))))) {
+            case 0: {
+              option2.is_some = false;
+              break;
+            }
+            case 1: {
+              option2.is_some = true;
+              option2.val = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (7*sizeof(void*))))), (*((size_t*) (ptr + (8*sizeof(void*))))) };
+              break;
+            }
+          }
+          variant.val.refused = (santokit_crud_crud_problem_t) {
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (4*sizeof(void*))))), (*((size_t*) (ptr + (5*sizeof(void*))))) },
+            (logic_option_string_t) option2,
+            (logic_list_u8_t) (logic_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + (9*sizeof(void*))))), (*((size_t*) (ptr + (10*sizeof(void*))))) },
+          };
+          break;
+        }
+        case 5: {
+          variant.val.other = (logic_tuple2_string_string_t) {
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (4*sizeof(void*))))), (*((size_t*) (ptr + (5*sizeof(void*))))) },
+          };
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool santokit_crud_crud_delete(logic_string_t *table, logic_list_u8_t *params, santokit_crud_crud_borrow_transaction_t *maybe_within, santokit_crud_crud_answer_t *ret, santokit_crud_crud_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(11*sizeof(void*))];
+  santokit_crud_crud_option_borrow_transaction_t within;
+  within.is_some = maybe_within != NULL;if (maybe_within) {
+    within.val = *maybe_within;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((within).is_some) {
+    const santokit_crud_crud_borrow_transaction_t *payload0 = &(within).val;
+    option = 1;
+    option1 = (*payload0).__handle;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_santokit_crud_crud_delete((uint8_t *) (*table).ptr, (*table).len, (uint8_t *) (*params).ptr, (*params).len, option, option1, ptr);
+  santokit_crud_crud_result_answer_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (santokit_crud_crud_answer_t) {
+        (logic_list_u8_t) (logic_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (logic_list_u8_t) (logic_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      santokit_crud_crud_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          variant.val.denied = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 1: {
+          variant.val.invalid = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 2: {
+          variant.val.limit = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 3: {
+          variant.val.timeout = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 4: {
+          logic_option_string_t option2;
+          switch ((int32_t) *((uint8_t*) (ptr + (6*sizeof(void*))))) {
+            case 0: {
+              option2.is_some = false;
+              break;
+            }
+            case 1: {
+              option2.is_some = true;
+              option2.val = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (7*sizeof(void*))))), (*((size_t*) (ptr + (8*sizeof(void*))))) };
+              break;
+            }
+          }
+          variant.val.refused = (santokit_crud_crud_problem_t) {
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (4*sizeof(void*))))), (*((size_t*) (ptr + (5*sizeof(void*))))) },
+            (logic_option_string_t) option2,
+            (logic_list_u8_t) (logic_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + (9*sizeof(void*))))), (*((size_t*) (ptr + (10*sizeof(void*))))) },
+          };
+          break;
+        }
+        case 5: {
+          variant.val.other = (logic_tuple2_string_string_t) {
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (4*sizeof(void*))))), (*((size_t*) (ptr + (5*sizeof(void*))))) },
+          };
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool santokit_crud_crud_batch(logic_list_u8_t *params, santokit_crud_crud_borrow_transaction_t *maybe_within, santokit_crud_crud_answer_t *ret, santokit_crud_crud_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(11*sizeof(void*))];
+  santokit_crud_crud_option_borrow_transaction_t within;
+  within.is_some = maybe_within != NULL;if (maybe_within) {
+    within.val = *maybe_within;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((within).is_some) {
+    const santokit_crud_crud_borrow_transaction_t *payload0 = &(within).val;
+    option = 1;
+    option1 = (*payload0).__handle;
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_santokit_crud_crud_batch((uint8_t *) (*params).ptr, (*params).len, option, option1, ptr);
+  santokit_crud_crud_result_answer_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (santokit_crud_crud_answer_t) {
+        (logic_list_u8_t) (logic_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (logic_list_u8_t) (logic_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      santokit_crud_crud_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          variant.val.denied = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 1: {
+          variant.val.invalid = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 2: {
+          variant.val.limit = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 3: {
+          variant.val.timeout = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 4: {
+          logic_option_string_t option2;
+          switch ((int32_t) *((uint8_t*) (ptr + (6*sizeof(void*))))) {
+            case 0: {
+              option2.is_some = false;
+              break;
+            }
+            case 1: {
+              option2.is_some = true;
+              option2.val = (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (7*sizeof(void*))))), (*((size_t*) (ptr + (8*sizeof(void*))))) };
+              break;
+            }
+          }
+          variant.val.refused = (santokit_crud_crud_problem_t) {
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+            (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (4*sizeof(void*))))), (*((size_t*) (ptr + (5*sizeof(void*))))) },
+            (logic_option_string_t) option2,
+            (logic_list_u8_t) (logic_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + (9*sizeof(void*))))), (*((size_t*) (ptr + (10*sizeof(void*))))) },
+          };
+          break;
+        }
+        case 5: {
           variant.val.other = (logic_tuple2_string_string_t) {
             (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
             (logic_string_t) (logic_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (4*sizeof(void*))))), (*((size_t*) (ptr + (5*sizeof(void*))))) },

@@ -434,6 +434,65 @@ typedef struct {
   } val;
 } santokit_queries_queries_result_option_batch_error_t;
 
+// What a caller of the Bridge would be told.
+typedef struct santokit_crud_crud_problem_t {
+  // Of the catalogue of error codes: `NOT_FOUND`, `BAD_REQUEST`, `CONFLICT`, …
+  logic_string_t   code;
+  logic_string_t   message;
+  logic_option_string_t   hint;
+  // A JSON object in UTF-8, for example with `errors` or `limit`.
+  logic_list_u8_t   details;
+} santokit_crud_crud_problem_t;
+
+typedef struct santokit_crud_crud_error_t {
+  uint8_t tag;
+  union {
+    logic_string_t     denied;
+    logic_string_t     invalid;
+    logic_string_t     limit;
+    logic_string_t     timeout;
+    santokit_crud_crud_problem_t     refused;
+    logic_tuple2_string_string_t     other;
+  } val;
+} santokit_crud_crud_error_t;
+
+// The manifest does not grant this.
+#define SANTOKIT_CRUD_CRUD_ERROR_DENIED 0
+// The call is not acceptable as it stands, whatever the tables say: params that are no JSON object, a transaction that has
+// ended, that is on another database, or that is open and was not passed.
+#define SANTOKIT_CRUD_CRUD_ERROR_INVALID 1
+// A limit of the invocation was reached; the name is that of the manifest (`sqlRows`, `sqlBytes`).
+#define SANTOKIT_CRUD_CRUD_ERROR_LIMIT 2
+// The invocation's time, or that of the transaction, was over.
+#define SANTOKIT_CRUD_CRUD_ERROR_TIMEOUT 3
+// The request was not done.
+#define SANTOKIT_CRUD_CRUD_ERROR_REFUSED 4
+// Anything else: (code, message).
+#define SANTOKIT_CRUD_CRUD_ERROR_OTHER 5
+
+// As in an answer of the Bridge.
+typedef struct santokit_crud_crud_answer_t {
+  // A JSON value in UTF-8: rows, or `{"affected": 1}`.
+  logic_list_u8_t   data;
+  // A JSON object in UTF-8: `nextCursor`, `total`.
+  logic_list_u8_t   meta;
+} santokit_crud_crud_answer_t;
+
+typedef santokit_sql_connections_borrow_transaction_t santokit_crud_crud_borrow_transaction_t;
+
+typedef struct {
+  bool is_some;
+  santokit_crud_crud_borrow_transaction_t val;
+} santokit_crud_crud_option_borrow_transaction_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    santokit_crud_crud_answer_t ok;
+    santokit_crud_crud_error_t err;
+  } val;
+} santokit_crud_crud_result_answer_error_t;
+
 typedef struct {
   bool is_some;
   logic_list_u8_t val;
@@ -526,6 +585,22 @@ extern bool santokit_queries_queries_method_transaction_rollback(santokit_querie
 extern void santokit_queries_queries_method_cursor_columns(santokit_queries_queries_borrow_cursor_t self, santokit_queries_queries_list_column_t *ret);
 // At most `max-rows` rows and about `max-bytes` bytes (one row at least). None at the end.
 extern bool santokit_queries_queries_method_cursor_next_batch(santokit_queries_queries_borrow_cursor_t self, uint32_t max_rows, uint32_t max_bytes, santokit_queries_queries_option_batch_t *ret, santokit_queries_queries_error_t *err);
+
+// Imported Functions from `santokit:crud/crud@0.1.0`
+// Reads rows of a table. `params` is a JSON object in UTF-8, here and below.
+// 
+// `within` is an open transaction: the call then belongs to it, and is undone with it. A call that fails has done nothing, and the
+// transaction goes on. While a transaction of this invocation is open on the table's database a call without it is `invalid`.
+// With `transaction: required` in the manifest every call on the logic's connection belongs to the invocation's own transaction.
+extern bool santokit_crud_crud_select(logic_string_t *table, logic_list_u8_t *params, santokit_crud_crud_borrow_transaction_t *maybe_within, santokit_crud_crud_answer_t *ret, santokit_crud_crud_error_t *err);
+// Adds rows.
+extern bool santokit_crud_crud_insert(logic_string_t *table, logic_list_u8_t *params, santokit_crud_crud_borrow_transaction_t *maybe_within, santokit_crud_crud_answer_t *ret, santokit_crud_crud_error_t *err);
+// Changes rows.
+extern bool santokit_crud_crud_update(logic_string_t *table, logic_list_u8_t *params, santokit_crud_crud_borrow_transaction_t *maybe_within, santokit_crud_crud_answer_t *ret, santokit_crud_crud_error_t *err);
+// Removes rows.
+extern bool santokit_crud_crud_delete(logic_string_t *table, logic_list_u8_t *params, santokit_crud_crud_borrow_transaction_t *maybe_within, santokit_crud_crud_answer_t *ret, santokit_crud_crud_error_t *err);
+// Several calls, all or nothing: `{"calls": [{"path": "db/orders/insert", "params": {…}}]}`.
+extern bool santokit_crud_crud_batch(logic_list_u8_t *params, santokit_crud_crud_borrow_transaction_t *maybe_within, santokit_crud_crud_answer_t *ret, santokit_crud_crud_error_t *err);
 
 // Exported Functions from `santokit:logic/handler@0.1.0`
 bool exports_santokit_logic_handler_handle(logic_list_u8_t *input, logic_list_u8_t *ret, exports_santokit_logic_handler_logic_error_t *err);
@@ -661,6 +736,14 @@ void santokit_queries_queries_list_column_free(santokit_queries_queries_list_col
 void santokit_queries_queries_option_batch_free(santokit_queries_queries_option_batch_t *ptr);
 
 void santokit_queries_queries_result_option_batch_error_free(santokit_queries_queries_result_option_batch_error_t *ptr);
+
+void santokit_crud_crud_problem_free(santokit_crud_crud_problem_t *ptr);
+
+void santokit_crud_crud_error_free(santokit_crud_crud_error_t *ptr);
+
+void santokit_crud_crud_option_borrow_transaction_free(santokit_crud_crud_option_borrow_transaction_t *ptr);
+
+void santokit_crud_crud_result_answer_error_free(santokit_crud_crud_result_answer_error_t *ptr);
 
 void logic_option_list_u8_free(logic_option_list_u8_t *ptr);
 

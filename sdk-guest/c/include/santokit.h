@@ -94,20 +94,28 @@ typedef enum stk_error_kind {
     STK_DATABASE,    /* the database refused the statement */
     STK_NOT_FOUND,   /* one row was asked for, and there is none; or a secret is not set */
     STK_TOO_MANY,    /* one row was asked for, and there are several */
-    STK_DECODE,      /* a cell does not fit what was asked for */
-    STK_OTHER        /* anything else */
+    STK_DECODE,      /* a cell, or an answer of a table, does not fit what was asked for */
+    STK_OTHER,       /* anything else */
+    STK_CRUD_REFUSED /* a request to a table was not done; the failure is what a caller of the Bridge would be told */
 } stk_error_kind;
 
 /* The error that is left. Text is never NULL. */
 typedef struct stk_failure {
     stk_error_kind kind;
-    /* The database's code (SQLSTATE, or `sqlite:<extended code>`), or a code of the host's. May be empty. */
+    /*
+     * The database's code (SQLSTATE, or `sqlite:<extended code>`), of the catalogue with STK_CRUD_REFUSED (`NOT_FOUND`,
+     * `BAD_REQUEST`, `CONFLICT`, ...), or a code of the host's. May be empty.
+     */
     const char *code;
     const char *message;
     /* `unique`, `foreign_key`, `not_null` or `check` where a constraint was violated, else empty. */
     const char *constraint;
     /* Whether the same call may succeed when made again. */
     bool retryable;
+    /* What to do next, where a table said so, else empty. */
+    const char *hint;
+    /* With STK_CRUD_REFUSED an object for programs, for example with `errors` or `limit`, else NULL. */
+    const json_t *details;
 } stk_failure;
 
 /* Whether an error is left. */
@@ -337,6 +345,80 @@ stk_rows *stk_queries_cursor(const char *query, const stk_named *params, size_t 
  * connection belongs to the innermost open one. NULL after an error.
  */
 stk_tx *stk_queries_begin(const char *connection);
+
+/* ---- Requests to tables ----------------------------------------------------------------------------------------- */
+
+/*
+ * The params, rules and answers of `POST /db/{table}/{verb}`. They need `grants.crud`, which says for whom the tables are asked:
+ * `as: caller`, or `as: service` with roles of its own. What a rule does not give is as if it were not there.
+ *
+ *     json_t *open = stk_crud_select("orders", json_pack("{s:{s:s}}", "where", "status", "open"));
+ *     json_t *paid = json_pack("{s:{s:s},s:{s:s}}", "where", "id", id, "data", "status", "paid");
+ *     int64_t changed = stk_crud_update("orders", paid);
+ *
+ * Params are an object, with json_object() for none, and stay the caller's. NULL is STK_INVALID: json_pack answers it where its
+ * format does not fit the values. Rows are an array of objects by column name; `bigint` and `decimal` are text, and so are times.
+ * What a table refuses is STK_CRUD_REFUSED.
+ */
+
+/* Rows, and how they go on. */
+typedef struct stk_page {
+    json_t *rows;
+    /* For the param `cursor` of the next request; NULL at the end. */
+    const char *next_cursor;
+    /* How many there are in all, where `"count": true` asks for it, else -1. */
+    int64_t total;
+} stk_page;
+
+/* Reads rows. NULL after an error. */
+json_t *stk_crud_select(const char *table, const json_t *params);
+
+/* Reads rows, with the cursor for those that follow and the total. NULL after an error. */
+const stk_page *stk_crud_page(const char *table, const json_t *params);
+
+/* Adds rows: {"data": {...}}, or a list. The rows as they are now, as far as they may be read. NULL after an error. */
+json_t *stk_crud_insert(const char *table, const json_t *params);
+
+/* Changes rows: {"where": {...}, "data": {...}}. How many, -1 after an error. */
+int64_t stk_crud_update(const char *table, const json_t *params);
+
+/* The same; the rows as they are now. NULL after an error. */
+json_t *stk_crud_update_returning(const char *table, const json_t *params);
+
+/* Removes rows: {"where": {...}}. How many, -1 after an error. */
+int64_t stk_crud_delete(const char *table, const json_t *params);
+
+/* The same; the rows as they were. NULL after an error. */
+json_t *stk_crud_delete_returning(const char *table, const json_t *params);
+
+/*
+ * Several calls, all or nothing: [{"path": "db/orders/insert", "params": {...}}]. What each answers, in an array of objects with
+ * `data` (rows, or {"affected": 1}) and sometimes `meta` (`nextCursor`, `total`). NULL after an error.
+ */
+json_t *stk_crud_batch(const json_t *calls);
+
+/*
+ * The same in a transaction of stk_begin: a request sees what the transaction has done, and is undone with it. One that fails has
+ * done nothing, and the transaction goes on once the error is cleared. While a transaction is open on a table's database, a
+ * request that does not belong to it is STK_INVALID.
+ */
+
+/* See stk_crud_select. */
+json_t *stk_crud_select_within(stk_tx *tx, const char *table, const json_t *params);
+/* See stk_crud_page. */
+const stk_page *stk_crud_page_within(stk_tx *tx, const char *table, const json_t *params);
+/* See stk_crud_insert. */
+json_t *stk_crud_insert_within(stk_tx *tx, const char *table, const json_t *params);
+/* See stk_crud_update. */
+int64_t stk_crud_update_within(stk_tx *tx, const char *table, const json_t *params);
+/* See stk_crud_update_returning. */
+json_t *stk_crud_update_returning_within(stk_tx *tx, const char *table, const json_t *params);
+/* See stk_crud_delete. */
+int64_t stk_crud_delete_within(stk_tx *tx, const char *table, const json_t *params);
+/* See stk_crud_delete_returning. */
+json_t *stk_crud_delete_returning_within(stk_tx *tx, const char *table, const json_t *params);
+/* See stk_crud_batch. */
+json_t *stk_crud_batch_within(stk_tx *tx, const json_t *calls);
 
 /* ---- Log -------------------------------------------------------------------------------------------------------- */
 

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const stk_failure NONE = {STK_OK, "", "", "", false};
+static const stk_failure NONE = {STK_OK, "", "", "", false, "", NULL};
 
-static stk_failure failure = {STK_OK, "", "", "", false};
+static stk_failure failure = {STK_OK, "", "", "", false, "", NULL};
 static stk_face face;
 static json_t *refusal_details;
 
@@ -41,14 +41,20 @@ json_t *stk_error(const char *code, const char *message, json_t *details)
     return NULL;
 }
 
-void stk_fail(stk_error_kind kind, stk_face outward, const char *code, const char *message)
+void stk_fail_with(stk_face outward, const stk_failure *known)
 {
     if (stk_failed()) return;
-    failure = NONE;
-    failure.kind = kind;
-    failure.code = code;
-    failure.message = message;
+    failure = *known;
     face = outward;
+}
+
+void stk_fail(stk_error_kind kind, stk_face outward, const char *code, const char *message)
+{
+    stk_failure known = NONE;
+    known.kind = kind;
+    known.code = code;
+    known.message = message;
+    stk_fail_with(outward, &known);
 }
 
 void stk_fail_sql(stk_error_kind kind, const char *message)
@@ -73,15 +79,14 @@ static stk_face constraint_face(const char *constraint, bool retryable)
 
 static void fail_database(santokit_sql_types_database_error_t *error)
 {
-    bool retryable = error->retryable;
-    const char *code = stk_from_host(&error->code);
-    const char *message = stk_from_host(&error->message);
-    const char *constraint = error->constraint_kind.is_some ? stk_from_host(&error->constraint_kind.val) : "";
+    stk_failure known = NONE;
+    known.kind = STK_DATABASE;
+    known.code = stk_from_host(&error->code);
+    known.message = stk_from_host(&error->message);
+    if (error->constraint_kind.is_some) known.constraint = stk_from_host(&error->constraint_kind.val);
+    known.retryable = error->retryable;
     logic_list_tuple2_string_string_free(&error->extras);
-    if (stk_failed()) return;
-    stk_fail(STK_DATABASE, constraint_face(constraint, retryable), code, message);
-    failure.constraint = constraint;
-    failure.retryable = retryable;
+    stk_fail_with(constraint_face(known.constraint, known.retryable), &known);
 }
 
 void stk_fail_host(santokit_sql_types_error_t *error)
@@ -124,7 +129,8 @@ void stk_fail_host(santokit_sql_types_error_t *error)
 static const char *kind_name(stk_error_kind kind)
 {
     static const char *const names[] = {"none",    "refused",     "denied",   "invalid",   "limit",    "timed out",
-                                        "unavailable", "the database refused", "not found", "too many", "decode", "other"};
+                                        "unavailable", "the database refused", "not found", "too many", "decode", "other",
+                                        "a table refused"};
     return (size_t)kind < sizeof names / sizeof *names ? names[kind] : "other";
 }
 

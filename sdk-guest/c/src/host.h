@@ -30,6 +30,9 @@ typedef struct stk_face {
 /* Leaves an error, unless one is left. */
 void stk_fail(stk_error_kind kind, stk_face face, const char *code, const char *message);
 
+/* The same with all that is known of it. */
+void stk_fail_with(stk_face face, const stk_failure *known);
+
 /* Leaves an error of the logic's use of the database. */
 void stk_fail_sql(stk_error_kind kind, const char *message);
 

@@ -151,7 +151,7 @@ stk_tx *stk_queries_begin(const char *connection)
     santokit_queries_queries_own_transaction_t own;
     santokit_sql_types_error_t error;
     if (santokit_queries_queries_begin(&name, &options, &own, &error)) {
-        return stk_tx_of((stk_host_transaction){own.__handle, commit, rollback, drop_tx});
+        return stk_tx_of((stk_host_transaction){own.__handle, false, commit, rollback, drop_tx});
     }
     stk_fail_host(&error);
     return NULL;

@@ -207,7 +207,7 @@ stk_tx *stk_begin(stk_db *db)
     santokit_sql_connections_own_transaction_t own;
     santokit_sql_types_error_t error;
     if (santokit_sql_connections_method_connection_begin(borrow(db), &options, &own, &error)) {
-        return stk_tx_of((stk_host_transaction){own.__handle, commit, rollback, drop_tx});
+        return stk_tx_of((stk_host_transaction){own.__handle, true, commit, rollback, drop_tx});
     }
     stk_fail_host(&error);
     return NULL;

@@ -29,6 +29,17 @@ static bool is_open(const stk_tx *tx)
     return false;
 }
 
+bool stk_tx_of_sql(const stk_tx *tx, int32_t *handle)
+{
+    if (!is_open(tx)) return false;
+    if (!tx->host.is_sql) {
+        stk_fail_sql(STK_INVALID, "a transaction of stk_queries_begin was used for a table: take one of stk_begin");
+        return false;
+    }
+    *handle = tx->host.handle;
+    return true;
+}
+
 bool stk_commit(stk_tx *tx)
 {
     if (!is_open(tx)) return false;

@@ -150,7 +150,8 @@ class Reach(unittest.TestCase):
             ("import santokit.config as c", ["santokit:runtime/config"]),
             ("import santokit as s\ns.sql.open('main')", ["santokit:sql/connections"]),
             ("def f():\n    from santokit import queries", ["santokit:queries/queries"]),
+            ("from santokit import crud", ["santokit:crud/crud"]),
         ]:
             with self.subTest(source=source):
                 self.assertEqual(reachable({"main.py": source.encode()}), expected)
-        self.assertEqual(len(reachable({"main.py": b"from santokit import *"})), 4)
+        self.assertEqual(len(reachable({"main.py": b"from santokit import *"})), 5)

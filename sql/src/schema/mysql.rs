@@ -1,7 +1,7 @@
 //! MySQL 8 and MariaDB: their catalogues, and their types. What is compared or indexed is kept in the row, in a collation that
 //! tells all texts apart; DDL is not transactional, so that foreign keys and indexes are steps of their own.
 
-use santokit_core::schema::{ReferenceAction, Schema, Table, Type};
+use santokit_core::schema::{Column, ReferenceAction, Schema, Table, Type};
 
 use super::{
     CurrentColumn, Engine, Refusal,
@@ -217,6 +217,11 @@ pub(super) fn impossible(engine: Engine, name: &str, table: &Table, schema: &Sch
             let description = format!("{name}.{}: the reference has set_default", column.name);
             refusals.push(Refusal::new(description, format!("{} does not have it", engine.as_str())));
         }
+        if engine == Engine::Mariadb && could_become_null(column, schema) {
+            let reason = "MariaDB takes no onUpdate: cascade from a column that may be NULL to one that may not; make both alike, or \
+                          take another onUpdate";
+            refusals.push(Refusal::new(format!("{name}.{}: the reference", column.name), reason));
+        }
     }
     for (column, declared) in all() {
         let has_default = declared.column.is_some_and(|column| column.default.is_some());
@@ -257,6 +262,16 @@ pub(super) fn impossible(engine: Engine, name: &str, table: &Table, schema: &Sch
         }
     }
     refusals
+}
+
+/// Whether an update that cascades could bring NULL where a value is needed (MDEV-34392).
+fn could_become_null(column: &Column, schema: &Schema) -> bool {
+    let Some(to) = column.references.as_ref().filter(|to| to.on_update == ReferenceAction::Cascade) else {
+        return false;
+    };
+    let target =
+        schema.tables.get(&to.table).and_then(|table| table.columns.iter().find(|known| known.name == to.column));
+    !column.nullable && target.is_some_and(|target| target.nullable)
 }
 
 /// At most, of a value in an index.

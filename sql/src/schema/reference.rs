@@ -53,15 +53,10 @@ pub(super) fn from_elsewhere<'a>(Pair { current, desired, name, .. }: Pair<'a>, 
     refers.next().map(|(other, _)| other.as_str())
 }
 
-/// Whether a column refers to another or is referred to, on either side.
-pub(super) fn has(Pair { current, desired, name, found, .. }: Pair<'_>, column: &str) -> bool {
+/// Whether a column that is there refers to another or is referred to. A reference that comes is made after the types have changed.
+pub(super) fn has(Pair { current, name, found, .. }: Pair<'_>, column: &str) -> bool {
     let refers = found.references.iter().any(|reference| reference.columns.iter().any(|own| own == column));
-    let is_target = current.tables.values().flat_map(|table| &table.references).any(|to| is_to(to, name, column));
-    let declared = |to: &Reference| to.table == name && to.column == column;
-    let columns = || desired.tables.values().flat_map(|table| &table.columns);
-    let will_be_target = columns().any(|other| other.references.as_ref().is_some_and(declared));
-    let own = desired.tables.get(name).and_then(|table| table.columns.iter().find(|own| own.name == column));
-    refers || is_target || will_be_target || own.is_some_and(|own| own.references.is_some())
+    refers || current.tables.values().flat_map(|table| &table.references).any(|to| is_to(to, name, column))
 }
 
 pub(super) fn drop_change(table: &str, found: &CurrentReference) -> Change {

@@ -9,6 +9,7 @@ use santokit_core::{
     code::Code,
     schema::{Column, Generate, ReferenceAction, Schema, Table, Type},
 };
+use santokit_hub::app::schema::{self, Consent, Wanted};
 use serde_json::{Value as Json, json};
 
 use super::generated::{self, Choices, as_told, refer};
@@ -95,6 +96,8 @@ async fn every_change_keeps_the_rows_and_asks_for_what_it_needs() {
             own.execute(&format!("INSERT INTO t (id, {old}) VALUES ('a', {one})")).await;
             own.execute(&format!("INSERT INTO t (id, {old}) VALUES ('b', {two})")).await;
             let asked = own.apply(&after).await;
+            // There, a text of any length has no index, and so no reference: it becomes a shorter one.
+            let consent = if engine == "mysql" && what == "a reference" { "--force" } else { consent };
             if !consent.is_empty() {
                 let refused = asked.expect_err(what);
                 assert!(refused.iter().all(|line| line.contains(consent)), "{engine}, {what}: {refused:?}");
@@ -182,6 +185,29 @@ async fn rows_that_do_not_fit_stop_the_step_and_are_as_they_were() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_says_how_many_rows_it_meets() {
+    let column = |kind: &str| json!([{"name": "v", "type": kind, "nullable": true}]);
+    let (before, after) = (
+        declared(&json!({"t": table(&column("int"))})),
+        declared(&json!({"t": table(&column("bigint")), "new": table(&json!([]))})),
+    );
+    for engine in ENGINES {
+        let own = Own::create(engine).await;
+        own.apply(&before).await.unwrap();
+        own.execute("INSERT INTO t (id, v) VALUES ('a', 1), ('b', 2), ('c', NULL)").await;
+        let wanted = Wanted { declared: &after, before: &before, consent: Consent::ALL };
+        let compared = schema::compare(&own.address(), &wanted).await.unwrap();
+        assert!(!compared.rows.contains_key("new"), "{engine}: it is not there yet");
+        match engine {
+            "sqlite" => assert_eq!(compared.rows, [].into(), "one type for whole numbers: no step meets it"),
+            "postgres" => assert_eq!(compared.rows, [("t".to_owned(), 3)].into()),
+            // InnoDB guesses.
+            _ => assert!(compared.rows["t"] <= 10, "{engine}: {:?}", compared.rows),
+        }
+    }
+}
+
 /// SQLite makes a table anew; what nobody declared of it must not be lost with the old one.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_only_the_table_has_is_not_lost() {
@@ -206,6 +232,9 @@ async fn what_only_the_table_has_is_not_lost() {
     own.execute("CREATE INDEX others ON t (v)").await;
     own.execute("CREATE TABLE refers (id INT PRIMARY KEY, t TEXT REFERENCES t (id))").await;
     own.execute("INSERT INTO t (id, v) VALUES ('a', 1); INSERT INTO refers VALUES (1, 'a')").await;
+    // SQLite takes a reference to what is no key, and cannot check it.
+    own.execute("CREATE TABLE no_key (x INT); CREATE TABLE lost (id INT PRIMARY KEY, x INT REFERENCES no_key (x))")
+        .await;
     own.force(&before, &after).await.unwrap().unwrap();
     assert_eq!(own.text("SELECT CAST(v AS TEXT) FROM seen").await, "1");
     assert_eq!(own.text("SELECT tbl_name FROM sqlite_schema WHERE name = 'others'").await, "t");

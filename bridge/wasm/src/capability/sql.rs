@@ -15,8 +15,8 @@ use crate::{
         types::{Batch, Error, Host as Types},
     },
     error::LimitHit,
-    host::{ConnectionId, Host, SqlError},
-    packed,
+    host::{ConnectionId, Host, RowBudget, SqlError},
+    packed::{self, PackedBatch, PackedRows},
     state::{ConnectionHandle, CursorHandle, State},
 };
 
@@ -102,6 +102,12 @@ impl<H: Host> State<H> {
         counted.map_err(|limit| self.sql_error(SqlError::Limit(limit)))
     }
 
+    /// Rows of a cursor for the guest, counted.
+    pub(super) fn count_batch(&mut self, batch: PackedBatch) -> Result<Batch, Error> {
+        let counted = self.count_read(batch.rows, batch.bytes);
+        counted.map(|()| packed_batch(batch)).map_err(|limit| self.sql_error(SqlError::Limit(limit)))
+    }
+
     /// Counts what was read. The host stops at the budget; this is the second lock.
     pub(super) fn count_read(&mut self, rows: u64, bytes: u64) -> Result<(), LimitName> {
         self.sql_rows = self.sql_rows.saturating_add(rows);
@@ -114,7 +120,12 @@ impl<H: Host> State<H> {
 }
 
 pub(super) fn batch(rows: &[Vec<Value>]) -> Batch {
-    Batch { rows: u32::try_from(rows.len()).unwrap_or(u32::MAX), format: packed::FORMAT, data: packed::pack(rows) }
+    let all = RowBudget { rows: u64::MAX, bytes: u64::MAX };
+    packed_batch(PackedRows::of(rows).batch(0, all))
+}
+
+fn packed_batch(batch: PackedBatch) -> Batch {
+    Batch { rows: u32::try_from(batch.rows).unwrap_or(u32::MAX), format: packed::FORMAT, data: batch.data }
 }
 
 fn check(sql: &str, params: &[Value]) -> Result<(), Error> {

@@ -10,6 +10,7 @@ use santokit_core::value::{Column, RowSet, Value};
 use santokit_wasm::{
     CallerInfo, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Host, InvocationInfo, LogLine, LookupError,
     NamedParams, RowBudget, SqlError, TransactionId,
+    packed::{PackedBatch, PackedRows},
 };
 use secrecy::SecretString;
 
@@ -178,14 +179,10 @@ impl Host for Fake {
         Ok(CrudAnswer { data: b"[]".to_vec(), meta: b"{}".to_vec(), rows: 0 })
     }
 
-    async fn sql_cursor_next(
-        &mut self,
-        _cursor: CursorId,
-        budget: RowBudget,
-    ) -> Result<Option<Vec<Vec<Value>>>, SqlError> {
-        let count = self.cursor.len().min(usize::try_from(budget.rows).unwrap());
-        let rows: Vec<_> = self.cursor.drain(..count).collect();
-        Ok(if rows.is_empty() { None } else { Some(rows) })
+    async fn sql_cursor_next(&mut self, _cursor: CursorId, budget: RowBudget) -> Result<Option<PackedBatch>, SqlError> {
+        let batch = PackedRows::of(&self.cursor).batch(0, budget);
+        self.cursor.drain(..usize::try_from(batch.rows).unwrap());
+        Ok(if batch.rows == 0 { None } else { Some(batch) })
     }
 
     async fn sql_cursor_close(&mut self, _cursor: CursorId) {

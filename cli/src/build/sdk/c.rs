@@ -9,6 +9,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("src/clock.c", include_str!("../../../../sdk-guest/c/src/clock.c")),
     ("src/config.c", include_str!("../../../../sdk-guest/c/src/config.c")),
     ("src/context.c", include_str!("../../../../sdk-guest/c/src/context.c")),
+    ("src/crud.c", include_str!("../../../../sdk-guest/c/src/crud.c")),
     ("src/datetime.c", include_str!("../../../../sdk-guest/c/src/datetime.c")),
     ("src/datetime.h", include_str!("../../../../sdk-guest/c/src/datetime.h")),
     ("src/error.c", include_str!("../../../../sdk-guest/c/src/error.c")),

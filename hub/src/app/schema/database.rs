@@ -1,6 +1,9 @@
 //! A customer's database that is open: reading its catalogue, and taking steps under a lock that keeps every other Hub out.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use santokit_sql::schema::{CatalogRows, Change, CurrentSchema, Engine, Row as Cells, Step, When};
 use sqlx::{
@@ -21,13 +24,21 @@ const PG_LOCK_MAX: Duration = Duration::from_secs(30);
 const PG_LOCK_AGAIN: Duration = Duration::from_millis(100);
 /// Foreign keys are held up while a table is made anew, and checked before the end; other tables go on naming it as they do.
 const SQLITE_BEFORE: [&str; 2] = ["PRAGMA foreign_keys = OFF", "PRAGMA legacy_alter_table = ON"];
-const SQLITE_CHECK: &str = "SELECT count(*) FROM pragma_foreign_key_check";
+const SQLITE_TABLES: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+const SQLITE_CHECK: &str = "SELECT count(*) FROM pragma_foreign_key_check(?)";
 /// Names of such locks are the server's, so that they say which database.
 const MYSQL_LOCK: &str = "SELECT CAST(GET_LOCK(CONCAT('stk_schema/', LEFT(SHA1(DATABASE()), 40)), 30) AS CHAR)";
 const MYSQL_UNLOCK: &str = "SELECT CAST(RELEASE_LOCK(CONCAT('stk_schema/', LEFT(SHA1(DATABASE()), 40))) AS CHAR)";
 /// Backslashes in literals are escaped by us, and a value that does not fit is an error.
 const MYSQL_SESSION: &str = "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,\
     NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', lock_wait_timeout = 30, foreign_key_checks = 1";
+
+/// Rows that are counted where nothing keeps their number.
+const COUNTED_ROWS_MAX: u32 = 100_000;
+/// NULL where nobody has looked at the table yet.
+const POSTGRES_ROWS: &str = "SELECT max(CASE WHEN c.reltuples < 0 THEN NULL ELSE c.reltuples::bigint END) FROM pg_class AS c \
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relname = $1";
+const MYSQL_ROWS: &str = "SELECT CAST(table_rows AS SIGNED) FROM information_schema.tables WHERE table_schema = database() AND table_name = ?";
 
 /// A connection.
 pub(super) enum Opened {
@@ -45,6 +56,33 @@ macro_rules! rows {
             all.push((0..row.len()).map(|index| row.try_get_unchecked(index)).collect::<Result<_, sqlx::Error>>()?);
         }
         Ok::<_, sqlx::Error>(all)
+    }};
+}
+
+/// The tables of an engine: every question of its catalogue, and what the answers mean.
+macro_rules! catalog {
+    ($connection:expr, $engine:expr) => {{
+        let catalog = $engine.catalog();
+        let rows = CatalogRows {
+            columns: rows!($connection, catalog.columns)?,
+            indexes: rows!($connection, catalog.indexes)?,
+            references: rows!($connection, catalog.references)?,
+            extras: match catalog.extras {
+                Some(extras) => rows!($connection, extras)?,
+                None => Vec::new(),
+            },
+            views: rows!($connection, catalog.views)?,
+        };
+        Ok(CurrentSchema::read($engine, &rows))
+    }};
+}
+
+/// The rows of a table, up to a bound. It is one that the catalogue told.
+macro_rules! counted {
+    ($connection:expr, $table:expr) => {{
+        let quoted = $table.replace('"', "\"\"");
+        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM \"{quoted}\" LIMIT {COUNTED_ROWS_MAX}) AS counted");
+        sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql)).fetch_one(&mut **$connection).await?
     }};
 }
 
@@ -161,6 +199,26 @@ impl Opened {
         }
     }
 
+    /// About how many rows a table has: what the server keeps about it, or counted as far as that is quick. None where it is not known.
+    pub(super) async fn rows(&mut self, table: &str) -> Result<Option<u64>, sqlx::Error> {
+        let rows: Option<i64> = match self {
+            Opened::Sqlite(connection) => Some(counted!(connection, table)),
+            Opened::Postgres(connection) => {
+                let kept: Option<i64> =
+                    sqlx::query_scalar(POSTGRES_ROWS).bind(table).fetch_one(&mut **connection).await?;
+                match kept {
+                    // Nobody has looked at it since it was made.
+                    None => Some(counted!(connection, table)),
+                    kept => kept,
+                }
+            }
+            Opened::Mysql(connection, _) => {
+                sqlx::query_scalar(MYSQL_ROWS).bind(table).fetch_optional(&mut **connection).await?.flatten()
+            }
+        };
+        Ok(rows.and_then(|rows| u64::try_from(rows).ok()))
+    }
+
     /// Whether its user may make tables; none where that cannot be told.
     pub(super) async fn may_create(&mut self) -> Result<Option<bool>, sqlx::Error> {
         Ok(match self {
@@ -204,20 +262,37 @@ async fn apply_to_sqlite(connection: &mut SqliteConnection, wanted: &Wanted<'_>)
     let is_lifted = |step: &&Step| matches!(step.change, Change::Rebuild { .. } | Change::DropTable { .. });
     let lifted = steps.iter().find(is_lifted);
     // Somebody else's rows may refer to nothing already.
-    let dangling = if lifted.is_some() { dangling(&mut transaction).await? } else { 0 };
+    let before = if lifted.is_some() { dangling(&mut transaction).await? } else { BTreeMap::new() };
     take!(transaction, steps, all or none);
-    if let Some(step) = lifted
-        && self::dangling(&mut transaction).await? > dangling
-    {
-        return Err(Stopped { done: Vec::new(), failed: Some(step.clone()), error: Cause::Dangling });
+    if let Some(step) = lifted {
+        let after = dangling(&mut transaction).await?;
+        // A table that is new has no row that may refer to nothing.
+        let more = |(table, count): (&String, &Option<i64>)| match before.get(table).copied().unwrap_or(Some(0)) {
+            Some(had) => count.is_none_or(|count| count > had),
+            None => false,
+        };
+        if after.iter().any(more) {
+            return Err(Stopped { done: Vec::new(), failed: Some(step.clone()), error: Cause::Dangling });
+        }
     }
     transaction.commit().await?;
     Ok(planned)
 }
 
-/// How many rows refer to nothing.
-async fn dangling(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(SQLITE_CHECK).fetch_one(connection).await
+/// How many rows of each table refer to nothing. None where SQLite cannot say: a reference of somebody else's schema names
+/// what is no key.
+async fn dangling(connection: &mut SqliteConnection) -> Result<BTreeMap<String, Option<i64>>, sqlx::Error> {
+    let tables: Vec<String> = sqlx::query_scalar(SQLITE_TABLES).fetch_all(&mut *connection).await?;
+    let mut counts = BTreeMap::new();
+    for table in tables {
+        let count = match sqlx::query_scalar(SQLITE_CHECK).bind(&table).fetch_one(&mut *connection).await {
+            Ok(count) => Some(count),
+            Err(sqlx::Error::Database(error)) if error.message().starts_with("foreign key mismatch") => None,
+            Err(error) => return Err(error),
+        };
+        counts.insert(table, count);
+    }
+    Ok(counts)
 }
 
 /// The lock is the session's: it ends with the connection, which is used for nothing else.
@@ -246,46 +321,13 @@ fn busy() -> Stopped {
 }
 
 async fn sqlite(connection: &mut SqliteConnection) -> Result<CurrentSchema, sqlx::Error> {
-    let catalog = Engine::Sqlite.catalog();
-    let rows = CatalogRows {
-        columns: rows!(connection, catalog.columns)?,
-        indexes: rows!(connection, catalog.indexes)?,
-        references: rows!(connection, catalog.references)?,
-        extras: match catalog.extras {
-            Some(extras) => rows!(connection, extras)?,
-            None => Vec::new(),
-        },
-        views: rows!(connection, catalog.views)?,
-    };
-    Ok(CurrentSchema::read(Engine::Sqlite, &rows))
+    catalog!(connection, Engine::Sqlite)
 }
 
 async fn postgres(connection: &mut PgConnection) -> Result<CurrentSchema, sqlx::Error> {
-    let catalog = Engine::Postgres.catalog();
-    let rows = CatalogRows {
-        columns: rows!(connection, catalog.columns)?,
-        indexes: rows!(connection, catalog.indexes)?,
-        references: rows!(connection, catalog.references)?,
-        extras: match catalog.extras {
-            Some(extras) => rows!(connection, extras)?,
-            None => Vec::new(),
-        },
-        views: rows!(connection, catalog.views)?,
-    };
-    Ok(CurrentSchema::read(Engine::Postgres, &rows))
+    catalog!(connection, Engine::Postgres)
 }
 
 async fn mysql(connection: &mut MySqlConnection, engine: Engine) -> Result<CurrentSchema, sqlx::Error> {
-    let catalog = engine.catalog();
-    let rows = CatalogRows {
-        columns: rows!(connection, catalog.columns)?,
-        indexes: rows!(connection, catalog.indexes)?,
-        references: rows!(connection, catalog.references)?,
-        extras: match catalog.extras {
-            Some(extras) => rows!(connection, extras)?,
-            None => Vec::new(),
-        },
-        views: rows!(connection, catalog.views)?,
-    };
-    Ok(CurrentSchema::read(engine, &rows))
+    catalog!(connection, engine)
 }

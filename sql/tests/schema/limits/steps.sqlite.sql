@@ -1,6 +1,6 @@
 -- create table indexed
 -- safe; holds up all writers, for a moment
-CREATE TABLE "indexed" ( "id" TEXT NOT NULL PRIMARY KEY, "long" TEXT, "fits" TEXT, "longest" TEXT, "data" JSON_TEXT, "hash" BLOB DEFAULT X'00ff', "owner" TEXT DEFAULT 'x' REFERENCES "wide" ("id") ON UPDATE RESTRICT ON DELETE SET DEFAULT );
+CREATE TABLE "indexed" ( "id" TEXT NOT NULL PRIMARY KEY, "long" TEXT, "fits" TEXT, "longest" TEXT, "data" JSON_TEXT, "hash" BLOB DEFAULT X'00ff', "title" TEXT NOT NULL REFERENCES "indexed" ("fits") ON UPDATE CASCADE ON DELETE RESTRICT, "owner" TEXT DEFAULT 'x' REFERENCES "wide" ("id") ON UPDATE RESTRICT ON DELETE SET DEFAULT );
 -- create table wide
 -- safe; holds up all writers, for a moment
 CREATE TABLE "wide" ( "id" TEXT NOT NULL PRIMARY KEY, "a" TEXT, "b" TEXT, "c" TEXT );

@@ -154,7 +154,7 @@ impl<H: Host> HostCursor for State<H> {
         let rows = u64::from(max_rows.max(1)).min(left.rows.saturating_add(1));
         let bytes = u64::from(max_bytes.max(1)).min(left.bytes.saturating_add(1));
         match self.enter("sql")?.sql_cursor_next(id, RowBudget { rows, bytes }).await {
-            Ok(Some(rows)) => Ok(self.count(&rows).map(|()| Some(batch(&rows)))),
+            Ok(Some(batch)) => Ok(self.count_batch(batch).map(Some)),
             Ok(None) => Ok(Ok(None)),
             Err(error) => Ok(Err(self.sql_error(error))),
         }

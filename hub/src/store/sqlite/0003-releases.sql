@@ -6,4 +6,12 @@ CREATE TABLE pointer_moves (
 ) STRICT;
 INSERT INTO pointer_moves (project, env, sequence, release, how, moved_at)
     SELECT project, env, sequence, release, 'apply', issued_at FROM pointers;
-PRAGMA user_version = 2;
+-- Releases that are kept to go back to.
+CREATE TABLE release_pins (
+    release TEXT PRIMARY KEY REFERENCES releases (id), project TEXT NOT NULL REFERENCES projects (name),
+    reason TEXT NOT NULL, pinned_at TEXT NOT NULL
+) STRICT;
+-- What components may have at most, as JSON.
+CREATE TABLE ceilings (
+    project TEXT PRIMARY KEY REFERENCES projects (name), document TEXT NOT NULL, updated_at TEXT NOT NULL
+) STRICT;

@@ -1,0 +1,46 @@
+//! Blobs as rows of at most a MiB: a statement and an answer stay small, however large a component is.
+
+use futures_util::TryStreamExt;
+use santokit_core::release::Digest;
+use sqlx::AnyPool;
+
+use crate::store::StoreError;
+
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// Keeps bytes whose digest the caller has checked. Writers of one blob write the same, and wait for each other.
+pub(super) async fn put(pool: &AnyPool, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
+    if matches!(get(pool, digest).await, Ok(Some(_))) {
+        return Ok(());
+    }
+    let mut transaction = pool.begin().await?;
+    let damaged = sqlx::query("DELETE FROM blob_chunks WHERE digest = $1");
+    damaged.bind(digest.as_str()).execute(&mut *transaction).await?;
+    // One of no bytes is one empty chunk.
+    let chunks = bytes.chunks(CHUNK_BYTES).chain(bytes.is_empty().then_some(bytes));
+    for (number, chunk) in (0_i64..).zip(chunks) {
+        let done = sqlx::query(
+            "INSERT INTO blob_chunks (digest, number, bytes) VALUES ($1, $2, $3) \
+             ON CONFLICT (digest, number) DO UPDATE SET bytes = excluded.bytes",
+        );
+        done.bind(digest.as_str()).bind(number).bind(chunk.to_vec()).execute(&mut *transaction).await?;
+    }
+    Ok(transaction.commit().await?)
+}
+
+/// Reads bytes and checks them; none if there are none.
+pub(super) async fn get(pool: &AnyPool, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut chunks = sqlx::query_as::<_, (Vec<u8>,)>("SELECT bytes FROM blob_chunks WHERE digest = $1 ORDER BY number")
+        .bind(digest.as_str())
+        .fetch(pool);
+    let mut bytes = None::<Vec<u8>>;
+    while let Some((chunk,)) = chunks.try_next().await? {
+        bytes.get_or_insert_default().extend_from_slice(&chunk);
+    }
+    match bytes {
+        Some(bytes) if !digest.matches(&bytes) => {
+            Err(StoreError::Damaged(format!("blob {digest} is damaged in the database; upload it again")))
+        }
+        bytes => Ok(bytes),
+    }
+}

@@ -1,0 +1,68 @@
+//! Bringing the tables up to date. Migrations are part of the program, go forward only, and run under the lock of writers: of
+//! several Hubs that start at once, the first one runs them.
+
+use sqlx::{AssertSqlSafe, Executor};
+
+use super::{Db, Engine, StoreError};
+
+/// In order; a database knows how many it has had. One is never changed once it is released.
+const SQLITE: &[&str] = &[
+    include_str!("sqlite/0001-begin.sql"),
+    include_str!("sqlite/0002-apply-locks.sql"),
+    include_str!("sqlite/0003-releases.sql"),
+];
+/// The same tables for the other engine.
+const POSTGRES: &[&str] = &[
+    include_str!("postgres/0001-begin.sql"),
+    include_str!("postgres/0002-apply-locks.sql"),
+    include_str!("postgres/0003-releases.sql"),
+];
+const _: () = assert!(SQLITE.len() == POSTGRES.len(), "both engines have the same versions");
+
+/// Where PostgreSQL's database keeps its version; SQLite's file has a number for that.
+const POSTGRES_VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)";
+
+/// Runs what is missing, in the transaction that it is given.
+pub(super) async fn migrate(db: &mut Db, engine: Engine) -> Result<(), StoreError> {
+    let migrations = match engine {
+        Engine::Sqlite => SQLITE,
+        Engine::Postgres => POSTGRES,
+    };
+    let version = version(db, engine).await?;
+    let missing = usize::try_from(version).ok().and_then(|done| migrations.get(done..));
+    let Some(missing) = missing else { return Err(StoreError::Newer(version)) };
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for sql in missing {
+        #[expect(clippy::disallowed_methods, reason = "a constant of several statements")]
+        sqlx::raw_sql(*sql).execute(&mut *db).await?;
+    }
+    set_version(db, engine, migrations.len()).await
+}
+
+async fn version(db: &mut Db, engine: Engine) -> Result<i64, StoreError> {
+    let sql = match engine {
+        Engine::Sqlite => "PRAGMA user_version",
+        Engine::Postgres => {
+            db.execute(POSTGRES_VERSION).await?;
+            "SELECT coalesce(max(version), 0) FROM schema_version"
+        }
+    };
+    Ok(sqlx::query_as::<_, (i64,)>(sql).fetch_one(db).await?.0)
+}
+
+async fn set_version(db: &mut Db, engine: Engine, version: usize) -> Result<(), StoreError> {
+    match engine {
+        // A pragma takes no values.
+        Engine::Sqlite => {
+            db.execute(AssertSqlSafe(format!("PRAGMA user_version = {version}"))).await?;
+        }
+        Engine::Postgres => {
+            db.execute("DELETE FROM schema_version").await?;
+            let version = i64::try_from(version).unwrap_or(i64::MAX);
+            sqlx::query("INSERT INTO schema_version (version) VALUES ($1)").bind(version).execute(db).await?;
+        }
+    }
+    Ok(())
+}
