@@ -9,7 +9,8 @@ use crate::process::{answer, cargo, run};
 use crate::terminal::note;
 
 /// What `wasmtime serve` needs to run at its full speed.
-const FEATURES: &str = "serve,cranelift,component-model,component-model-async,pooling-allocator,parallel-compilation";
+const FEATURES: &str =
+    "run,serve,cranelift,component-model,component-model-async,pooling-allocator,parallel-compilation";
 
 /// Finds or installs it; its path.
 pub(super) fn ensure(root: &Path) -> anyhow::Result<PathBuf> {

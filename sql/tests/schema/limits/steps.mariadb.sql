@@ -1,3 +1,4 @@
+-- refused: indexed.title: the reference: MariaDB takes no onUpdate: cascade from a column that may be NULL to one that may not; make both alike, or take another onUpdate
 -- refused: indexed.owner: the reference has set_default: MariaDB does not have it
 -- refused: indexed.hash: a default of bytes in an index: the catalogue of MariaDB does not tell it again; leave the default out
 -- refused: indexed: an index on long: MariaDB takes 3072 bytes in an index, a character is four; declare a maxLength of at most 768
