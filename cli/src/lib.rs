@@ -1,6 +1,7 @@
 //! The `stk` command as a library, so that tests can use its parts: commands, the building of logic, the Hub's client and
 //! `stk dev`. It decides nothing that Hub, Bridge or `core` decide; it asks them and says what they answered.
 
+pub mod archive;
 pub mod build;
 pub mod client;
 pub mod command;

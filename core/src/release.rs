@@ -15,10 +15,13 @@ use crate::{
     schema::Schema,
 };
 
+pub mod ceilings;
+pub mod compare;
 pub mod digest;
 pub mod envelope;
 pub mod verify;
 
+pub use compare::{Comparison, Power, Section, compare};
 pub use digest::{Digest, DigestError, canonical_json};
 pub use envelope::{Envelope, EnvelopeError, Signature, SigningKey, VerifyingKey};
 
@@ -188,9 +191,9 @@ impl Manifest {
         self.envs.get(env).and_then(|overlay| overlay.cors.as_ref()).or(self.cors.as_ref())
     }
 
-    /// Every power that its components have, one line each: `logic: power`. A declared query is as wide as what it touches, so
-    /// that a query that touches more widens every logic that may call it.
-    pub fn capability_lines(&self) -> BTreeSet<String> {
+    /// Every power that its components have. A declared query is as wide as what it touches, so that a query that touches more widens
+    /// every logic that may call it.
+    pub fn powers(&self) -> BTreeSet<Power> {
         self.logics
             .iter()
             .filter_map(|(name, logic)| match &logic.body {
@@ -200,9 +203,14 @@ impl Manifest {
             .flat_map(|(name, wasm)| {
                 let queries = wasm.grants.queries.iter().flat_map(|query| self.query_lines(query));
                 let lines = wasm.grants.lines().into_iter().chain(queries);
-                lines.map(move |line| format!("{name}: {line}")).collect::<Vec<_>>()
+                lines.map(move |power| Power { logic: name.clone(), power }).collect::<Vec<_>>()
             })
             .collect()
+    }
+
+    /// The powers in words, one line each: `logic: power`.
+    pub fn capability_lines(&self) -> BTreeSet<String> {
+        self.powers().iter().map(ToString::to_string).collect()
     }
 
     /// `query NAME: connection.table verb` for everything that a query touches.

@@ -26,6 +26,7 @@ use crate::{app::App, store::audit::Caller};
 pub mod bridges;
 pub mod layers;
 pub mod operator;
+pub mod releases;
 pub mod respond;
 
 use respond::Refused;
@@ -63,6 +64,7 @@ fn operator_routes() -> Routes<Arc<App>> {
     let at = |rest: &str| format!("/v1/projects/{{project}}/envs/{{env}}{rest}");
     // As a JSON string, a manifest can be twice its size.
     let apply = o::apply.layer(DefaultBodyLimit::max(2 * MANIFEST_BYTES_MAX + BODY_BYTES_MAX));
+    let import = releases::import.layer(DefaultBodyLimit::max(2 * MANIFEST_BYTES_MAX + BODY_BYTES_MAX));
     let plan = o::plan_schema.layer(DefaultBodyLimit::max(MANIFEST_BYTES_MAX));
     let blob = "/v1/projects/{project}/blobs/{digest}";
     Routes::new()
@@ -88,6 +90,9 @@ fn operator_routes() -> Routes<Arc<App>> {
         .get(&at("/current"), o::current)
         .get(&at("/bridges"), o::bridges)
         .post(&at("/apply"), apply)
+        .post(&at("/promote"), releases::promote)
+        .post(&at("/rollback"), releases::rollback)
+        .get(&at("/rollback"), releases::targets)
         .post("/v1/service-tokens", o::create_service_token)
         .get("/v1/service-tokens", o::service_tokens)
         .delete("/v1/service-tokens/{id}", o::delete_service_token)
@@ -96,7 +101,14 @@ fn operator_routes() -> Routes<Arc<App>> {
         .head(blob, o::has_blob)
         .get(blob, o::blob)
         .get("/v1/projects/{project}/releases", o::releases)
+        .post("/v1/projects/{project}/releases", import)
         .get("/v1/projects/{project}/releases/{id}", o::release)
+        .post("/v1/projects/{project}/releases/{id}/signatures", releases::sign)
+        .put("/v1/projects/{project}/releases/{id}/pin", releases::pin)
+        .delete("/v1/projects/{project}/releases/{id}/pin", releases::unpin)
+        .get("/v1/projects/{project}/ceilings", releases::ceilings)
+        .put("/v1/projects/{project}/ceilings", releases::set_ceilings)
+        .delete("/v1/projects/{project}/ceilings", releases::clear_ceilings)
         .get("/v1/audit", o::audit)
         .get("/v1/audit/verify", o::verify_audit)
 }

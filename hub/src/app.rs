@@ -35,10 +35,15 @@ use crate::{
 pub mod access;
 pub mod apply;
 pub mod bridges;
+pub mod ceilings;
 pub mod databases;
+pub mod import;
 pub mod projects;
+pub mod promote;
 pub mod releases;
+pub mod safety;
 pub mod schema;
+pub mod signatures;
 mod turn;
 
 /// Components in memory at once: each may have 64 MiB.

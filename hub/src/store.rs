@@ -27,10 +27,13 @@ macro_rules! row {
 pub mod apply_locks;
 pub mod audit;
 pub mod blobs;
+pub mod ceilings;
 pub mod credentials;
 pub mod envs;
 mod migrate;
+pub mod moves;
 mod open;
+pub mod pins;
 pub mod releases;
 
 use blobs::Blobs;

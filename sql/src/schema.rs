@@ -17,6 +17,7 @@ mod ddl;
 mod default;
 mod diff;
 mod fit;
+mod misfit;
 mod mysql;
 mod names;
 mod postgres;
@@ -29,6 +30,7 @@ mod step;
 
 pub use catalog::{Catalog, CatalogRows, Row};
 pub use default::CurrentDefault;
+pub use misfit::misfits;
 pub use step::{Change, Class, Part, Step, When};
 
 /// Which database it is, as far as its tables differ.

@@ -1,12 +1,13 @@
 //! Schemas as the release holds them, against the steps that they need on each engine. A new case is a new folder under
 //! `tests/schema`: `desired.json`, `current.ENGINE.json` with the rows of that engine's catalogue where something is there
-//! already, `before.json` where an earlier release declared something else, and `steps.ENGINE.sql`. With `UPDATE_GOLDEN=1` the last are written.
+//! already, `before.json` where an earlier release declared something else, `steps.ENGINE.sql`, and `misfits.ENGINE.txt` with what the database
+//! lacks for the release as it is. With `UPDATE_GOLDEN=1` the last two are written.
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 use std::{fmt::Write as _, fs, path::Path};
 
 use santokit_core::schema::Schema;
-use santokit_sql::schema::{CatalogRows, CurrentSchema, Engine, Row, When, bookkeeping, plan};
+use santokit_sql::schema::{CatalogRows, CurrentSchema, Engine, Row, When, bookkeeping, misfits, plan};
 use serde_json::Value as Json;
 
 const ENGINES: [(Engine, &str); 4] = [
@@ -56,6 +57,31 @@ fn steps(folder: &Path, engine: Engine, name: &str) -> String {
             .for_each(|refusal| writeln!(text, "-- refused: {}: {}", refusal.description, refusal.reason).unwrap()),
     }
     text
+}
+
+#[test]
+fn every_database_lacks_what_is_written_down() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schema");
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for entry in fs::read_dir(cases).unwrap() {
+        let folder = entry.unwrap().path();
+        for (engine, name) in ENGINES {
+            let Ok(found) = fs::read_to_string(folder.join(format!("current.{name}.json"))) else { continue };
+            let desired: Schema =
+                serde_json::from_str(&fs::read_to_string(folder.join("desired.json")).unwrap()).unwrap();
+            let lines = misfits(engine, &current(engine, &found), &desired).into_iter().map(|line| line + "\n");
+            let (actual, golden) = (lines.collect::<String>(), folder.join(format!("misfits.{name}.txt")));
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                fs::write(&golden, &actual).unwrap();
+            }
+            if actual != fs::read_to_string(&golden).unwrap_or_default() {
+                wrong.push(format!("{}:\n{actual}", golden.display()));
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

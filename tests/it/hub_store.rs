@@ -7,7 +7,7 @@ use santokit_core::release::Digest;
 use santokit_hub::store::{
     Db, Failure, Place, Store, StoreError, apply_locks,
     audit::{self, Caller, Chain, Deed},
-    commit, credentials, envs, releases,
+    ceilings, commit, credentials, envs, moves, pins, releases,
 };
 use santokit_tests::{Engine, TestDatabase};
 use secrecy::SecretString;
@@ -385,4 +385,66 @@ async fn what_fails_is_told_by_what_can_be_done_and_without_the_url() {
     let told = Store::open(Place::Postgres(&away)).await.unwrap_err();
     assert_eq!(told.failure(), Failure::Away, "{told:?}");
     assert!(!format!("{told:?}").contains("planted"), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_env_ran_and_what_is_kept_for_it_is_found_again() {
+    for bed in Bed::both().await {
+        let store = bed.open().await.unwrap();
+        let mut db = store.write().await.unwrap();
+        add_env(&mut db).await;
+        for id in ["rel_a", "rel_b", "rel_c"] {
+            let row = releases::ReleaseRow {
+                id: id.into(),
+                project: "shop".into(),
+                digest: id.into(),
+                manifest: "{}".into(),
+                envelope: "{}".into(),
+                author: "op".into(),
+                created_at: AT.into(),
+            };
+            releases::add(&mut db, &row, []).await.unwrap();
+        }
+        let ran = [("rel_a", "apply"), ("rel_b", "promote"), ("rel_c", "apply"), ("rel_b", "rollback")];
+        for (sequence, (release, how)) in (1..).zip(ran) {
+            let row = releases::PointerRow {
+                release: release.into(),
+                digest: release.into(),
+                sequence,
+                envelope: "{}".into(),
+                issued_at: AT.into(),
+            };
+            releases::set_pointer(&mut db, "shop", "dev", &row).await.unwrap();
+            moves::add(&mut db, "shop", "dev", &row, how).await.unwrap();
+        }
+        assert!(moves::has_run(&mut db, "shop", "dev", "rel_a").await.unwrap());
+        assert!(!moves::has_run(&mut db, "shop", "prod", "rel_a").await.unwrap());
+        // Once more goes back further, not to what one came from.
+        let before = async |db: &mut Db, release: &str| moves::before(db, "shop", "dev", release).await.unwrap();
+        assert_eq!(before(&mut db, "rel_b").await.as_deref(), Some("rel_a"));
+        assert_eq!(before(&mut db, "rel_c").await.as_deref(), Some("rel_b"));
+        assert_eq!(before(&mut db, "rel_a").await, None);
+        let earlier = moves::earlier(&mut db, "shop", "dev", "rel_b", 10).await.unwrap();
+        assert_eq!(earlier, [("rel_c".to_owned(), 3), ("rel_a".to_owned(), 1)]);
+        assert_eq!(moves::earlier(&mut db, "shop", "dev", "rel_b", 1).await.unwrap().len(), 1);
+        assert_eq!(moves::envs_of(&mut db, "shop", "rel_b").await.unwrap(), ["dev"]);
+        releases::set_envelope(&mut db, "rel_b", "{\"signed\":2}").await.unwrap();
+        assert_eq!(releases::by_id(&mut db, "rel_b").await.unwrap().unwrap().envelope, "{\"signed\":2}");
+
+        for reason in ["first", "second"] {
+            pins::set(&mut db, "rel_a", "shop", reason, AT).await.unwrap();
+        }
+        assert_eq!(pins::of_project(&mut db, "shop").await.unwrap(), [("rel_a".to_owned(), "second".to_owned())]);
+        assert!(pins::remove(&mut db, "rel_a").await.unwrap());
+        assert!(!pins::remove(&mut db, "rel_a").await.unwrap());
+        assert_eq!(ceilings::get(&mut db, "shop").await.unwrap(), None);
+        for document in ["{}", "{\"deny\":[]}"] {
+            ceilings::set(&mut db, "shop", document, AT).await.unwrap();
+        }
+        let found = ceilings::get(&mut db, "shop").await.unwrap();
+        assert_eq!(found, Some(("{\"deny\":[]}".to_owned(), AT.to_owned())));
+        assert!(ceilings::remove(&mut db, "shop").await.unwrap());
+        assert!(!ceilings::remove(&mut db, "shop").await.unwrap());
+        commit(db).await.unwrap();
+    }
 }

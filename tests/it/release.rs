@@ -20,6 +20,10 @@ use crate::{
     processes::cache::changed,
 };
 
+mod promote;
+mod safety;
+mod transfer;
+
 /// No process listens there; what tries to reach a Hub fails.
 const NO_HUB: &str = "http://127.0.0.1:1";
 

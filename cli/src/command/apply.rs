@@ -95,7 +95,7 @@ pub async fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
     };
     let started = Instant::now();
     let applied = match submit(&hub, env, &candidate, consent, terminal).await {
-        Err(error) if may_ask(&error, options, terminal) => {
+        Err(error) if may_ask(&error, options.yes, terminal) => {
             terminal.failure(&error);
             shell.confirm(false, "Let these components have these powers?")?;
             consent.accept_grants = true;
@@ -181,12 +181,14 @@ pub fn explain(error: anyhow::Error, terminal: Terminal) -> anyhow::Error {
     }
 }
 
-fn may_ask(error: &anyhow::Error, options: &Options, terminal: Terminal) -> bool {
+/// Whether the consent to widened grants is all that is missing, and somebody is there to give it.
+pub(super) fn may_ask(error: &anyhow::Error, yes: bool, terminal: Terminal) -> bool {
     let widened = error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == Some(Code::GrantsWidened));
-    widened && !options.yes && !terminal.is_json() && std::io::IsTerminal::is_terminal(&std::io::stdin())
+    widened && !yes && !terminal.is_json() && std::io::IsTerminal::is_terminal(&std::io::stdin())
 }
 
-fn show_changes(terminal: Terminal, answer: &Json) {
+/// What the Hub says is different, a line each.
+pub(super) fn show_changes(terminal: Terminal, answer: &Json) {
     for (key, value) in answer["changes"].as_object().into_iter().flatten() {
         for line in value.as_array().into_iter().flatten() {
             terminal.say(&format!("  {key}: {}", crate::report::printable(&cell(line))));
@@ -194,7 +196,8 @@ fn show_changes(terminal: Terminal, answer: &Json) {
     }
 }
 
-async fn wait_for_bridges(
+/// Until every Bridge of the env runs the release or refuses it, or the time is over; a row for each.
+pub(super) async fn wait_for_bridges(
     hub: &HubClient,
     project: &str,
     env: &str,
@@ -233,7 +236,8 @@ fn row(bridge: &Json, release_id: &str) -> Option<Json> {
     Some(json!({"id": id, "state": state, "refused": refused}))
 }
 
-fn finish(applied: &Applied, bridges: &Json, elapsed: Duration, terminal: Terminal) -> anyhow::Result<()> {
+/// Tells what became of it, and fails where a Bridge refuses or has not said.
+pub(super) fn finish(applied: &Applied, bridges: &Json, elapsed: Duration, terminal: Terminal) -> anyhow::Result<()> {
     let rows = bridges.as_array().map(Vec::as_slice).unwrap_or_default();
     let is_in = |state: &str| rows.iter().filter(|row| row["state"] == state).count();
     let (refused, waiting) = (is_in("refused"), is_in("waiting"));

@@ -5,6 +5,8 @@ use serde_json::json;
 use super::Shell;
 use crate::{context::Target, report::cell};
 
+mod ceilings;
+
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -24,6 +26,9 @@ pub enum Command {
         #[command(flatten)]
         target: Target,
     },
+    /// The most that components of a project may have, whatever their manifests ask for
+    #[command(subcommand)]
+    Ceilings(ceilings::Command),
 }
 
 /// Runs one.
@@ -43,6 +48,7 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
                 vec![cell(&row["name"]), cell(&row["createdAt"])]
             });
         }
+        Command::Ceilings(command) => ceilings::run(command, shell).await?,
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::{
@@ -17,7 +18,8 @@ use super::{
 use crate::schema::{Schema, Table};
 
 /// What is done to rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verb {
     /// Reading, also counting and aggregating.
     Select,

@@ -99,6 +99,22 @@ impl Envelope {
         Ok(())
     }
 
+    /// Adds a signature that was made elsewhere, if it holds for the key; a key signs once.
+    pub fn attach(&mut self, key: &VerifyingKey, sig: &str) -> Result<(), EnvelopeError> {
+        let message = pre_authentication_encoding(&self.payload_type, &self.payload_bytes()?);
+        let signature = Signature { keyid: key.id(), sig: sig.to_owned() };
+        let alone = Self { signatures: vec![signature.clone()], ..self.clone() };
+        if !alone.is_signed_by(key, &message) {
+            return Err(EnvelopeError::Untrusted { signers: signature.keyid });
+        }
+        self.signatures.retain(|known| known.keyid != signature.keyid);
+        if self.signatures.len() >= SIGNATURES_MAX {
+            return Err(EnvelopeError::Malformed(format!("it has {SIGNATURES_MAX} signatures, the most there may be")));
+        }
+        self.signatures.push(signature);
+        Ok(())
+    }
+
     /// The payload, once `required` different keys of the trusted ones are found to have signed it.
     pub fn open<T: DeserializeOwned>(
         &self,
@@ -255,6 +271,32 @@ mod tests {
         assert!(envelope.open::<Value>(RELEASE_TYPE, &trusted, 2).is_err());
         envelope.add_signature(&second).unwrap();
         assert!(envelope.open::<Value>(RELEASE_TYPE, &trusted, 2).is_ok());
+    }
+
+    #[test]
+    fn a_signature_of_elsewhere_is_added_if_it_holds() {
+        let keys: Vec<SigningKey> = (0..=SIGNATURES_MAX).map(|_| SigningKey::generate().unwrap()).collect();
+        let envelope = Envelope::sign(RELEASE_TYPE, &json!(1), &keys[0]).unwrap();
+        let mut elsewhere = envelope.clone();
+        elsewhere.add_signature(&keys[1]).unwrap();
+        let (public, sig) = (keys[1].verifying_key(), elsewhere.signatures[1].sig.clone());
+        let mut both = envelope.clone();
+        both.attach(&public, &sig).unwrap();
+        both.attach(&public, &sig).unwrap();
+        assert_eq!(both, elsewhere, "once");
+        let other = Envelope::sign(RELEASE_TYPE, &json!(2), &keys[1]).unwrap();
+        for (key, sig) in
+            [(&public, "not base64"), (&keys[2].verifying_key(), &sig), (&public, &other.signatures[0].sig)]
+        {
+            assert!(both.attach(key, sig).is_err());
+        }
+        assert_eq!(both, elsewhere, "nothing is lost to one that does not hold");
+        for key in &keys[2..] {
+            let mut elsewhere = envelope.clone();
+            elsewhere.add_signature(key).unwrap();
+            let is_full = both.signatures.len() == SIGNATURES_MAX;
+            assert_eq!(both.attach(&key.verifying_key(), &elsewhere.signatures[1].sig).is_err(), is_full);
+        }
     }
 
     #[test]

@@ -144,9 +144,10 @@ pub fn components<'a>(
     Ok(())
 }
 
-/// Checks a pointer: signed, and for this project and env.
+/// Checks a pointer: signed by one of the keys, and for this project and env. Who else must have signed is asked of the release: a
+/// pointer can only name one that all of them have.
 pub fn pointer(envelope: &super::Envelope, trust: &Trust, project: &str, env: &str) -> Result<Pointer, VerifyError> {
-    let pointer: Pointer = envelope.open(POINTER_TYPE, &trust.keys, trust.required)?;
+    let pointer: Pointer = envelope.open(POINTER_TYPE, &trust.keys, 1)?;
     if pointer.project != project || pointer.env != env {
         return Err(VerifyError::Mismatch(format!(
             "the pointer is for {}/{}, asked was {project}/{env}",
@@ -164,7 +165,8 @@ struct Head {
     minimum_bridge: String,
 }
 
-fn is_at_most(needed: &str, have: &str) -> bool {
+/// Whether a version that is needed is not newer than one that is there. What is no version is not enough.
+pub fn is_at_most(needed: &str, have: &str) -> bool {
     match (version(needed), version(have)) {
         (Some(needed), Some(have)) => needed <= have,
         _ => false,

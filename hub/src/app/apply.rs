@@ -11,7 +11,8 @@ use santokit_core::{
     id::Kind,
     problem::{Outcome, Problem},
     release::{
-        Digest, Envelope, Manifest, Pointer, Provenance, Statement,
+        Digest, Envelope, Manifest, Pointer, Power, Provenance, Statement,
+        compare::{self, Access},
         envelope::{POINTER_TYPE, RELEASE_TYPE},
         verify::{self, MANIFEST_BYTES_MAX, VerifyError},
     },
@@ -26,8 +27,11 @@ use tokio::runtime::Handle;
 use super::{
     App,
     bridges::secrets_of,
+    ceilings::need_below,
     projects::{At, need_env},
+    promote::How,
     releases::blocking,
+    safety::Earlier,
     schema::{self, Address, Consent, Wanted},
     turn::Turn,
 };
@@ -86,32 +90,37 @@ pub struct Source {
 }
 
 /// A checked manifest, and what it meets in the env.
-struct Candidate {
-    manifest: Manifest,
-    text: String,
-    digest: Digest,
-    addresses: BTreeMap<String, Address>,
+pub(super) struct Candidate {
+    pub(super) manifest: Manifest,
+    pub(super) text: String,
+    pub(super) digest: Digest,
+    pub(super) addresses: BTreeMap<String, Address>,
     /// The schemas of the release before.
-    before: BTreeMap<String, Schema>,
-    added: Vec<String>,
-    removed: Vec<String>,
-    warnings: Vec<String>,
+    pub(super) before: BTreeMap<String, Schema>,
+    pub(super) added: Vec<String>,
+    pub(super) removed: Vec<String>,
+    /// Nothing at the first apply: then everything is new.
+    pub(super) access: Access,
+    pub(super) warnings: Vec<String>,
 }
 
 /// A step of one of the databases.
-struct SchemaStep {
+pub(super) struct SchemaStep {
     /// `connection: what it does`
-    line: String,
-    class: Class,
-    is_breaking: bool,
+    pub(super) line: String,
+    /// The releases that the env could go back to and that it takes something from, in words.
+    breaks: Vec<String>,
+    breaks_a_pinned_one: bool,
+    pub(super) class: Class,
+    pub(super) is_breaking: bool,
 }
 
 /// The pointer after an apply.
-struct Pointed {
-    release_id: String,
-    sequence: i64,
-    created: bool,
-    moved: bool,
+pub(super) struct Pointed {
+    pub(super) release_id: String,
+    pub(super) sequence: i64,
+    pub(super) created: bool,
+    pub(super) moved: bool,
 }
 
 impl App {
@@ -132,7 +141,7 @@ impl App {
                 .hint("read them; if they are meant, apply again with --accept-grants")
                 .detail("added", candidate.added));
         }
-        let steps = self.schema(&candidate, &body).await?;
+        let steps = self.schema(at, &candidate, &body).await?;
         if body.dry_run {
             let mut db = self.store.read().await?;
             let known = releases::by_digest(&mut db, at.project, candidate.digest.as_str()).await?;
@@ -163,7 +172,7 @@ impl App {
         Ok(answer(&candidate, &moved, &steps, &body))
     }
 
-    async fn check(&self, at: At<'_>, body: &ApplyBody) -> Outcome<Candidate> {
+    pub(super) async fn check(&self, at: At<'_>, body: &ApplyBody) -> Outcome<Candidate> {
         if body.manifest.len() > MANIFEST_BYTES_MAX {
             return Err(Problem::limit(
                 Code::BadRequest,
@@ -184,9 +193,10 @@ impl App {
             ));
         }
         check_tables(&manifest.connections)?;
-        self.check_components(at, &manifest).await?;
+        self.check_components(at.project, &manifest).await?;
         check_queries(&manifest).await?;
         let mut db = self.store.read().await?;
+        need_below(&mut db, at.project, &manifest).await?;
         let mut addresses = BTreeMap::new();
         for row in envs::connections(&mut db, at.project, at.env).await? {
             addresses.insert(row.name.clone(), self.address(at, &row, true)?);
@@ -205,13 +215,14 @@ impl App {
         let unset = secrets_of(&manifest).into_iter().filter(|name| !set.contains(*name));
         let warnings = unset.map(|name| format!("secret {name} is granted but not set in this env")).collect();
         let before = current_manifest(&mut db, at).await?;
-        let powers_before = before.as_ref().map(Manifest::capability_lines).unwrap_or_default();
-        let powers = manifest.capability_lines();
+        let powers = compare::capabilities(before.as_ref(), &manifest);
+        let in_words = |powers: &[Power]| powers.iter().map(ToString::to_string).collect();
         Ok(Candidate {
             digest: Digest::of(body.manifest.as_bytes()),
             text: body.manifest.clone(),
-            added: powers.difference(&powers_before).cloned().collect(),
-            removed: powers_before.difference(&powers).cloned().collect(),
+            added: in_words(&powers.added),
+            removed: in_words(&powers.removed),
+            access: before.as_ref().map(|before| compare::access(before, &manifest)).unwrap_or_default(),
             before: before.map(|manifest| manifest.connections).unwrap_or_default(),
             manifest,
             addresses,
@@ -219,11 +230,11 @@ impl App {
         })
     }
 
-    async fn check_components(&self, at: At<'_>, manifest: &Manifest) -> Outcome<()> {
+    pub(super) async fn check_components(&self, project: &str, manifest: &Manifest) -> Outcome<()> {
         let mut missing = Vec::new();
         let mut db = self.store.read().await?;
         for digest in manifest.components() {
-            if !releases::has_blob(&mut db, at.project, digest.as_str()).await? {
+            if !releases::has_blob(&mut db, project, digest.as_str()).await? {
                 missing.push(digest.as_str().to_owned());
             }
         }
@@ -246,14 +257,15 @@ impl App {
     }
 
     /// Plans every database before it touches one: a refusal of the second must not find the first changed.
-    async fn schema(&self, candidate: &Candidate, body: &ApplyBody) -> Outcome<Vec<SchemaStep>> {
+    pub(super) async fn schema(&self, at: At<'_>, candidate: &Candidate, body: &ApplyBody) -> Outcome<Vec<SchemaStep>> {
+        let earlier = self.earlier(at).await?;
         let (mut taken, mut refusals) = (Vec::new(), Vec::new());
         let consent = Consent { force: body.force, migration_window: body.migration_window };
         // Whoever only looks sees everything.
         let consent = if body.dry_run { Consent::ALL } else { consent };
         for (name, address, wanted) in candidate.databases(consent) {
             match schema::compare(address, &wanted).await?.planned {
-                Ok(steps) => taken.extend(steps.iter().map(|step| SchemaStep::new(name, step))),
+                Ok(steps) => taken.extend(steps.iter().map(|step| SchemaStep::new(name, step, &earlier))),
                 Err(refused) => refusals.extend(refused.into_iter().map(|refusal| (name.clone(), refusal))),
             }
         }
@@ -264,6 +276,14 @@ impl App {
         if body.dry_run {
             return Ok(taken);
         }
+        let broken = taken.iter().filter(|step| step.breaks_a_pinned_one).flat_map(|step| step.breaks.clone());
+        let broken: Vec<String> = if body.force { Vec::new() } else { broken.collect() };
+        if !broken.is_empty() {
+            self.metrics.schema_applied("refused");
+            return Err(Problem::new(Code::DestructiveChange, "a pinned release needs what the steps take away")
+                .hint("`stk release unpin` gives it up, or apply again with --force; nothing was changed")
+                .detail("rollback", broken));
+        }
         taken.clear();
         for (name, address, wanted) in candidate.databases(consent) {
             let done = schema::apply(address, &wanted).await.inspect_err(|_| self.metrics.schema_applied("failed"))?;
@@ -272,7 +292,7 @@ impl App {
                 destructive(&refused.into_iter().map(|refusal| (name.clone(), refusal)).collect::<Vec<_>>())
             })?;
             self.metrics.schema_applied(if steps.is_empty() { "unchanged" } else { "applied" });
-            taken.extend(steps.iter().map(|step| SchemaStep::new(name, step)));
+            taken.extend(steps.iter().map(|step| SchemaStep::new(name, step, &earlier)));
         }
         Ok(taken)
     }
@@ -305,23 +325,7 @@ impl App {
                 .await?;
             row.id
         };
-        let pointer = releases::pointer(&mut db, at.project, at.env).await?;
-        let (moved, mut sequence) = match &pointer {
-            Some(pointer) => (pointer.release != release_id, pointer.sequence),
-            None => (true, 0),
-        };
-        if moved {
-            sequence += 1;
-            let row = self.point(at, &release_id, digest, sequence)?;
-            releases::set_pointer(&mut db, at.project, at.env, &row).await?;
-            let from = pointer.map(|pointer| pointer.release);
-            let detail = json!({"releaseId": release_id, "from": from, "sequence": sequence});
-            audit::append(&mut db, caller, &at.deed("release.apply", detail)).await?;
-            if !candidate.added.is_empty() {
-                let detail = json!({"releaseId": release_id, "added": candidate.added});
-                audit::append(&mut db, caller, &at.deed("grants.widen", detail)).await?;
-            }
-        }
+        let (moved, sequence) = self.move_pointer(&mut db, caller, at, How::Apply, (&release_id, candidate)).await?;
         commit(db).await?;
         Ok(Pointed { release_id, sequence, created, moved })
     }
@@ -357,7 +361,7 @@ impl App {
         })
     }
 
-    fn point(&self, at: At<'_>, release_id: &str, digest: &Digest, sequence: i64) -> Outcome<PointerRow> {
+    pub(super) fn point(&self, at: At<'_>, release_id: &str, digest: &Digest, sequence: i64) -> Outcome<PointerRow> {
         let issued_at = now();
         let pointer = Pointer {
             project: at.project.to_owned(),
@@ -389,16 +393,25 @@ impl Candidate {
 }
 
 impl SchemaStep {
-    fn new(connection: &str, step: &Step) -> Self {
-        Self {
+    fn new(connection: &str, step: &Step, earlier: &[Earlier]) -> Self {
+        let mut new = Self {
             line: format!("{connection}: {}", step.change),
+            breaks: Vec::new(),
+            breaks_a_pinned_one: false,
             class: step.change.class(),
             is_breaking: step.change.is_breaking(),
+        };
+        for release in earlier {
+            let Some(lost) = release.loses(connection, &step.change) else { continue };
+            let pinned = if release.is_pinned { ", which is pinned," } else { "" };
+            new.breaks.push(format!("{}{pinned} could not be gone back to: {connection}: {lost}", release.id));
+            new.breaks_a_pinned_one |= release.is_pinned;
         }
+        new
     }
 }
 
-fn lines(steps: &[SchemaStep]) -> Vec<&str> {
+pub(super) fn lines(steps: &[SchemaStep]) -> Vec<&str> {
     steps.iter().map(|step| step.line.as_str()).collect()
 }
 
@@ -430,7 +443,7 @@ pub(super) fn check_tables(connections: &BTreeMap<String, Schema>) -> Outcome<()
 }
 
 /// The engine is asked again what every query touches and answers: the powers that people consent to are those that it has.
-async fn check_queries(manifest: &Manifest) -> Outcome<()> {
+pub(super) async fn check_queries(manifest: &Manifest) -> Outcome<()> {
     queries::verify(manifest).await.map_err(|error| match error {
         queries::VerifyError::Refused(message) => {
             Problem::new(Code::ReleaseBlocked, message).hint("apply it with stk, which writes what the database says")
@@ -450,7 +463,7 @@ fn destructive(refusals: &[(String, Refusal)]) -> Box<Problem> {
         .detail("steps", steps)
 }
 
-fn answer(candidate: &Candidate, moved: &Pointed, steps: &[SchemaStep], body: &ApplyBody) -> Json {
+pub(super) fn answer(candidate: &Candidate, moved: &Pointed, steps: &[SchemaStep], body: &ApplyBody) -> Json {
     let mut changes = serde_json::Map::new();
     let signed =
         |sign: &str, lines: &[String]| -> Vec<String> { lines.iter().map(|line| format!("{sign} {line}")).collect() };
@@ -459,7 +472,16 @@ fn answer(candidate: &Candidate, moved: &Pointed, steps: &[SchemaStep], body: &A
         Class::Safe => step.line.clone(),
         class => format!("{} ({})", step.line, class.as_str()),
     });
-    for (key, lines) in [("schema", schema.collect()), ("grants", powers), ("warning", candidate.warnings.clone())] {
+    let access = candidate.access.lines().iter().map(ToString::to_string).collect();
+    let warnings = candidate.warnings.clone();
+    let rollback = steps.iter().flat_map(|step| step.breaks.clone()).collect();
+    for (key, lines) in [
+        ("schema", schema.collect()),
+        ("rollback", rollback),
+        ("grants", powers),
+        ("access", access),
+        ("warning", warnings),
+    ] {
         if !lines.is_empty() {
             changes.insert(key.to_owned(), json!(lines));
         }
@@ -467,6 +489,7 @@ fn answer(candidate: &Candidate, moved: &Pointed, steps: &[SchemaStep], body: &A
     json!({
         "releaseId": moved.release_id, "digest": candidate.digest, "sequence": moved.sequence, "created": moved.created, "moved": moved.moved,
         "dryRun": body.dry_run, "schemaSteps": lines(steps), "capabilities": {"added": candidate.added, "removed": candidate.removed},
+        "access": candidate.access,
         "needsAcceptGrants": !candidate.added.is_empty() && !body.accept_grants, "changes": changes,
         "needsForce": !body.force && steps.iter().any(|step| step.class > Class::Safe),
         "needsMigrationWindow": !body.force && !body.migration_window && steps.iter().any(|step| step.is_breaking),

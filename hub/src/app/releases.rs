@@ -17,6 +17,7 @@ use crate::store::{
     audit::Caller,
     commit, credentials,
     envs::now,
+    pins,
     releases::{self, ReleaseRow},
 };
 
@@ -97,7 +98,11 @@ impl App {
         let mut db = self.store.read().await?;
         need_project(&mut db, project).await?;
         let rows = releases::list(&mut db, project, RELEASES_SHOWN_MAX).await?;
-        let row = |(id, digest, author, at): (String, String, String, String)| json!({"id": id, "digest": digest, "author": author, "createdAt": at});
+        let pinned = pins::of_project(&mut db, project).await?;
+        let row = |(id, digest, author, at): (String, String, String, String)| {
+            let pin = pinned.iter().find(|(release, _)| *release == id).map(|(_, reason)| json!({"reason": reason}));
+            json!({"id": id, "digest": digest, "author": author, "createdAt": at, "pin": pin})
+        };
         Ok(json!({"releases": rows.into_iter().map(row).collect::<Vec<_>>()}))
     }
 

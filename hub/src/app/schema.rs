@@ -121,6 +121,17 @@ pub async fn apply(address: &Address, wanted: &Wanted<'_>) -> Outcome<Planned> {
     done.map_err(|stopped| stopped.problem(address))
 }
 
+/// What the database lacks for a release that it may have outgrown; see [`santokit_sql::schema::misfits`].
+pub async fn misfits(address: &Address, declared: &Schema) -> Outcome<Vec<String>> {
+    let (engine, current) = read(address).await?;
+    Ok(santokit_sql::schema::misfits(engine, &current, &bookkeeping::beside(declared)))
+}
+
+/// What is there.
+pub async fn live(address: &Address) -> Outcome<(Engine, CurrentSchema)> {
+    read(address).await
+}
+
 /// What is there, as a declaration.
 pub async fn pull(address: &Address) -> Outcome<Pulled> {
     let (engine, current) = read(address).await?;

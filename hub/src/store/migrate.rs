@@ -6,9 +6,17 @@ use sqlx::{AssertSqlSafe, Executor};
 use super::{Db, Engine, StoreError};
 
 /// In order; a database knows how many it has had. One is never changed once it is released.
-const SQLITE: &[&str] = &[include_str!("sqlite/0001-begin.sql"), include_str!("sqlite/0002-apply-locks.sql")];
+const SQLITE: &[&str] = &[
+    include_str!("sqlite/0001-begin.sql"),
+    include_str!("sqlite/0002-apply-locks.sql"),
+    include_str!("sqlite/0003-releases.sql"),
+];
 /// The same tables for the other engine.
-const POSTGRES: &[&str] = &[include_str!("postgres/0001-begin.sql"), include_str!("postgres/0002-apply-locks.sql")];
+const POSTGRES: &[&str] = &[
+    include_str!("postgres/0001-begin.sql"),
+    include_str!("postgres/0002-apply-locks.sql"),
+    include_str!("postgres/0003-releases.sql"),
+];
 const _: () = assert!(SQLITE.len() == POSTGRES.len(), "both engines have the same versions");
 
 /// Where PostgreSQL's database keeps its version; SQLite's file has a number for that.

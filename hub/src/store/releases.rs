@@ -100,6 +100,12 @@ pub async fn list(db: &mut Db, project: &str, limit: i64) -> Result<Vec<(String,
     Ok(rows.bind(project).bind(limit).fetch_all(db).await?)
 }
 
+/// Replaces the signatures of a release; what is signed stays.
+pub async fn set_envelope(db: &mut Db, id: &str, envelope: &str) -> Result<(), StoreError> {
+    sqlx::query("UPDATE releases SET envelope = $1 WHERE id = $2").bind(envelope).bind(id).execute(db).await?;
+    Ok(())
+}
+
 /// What an env points to.
 pub async fn pointer(db: &mut Db, project: &str, env: &str) -> Result<Option<PointerRow>, StoreError> {
     let row = sqlx::query_as(

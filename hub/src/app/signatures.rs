@@ -1,0 +1,67 @@
+//! Signatures of others on a release. The Hub adds one that holds, whoever it is of: whose signatures count is what each Bridge's
+//! configuration says.
+
+use santokit_core::{
+    code::Code,
+    problem::{Outcome, Problem},
+    release::{Digest, Envelope, EnvelopeError, VerifyingKey},
+};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use super::{
+    App,
+    projects::{At, missing},
+};
+use crate::store::{
+    audit::{self, Caller, Deed},
+    commit, moves, releases,
+};
+
+/// The body of a signature.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SignatureBody {
+    /// Of the signer.
+    pub key: VerifyingKey,
+    /// Base64, over what the Hub's own signature is over.
+    pub sig: String,
+}
+
+impl App {
+    /// Adds a signature to a release. Envs that run it get a pointer with a higher sequence, so that a Bridge that refused it for
+    /// the want of this signature looks again.
+    pub async fn add_signature(&self, caller: &Caller, project: &str, id: &str, body: SignatureBody) -> Outcome<Json> {
+        let mut db = self.store.write().await?;
+        let row = releases::by_id(&mut db, id).await?.filter(|row| row.project == project);
+        let row = row.ok_or_else(|| missing("release", id))?;
+        let mut envelope: Envelope = serde_json::from_str(&row.envelope).map_err(Problem::internal)?;
+        envelope.attach(&body.key, &body.sig).map_err(|error| match error {
+            EnvelopeError::Untrusted { .. } => {
+                Problem::new(Code::BadRequest, "the signature does not hold for this release and key")
+                    .hint("`stk release sign` makes one that does")
+            }
+            error => Problem::new(Code::Conflict, error.to_string()),
+        })?;
+        let text = serde_json::to_string(&envelope).map_err(Problem::internal)?;
+        releases::set_envelope(&mut db, id, &text).await?;
+        let deed = Deed {
+            action: "release.sign",
+            project: Some(project),
+            env: None,
+            detail: json!({"releaseId": id, "keyId": body.key.id()}),
+        };
+        audit::append(&mut db, caller, &deed).await?;
+        let digest = Digest::parse(&row.digest).map_err(Problem::internal)?;
+        for env in moves::envs_of(&mut db, project, id).await? {
+            let at = At { project, env: &env };
+            let Some(pointer) = releases::pointer(&mut db, project, &env).await? else { continue };
+            let anew = self.point(at, id, &digest, pointer.sequence + 1)?;
+            releases::set_pointer(&mut db, project, &env, &anew).await?;
+        }
+        commit(db).await?;
+        self.moved.send_modify(|count| *count = count.wrapping_add(1));
+        let signers: Vec<&str> = envelope.signatures.iter().map(|signature| signature.keyid.as_str()).collect();
+        Ok(json!({"releaseId": id, "signers": signers}))
+    }
+}
