@@ -31,7 +31,7 @@ async fn on_prod(lab: &Lab, sql: &'static str) {
     db.close().await.unwrap();
 }
 
-fn assert_refused<'a>(finished: &Finished, code: &str, hint: &str, detail: &'a str) -> Vec<String> {
+fn assert_refused(finished: &Finished, code: &str, hint: &str, detail: &str) -> Vec<String> {
     let error = &finished.json()["error"];
     assert_eq!((finished.code, error["code"].as_str()), (3, Some(code)), "{finished:?}");
     assert!(error["hint"].as_str().unwrap().contains(hint), "{hint:?} is not in {error}");

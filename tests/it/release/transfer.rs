@@ -124,8 +124,12 @@ async fn a_bridge_that_requires_another_signer_waits_for_its_signature() {
     let id = refused.json()["releaseId"].as_str().unwrap().to_owned();
     assert_serves_nothing(&bridge).await;
 
-    let signed = lab.done(&["release", "sign", &id, "--key", "signer.pem"], "").await;
-    assert_eq!((&signed["key"], signed["signers"].as_array().map(Vec::len)), (&json!(public), Some(2)), "{signed}");
+    let co_signed = lab.done(&["release", "sign", &id, "--key", "signer.pem"], "").await;
+    assert_eq!(
+        (&co_signed["key"], co_signed["signers"].as_array().map(Vec::len)),
+        (&json!(public), Some(2)),
+        "{co_signed}"
+    );
     bridge.until_state("fresh").await.unwrap();
     assert_serves(&bridge, &lab.api_key.0, 1).await;
     let verified = lab.done(&["release", "verify", &id, "--key", &both, "--signers", "2"], "").await;
