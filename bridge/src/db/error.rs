@@ -34,7 +34,7 @@ const FORGOTTEN: &str = "26000";
 const NO_TLS: &str = "no encrypted connection to the database could be made; `stk connections test` says why";
 
 impl DbError {
-    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::own(FailureKind::Unavailable, "", &message.into())
     }
 

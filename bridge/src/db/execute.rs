@@ -78,33 +78,35 @@ impl Chunk {
 }
 
 impl Statement<'_> {
-    /// Runs it and hands on its rows within the budget, as they are read, until nobody wants them any more.
+    /// Runs it and hands on its rows within the budget, as they are read, until nobody wants them any more. The last of them are
+    /// the answer: whoever has them knows that the connection is not needed any more.
     pub async fn read_chunks(
         &self,
         connection: &mut Connection,
         schema: &Schema,
         budget: RowBudget,
         sink: &Sender<Result<Chunk, DbError>>,
-    ) -> Result<usize, DbError> {
+    ) -> Result<Option<Chunk>, DbError> {
         let reading = async {
             self.prepare(connection).await?;
             let read = self.send_chunks(connection.driver(), schema, budget, sink).await;
-            if !read.as_ref().is_ok_and(|(_, is_whole)| *is_whole) {
+            let is_whole = |last: &Option<Chunk>| last.as_ref().is_some_and(|chunk| chunk.end == Some(None));
+            if !read.as_ref().is_ok_and(|(_, last)| is_whole(last)) {
                 connection.settle().await?;
             }
-            read.map(|(rows, _)| rows).map_err(|error| self.failed(&error))
+            read.map_err(|error| self.failed(&error))
         };
-        traced("sqlite", reading, |rows| Some(*rows)).await
+        Ok(traced("sqlite", reading, |(rows, _)| Some(*rows)).await?.1)
     }
 
-    /// How many rows were read, and whether those were all.
+    /// How many rows were read, and the last of them; none where nobody wanted them.
     async fn send_chunks(
         &self,
         connection: &mut SqliteConnection,
         schema: &Schema,
         budget: RowBudget,
         sink: &Sender<Result<Chunk, DbError>>,
-    ) -> Result<(usize, bool), sqlx::Error> {
+    ) -> Result<(usize, Option<Chunk>), sqlx::Error> {
         let (mut chunk, mut columns) = (Chunk::default(), None);
         let (mut count, mut bytes, mut chunk_rows) = (0, 0_u64, FIRST_CHUNK_ROWS);
         let mut rows = connection.fetch_many(self.query()?);
@@ -130,15 +132,12 @@ impl Statement<'_> {
             if chunk.rows.len() >= chunk_rows || chunk.rows.data_bytes() >= CHUNK_BYTES {
                 chunk_rows = CHUNK_ROWS;
                 if sink.send(Ok(std::mem::take(&mut chunk))).await.is_err() {
-                    return Ok((count, false));
+                    return Ok((count, None));
                 }
             }
         }
         drop(rows);
-        let is_whole = limit.is_none();
-        // Nobody may be there to take it.
-        let _ = sink.send(Ok(Chunk { end: Some(limit), ..chunk })).await;
-        Ok((count, is_whole))
+        Ok((count, Some(Chunk { end: Some(limit), ..chunk })))
     }
 
     /// Runs it and reads rows within the budget.

@@ -3,7 +3,11 @@
 //!
 //! Only statements that read do so outside of a transaction; the rows of others are there before the guest goes on.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Instant,
+};
 
 use santokit_core::{
     limit::LimitName,
@@ -26,8 +30,9 @@ use crate::{
 /// Rows that wait for the guest, and whoever brings more.
 #[derive(Debug)]
 pub(super) struct Cursor {
-    rows: PackedRows,
-    /// The first of them that the guest does not have.
+    /// As they were read.
+    chunks: VecDeque<PackedRows>,
+    /// The first row of the first chunk that the guest does not have.
     next: usize,
     more: More,
 }
@@ -36,6 +41,8 @@ pub(super) struct Cursor {
 #[derive(Debug)]
 enum More {
     Reader(Reader),
+    /// The reading failed while nobody asked.
+    Failed(DbError),
     /// Nothing, or a limit that ended the reading.
     End(Option<LimitName>),
 }
@@ -62,7 +69,7 @@ pub(super) struct Ahead {
 impl Cursor {
     /// Of rows that were read.
     pub(super) fn of(rows: &[Vec<Value>], limit: Option<LimitName>) -> Self {
-        Self { rows: PackedRows::of(rows), next: 0, more: More::End(limit) }
+        Self { chunks: [PackedRows::of(rows)].into(), next: 0, more: More::End(limit) }
     }
 
     /// Begins to read; returns when the first rows are there, with their columns.
@@ -70,44 +77,65 @@ impl Cursor {
         // Room for all that the budget has, as a rule: where there is more, the reader waits for the guest.
         let (sender, chunks) = mpsc::channel(Chunk::most(ahead.budget));
         let task = tokio::spawn(ahead.run(connection, sender).instrument(tracing::Span::current()));
-        let mut cursor = Self { rows: PackedRows::default(), next: 0, more: More::Reader(Reader { chunks, task }) };
-        let columns = cursor.advance().await?;
+        let mut cursor = Self { chunks: VecDeque::new(), next: 0, more: More::Reader(Reader { chunks, task }) };
+        let columns = cursor.advance().await.map_err(guest_error)?;
         Ok((cursor, columns))
     }
 
     /// The next rows; none at the end.
     pub(super) async fn next(&mut self, budget: RowBudget) -> Result<Option<PackedBatch>, SqlError> {
-        while self.next >= self.rows.len() {
-            if let More::End(limit) = self.more {
-                return limit.map_or(Ok(None), |limit| Err(SqlError::Limit(limit)));
+        loop {
+            if let Some(rows) = self.chunks.front() {
+                if self.next < rows.len() {
+                    let batch = rows.batch(self.next, budget);
+                    self.next += usize::try_from(batch.rows).unwrap_or(usize::MAX);
+                    return Ok(Some(batch));
+                }
+                self.chunks.pop_front();
+                self.next = 0;
+                continue;
             }
-            self.advance().await?;
+            match std::mem::replace(&mut self.more, More::End(None)) {
+                More::End(limit) => {
+                    self.more = More::End(limit);
+                    return limit.map_or(Ok(None), |limit| Err(SqlError::Limit(limit)));
+                }
+                More::Failed(error) => return Err(guest_error(error)),
+                More::Reader(reader) => {
+                    self.more = More::Reader(reader);
+                    self.advance().await.map_err(guest_error)?;
+                }
+            }
         }
-        let batch = self.rows.batch(self.next, budget);
-        self.next += usize::try_from(batch.rows).unwrap_or(usize::MAX);
-        Ok(Some(batch))
+    }
+
+    /// Waits until its reader has given its connection back: an invocation has one at a time. A failure is told when the guest comes to it.
+    pub(super) async fn settle(&mut self) {
+        while matches!(self.more, More::Reader(_)) {
+            if let Err(error) = self.advance().await {
+                self.more = More::Failed(error);
+            }
+        }
     }
 
     /// Waits for the next chunk; what it says of columns.
-    async fn advance(&mut self) -> Result<Vec<Column>, SqlError> {
+    async fn advance(&mut self) -> Result<Vec<Column>, DbError> {
         let More::Reader(reader) = &mut self.more else { return Ok(Vec::new()) };
-        let away = || SqlError::Unavailable("the statement was given up".to_owned());
-        let chunk = match reader.chunks.recv().await {
-            Some(Ok(chunk)) => chunk,
-            Some(Err(error)) => {
-                self.more = More::End(None);
-                return Err(guest_error(error));
+        let received = reader.chunks.recv().await;
+        let received = received.unwrap_or_else(|| Err(DbError::unavailable("the statement was given up")));
+        match received {
+            Ok(chunk) => {
+                if let Some(limit) = chunk.end {
+                    self.more = More::End(limit);
+                }
+                self.chunks.push_back(chunk.rows);
+                Ok(chunk.columns)
             }
-            None => {
+            Err(error) => {
                 self.more = More::End(None);
-                return Err(away());
+                Err(error)
             }
-        };
-        if let Some(limit) = chunk.end {
-            self.more = More::End(limit);
         }
-        (self.rows, self.next) = (chunk.rows, 0);
-        Ok(chunk.columns)
     }
 }
 
@@ -122,9 +150,9 @@ impl Ahead {
         let read = statement.read_chunks(&mut connection, schema, budget, &sender).await;
         keep(connection, &read);
         metrics.query(&name, started.elapsed());
-        if let Err(error) = read {
-            // Nobody may be there to hear it.
-            let _ = sender.send(Err(error)).await;
+        if let Some(last) = read.transpose() {
+            // Nobody may be there to take it.
+            let _ = sender.send(last).await;
         }
     }
 }

@@ -243,8 +243,13 @@ impl SqlSession {
             let reading = self.read_as(connection, sql, &values, budget, authority).await?;
             return Ok((self.keep_cursor(&reading.rows.rows, reading.limit), reading.rows.columns));
         }
-        let taken = take(&opened.database, verb, deadline).await.map_err(guest_error)?;
-        let (sql, name) = (sql.to_owned(), opened.name.clone());
+        let (database, name) = (Arc::clone(&opened.database), opened.name.clone());
+        // One guest could have all readers otherwise.
+        for cursor in self.cursors.values_mut() {
+            cursor.settle().await;
+        }
+        let taken = take(&database, verb, deadline).await.map_err(guest_error)?;
+        let sql = sql.to_owned();
         let ahead = Ahead { sql, values, authority, deadline, budget, schemas, name, metrics };
         let (cursor, columns) = Cursor::ahead(ahead, taken).await?;
         Ok((self.insert_cursor(cursor), columns))

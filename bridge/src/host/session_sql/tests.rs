@@ -316,3 +316,67 @@ async fn nothing_is_stored_after_the_engine_has_rolled_back() {
     assert!(guest.finish(true).await.is_err());
     assert_eq!(count(&database, "text IN ('first', 'alone')").await, Value::Int64(0));
 }
+
+const COUNTING: &str =
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT i FROM n";
+/// Fails in the middle: there is no such number.
+const OVERFLOWING: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
+    SELECT abs(CASE WHEN i = 15000 THEN -9223372036854775808 ELSE i END) FROM n";
+const WIDE: RowBudget = RowBudget { rows: 50_000, bytes: 8 << 20 };
+
+/// How many rows come, and what is said instead of more.
+async fn drain(guest: &mut SqlSession, cursor: CursorId) -> (u64, Result<(), SqlError>) {
+    let mut rows = 0;
+    loop {
+        match guest.next_rows(cursor, RowBudget { rows: 300, bytes: 1 << 20 }).await {
+            Ok(Some(batch)) => rows += batch.rows,
+            Ok(None) => return (rows, Ok(())),
+            Err(error) => return (rows, Err(error)),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_with_many_cursors_has_one_reader() {
+    let (_scratch, database) = database().await;
+    let mut guest = session(&database, None);
+    let mut cursors = Vec::new();
+    for _ in 0..CURSORS_MAX {
+        cursors.push(guest.open_cursor(MAIN, COUNTING, Vec::new(), WIDE).await.unwrap().0);
+        assert!(database.pool_use().0 <= 1, "{:?}", database.pool_use());
+    }
+    let more = guest.open_cursor(MAIN, COUNTING, Vec::new(), WIDE).await;
+    assert_eq!(more.unwrap_err(), SqlError::Limit(LimitName::Handles));
+    for cursor in cursors {
+        assert_eq!(drain(&mut guest, cursor).await, (20_000, Ok(())));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_a_cursor_is_told_behind_its_rows() {
+    let (_scratch, database) = database().await;
+    let mut guest = session(&database, None);
+    let few = guest.open_cursor(MAIN, COUNTING, Vec::new(), RowBudget { rows: 1_500, ..WIDE }).await.unwrap().0;
+    let failing = guest.open_cursor(MAIN, OVERFLOWING, Vec::new(), WIDE).await.unwrap().0;
+    // The failure is met while another one is opened, and is nobody's fault but its own.
+    let whole = guest.open_cursor(MAIN, COUNTING, Vec::new(), WIDE).await.unwrap().0;
+    assert_eq!(drain(&mut guest, whole).await, (20_000, Ok(())));
+    assert_eq!(drain(&mut guest, few).await, (1_500, Err(SqlError::Limit(LimitName::SqlRows))));
+    let (rows, told) = drain(&mut guest, failing).await;
+    assert!(rows < 15_000 && matches!(told, Err(SqlError::Database(_))), "{rows} {told:?}");
+    let refused = guest.open_cursor(MAIN, "SELECT text FROM vault", Vec::new(), WIDE).await;
+    assert!(matches!(refused, Err(SqlError::Denied(_))), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_that_is_closed_gives_its_connection_back() {
+    let (_scratch, database) = database().await;
+    let mut guest = session(&database, None);
+    let endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
+    let cursor = guest.open_cursor(MAIN, endless, Vec::new(), RowBudget { rows: u64::MAX, bytes: u64::MAX }).await;
+    guest.close_cursor(cursor.unwrap().0);
+    while database.pool_use().0 > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(count(&database, "id = 1").await, Value::Int64(1));
+}
