@@ -7,6 +7,7 @@ pub mod access;
 pub mod code;
 pub mod component;
 pub mod cors;
+pub mod decimal;
 pub mod id;
 pub mod limit;
 pub mod logic;

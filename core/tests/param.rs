@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use proptest::prelude::*;
 use santokit_core::{
     code::Code,
     param::{self, CompiledParams, Param},
@@ -176,4 +177,19 @@ fn values_are_typed_for_statements() {
     assert_eq!(value(Type::Boolean, json!(true)), Value::Boolean(true));
     assert_eq!(value(Type::Float, json!(2)), Value::Float64(2.0));
     assert_eq!(param::to_value(&param(Type::Int, &json!({})), None), Ok(Value::Null));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_096))]
+
+    /// The nearest double is read, not one beside it, and what is written reads as the same.
+    #[test]
+    fn a_float_is_the_same_there_and_back(bits in any::<u64>()) {
+        let number = f64::from_bits(bits);
+        prop_assume!(number.is_finite());
+        let read: Json = serde_json::from_str(&format!("{number:e}")).unwrap();
+        prop_assert_eq!(read.as_f64().map(f64::to_bits), Some(bits));
+        let written: Json = serde_json::from_str(&json!(number).to_string()).unwrap();
+        prop_assert_eq!(written.as_f64().map(f64::to_bits), Some(bits));
+    }
 }

@@ -3,57 +3,19 @@
 
 use std::cmp::Ordering;
 
+use santokit_core::decimal::Decimal;
+
 /// The name of the collation. Whoever runs statements on SQLite registers it on the connection.
 pub const COLLATION: &str = "stk_decimal";
-
-/// Sign, digits before the point without leading zeros, digits after it without trailing ones.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Parts<'a> {
-    is_negative: bool,
-    whole: &'a str,
-    fraction: &'a str,
-}
 
 /// Compares exactly: `1.50` equals `1.5`, `-0` equals `0`. What is no decimal comes after all that are, in the order of its bytes,
 /// so that the order is total whatever a column holds.
 pub fn compare(a: &str, b: &str) -> Ordering {
-    match (Parts::of(a), Parts::of(b)) {
-        (Some(a), Some(b)) => a.cmp(b),
+    match (Decimal::read(a), Decimal::read(b)) {
+        (Some(a), Some(b)) => a.cmp(&b),
         (Some(_), None) => Ordering::Less,
         (None, Some(_)) => Ordering::Greater,
         (None, None) => a.cmp(b),
-    }
-}
-
-impl<'a> Parts<'a> {
-    fn of(text: &'a str) -> Option<Self> {
-        let (is_negative, digits) = match text.as_bytes().first()? {
-            b'-' => (true, &text[1..]),
-            b'+' => (false, &text[1..]),
-            _ => (false, text),
-        };
-        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        let are_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() && fraction.is_empty() || !are_digits(whole) || !are_digits(fraction) {
-            return None;
-        }
-        let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
-        let is_zero = whole.is_empty() && fraction.is_empty();
-        Some(Self { is_negative: is_negative && !is_zero, whole, fraction })
-    }
-
-    fn cmp(self, other: Self) -> Ordering {
-        match (self.is_negative, other.is_negative) {
-            (false, true) => Ordering::Greater,
-            (true, false) => Ordering::Less,
-            (false, false) => self.magnitude(other),
-            (true, true) => other.magnitude(self),
-        }
-    }
-
-    /// More digits before the point are more; digits after it compare as text does.
-    fn magnitude(self, other: Self) -> Ordering {
-        (self.whole.len(), self.whole, self.fraction).cmp(&(other.whole.len(), other.whole, other.fraction))
     }
 }
 

@@ -307,7 +307,8 @@ fn edges(dialect: Dialect) -> Vec<(Type, Json)> {
     ] {
         edges.push((Type::Timestamp, json!(time)));
     }
-    for digits in ["0", "-0.5", "1.50", "100", "1234567890123456789012345678", "0.0000000000000000000000000001"] {
+    let (most, least) = (format!("-{}.{}", "9".repeat(35), "9".repeat(30)), format!("0.{}1", "0".repeat(29)));
+    for digits in ["0", "-0.5", "1.50", "100", &most, &least] {
         edges.push((Type::Decimal, json!(digits)));
     }
     for text in [
@@ -340,7 +341,7 @@ fn strategy(kind: Type) -> BoxedStrategy<Json> {
         Type::Int => any::<i32>().prop_map(Json::from).boxed(),
         Type::Bigint => any::<i64>().prop_map(|number| Json::from(number.to_string())).boxed(),
         Type::Float => any::<f64>().prop_filter("finite", |n| n.is_finite()).prop_map(Json::from).boxed(),
-        Type::Decimal => "-?(0|[1-9][0-9]{0,13})(\\.[0-9]{1,13})?".prop_map(Json::from).boxed(),
+        Type::Decimal => "-?(0|[1-9][0-9]{0,34})(\\.[0-9]{1,30})?".prop_map(Json::from).boxed(),
         Type::Boolean => any::<bool>().prop_map(Json::from).boxed(),
         Type::Timestamp => (-62_135_596_800_000_000_i64..253_402_300_800_000_000)
             .prop_map(|micros| {

@@ -1,12 +1,14 @@
 //! Bounds of columns and params, compiled once: they are checked on every write and every call.
 
-use std::str::FromStr;
+use std::{cmp::Ordering, str::FromStr};
 
 use regex::{Regex, RegexBuilder};
-use rust_decimal::Decimal;
 use serde_json::Value as Json;
 
-use crate::schema::{Bounds, Type};
+use crate::{
+    decimal::Decimal,
+    schema::{Bounds, Type},
+};
 
 /// Bytes that a compiled pattern may take.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
@@ -41,11 +43,12 @@ pub enum BoundsError {
 }
 
 /// A bound in the type's own arithmetic: no rounding.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, PartialEq)]
 enum Number {
     Whole(i64),
     Float(f64),
-    Decimal(Decimal),
+    /// As it is written.
+    Decimal(String),
 }
 
 impl CompiledBounds {
@@ -58,7 +61,7 @@ impl CompiledBounds {
             text.as_ref().map(read).transpose()
         };
         let (least, most) = (number("min", &bounds.min)?, number("max", &bounds.max)?);
-        if matches!((least, most), (Some(least), Some(most)) if least > most) {
+        if matches!((&least, &most), (Some(least), Some(most)) if least > most) {
             return Err(BoundsError::Empty);
         }
         let pattern = bounds.pattern.as_deref().map(anchored).transpose()?;
@@ -68,10 +71,10 @@ impl CompiledBounds {
     /// Checks a normalised value of the type. The error says the bound, not the value.
     pub fn check(&self, kind: Type, json: &Json) -> Result<(), String> {
         if let Some(value) = Number::of(kind, json) {
-            if let Some(least) = self.least.filter(|least| value < *least) {
+            if let Some(least) = self.least.as_ref().filter(|least| value < **least) {
                 return Err(format!("must be at least {least}"));
             }
-            if let Some(most) = self.most.filter(|most| value > *most) {
+            if let Some(most) = self.most.as_ref().filter(|most| value > **most) {
                 return Err(format!("must be at most {most}"));
             }
         }
@@ -107,7 +110,7 @@ impl Number {
             Type::Int => i32::from_str(text).ok().map(|n| Number::Whole(n.into())),
             Type::Bigint => i64::from_str(text).ok().map(Number::Whole),
             Type::Float => f64::from_str(text).ok().filter(|n| n.is_finite()).map(Number::Float),
-            Type::Decimal => Decimal::from_str_exact(text).ok().map(Number::Decimal),
+            Type::Decimal => Decimal::accept(text).map(|_| Number::Decimal(text.to_owned())),
             _ => None,
         }
     }
@@ -126,8 +129,19 @@ impl Number {
             Type::Int => "a whole number of 32 bits",
             Type::Bigint => "a whole number of 64 bits",
             Type::Float => "a number",
-            Type::Decimal => "a decimal number of at most 28 digits",
+            Type::Decimal => "a decimal number of at most 35 digits before the point and 30 behind it",
             _ => "left out: the type has no order",
+        }
+    }
+}
+
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Number::Whole(own), Number::Whole(other)) => Some(own.cmp(other)),
+            (Number::Float(own), Number::Float(other)) => own.partial_cmp(other),
+            (Number::Decimal(own), Number::Decimal(other)) => Some(Decimal::read(own)?.cmp(&Decimal::read(other)?)),
+            _ => None,
         }
     }
 }

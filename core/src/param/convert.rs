@@ -4,10 +4,10 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, SecondsFormat, Utc};
-use rust_decimal::Decimal;
 use serde_json::Value as Json;
 
 use crate::{
+    decimal::{Decimal, FRACTION_DIGITS_MAX, WHOLE_DIGITS_MAX},
     schema::{Items, Type},
     value::Value,
 };
@@ -33,7 +33,10 @@ pub fn normalise(kind: Type, items: Option<&Items>, json: Json) -> Result<Json, 
             Ok(n) => Ok(Json::String(n.to_string())),
             Err(_) => Err("expected a whole number of 64 bits, as a string".to_owned()),
         },
-        (Type::Decimal, Json::String(text)) => decimal(&text).map(|_| Json::String(text)),
+        (Type::Decimal, Json::String(text)) => match decimal(&text) {
+            Ok(_) => Ok(Json::String(text)),
+            Err(message) => Err(message),
+        },
         (Type::Timestamp, Json::String(text)) => timestamp(&text).map(Json::String),
         (Type::Bytes, Json::String(text)) => match STANDARD.decode(&text) {
             Ok(_) => Ok(Json::String(text)),
@@ -86,15 +89,13 @@ fn timestamp(text: &str) -> Result<String, String> {
     Ok(utc.to_rfc3339_opts(SecondsFormat::Micros, true))
 }
 
-/// Digits and a point, at most 28 digits; no exponent.
-pub(crate) fn decimal(text: &str) -> Result<Decimal, String> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let form = digits.starts_with(|c: char| c.is_ascii_digit())
-        && digits.ends_with(|c: char| c.is_ascii_digit())
-        && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    form.then(|| Decimal::from_str_exact(text).ok())
-        .flatten()
-        .ok_or_else(|| "expected a decimal number of at most 28 digits, as a string, for example \"12.50\"".to_owned())
+fn decimal(text: &str) -> Result<Decimal<'_>, String> {
+    Decimal::accept(text).ok_or_else(|| {
+        format!(
+            "expected a decimal number as a string, for example \"12.50\", with at most {WHOLE_DIGITS_MAX} digits before the point and \
+             {FRACTION_DIGITS_MAX} behind it"
+        )
+    })
 }
 
 /// `3` and `3.0` are whole; JSON does not tell them apart.

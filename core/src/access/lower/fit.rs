@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use cel::Value as CelValue;
 use chrono::{DateTime, FixedOffset, SecondsFormat, Timelike, Utc};
-use rust_decimal::Decimal;
 
 use super::{Known, Polarity, any};
 use crate::{
@@ -13,9 +12,13 @@ use crate::{
         decide,
         predicate::{Field, Operand, Order, Predicate, TextTest},
     },
+    decimal::{Decimal, FRACTION_DIGITS_MAX},
     schema::Type,
     value::Value,
 };
+
+/// From this on a double is more than any decimal that an engine compares exactly (MySQL has 65 digits).
+const DECIMALS_BELOW: f64 = 1e65;
 
 /// A value beside the values that a column can hold.
 enum Fit {
@@ -194,13 +197,12 @@ fn fit(kind: Type, value: &CelValue) -> Fit {
         (Type::Float, CelValue::Int(number)) => fit_float(*number as f64),
         #[expect(clippy::cast_precision_loss, reason = "as above")]
         (Type::Float, CelValue::UInt(number)) => fit_float(*number as f64),
-        (Type::Decimal, CelValue::Int(number)) => Fit::At(decimal(Decimal::from(*number))),
-        (Type::Decimal, CelValue::UInt(number)) => Fit::At(decimal(Decimal::from(*number))),
+        (Type::Decimal, CelValue::Int(number)) => Fit::At(decimal(number.to_string())),
+        (Type::Decimal, CelValue::UInt(number)) => Fit::At(decimal(number.to_string())),
         (Type::Decimal, CelValue::Float(number)) => fit_decimal(*number),
-        (Type::Decimal, CelValue::String(text)) => match crate::param::convert::decimal(text) {
-            Ok(number) => Fit::At(decimal(number)),
-            Err(_) => Fit::Mismatch,
-        },
+        (Type::Decimal, CelValue::String(text)) => {
+            Decimal::accept(text).map_or(Fit::Mismatch, |number| Fit::At(decimal(number.to_string())))
+        }
         (Type::Boolean, CelValue::Bool(truth)) => {
             Fit::At(Operand::Value { kind: Type::Boolean, value: Value::Boolean(*truth) })
         }
@@ -259,15 +261,17 @@ fn fit_decimal(number: f64) -> Fit {
     if number.is_nan() {
         return Fit::Mismatch;
     }
-    if number.abs() >= 1e28 {
+    if number.abs() >= DECIMALS_BELOW {
         return if number > 0.0 { Fit::AboveAll } else { Fit::BelowAll };
     }
-    // The shortest text that reads as this double, without an exponent. One with more digits than a decimal has compares with none.
-    Decimal::from_str_exact(&number.to_string()).map_or(Fit::Mismatch, |exact| Fit::At(decimal(exact)))
+    // The shortest text that reads as this double, without an exponent. One with more places than a decimal has equals none.
+    let text = number.to_string();
+    let exact = Decimal::read(&text).filter(|exact| exact.places() <= FRACTION_DIGITS_MAX);
+    exact.map_or(Fit::Mismatch, |exact| Fit::At(decimal(exact.to_string())))
 }
 
-fn decimal(number: Decimal) -> Operand {
-    Operand::Value { kind: Type::Decimal, value: Value::Typed("decimal".to_owned(), number.normalize().to_string()) }
+fn decimal(digits: String) -> Operand {
+    Operand::Value { kind: Type::Decimal, value: Value::Typed("decimal".to_owned(), digits) }
 }
 
 /// A time beside times of microseconds.

@@ -1,12 +1,10 @@
 //! A predicate on a row in memory: what the database says of the same row. It is the measure of the rendered SQL, and decides where
 //! a row is at hand anyway. Numbers compare exactly; text by code points.
 
-use std::{cmp::Ordering, str::FromStr};
-
-use rust_decimal::Decimal;
+use std::{borrow::Cow, cmp::Ordering};
 
 use super::{Operand, Order, Predicate, TextTest, Truth};
-use crate::value::Value;
+use crate::{decimal::Decimal, value::Value};
 
 impl Predicate {
     /// What it says of a row. `cell` gives a column's value in canonical form; a column that is not there is NULL.
@@ -77,14 +75,14 @@ fn compare(left: &Value, right: &Value) -> Option<Ordering> {
         (Value::Typed(left_name, left), Value::Typed(right_name, right)) if left_name == "timestamp" => {
             (right_name == "timestamp").then(|| left.cmp(right))
         }
-        (left, right) => Some(decimal(left)?.cmp(&decimal(right)?)),
+        (left, right) => Some(Decimal::read(&digits(left)?)?.cmp(&Decimal::read(&digits(right)?)?)),
     }
 }
 
-fn decimal(value: &Value) -> Option<Decimal> {
+fn digits(value: &Value) -> Option<Cow<'_, str>> {
     match value {
-        Value::Typed(name, text) if name == "decimal" => Decimal::from_str(text).ok(),
-        Value::Int64(number) => Some(Decimal::from(*number)),
+        Value::Typed(name, text) if name == "decimal" => Some(text.into()),
+        Value::Int64(number) => Some(number.to_string().into()),
         _ => None,
     }
 }

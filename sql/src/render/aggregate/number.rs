@@ -10,7 +10,8 @@ pub(super) const PART: usize = 9;
 /// 10 to the power of [`PART`].
 const BASE: i128 = 1_000_000_000;
 
-/// Parts of a decimal: 36 digits before the point and 36 behind it, which is more than the 28 that a decimal has.
+/// Parts of a decimal: 36 digits before the point and 36 behind it, which is more than a decimal that is sent may have
+/// (`santokit_core::decimal`).
 pub(super) const PARTS: usize = 8;
 
 /// Those of [`PARTS`] before the point.
