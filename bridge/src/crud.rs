@@ -114,6 +114,9 @@ pub fn tables(connections: &BTreeMap<String, Schema>, permissions: &Permissions)
     Ok(Tables::new(entries))
 }
 
+/// What stands around the data of an answer.
+const ENVELOPE_BYTES: usize = 64;
+
 /// What `db/{table}/{verb}` names.
 pub fn table_path(path: &str) -> Option<(&str, Verb)> {
     let (table, verb) = path.strip_prefix("db/")?.split_once('/')?;
@@ -264,7 +267,7 @@ impl<'c> Crud<'c> {
             session,
             deadline,
             limits: self.limits,
-            bytes_max: self.bytes_max.min(left),
+            bytes_max: self.bytes_max.saturating_sub(ENVELOPE_BYTES).min(left),
             metrics: self.metrics,
             connection,
             rows_left: self.limits.result_rows,
@@ -305,8 +308,8 @@ impl<'c> Crud<'c> {
         remembered: Option<&Remembered>,
         deadline: Instant,
     ) -> Outcome<Answer> {
-        // Rows that are more than an invocation may read must not be stored by then.
-        let is_whole = self.allowance.is_some() && planned.answers_rows();
+        // Rows that are more than an invocation may read, or an answer may have, must not be stored by then.
+        let is_whole = planned.answers_rows() && (self.allowance.is_some() || planned.may_exceed(self.bytes_max));
         if remembered.is_none() && !is_whole && !planned.is_several(database) {
             let session = database.session(Mode::Write, self.share(), deadline).await;
             let mut session = session.map_err(DbError::problem)?;
@@ -386,6 +389,11 @@ impl Planned {
             Planned::Update(change) => !change.update.check.is_always() || change.returning != Returning::Affected,
             Planned::Delete(removal) => removal.returning != Returning::Affected,
         }
+    }
+
+    /// Whether the answer may turn out to be larger than it may be. The others are in a transaction in any case.
+    fn may_exceed(&self, bytes_max: usize) -> bool {
+        matches!(self, Planned::Insert(insertion) if insertion.answer_bytes_max() + ENVELOPE_BYTES > bytes_max)
     }
 
     fn answers_rows(&self) -> bool {

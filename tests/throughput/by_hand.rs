@@ -312,8 +312,10 @@ macro_rules! handlers {
                 for _ in 0..server.statements.insert_rules {
                     query = query.bind(owner);
                 }
-                let row = query.fetch_one(&server.writer).await.map_err(failed)?;
-                Ok(answer([order(&row).map_err(failed)?]))
+                // To its end: `fetch_one` drops the statement behind the row, and with it a commit that failed.
+                let rows = query.fetch_all(&server.writer).await.map_err(failed)?;
+                let row = rows.first().ok_or(StatusCode::FORBIDDEN)?;
+                Ok(answer([order(row).map_err(failed)?]))
             }
 
             fn order(row: &$row) -> Result<Order<'static>, sqlx::Error> {

@@ -54,6 +54,31 @@ impl Insertion {
         // The rule is asked in the statement, which fails where a row fails it.
         !self.insert.is_alone() || self.insert.course(dialect) == Course::ByKey
     }
+
+    /// Bytes that the answer has at most, before it is known.
+    pub fn answer_bytes_max(&self) -> usize {
+        if self.returning == Returning::Affected {
+            return 0;
+        }
+        let names: usize = self.insert.returning.iter().map(|column| ESCAPED * column.name.len() + FIELD_BYTES).sum();
+        let sent: usize = self.insert.rows.iter().flatten().map(cell_bytes_max).sum();
+        let unsent = self.insert.returning.len().saturating_sub(self.insert.columns.len());
+        self.insert.rows.len() * (names + unsent * UNSENT_BYTES) + sent
+    }
+}
+
+/// As many bytes of JSON can one of a text become: `\u0001`.
+const ESCAPED: usize = 6;
+/// Quotes, colon and comma around a name and a value.
+const FIELD_BYTES: usize = 8;
+/// What a value may have that the database makes: a text of the schema, a number, a time.
+const UNSENT_BYTES: usize = 64 << 10;
+
+fn cell_bytes_max(cell: &Cell) -> usize {
+    match cell {
+        Cell::Value(value) => FIELD_BYTES + ESCAPED * value.size_bytes(),
+        Cell::Default => UNSENT_BYTES,
+    }
 }
 
 impl Runner<'_> {

@@ -1,18 +1,28 @@
 //! An insert of one row, which is one statement with its rule in it: what the rule refuses is stored nowhere, alone and in a batch;
 //! what the caller may not see afterwards is not shown; and no value of a caller looks like a refusal.
 
+use std::time::{Duration, Instant};
+
+use santokit_bridge::db::{DatabaseSettings, Mode, Share};
 use santokit_core::{
     access::ActorKind,
     code::Code,
     project::{self, SourceTree},
+    schema::Type,
+    value::Value,
 };
-use santokit_sql::dialect::Dialect;
+use santokit_sql::{
+    dialect::Dialect,
+    failure::FailureKind,
+    statement::{OutputColumn, Statement},
+};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
     shop::shop,
     world::{World, actor},
 };
+use crate::own_database::Own;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_sqlite() {
@@ -27,6 +37,35 @@ async fn on_postgres() {
 #[tokio::test(flavor = "multi_thread")]
 async fn on_mysql() {
     all(Dialect::Mysql).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_only_the_commit_refuses_is_not_told_as_stored() {
+    // MySQL has no constraint that waits for the commit.
+    for engine in ["sqlite", "postgres"] {
+        let own = Own::create(engine).await;
+        let database = own.open(&DatabaseSettings::default());
+        let deadline = || Instant::now() + Duration::from_secs(30);
+        for sql in [
+            "CREATE TABLE kept (id BIGINT PRIMARY KEY)",
+            "CREATE TABLE late (id BIGINT PRIMARY KEY, kept BIGINT REFERENCES kept (id) DEFERRABLE INITIALLY DEFERRED)",
+        ] {
+            database.execute(&statement(sql, &[]), deadline()).await.unwrap();
+        }
+        // The engine answers the row before it looks at what the row refers to.
+        let mut session = database.session(Mode::Write, Share::Platform, deadline()).await.unwrap();
+        let insert = statement("INSERT INTO late (id, kept) VALUES (1, 7) RETURNING id", &[Type::Bigint]);
+        let error = session.rows(&insert, deadline()).await.unwrap_err();
+        assert_eq!(error.kind, FailureKind::ForeignKey, "{engine} {error:?}");
+        let count = statement("SELECT count(*) FROM late", &[Type::Bigint]);
+        assert_eq!(session.rows(&count, deadline()).await.unwrap(), [[Value::Int64(0)]], "{engine}");
+        session.end();
+    }
+}
+
+fn statement(sql: &str, columns: &[Type]) -> Statement {
+    let column = |kind: &Type| OutputColumn { name: "c".to_owned(), kind: *kind };
+    Statement { sql: sql.to_owned(), params: Vec::new(), columns: columns.iter().map(column).collect() }
 }
 
 async fn all(dialect: Dialect) {

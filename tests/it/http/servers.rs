@@ -138,7 +138,7 @@ async fn second_bridge(hub: &str, operator: &str, cache: &TempDir) -> Result<Stk
         ("STK_BRIDGE_TRUSTED_KEYS", key),
         ("STK_BRIDGE_POLL_INTERVAL", "1s"),
         ("STK_BRIDGE_BODY_LIMIT", "1KB"),
-        ("STK_BRIDGE_RESPONSE_LIMIT", "2KB"),
+        ("STK_BRIDGE_RESPONSE_LIMIT", "800B"),
     ];
     StkServer::start(cache.path(), &["bridge", "serve", "--json"], &env, "\"ready\"").await
 }
