@@ -37,6 +37,7 @@ pub mod apply;
 pub mod bridges;
 pub mod ceilings;
 pub mod databases;
+mod drift;
 pub mod import;
 pub mod projects;
 pub mod promote;

@@ -35,6 +35,7 @@ pub mod moves;
 mod open;
 pub mod pins;
 pub mod releases;
+pub mod unfinished;
 
 use blobs::Blobs;
 

@@ -20,6 +20,7 @@ use crate::{
     processes::cache::changed,
 };
 
+mod drift;
 mod promote;
 mod safety;
 mod transfer;

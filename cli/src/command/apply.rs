@@ -40,6 +40,9 @@ pub struct Options {
     /// Let the schema become one that the release before does not know: nobody needs that one now
     #[arg(long)]
     pub migration_window: bool,
+    /// Go on from databases that somebody else has changed
+    #[arg(long)]
+    pub accept_drift: bool,
     /// Do not ask
     #[arg(long, short = 'y')]
     pub yes: bool,
@@ -60,6 +63,8 @@ pub struct Consent {
     pub force: bool,
     /// The schema may become one that the release before does not know.
     pub migration_window: bool,
+    /// Databases that somebody else changed are built upon.
+    pub accept_drift: bool,
 }
 
 /// What the Hub made of it.
@@ -92,6 +97,7 @@ pub async fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
         accept_grants: options.accept_grants,
         force: options.force,
         migration_window: options.migration_window,
+        accept_drift: options.accept_drift,
     };
     let started = Instant::now();
     let applied = match submit(&hub, env, &candidate, consent, terminal).await {
@@ -145,6 +151,7 @@ pub async fn submit(
         "acceptGrants": consent.accept_grants,
         "force": consent.force,
         "migrationWindow": consent.migration_window,
+        "acceptDrift": consent.accept_drift,
         "tool": format!("stk {VERSION}"),
     });
     if let Some(revision) = source_revision().await {

@@ -190,8 +190,14 @@ impl Session {
             return Ok(());
         }
         self.show_grants(&candidate);
-        let consent =
-            Consent { accept_grants: true, migration_window: true, force: self.plan.force, ..Consent::default() };
+        // Its databases are the developer's own, to remove and to change.
+        let consent = Consent {
+            accept_grants: true,
+            migration_window: true,
+            accept_drift: true,
+            force: self.plan.force,
+            ..Consent::default()
+        };
         let applied = submit(&self.plane.hub, super::ENV, &candidate, consent, self.terminal).await.map_err(
             |error| match error.downcast::<Failure>() {
                 Ok(failure) if failure.code == Some(Code::DestructiveChange) => {

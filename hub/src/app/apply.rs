@@ -28,6 +28,7 @@ use super::{
     App,
     bridges::secrets_of,
     ceilings::need_below,
+    drift,
     projects::{At, need_env},
     promote::How,
     releases::blocking,
@@ -75,6 +76,9 @@ pub struct ApplyBody {
     /// The schema may become one that the release before does not know.
     #[serde(default)]
     pub migration_window: bool,
+    /// Databases that somebody else changed are built upon as they are.
+    #[serde(default)]
+    pub accept_drift: bool,
 }
 
 /// Where it came from, as the sender says.
@@ -141,6 +145,10 @@ impl App {
                 .hint("read them; if they are meant, apply again with --accept-grants")
                 .detail("added", candidate.added));
         }
+        let drift = self.drift(at, &candidate).await?;
+        if !body.dry_run && !body.accept_drift {
+            drift::refuse(at, &drift)?;
+        }
         let steps = self.schema(at, &candidate, &body).await?;
         if body.dry_run {
             let mut db = self.store.read().await?;
@@ -150,7 +158,10 @@ impl App {
             let sequence = pointer.map_or(0, |pointer| pointer.sequence) + i64::from(moved);
             let created = known.is_none();
             let would = Pointed { release_id: known.map(|row| row.id).unwrap_or_default(), sequence, created, moved };
-            return Ok(answer(&candidate, &would, &steps, &body));
+            let mut answer = answer(&candidate, &would, &steps, &body);
+            answer["needsAcceptDrift"] = json!(!drift.is_empty() && !body.accept_drift);
+            answer["drift"] = json!(drift);
+            return Ok(answer);
         }
         let moved = self.release(caller, &candidate, &body, &steps, turn).await?;
         if moved.created {
@@ -284,9 +295,21 @@ impl App {
                 .hint("`stk release unpin` gives it up, or apply again with --force; nothing was changed")
                 .detail("rollback", broken));
         }
+        if !taken.is_empty() {
+            self.note_unfinished(at, true).await?;
+        }
         taken.clear();
         for (name, address, wanted) in candidate.databases(consent) {
-            let done = schema::apply(address, &wanted).await.inspect_err(|_| self.metrics.schema_applied("failed"))?;
+            let done = match schema::apply(address, &wanted).await {
+                Ok(done) => done,
+                Err(problem) => {
+                    self.metrics.schema_applied("failed");
+                    if taken.is_empty() && !schema::has_left_something(&problem) {
+                        self.note_unfinished(at, false).await?;
+                    }
+                    return Err(problem);
+                }
+            };
             let steps = done.map_err(|refused| {
                 self.metrics.schema_applied("refused");
                 destructive(&refused.into_iter().map(|refusal| (name.clone(), refusal)).collect::<Vec<_>>())

@@ -16,6 +16,7 @@ use serde_json::{Value as Json, json};
 use super::{
     App,
     apply::{check_queries, check_tables},
+    ceilings::need_below,
     projects::need_project,
 };
 use crate::store::{
@@ -68,6 +69,7 @@ impl App {
         check_tables(&manifest.connections)?;
         self.check_components(project, &manifest).await?;
         check_queries(&manifest).await?;
+        need_below(&mut *self.store.read().await?, project, &manifest).await?;
         let mut envelope = signed.envelope;
         envelope.add_signature(&self.signing_key).map_err(Problem::internal)?;
         let row = ReleaseRow {

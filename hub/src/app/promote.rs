@@ -25,6 +25,7 @@ use crate::store::{
     audit::{self, Caller},
     commit, moves,
     releases::{self, ReleaseRow},
+    unfinished,
 };
 
 /// Bridges that have reported within this time are asked.
@@ -247,6 +248,7 @@ impl App {
         how: How,
         (release_id, candidate): (&str, &Candidate),
     ) -> Outcome<(bool, i64)> {
+        unfinished::remove(db, at.project, at.env).await?;
         let pointer = releases::pointer(db, at.project, at.env).await?;
         let sequence = pointer.as_ref().map_or(0, |pointer| pointer.sequence);
         let from = pointer.map(|pointer| pointer.release);
@@ -354,6 +356,7 @@ impl MoveBody {
             dry_run: self.dry_run,
             force: self.force,
             migration_window: self.migration_window,
+            accept_drift: false,
         }
     }
 }

@@ -127,6 +127,12 @@ pub async fn misfits(address: &Address, declared: &Schema) -> Outcome<Vec<String
     Ok(santokit_sql::schema::misfits(engine, &current, &bookkeeping::beside(declared)))
 }
 
+/// What the database lacks of a release's tables, those of the platform left aside: they come with its versions.
+pub async fn lacking(address: &Address, declared: &Schema) -> Outcome<Vec<String>> {
+    let (engine, current) = read(address).await?;
+    Ok(santokit_sql::schema::misfits(engine, &current, declared))
+}
+
 /// What is there.
 pub async fn live(address: &Address) -> Outcome<(Engine, CurrentSchema)> {
     read(address).await
@@ -236,6 +242,13 @@ impl Stopped {
             .detail("engineCode", json!(state))
             .because(self.error)
     }
+}
+
+/// Whether an apply that failed may have changed something: a step before the one that failed stands, or nobody knows whether the
+/// step was taken.
+pub(super) fn has_left_something(problem: &Problem) -> bool {
+    let done = problem.details.get("done").and_then(Json::as_array);
+    done.is_some_and(|done| !done.is_empty() || problem.code != Code::Conflict)
 }
 
 fn cannot(address: &Address, how: &str, error: impl Into<Cause>) -> Box<Problem> {

@@ -10,12 +10,14 @@ const SQLITE: &[&str] = &[
     include_str!("sqlite/0001-begin.sql"),
     include_str!("sqlite/0002-apply-locks.sql"),
     include_str!("sqlite/0003-releases.sql"),
+    include_str!("sqlite/0004-unfinished-applies.sql"),
 ];
 /// The same tables for the other engine.
 const POSTGRES: &[&str] = &[
     include_str!("postgres/0001-begin.sql"),
     include_str!("postgres/0002-apply-locks.sql"),
     include_str!("postgres/0003-releases.sql"),
+    include_str!("postgres/0004-unfinished-applies.sql"),
 ];
 const _: () = assert!(SQLITE.len() == POSTGRES.len(), "both engines have the same versions");
 

@@ -9,7 +9,7 @@ use sqlx::{Connection, Executor, SqliteConnection, sqlite::SqliteConnectOptions}
 use crate::lab::{IN_URL, Lab, SECRET, assert_serves};
 
 /// A lab with a second env, `dev`, that has a database and the secret.
-async fn lab(project: &'static str) -> Lab {
+pub(super) async fn lab(project: &'static str) -> Lab {
     let lab = Lab::start(project).await;
     lab.done(&["env", "create", "dev"], "").await;
     let url = format!("sqlite:{}", lab.dir.path().join("dev.db").display());
@@ -24,14 +24,14 @@ async fn applied_to_dev(lab: &Lab) -> String {
     applied["releaseId"].as_str().unwrap().to_owned()
 }
 
-async fn on_prod(lab: &Lab, sql: &'static str) {
+pub(super) async fn on_prod(lab: &Lab, sql: &'static str) {
     let file = lab.dir.path().join(IN_URL).join("main.db");
     let mut db = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(file)).await.unwrap();
     db.execute(sql).await.unwrap();
     db.close().await.unwrap();
 }
 
-fn assert_refused(finished: &Finished, code: &str, hint: &str, detail: &str) -> Vec<String> {
+pub(super) fn assert_refused(finished: &Finished, code: &str, hint: &str, detail: &str) -> Vec<String> {
     let error = &finished.json()["error"];
     assert_eq!((finished.code, error["code"].as_str()), (3, Some(code)), "{finished:?}");
     assert!(error["hint"].as_str().unwrap().contains(hint), "{hint:?} is not in {error}");

@@ -52,6 +52,13 @@ async fn a_release_goes_from_hub_to_hub_in_one_file() {
     }
 
     let to = Lab::start("carried").await;
+    // What is above the ceilings here is not taken in.
+    let ceilings = to.dir.path().join("ceilings.yaml").to_str().unwrap().to_owned();
+    fs::write(&ceilings, "deny: [\"*: secret *\"]\n").unwrap();
+    to.done(&["project", "ceilings", "set", &ceilings], "").await;
+    let refused = import(&to, &file, &key).await;
+    assert_eq!((refused.code, &refused.json()["error"]["code"]), (3, &json!("RELEASE_BLOCKED")), "{refused:?}");
+    to.done(&["project", "ceilings", "clear", "--yes"], "").await;
     let imported = import(&to, &file, &key).await;
     assert_eq!(imported.code, 0, "{imported:?}");
     assert_eq!((&imported.json()["releaseId"], &imported.json()["created"]), (&json!(id), &json!(true)));

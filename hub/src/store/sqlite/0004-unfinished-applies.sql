@@ -1,0 +1,5 @@
+-- Envs whose databases an apply began to change, and whose pointer has not moved since.
+CREATE TABLE unfinished_applies (
+    project TEXT NOT NULL, env TEXT NOT NULL, begun_at TEXT NOT NULL,
+    PRIMARY KEY (project, env), FOREIGN KEY (project, env) REFERENCES envs (project, name)
+) STRICT;
