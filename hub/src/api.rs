@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Extension, Router,
+    Router,
     extract::{DefaultBodyLimit, Request, State},
     handler::Handler,
     http::{HeaderMap, StatusCode, header},
@@ -21,25 +21,41 @@ use santokit_edge::{Route, Routes, unread};
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
-use crate::{app::App, store::audit::Caller};
+use crate::app::{
+    App,
+    authority::{Action, Target},
+};
 
 pub mod bridges;
+pub mod guarded;
 pub mod layers;
 pub mod operator;
 pub mod releases;
 pub mod respond;
 
+use guarded::Guarded;
 use respond::Refused;
 
 /// Most bodies are small.
 const BODY_BYTES_MAX: usize = 512 << 10;
 
+/// Who gets through to a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever asks; `/metrics` looks itself.
+    Anyone,
+    /// An operator who may do this.
+    Operator(Action),
+    /// Bridges with a service token.
+    Fleet,
+}
+
 /// What is answered, by who may ask.
 struct Groups {
     /// Anyone.
     open: Routes<Arc<App>>,
-    /// Who has the operator's token.
-    operator: Routes<Arc<App>>,
+    /// Operators, as far as each may.
+    operator: Guarded,
     /// Bridges with a service token.
     fleet: Routes<Arc<App>>,
 }
@@ -59,7 +75,9 @@ fn groups() -> Groups {
     }
 }
 
-fn operator_routes() -> Routes<Arc<App>> {
+/// Each with its action, of which `app::authority::actions` has the table.
+fn operator_routes() -> Guarded {
+    use Action as A;
     use operator as o;
     let at = |rest: &str| format!("/v1/projects/{{project}}/envs/{{env}}{rest}");
     // As a JSON string, a manifest can be twice its size.
@@ -67,57 +85,57 @@ fn operator_routes() -> Routes<Arc<App>> {
     let import = releases::import.layer(DefaultBodyLimit::max(2 * MANIFEST_BYTES_MAX + BODY_BYTES_MAX));
     let plan = o::plan_schema.layer(DefaultBodyLimit::max(MANIFEST_BYTES_MAX));
     let blob = "/v1/projects/{project}/blobs/{digest}";
-    Routes::new()
-        .post("/v1/projects", o::create_project)
-        .get("/v1/projects", o::projects)
-        .post("/v1/projects/{project}/envs", o::create_env)
-        .get("/v1/projects/{project}/envs", o::envs)
-        .get(&at("/connections"), o::connections)
-        .put(&at("/connections/{name}"), o::set_connection)
-        .get(&at("/connections/{name}"), o::connection)
-        .delete(&at("/connections/{name}"), o::delete_connection)
-        .post(&at("/connections/{name}/test"), o::test_connection)
-        .get(&at("/connections/{name}/schema"), o::pull_schema)
-        .post(&at("/schema/plan"), plan)
-        .get(&at("/secrets"), o::secrets)
-        .put(&at("/secrets/{name}"), o::set_secret)
-        .get(&at("/secrets/{name}"), o::secret)
-        .delete(&at("/secrets/{name}"), o::delete_secret)
-        .post(&at("/apikeys"), o::create_api_key)
-        .get(&at("/apikeys"), o::api_keys)
-        .get(&at("/apikeys/{id}"), o::api_key)
-        .delete(&at("/apikeys/{id}"), o::revoke_api_key)
-        .get(&at("/current"), o::current)
-        .get(&at("/bridges"), o::bridges)
-        .post(&at("/apply"), apply)
-        .post(&at("/promote"), releases::promote)
-        .post(&at("/rollback"), releases::rollback)
-        .get(&at("/rollback"), releases::targets)
-        .post("/v1/service-tokens", o::create_service_token)
-        .get("/v1/service-tokens", o::service_tokens)
-        .delete("/v1/service-tokens/{id}", o::delete_service_token)
-        .get("/v1/keys", o::keys)
-        .put(blob, o::put_blob.layer(DefaultBodyLimit::max(SIZE_BYTES_MAX)))
-        .head(blob, o::has_blob)
-        .get(blob, o::blob)
-        .get("/v1/projects/{project}/releases", o::releases)
-        .post("/v1/projects/{project}/releases", import)
-        .get("/v1/projects/{project}/releases/{id}", o::release)
-        .post("/v1/projects/{project}/releases/{id}/signatures", releases::sign)
-        .put("/v1/projects/{project}/releases/{id}/pin", releases::pin)
-        .delete("/v1/projects/{project}/releases/{id}/pin", releases::unpin)
-        .get("/v1/projects/{project}/ceilings", releases::ceilings)
-        .put("/v1/projects/{project}/ceilings", releases::set_ceilings)
-        .delete("/v1/projects/{project}/ceilings", releases::clear_ceilings)
-        .get("/v1/audit", o::audit)
-        .get("/v1/audit/verify", o::verify_audit)
+    Guarded::new()
+        .post("/v1/projects", A::ProjectCreate, o::create_project)
+        .get("/v1/projects", A::ProjectList, o::projects)
+        .post("/v1/projects/{project}/envs", A::EnvCreate, o::create_env)
+        .get("/v1/projects/{project}/envs", A::EnvList, o::envs)
+        .get(&at("/connections"), A::ConnectionRead, o::connections)
+        .put(&at("/connections/{name}"), A::ConnectionSet, o::set_connection)
+        .get(&at("/connections/{name}"), A::ConnectionRead, o::connection)
+        .delete(&at("/connections/{name}"), A::ConnectionDelete, o::delete_connection)
+        .post(&at("/connections/{name}/test"), A::ConnectionTest, o::test_connection)
+        .get(&at("/connections/{name}/schema"), A::SchemaPull, o::pull_schema)
+        .post(&at("/schema/plan"), A::SchemaPlan, plan)
+        .get(&at("/secrets"), A::SecretList, o::secrets)
+        .put(&at("/secrets/{name}"), A::SecretSet, o::set_secret)
+        .get(&at("/secrets/{name}"), A::SecretList, o::secret)
+        .delete(&at("/secrets/{name}"), A::SecretDelete, o::delete_secret)
+        .post(&at("/apikeys"), A::ApiKeyCreate, o::create_api_key)
+        .get(&at("/apikeys"), A::ApiKeyList, o::api_keys)
+        .get(&at("/apikeys/{id}"), A::ApiKeyList, o::api_key)
+        .delete(&at("/apikeys/{id}"), A::ApiKeyRevoke, o::revoke_api_key)
+        .get(&at("/current"), A::EnvStatus, o::current)
+        .get(&at("/bridges"), A::EnvStatus, o::bridges)
+        .post(&at("/apply"), A::SchemaApply, apply)
+        .post(&at("/promote"), A::ReleasePromote, releases::promote)
+        .post(&at("/rollback"), A::ReleaseRollback, releases::rollback)
+        .get(&at("/rollback"), A::ReleaseRead, releases::targets)
+        .post("/v1/service-tokens", A::ServiceTokenCreate, o::create_service_token)
+        .get("/v1/service-tokens", A::ServiceTokenList, o::service_tokens)
+        .delete("/v1/service-tokens/{id}", A::ServiceTokenDelete, o::delete_service_token)
+        .get("/v1/keys", A::KeyList, o::keys)
+        .put(blob, A::BlobPut, o::put_blob.layer(DefaultBodyLimit::max(SIZE_BYTES_MAX)))
+        .head(blob, A::BlobRead, o::has_blob)
+        .get(blob, A::BlobRead, o::blob)
+        .get("/v1/projects/{project}/releases", A::ReleaseRead, o::releases)
+        .post("/v1/projects/{project}/releases", A::ReleaseImport, import)
+        .get("/v1/projects/{project}/releases/{id}", A::ReleaseRead, o::release)
+        .post("/v1/projects/{project}/releases/{id}/signatures", A::ReleaseSign, releases::sign)
+        .put("/v1/projects/{project}/releases/{id}/pin", A::ReleasePin, releases::pin)
+        .delete("/v1/projects/{project}/releases/{id}/pin", A::ReleaseUnpin, releases::unpin)
+        .get("/v1/projects/{project}/ceilings", A::CeilingsRead, releases::ceilings)
+        .put("/v1/projects/{project}/ceilings", A::CeilingsSet, releases::set_ceilings)
+        .delete("/v1/projects/{project}/ceilings", A::CeilingsClear, releases::clear_ceilings)
+        .get("/v1/audit", A::AuditRead, o::audit)
+        .get("/v1/audit/verify", A::AuditVerify, o::verify_audit)
 }
 
 /// Everything that the Hub answers.
 pub fn router(app: Arc<App>) -> Router {
     let Groups { open, operator, fleet } = groups();
     open.router()
-        .merge(operator.router().route_layer(from_fn_with_state(app.clone(), need_operator)))
+        .merge(operator.router(app.clone()))
         .merge(fleet.router().route_layer(from_fn_with_state(app.clone(), need_fleet)))
         .fallback(async || Refused(Problem::new(Code::NotFound, "there is no such path")))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -129,28 +147,16 @@ pub fn router(app: Arc<App>) -> Router {
 
 /// Every route of [`router`].
 pub fn routes() -> Vec<Route> {
-    let Groups { open, operator, fleet } = groups();
-    [open.list(), operator.list(), fleet.list()].concat()
+    access().into_iter().map(|(route, _)| route).collect()
 }
 
-async fn need_operator(
-    State(app): State<Arc<App>>,
-    Extension(mut caller): Extension<Caller>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let found = match bearer(request.headers()) {
-        Ok(token) => app.operator(&token).await,
-        Err(problem) => Err(problem),
-    };
-    match found {
-        Ok(id) => {
-            (caller.actor_id, caller.actor_type) = (id, "operator");
-            request.extensions_mut().insert(caller);
-            next.run(request).await
-        }
-        Err(problem) => Refused(problem).into_response(),
-    }
+/// Every route of [`router`], and who gets through to it.
+pub fn access() -> Vec<(Route, Access)> {
+    let Groups { open, operator, fleet } = groups();
+    let open = open.list().into_iter().map(|route| (route, Access::Anyone));
+    let operator = operator.list().into_iter().map(|(route, action)| (route, Access::Operator(action)));
+    let fleet = fleet.list().into_iter().map(|route| (route, Access::Fleet));
+    open.chain(operator).chain(fleet).collect()
 }
 
 async fn need_fleet(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
@@ -195,7 +201,7 @@ async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Resp
         .as_ref()
         .is_some_and(|own| bool::from(own.expose_secret().as_bytes().ct_eq(token.as_bytes())));
     if !is_scraper {
-        app.operator(&token).await?;
+        app.authorise(&app.who(&token).await?, Action::MetricsRead, Target::Hub).await?;
     }
     let text = app.metrics.scrape().map_err(Problem::internal)?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())

@@ -29,11 +29,15 @@ use crate::{
         audit::{self, Caller, Deed},
         commit, credentials,
         envs::now,
+        members,
+        operators::{self, OperatorRow},
+        orgs,
     },
 };
 
 pub mod access;
 pub mod apply;
+pub mod authority;
 pub mod bridges;
 pub mod ceilings;
 pub mod databases;
@@ -46,6 +50,8 @@ pub mod safety;
 pub mod schema;
 pub mod signatures;
 mod turn;
+
+use authority::OrgRole;
 
 /// Components in memory at once: each may have 64 MiB.
 const BLOBS_AT_ONCE: usize = 4;
@@ -197,7 +203,17 @@ async fn prepare(store: &Store, master_key: &SealKey, token: &SecretString) -> R
         audit::append(&mut db, &hub_itself(), &deed).await?;
         key
     };
-    let (id, hash) = (Kind::Operator.generate(), Digest::of(token.expose_secret().as_bytes()));
+    // Another token is another way in for the same operator.
+    let (known, hash) = (credentials::first_operator(&mut db).await?, Digest::of(token.expose_secret().as_bytes()));
+    let id = if let Some(id) = known {
+        id
+    } else {
+        let (id, name) = (Kind::Operator.generate(), "first operator".to_owned());
+        let row = OperatorRow { id: id.clone(), email: None, name, created_at: now(), disabled_at: None };
+        operators::add(&mut db, &row).await?;
+        members::set_org_role(&mut db, orgs::FIRST, &id, OrgRole::Owner.as_str()).await?;
+        id
+    };
     if credentials::set_operator(&mut db, &id, hash.as_str(), &now()).await? {
         let deed = Deed { action: "operator.token", project: None, env: None, detail: json!({"id": id}) };
         audit::append(&mut db, &hub_itself(), &deed).await?;

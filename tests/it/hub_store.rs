@@ -7,7 +7,7 @@ use santokit_core::release::Digest;
 use santokit_hub::store::{
     Db, Failure, Place, Store, StoreError, apply_locks,
     audit::{self, Caller, Chain, Deed},
-    ceilings, commit, credentials, envs, moves, pins, releases,
+    ceilings, commit, credentials, envs, moves, orgs, pins, releases,
 };
 use santokit_tests::{Engine, TestDatabase};
 use secrecy::SecretString;
@@ -52,7 +52,7 @@ fn deed() -> Deed<'static> {
 }
 
 async fn add_env(db: &mut Db) {
-    assert!(envs::add_project(db, "shop", AT).await.unwrap());
+    assert!(envs::add_project(db, orgs::FIRST, "shop", AT).await.unwrap());
     assert!(envs::add_env(db, "shop", "dev", AT).await.unwrap());
 }
 
@@ -62,7 +62,7 @@ async fn what_belongs_to_an_env_is_found_as_it_was_kept() {
         let store = bed.open().await.unwrap();
         let mut db = store.write().await.unwrap();
         add_env(&mut db).await;
-        assert!(!envs::add_project(&mut db, "shop", AT).await.unwrap());
+        assert!(!envs::add_project(&mut db, orgs::FIRST, "shop", AT).await.unwrap());
         assert!(!envs::add_env(&mut db, "shop", "dev", AT).await.unwrap());
         for (name, admin_url) in [("main", None), ("other", Some(vec![0, 255]))] {
             let row = envs::ConnectionRow {
@@ -84,8 +84,10 @@ async fn what_belongs_to_an_env_is_found_as_it_was_kept() {
 
         let store = bed.open().await.unwrap();
         let mut db = store.read().await.unwrap();
-        assert_eq!(envs::projects(&mut db).await.unwrap(), [("shop".to_owned(), AT.to_owned())]);
-        assert_eq!(envs::count_projects(&mut db).await.unwrap(), 1);
+        assert_eq!(envs::org_of(&mut db, "shop").await.unwrap().as_deref(), Some(orgs::FIRST));
+        assert_eq!(envs::org_of(&mut db, "Shop").await.unwrap(), None);
+        assert_eq!(envs::count_projects(&mut db, orgs::FIRST).await.unwrap(), 1);
+        assert_eq!(envs::count_projects(&mut db, "other").await.unwrap(), 0);
         assert!(envs::has_env(&mut db, "shop", "dev").await.unwrap());
         assert!(!envs::has_env(&mut db, "shop", "DEV").await.unwrap());
         let rows = envs::connections(&mut db, "shop", "dev").await.unwrap();
@@ -250,7 +252,7 @@ async fn who_opens_at_the_same_time_finds_the_same_tables() {
         let opened = tokio::join!(bed.open(), bed.open(), bed.open(), bed.open());
         for store in [opened.0, opened.1, opened.2, opened.3] {
             let mut db = store.unwrap().read().await.unwrap();
-            assert_eq!(envs::count_projects(&mut db).await.unwrap(), 0);
+            assert_eq!(envs::count_projects(&mut db, orgs::FIRST).await.unwrap(), 0);
         }
     }
 }

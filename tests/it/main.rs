@@ -14,6 +14,7 @@ mod engine_values;
 mod engines;
 mod guest_crud;
 mod http;
+mod hub_roles;
 mod hub_store;
 mod hubs;
 mod items;

@@ -26,6 +26,7 @@ use crate::{
         App,
         access::{ApiKeyBody, ServiceTokenBody},
         apply::ApplyBody,
+        authority::Who,
         databases::PlanBody,
         projects::{At, ConnectionBody},
     },
@@ -35,6 +36,7 @@ use crate::{
 type Reply = Result<Response, Refused>;
 type Hub = State<Arc<App>>;
 type By = Extension<Caller>;
+type Asking = Extension<Who>;
 type InEnv = Path<(String, String)>;
 type Of = Path<(String, String, String)>;
 
@@ -43,6 +45,15 @@ type Of = Path<(String, String, String)>;
 #[serde(deny_unknown_fields)]
 pub struct Named {
     name: String,
+}
+
+/// The body of a new project.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectBody {
+    name: String,
+    #[serde(default)]
+    org: Option<String>,
 }
 
 /// A body that is a secret.
@@ -89,13 +100,18 @@ fn at((project, env): &(String, String)) -> At<'_> {
 }
 
 /// `POST /v1/projects`
-pub async fn create_project(State(app): Hub, Extension(by): By, Body(body): Body<Named>) -> Reply {
-    made(app.create_project(&by, &body.name).await)
+pub async fn create_project(
+    State(app): Hub,
+    Extension(by): By,
+    Extension(who): Asking,
+    Body(body): Body<ProjectBody>,
+) -> Reply {
+    made(app.create_project(&by, &who, &body.name, body.org.as_deref()).await)
 }
 
 /// `GET /v1/projects`
-pub async fn projects(State(app): Hub) -> Reply {
-    ok(app.projects().await)
+pub async fn projects(State(app): Hub, Extension(who): Asking) -> Reply {
+    ok(app.projects(&who).await)
 }
 
 /// `POST /v1/projects/{project}/envs`
@@ -199,18 +215,28 @@ pub async fn revoke_api_key(State(app): Hub, Extension(by): By, Path((p, e, id))
 }
 
 /// `POST /v1/service-tokens`
-pub async fn create_service_token(State(app): Hub, Extension(by): By, Body(body): Body<ServiceTokenBody>) -> Reply {
-    made(app.create_service_token(&by, body).await)
+pub async fn create_service_token(
+    State(app): Hub,
+    Extension(by): By,
+    Extension(who): Asking,
+    Body(body): Body<ServiceTokenBody>,
+) -> Reply {
+    made(app.create_service_token(&by, &who, body).await)
 }
 
 /// `GET /v1/service-tokens`
-pub async fn service_tokens(State(app): Hub) -> Reply {
-    ok(app.service_tokens().await)
+pub async fn service_tokens(State(app): Hub, Extension(who): Asking) -> Reply {
+    ok(app.service_tokens(&who).await)
 }
 
 /// `DELETE /v1/service-tokens/{id}`
-pub async fn delete_service_token(State(app): Hub, Extension(by): By, Path(id): Path<String>) -> Reply {
-    gone(app.delete_service_token(&by, &id).await)
+pub async fn delete_service_token(
+    State(app): Hub,
+    Extension(by): By,
+    Extension(who): Asking,
+    Path(id): Path<String>,
+) -> Reply {
+    gone(app.delete_service_token(&by, &who, &id).await)
 }
 
 /// `GET /v1/keys`

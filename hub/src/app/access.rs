@@ -1,6 +1,6 @@
 //! Who may ask: the operator's token, service tokens of Bridges, and the API keys that Bridges check.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
 use santokit_core::{
@@ -16,6 +16,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     App,
+    authority::{self, Action, Credential, Target, Who},
     projects::{At, bad_name, full, missing, need_env},
     random_text,
 };
@@ -109,14 +110,19 @@ pub(super) fn foreign() -> Box<Problem> {
 }
 
 impl App {
-    /// Whose operator token this is.
-    pub async fn operator(&self, token: &str) -> Outcome<String> {
+    /// Who shows this token.
+    pub async fn who(&self, token: &str) -> Outcome<Who> {
         let hash = Digest::of(token.as_bytes());
         let found = credentials::operator_by_hash(&mut *self.store.read().await?, hash.as_str()).await?;
-        found.ok_or_else(|| {
+        found.map(|operator| Who { operator, credential: Credential::First }).ok_or_else(|| {
             Problem::new(Code::Unauthorized, "the token is not valid")
                 .hint("set STK_TOKEN to the operator's token of this Hub")
         })
+    }
+
+    /// Whether `who` may do this to that.
+    pub async fn authorise(&self, who: &Who, action: Action, target: Target<'_>) -> Outcome<()> {
+        authority::authorise(&mut *self.store.read().await?, who, action, target).await
     }
 
     /// Whose service token this is.
@@ -202,7 +208,7 @@ impl App {
     }
 
     /// Makes a service token, which is shown once.
-    pub async fn create_service_token(&self, caller: &Caller, body: ServiceTokenBody) -> Outcome<Json> {
+    pub async fn create_service_token(&self, caller: &Caller, who: &Who, body: ServiceTokenBody) -> Outcome<Json> {
         check_label(&body.name)?;
         let envs: Vec<(String, String)> = body.envs.into_iter().map(EnvRef::read).collect::<Outcome<_>>()?;
         if envs.is_empty() || envs.len() > SERVICE_TOKENS_MAX {
@@ -211,6 +217,8 @@ impl App {
         }
         let mut db = self.store.write().await?;
         for (project, env) in &envs {
+            let target = Target::Project(project, Some(env));
+            authority::authorise(&mut db, who, Action::ServiceTokenCreate, target).await?;
             need_env(&mut db, At { project, env }).await?;
         }
         if credentials::service_tokens(&mut db).await?.len() >= SERVICE_TOKENS_MAX {
@@ -227,21 +235,44 @@ impl App {
         Ok(json!({"id": row.0, "name": row.1, "envs": names, "createdAt": row.2, "token": token.expose()}))
     }
 
-    /// All service tokens, without their secrets.
-    pub async fn service_tokens(&self) -> Outcome<Json> {
+    /// Service tokens without their secrets, each with those of its envs that `who` may see; one without any is not shown.
+    pub async fn service_tokens(&self, who: &Who) -> Outcome<Json> {
         let mut db = self.store.read().await?;
-        let mut rows = Vec::new();
+        let (mut rows, mut seen) = (Vec::new(), BTreeMap::new());
         for (id, name, at) in credentials::service_tokens(&mut db).await? {
-            let envs = credentials::service_token_envs(&mut db, &id).await?;
-            let envs: Vec<String> = envs.iter().map(|(project, env)| format!("{project}/{env}")).collect();
-            rows.push(json!({"id": id, "name": name, "envs": envs, "createdAt": at}));
+            let mut envs = Vec::new();
+            for (project, env) in credentials::service_token_envs(&mut db, &id).await? {
+                let shown = format!("{project}/{env}");
+                if !seen.contains_key(&shown) {
+                    let target = Target::Project(&project, Some(&env));
+                    let may = authority::may(&mut db, who, Action::ServiceTokenList, target).await?;
+                    seen.insert(shown.clone(), may);
+                }
+                envs.extend(seen.get(&shown).is_some_and(|may| *may).then_some(shown));
+            }
+            if !envs.is_empty() {
+                rows.push(json!({"id": id, "name": name, "envs": envs, "createdAt": at}));
+            }
         }
         Ok(json!({"serviceTokens": rows}))
     }
 
-    /// Ends a service token.
-    pub async fn delete_service_token(&self, caller: &Caller, id: &str) -> Outcome<()> {
+    /// Ends a service token. Who may not see it is told that there is none.
+    pub async fn delete_service_token(&self, caller: &Caller, who: &Who, id: &str) -> Outcome<()> {
         let mut db = self.store.write().await?;
+        let (mut is_seen, mut may) = (false, true);
+        for (project, env) in credentials::service_token_envs(&mut db, id).await? {
+            let target = Target::Project(&project, Some(&env));
+            is_seen |= authority::may(&mut db, who, Action::ServiceTokenList, target).await?;
+            may &= authority::may(&mut db, who, Action::ServiceTokenDelete, target).await?;
+        }
+        match (may, is_seen) {
+            (true, _) => {}
+            (false, true) => {
+                return Err(Problem::new(Code::Forbidden, "the token is also for projects of which you are no admin"));
+            }
+            (false, false) => return Err(missing("service token", id)),
+        }
         if !credentials::delete_service_token(&mut db, id).await? {
             return Err(missing("service token", id));
         }

@@ -9,12 +9,17 @@ use santokit_core::{
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::{App, schema::Address};
+use super::{
+    App,
+    authority::{self, Action, Target, Who},
+    schema::Address,
+};
 use crate::store::{
     Db,
     audit::{self, Caller, Deed},
     commit,
     envs::{self, ConnectionRow, now},
+    members, orgs,
 };
 
 const PROJECTS_MAX: i64 = 500;
@@ -61,8 +66,12 @@ pub(super) async fn need_project(db: &mut Db, project: &str) -> Outcome<()> {
     if envs::has_project(db, project).await? {
         return Ok(());
     }
-    Err(Problem::new(Code::NotFound, format!("there is no project {project:?}"))
-        .hint("make it with `stk project create`"))
+    Err(no_project(project))
+}
+
+/// There is none, or the caller has no role in it.
+pub(super) fn no_project(project: &str) -> Box<Problem> {
+    Problem::new(Code::NotFound, format!("there is no project {project:?}")).hint("make it with `stk project create`")
 }
 
 /// Fails where the env is unknown.
@@ -89,25 +98,32 @@ pub(super) fn missing(what: &str, name: &str) -> Box<Problem> {
 }
 
 impl App {
-    /// Makes a project.
-    pub async fn create_project(&self, caller: &Caller, name: &str) -> Outcome<Json> {
+    /// Makes a project, in the first org that the caller is in where none is named.
+    pub async fn create_project(&self, caller: &Caller, who: &Who, name: &str, org: Option<&str>) -> Outcome<Json> {
         name::check_label("a project's name", name).map_err(|error| bad_name(&error))?;
         let (mut db, at) = (self.store.write().await?, now());
-        if envs::count_projects(&mut db).await? >= PROJECTS_MAX {
-            return Err(full("projects", PROJECTS_MAX, "projects"));
+        let org = match org {
+            Some(org) => org.to_owned(),
+            None => org_of_caller(&mut db, who).await?,
+        };
+        authority::authorise(&mut db, who, Action::ProjectCreate, Target::Org(&org)).await?;
+        if envs::count_projects(&mut db, &org).await? >= PROJECTS_MAX {
+            return Err(full("projects", PROJECTS_MAX, "projects in the org"));
         }
-        if !envs::add_project(&mut db, name, &at).await? {
+        if !envs::add_project(&mut db, &org, name, &at).await? {
             return Err(Problem::new(Code::Conflict, format!("project {name:?} exists already")));
         }
         let deed = Deed { action: "project.create", project: Some(name), env: None, detail: json!({}) };
         audit::append(&mut db, caller, &deed).await?;
         commit(db).await?;
-        Ok(json!({"name": name, "createdAt": at}))
+        Ok(json!({"name": name, "org": org, "createdAt": at}))
     }
 
-    /// All projects.
-    pub async fn projects(&self) -> Outcome<Json> {
-        Ok(json!({"projects": dated(envs::projects(&mut *self.store.read().await?).await?)}))
+    /// The projects in which the caller has a role.
+    pub async fn projects(&self, who: &Who) -> Outcome<Json> {
+        let rows = envs::projects_of(&mut *self.store.read().await?, &who.operator).await?;
+        let row = |(name, org, at): (String, String, String)| json!({"name": name, "org": org, "createdAt": at});
+        Ok(json!({"projects": rows.into_iter().map(row).collect::<Vec<_>>()}))
     }
 
     /// Makes an env.
@@ -238,6 +254,16 @@ impl App {
         }
         audit::append(&mut db, caller, &at.deed("secret.delete", json!({"name": name}))).await?;
         Ok(commit(db).await?)
+    }
+}
+
+/// The org of who names none: the Hub's first, or the only one.
+async fn org_of_caller(db: &mut Db, who: &Who) -> Outcome<String> {
+    let orgs = members::orgs_of(db, &who.operator).await?;
+    match orgs.iter().find(|(org, _)| org == orgs::FIRST).or_else(|| orgs.first().filter(|_| orgs.len() == 1)) {
+        Some((org, _)) => Ok(org.clone()),
+        None if orgs.is_empty() => Err(Problem::new(Code::Forbidden, "you are in no org")),
+        None => Err(Problem::new(Code::BadRequest, "you are in several orgs: say in which one").hint("name `org`")),
     }
 }
 

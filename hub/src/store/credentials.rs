@@ -117,7 +117,13 @@ pub async fn operator_by_hash(db: &mut Db, hash: &str) -> Result<Option<String>,
     Ok(found.map(|(id,)| id))
 }
 
-/// Makes this the operator's only token; true where it was not.
+/// The operator of the first token, whichever it is now.
+pub async fn first_operator(db: &mut Db) -> Result<Option<String>, StoreError> {
+    let found = sqlx::query_as::<_, (String,)>("SELECT id FROM operator_tokens").fetch_optional(db).await?;
+    Ok(found.map(|(id,)| id))
+}
+
+/// Makes this the first operator's only token; true where it was not.
 pub async fn set_operator(db: &mut Db, id: &str, hash: &str, at: &str) -> Result<bool, StoreError> {
     if operator_by_hash(db, hash).await?.is_some() {
         return Ok(false);

@@ -30,22 +30,34 @@ pub fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// How many projects there are.
-pub async fn count_projects(db: &mut Db) -> Result<i64, StoreError> {
-    Ok(sqlx::query_as::<_, (i64,)>("SELECT count(*) FROM projects").fetch_one(db).await?.0)
+/// How many projects an org has.
+pub async fn count_projects(db: &mut Db, org: &str) -> Result<i64, StoreError> {
+    let count = sqlx::query_as::<_, (i64,)>("SELECT count(*) FROM projects WHERE org = $1");
+    Ok(count.bind(org).fetch_one(db).await?.0)
 }
 
-/// Adds a project; false where it exists.
-pub async fn add_project(db: &mut Db, name: &str, at: &str) -> Result<bool, StoreError> {
-    let done = sqlx::query("INSERT INTO projects (name, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-        .bind(name)
-        .bind(at);
-    Ok(done.execute(db).await?.rows_affected() == 1)
+/// Adds a project to an org; false where it exists, in whichever.
+pub async fn add_project(db: &mut Db, org: &str, name: &str, at: &str) -> Result<bool, StoreError> {
+    let done = sqlx::query("INSERT INTO projects (name, org, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING");
+    Ok(done.bind(name).bind(org).bind(at).execute(db).await?.rows_affected() == 1)
 }
 
-/// All projects.
-pub async fn projects(db: &mut Db) -> Result<Vec<Dated>, StoreError> {
-    Ok(sqlx::query_as("SELECT name, created_at FROM projects ORDER BY name").fetch_all(db).await?)
+/// The projects in which an operator has a role: name, org, time.
+pub async fn projects_of(db: &mut Db, operator: &str) -> Result<Vec<(String, String, String)>, StoreError> {
+    let rows = sqlx::query_as(
+        "SELECT p.name, p.org, p.created_at FROM projects p JOIN org_members m ON m.org = p.org AND m.operator = $1 \
+         WHERE m.role IN ('owner', 'admin') \
+         OR EXISTS (SELECT 1 FROM project_operators o WHERE o.project = p.name AND o.operator = m.operator) \
+         OR EXISTS (SELECT 1 FROM project_teams t JOIN team_members tm ON tm.org = t.org AND tm.team = t.team \
+         WHERE t.project = p.name AND tm.operator = m.operator) ORDER BY p.name",
+    );
+    Ok(rows.bind(operator).fetch_all(db).await?)
+}
+
+/// The org of a project; none where there is no such project.
+pub async fn org_of(db: &mut Db, project: &str) -> Result<Option<String>, StoreError> {
+    let found = sqlx::query_as::<_, (String,)>("SELECT org FROM projects WHERE name = $1").bind(project);
+    Ok(found.fetch_optional(db).await?.map(|(org,)| org))
 }
 
 /// Whether a project exists.

@@ -11,6 +11,7 @@ const SQLITE: &[&str] = &[
     include_str!("sqlite/0002-apply-locks.sql"),
     include_str!("sqlite/0003-releases.sql"),
     include_str!("sqlite/0004-unfinished-applies.sql"),
+    include_str!("sqlite/0005-operators.sql"),
 ];
 /// The same tables for the other engine.
 const POSTGRES: &[&str] = &[
@@ -18,6 +19,7 @@ const POSTGRES: &[&str] = &[
     include_str!("postgres/0002-apply-locks.sql"),
     include_str!("postgres/0003-releases.sql"),
     include_str!("postgres/0004-unfinished-applies.sql"),
+    include_str!("postgres/0005-operators.sql"),
 ];
 const _: () = assert!(SQLITE.len() == POSTGRES.len(), "both engines have the same versions");
 
