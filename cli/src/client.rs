@@ -1,6 +1,6 @@
 //! The client of the Hub's operator API (`/v1`): credentials, errors with their codes, and bounded answers.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use reqwest::{Client, Method, Response, StatusCode, Url};
@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use crate::{
     context::Context,
     failure::{Exit, Failure},
+    session::{Bearer, Login},
 };
 
 /// Migrations run within an apply.
@@ -21,7 +22,8 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 pub struct HubClient {
     http: Client,
     base: Url,
-    token: Sealed,
+    /// None where nobody is logged in, and nobody has to be.
+    bearer: Option<Bearer>,
 }
 
 impl HubClient {
@@ -34,14 +36,31 @@ impl HubClient {
                 "say --hub-url URL, or keep one with `stk context set --hub-url URL`; without a Hub, use `stk dev`",
             )
         })?;
-        let token = context.token.clone().ok_or_else(|| {
-            missing("token for the Hub", "set STK_TOKEN, or keep one with `stk context set --token-stdin`")
-        })?;
-        Self::new(url, token)
+        if let Some(token) = context.token.clone() {
+            return Self::new(url, token);
+        }
+        match Login::of(url)? {
+            Some(login) => Self::with(url, Some(Bearer::Login(Arc::new(login)))),
+            None => Err(missing("login at the Hub", "log in with `stk login`, or set STK_TOKEN").into()),
+        }
+    }
+
+    /// With the login that is kept, whatever token the context has.
+    pub fn logged_in(url: &str) -> anyhow::Result<Self> {
+        Self::with(url, Login::of(url)?.map(|login| Bearer::Login(Arc::new(login))))
+    }
+
+    /// For what is asked before one is logged in.
+    pub fn open(url: &str) -> anyhow::Result<Self> {
+        Self::with(url, None)
     }
 
     /// For an address and a token.
     pub fn new(url: &str, token: Sealed) -> anyhow::Result<Self> {
+        Self::with(url, Some(Bearer::Token(token)))
+    }
+
+    fn with(url: &str, bearer: Option<Bearer>) -> anyhow::Result<Self> {
         let base = Url::parse(&format!("{}/", url.trim_end_matches('/')))
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https"))
@@ -54,7 +73,7 @@ impl HubClient {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .context("cannot make an HTTP client")?;
-        Ok(Self { http, base, token })
+        Ok(Self { http, base, bearer })
     }
 
     /// `GET`.
@@ -123,9 +142,26 @@ impl HubClient {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Response> {
-        let request =
-            request.bearer_auth(self.token.expose()).header("user-agent", concat!("stk/", env!("CARGO_PKG_VERSION")));
-        request.send().await.map_err(|error| unreachable("the Hub", self.base.as_str(), &error))
+        let request = request.header("user-agent", concat!("stk/", env!("CARGO_PKG_VERSION")));
+        let sent = async |request: reqwest::RequestBuilder| {
+            request.send().await.map_err(|error| unreachable("the Hub", self.base.as_str(), &error))
+        };
+        let login = match &self.bearer {
+            None => return sent(request).await,
+            Some(Bearer::Token(token)) => return sent(request.bearer_auth(token.expose())).await,
+            Some(Bearer::Login(login)) => login,
+        };
+        let again = request.try_clone();
+        let token = login.access(&self.http, &self.base, None).await?;
+        let response = sent(request.bearer_auth(token.expose())).await?;
+        match again {
+            // By the Hub's clock it is over already.
+            Some(again) if response.status() == StatusCode::UNAUTHORIZED => {
+                let token = login.access(&self.http, &self.base, Some(&token)).await?;
+                sent(again.bearer_auth(token.expose())).await
+            }
+            _ => Ok(response),
+        }
     }
 }
 
@@ -145,7 +181,8 @@ pub fn unreachable(who: &str, url: &str, error: &reqwest::Error) -> anyhow::Erro
         .into()
 }
 
-async fn answered(response: Response) -> anyhow::Result<Response> {
+/// The answer, or what the Hub says is wrong.
+pub(crate) async fn answered(response: Response) -> anyhow::Result<Response> {
     #[derive(serde::Deserialize)]
     struct Body {
         error: ProblemBody,

@@ -13,6 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::{
     client::HubClient,
     context::{Context, Target},
+    credentials,
     dev::{ENV, plane::Announced},
     failure::{Exit, Failure},
     folder::Folder,
@@ -33,11 +34,17 @@ pub mod env;
 pub mod hub;
 pub mod init;
 pub mod logic;
+pub mod login;
+pub mod mfa;
+pub mod operator;
+pub mod org;
 pub mod permissions;
 pub mod project;
 pub mod release;
 pub mod schema;
 pub mod secrets;
+pub mod team;
+pub mod token;
 
 /// Santokit: a self-hosted backend whose logic is WebAssembly in signed releases
 #[derive(Debug, Parser)]
@@ -82,6 +89,31 @@ pub enum Command {
     /// Look at releases, and verify them without trusting the Hub
     #[command(subcommand, alias = "releases")]
     Release(release::Command),
+    /// Log in at a Hub, without a browser
+    Login(login::Options),
+    /// End the login
+    #[command(after_help = "Example:\n  stk logout")]
+    Logout(login::Where),
+    /// Who you are at a Hub, and by what
+    #[command(after_help = "Example:\n  stk whoami --json")]
+    Whoami(login::Where),
+    /// Take an invite as somebody who is no operator yet
+    Join(login::JoinOptions),
+    /// Your second factor
+    #[command(subcommand)]
+    Mfa(mfa::Command),
+    /// Tokens for CI
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Orgs, who is in them, and invites
+    #[command(subcommand)]
+    Org(org::Command),
+    /// Teams of an org
+    #[command(subcommand)]
+    Team(team::Command),
+    /// Everyone who works with the Hub
+    #[command(subcommand)]
+    Operator(operator::Command),
     /// Projects of the Hub
     #[command(subcommand)]
     Project(project::Command),
@@ -136,6 +168,15 @@ pub async fn run(arguments: Arguments, terminal: Terminal) -> anyhow::Result<()>
         Command::Schema(command) => schema::run(command, &shell).await,
         Command::Permissions(command) => permissions::run(command, &shell),
         Command::Release(command) => release::run(command, &shell).await,
+        Command::Login(options) => login::run(options, &shell).await,
+        Command::Logout(options) => login::logout(options, &shell).await,
+        Command::Whoami(options) => login::whoami(options, &shell).await,
+        Command::Join(options) => login::join(options, &shell).await,
+        Command::Mfa(command) => mfa::run(command, &shell).await,
+        Command::Token(command) => token::run(command, &shell).await,
+        Command::Org(command) => org::run(command, &shell).await,
+        Command::Team(command) => team::run(command, &shell).await,
+        Command::Operator(command) => operator::run(command, &shell).await,
         Command::Project(command) => project::run(command, &shell).await,
         Command::Env(command) => env::run(command, &shell).await,
         Command::Connections(command) => connections::run(command, &shell).await,
@@ -194,7 +235,8 @@ impl Shell {
         Ok(context)
     }
 
-    /// The Hub's client and what the flags mean; where no Hub is named, the one of the `stk dev` that runs in this folder.
+    /// The Hub's client and what the flags mean; where no Hub is named, the one of the `stk dev` that runs in this folder, else the
+    /// one that was logged in to last.
     pub fn hub(&self, target: &Target) -> anyhow::Result<(HubClient, Context)> {
         let mut context = self.context(target)?;
         if context.hub_url.is_none()
@@ -204,6 +246,7 @@ impl Shell {
             context.token = Some(running.token);
             context.env = context.env.or_else(|| Some(ENV.to_owned()));
         }
+        context.hub_url = context.hub_url.or_else(credentials::current);
         Ok((HubClient::of(&context)?, context))
     }
 }

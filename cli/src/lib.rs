@@ -6,11 +6,14 @@ pub mod build;
 pub mod client;
 pub mod command;
 pub mod context;
+pub mod credentials;
 pub mod dev;
 pub mod failure;
 pub mod folder;
 pub mod logic_test;
+pub mod prompt;
 pub mod report;
+pub mod session;
 pub mod telemetry;
 pub mod types;
 

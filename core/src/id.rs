@@ -19,6 +19,10 @@ pub enum Kind {
     Bridge,
     /// `aud_`: an audit entry.
     Audit,
+    /// `ses_`: an operator's session.
+    Session,
+    /// `inv_`: an invite.
+    Invite,
 }
 
 impl Kind {
@@ -32,6 +36,8 @@ impl Kind {
             Kind::Key => "key_",
             Kind::Bridge => "brg_",
             Kind::Audit => "aud_",
+            Kind::Session => "ses_",
+            Kind::Invite => "inv_",
         }
     }
 

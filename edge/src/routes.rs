@@ -59,6 +59,13 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.add((Method::HEAD, MethodFilter::HEAD), path, handler)
     }
 
+    /// With those of another.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.list.extend(other.list);
+        Self { router: self.router.merge(other.router), list: self.list }
+    }
+
     /// What was added.
     pub fn list(self) -> Vec<Route> {
         self.list

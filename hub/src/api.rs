@@ -26,10 +26,12 @@ use crate::app::{
     authority::{Action, Target},
 };
 
+pub mod auth;
 pub mod bridges;
 pub mod guarded;
 pub mod layers;
 pub mod operator;
+pub mod orgs;
 pub mod releases;
 pub mod respond;
 
@@ -63,7 +65,7 @@ struct Groups {
 fn groups() -> Groups {
     Groups {
         // Metrics check a token of their own.
-        open: Routes::new().get("/healthz", healthz).get("/readyz", readyz).get("/metrics", metrics),
+        open: Routes::new().get("/healthz", healthz).get("/readyz", readyz).get("/metrics", metrics).and(auth::open()),
         operator: operator_routes(),
         fleet: Routes::new()
             .get("/internal/healthz", healthz)
@@ -85,7 +87,7 @@ fn operator_routes() -> Guarded {
     let import = releases::import.layer(DefaultBodyLimit::max(2 * MANIFEST_BYTES_MAX + BODY_BYTES_MAX));
     let plan = o::plan_schema.layer(DefaultBodyLimit::max(MANIFEST_BYTES_MAX));
     let blob = "/v1/projects/{project}/blobs/{digest}";
-    Guarded::new()
+    orgs::add(auth::add(Guarded::new()))
         .post("/v1/projects", A::ProjectCreate, o::create_project)
         .get("/v1/projects", A::ProjectList, o::projects)
         .post("/v1/projects/{project}/envs", A::EnvCreate, o::create_env)

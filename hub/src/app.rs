@@ -22,16 +22,15 @@ use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
+    clock::Clock,
     config::HubConfig,
     metrics::Metrics,
     store::{
-        Failure, Place, Store, StoreError,
+        self, Failure, Place, Store, StoreError,
         audit::{self, Caller, Deed},
         commit, credentials,
         envs::now,
-        members,
-        operators::{self, OperatorRow},
-        orgs,
+        operators::OperatorRow,
     },
 };
 
@@ -43,15 +42,23 @@ pub mod ceilings;
 pub mod databases;
 mod drift;
 pub mod import;
+pub mod invites;
+pub mod login;
+pub mod members;
+pub mod operators;
+pub mod orgs;
 pub mod projects;
 pub mod promote;
 pub mod releases;
 pub mod safety;
 pub mod schema;
 pub mod signatures;
+pub mod teams;
+pub mod tokens;
 mod turn;
 
 use authority::OrgRole;
+use login::Logins;
 
 /// Components in memory at once: each may have 64 MiB.
 const BLOBS_AT_ONCE: usize = 4;
@@ -71,6 +78,9 @@ pub struct App {
     pub blobs_at_once: Arc<Semaphore>,
     /// Bounds how many components are uploaded at once; a slow upload must not hold up those who read.
     pub uploads: Arc<Semaphore>,
+    /// What credentials are judged by.
+    pub clock: Clock,
+    logins: Logins,
     data_dir: PathBuf,
     master_key: Arc<SealKey>,
     signing_key: SigningKey,
@@ -101,6 +111,9 @@ pub enum StartError {
     /// The signing key cannot be made or read.
     #[error("the signing key cannot be used")]
     SigningKey(#[from] EnvelopeError),
+    /// The system has no randomness.
+    #[error("logins cannot be checked: {}", .0.message)]
+    Logins(Box<Problem>),
     /// Two metrics have one name: a mistake in this program.
     #[error("the metrics cannot be made")]
     Metrics(#[from] prometheus::Error),
@@ -135,6 +148,8 @@ impl App {
             body_timeout: config.body_timeout,
             blobs_at_once: Arc::new(Semaphore::new(BLOBS_AT_ONCE)),
             uploads: Arc::new(Semaphore::new(BLOBS_AT_ONCE)),
+            clock: config.clock.clone(),
+            logins: Logins::new().map_err(StartError::Logins)?,
             data_dir: dir.clone(),
             master_key,
             signing_key,
@@ -210,8 +225,8 @@ async fn prepare(store: &Store, master_key: &SealKey, token: &SecretString) -> R
     } else {
         let (id, name) = (Kind::Operator.generate(), "first operator".to_owned());
         let row = OperatorRow { id: id.clone(), email: None, name, created_at: now(), disabled_at: None };
-        operators::add(&mut db, &row).await?;
-        members::set_org_role(&mut db, orgs::FIRST, &id, OrgRole::Owner.as_str()).await?;
+        store::operators::add(&mut db, &row).await?;
+        store::members::set_org_role(&mut db, store::orgs::FIRST, &id, OrgRole::Owner.as_str()).await?;
         id
     };
     if credentials::set_operator(&mut db, &id, hash.as_str(), &now()).await? {

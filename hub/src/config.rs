@@ -18,6 +18,8 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use sqlx::postgres::PgConnectOptions;
 
+use crate::clock::Clock;
+
 /// Shorter operator tokens can be guessed.
 const TOKEN_LENGTH_MIN: usize = 20;
 
@@ -56,6 +58,8 @@ pub struct HubConfig {
     pub tls: Option<TlsFiles>,
     /// How long a client may take to send a request's body; for a component, as long for each MiB.
     pub body_timeout: Duration,
+    /// What credentials are judged by. No setting: tests have one that they set.
+    pub clock: Clock,
     /// `STK_HUB_…` variables that mean nothing to this version.
     pub ignored: Vec<String>,
 }
@@ -221,6 +225,7 @@ impl Settings {
             },
             tls: check.tls(self.tls_cert, self.tls_key),
             body_timeout: check.read("bodyTimeout", self.body_timeout, duration).unwrap_or(Duration::from_secs(30)),
+            clock: Clock::default(),
             ignored: Vec::new(),
         };
         if check.0.is_empty() { Ok(config) } else { Err(ConfigError(check.0)) }

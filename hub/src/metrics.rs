@@ -14,6 +14,10 @@ pub struct Metrics {
     request_duration: HistogramVec,
     releases_created: IntCounter,
     schema_applies: IntCounterVec,
+    /// Passwords that were checked.
+    pub password_checks: IntCounter,
+    /// Logins that failed.
+    pub failed_logins: IntCounter,
 }
 
 impl Metrics {
@@ -32,7 +36,19 @@ impl Metrics {
         registry.register(Box::new(request_duration.clone()))?;
         registry.register(Box::new(releases_created.clone()))?;
         registry.register(Box::new(schema_applies.clone()))?;
-        Ok(Self { registry, requests, request_duration, releases_created, schema_applies })
+        let password_checks = IntCounter::new("stk_hub_password_checks_total", "Passwords checked.")?;
+        let failed_logins = IntCounter::new("stk_hub_failed_logins_total", "Logins with a wrong password or code.")?;
+        registry.register(Box::new(password_checks.clone()))?;
+        registry.register(Box::new(failed_logins.clone()))?;
+        Ok(Self {
+            registry,
+            requests,
+            request_duration,
+            releases_created,
+            schema_applies,
+            password_checks,
+            failed_logins,
+        })
     }
 
     /// A request was answered.

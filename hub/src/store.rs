@@ -30,20 +30,26 @@ pub mod blobs;
 pub mod ceilings;
 pub mod credentials;
 pub mod envs;
+pub mod invites;
 pub mod members;
 mod migrate;
 pub mod moves;
 mod open;
 pub mod operators;
 pub mod orgs;
+pub mod personal_tokens;
 pub mod pins;
 pub mod releases;
+pub mod sessions;
 pub mod unfinished;
 
 use blobs::Blobs;
 
 /// A connection to the store.
 pub type Db = AnyConnection;
+
+/// In which one writes.
+pub type Writing = Transaction<'static, Any>;
 
 /// Where everything is kept.
 #[derive(Clone, Copy, Debug)]

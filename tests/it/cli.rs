@@ -173,6 +173,7 @@ async fn run(step: &Step, with: With, folder: &ProjectFolder, variables: &Variab
     };
     let mut env: Vec<(String, String)> =
         names.iter().map(|(name, text)| ((*name).to_owned(), filled(text, variables))).collect();
+    env.push(("XDG_CONFIG_HOME".to_owned(), filled("{dir}/config", variables)));
     for (name, value) in &step.env {
         env.retain(|(known, _)| known != name);
         if let Some(value) = value {

@@ -22,6 +22,7 @@ mod javascript;
 mod lab;
 mod logic_test;
 mod memory;
+mod operators;
 mod own_database;
 mod processes;
 mod project_types;

@@ -97,6 +97,8 @@ pub(crate) fn environment(command: &mut Command) -> Result<()> {
         command.env_remove(name);
     }
     let shared = toolchains()?;
+    // Nor is a login of theirs.
+    command.env("XDG_CONFIG_HOME", shared.join("no-login")).env_remove("DBUS_SESSION_BUS_ADDRESS");
     command.env("STK_GUEST_TARGET_DIR", shared.join("rust"));
     command.env("STK_JS_TOOLCHAIN_DIR", shared.join("js")).env("STK_C_TOOLCHAIN_DIR", shared.join("c"));
     command.env("STK_PYTHON_TOOLCHAIN_DIR", shared.join("python"));

@@ -6,6 +6,7 @@ use super::Shell;
 use crate::{context::Target, report::cell};
 
 mod ceilings;
+mod members;
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
@@ -15,6 +16,9 @@ pub enum Command {
     Create {
         /// Its name, unique in the Hub
         name: String,
+        /// In which org; default: the Hub's first, or the only one that you are in
+        #[arg(long, value_name = "ORG")]
+        org: Option<String>,
         /// The Hub.
         #[command(flatten)]
         target: Target,
@@ -26,6 +30,11 @@ pub enum Command {
         #[command(flatten)]
         target: Target,
     },
+    /// Invite somebody into a project, and into its org as a member
+    Invite(members::Invite),
+    /// Who was given a role in a project
+    #[command(subcommand)]
+    Members(members::Command),
     /// The most that components of a project may have, whatever their manifests ask for
     #[command(subcommand)]
     Ceilings(ceilings::Command),
@@ -34,9 +43,13 @@ pub enum Command {
 /// Runs one.
 pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
     match command {
-        Command::Create { name, target } => {
+        Command::Create { name, org, target } => {
             let (hub, _) = shell.hub(&target)?;
-            let made = hub.post(&["v1", "projects"], &json!({"name": name})).await?;
+            let mut body = json!({"name": name});
+            if let Some(org) = org {
+                body["org"] = json!(org);
+            }
+            let made = hub.post(&["v1", "projects"], &body).await?;
             shell.terminal.answer(&made, |terminal| {
                 terminal.say(&format!("project {name} is made; next: stk env create prod --project {name}"));
             });
@@ -44,10 +57,12 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
         Command::List { target } => {
             let (hub, _) = shell.hub(&target)?;
             let all = hub.get(&["v1", "projects"]).await?;
-            super::list(shell, &all, "projects", &["name", "createdAt"], |row| {
-                vec![cell(&row["name"]), cell(&row["createdAt"])]
+            super::list(shell, &all, "projects", &["name", "org", "createdAt"], |row| {
+                vec![cell(&row["name"]), cell(&row["org"]), cell(&row["createdAt"])]
             });
         }
+        Command::Invite(options) => members::invite(options, shell).await?,
+        Command::Members(command) => members::run(command, shell).await?,
         Command::Ceilings(command) => ceilings::run(command, shell).await?,
     }
     Ok(())

@@ -44,7 +44,7 @@ type Of = Path<(String, String, String)>;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Named {
-    name: String,
+    pub(super) name: String,
 }
 
 /// The body of a new project.
@@ -82,15 +82,15 @@ pub(super) fn digest(text: &str) -> Outcome<Digest> {
     Digest::parse(text).map_err(|error| Problem::new(Code::BadRequest, error.to_string()))
 }
 
-fn ok(outcome: Outcome<Json>) -> Reply {
+pub(super) fn ok(outcome: Outcome<Json>) -> Reply {
     Ok(json(StatusCode::OK, &outcome?))
 }
 
-fn made(outcome: Outcome<Json>) -> Reply {
+pub(super) fn made(outcome: Outcome<Json>) -> Reply {
     Ok(json(StatusCode::CREATED, &outcome?))
 }
 
-fn gone(outcome: Outcome<()>) -> Reply {
+pub(super) fn gone(outcome: Outcome<()>) -> Reply {
     outcome?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -125,8 +125,8 @@ pub async fn create_env(
 }
 
 /// `GET /v1/projects/{project}/envs`
-pub async fn envs(State(app): Hub, Path(project): Path<String>) -> Reply {
-    ok(app.envs(&project).await)
+pub async fn envs(State(app): Hub, Extension(who): Asking, Path(project): Path<String>) -> Reply {
+    ok(app.envs(&who, &project).await)
 }
 
 /// `PUT …/connections/{name}`

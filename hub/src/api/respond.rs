@@ -78,7 +78,12 @@ pub fn error(problem: &Problem, request_id: &str) -> Response {
     if let Some(cause) = &problem.cause {
         tracing::error!(requestId = request_id, code = problem.code.as_str(), cause = %Chain(cause.as_ref()), "refused");
     }
-    json(status(problem.code), &Failure { error: problem.body(request_id) })
+    let mut response = json(status(problem.code), &Failure { error: problem.body(request_id) });
+    if let Some(wait) = problem.retry_after {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 /// A cause with its own causes, on one line.

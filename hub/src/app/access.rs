@@ -16,15 +16,18 @@ use serde_json::{Value as Json, json};
 
 use super::{
     App,
-    authority::{self, Action, Credential, Target, Who},
+    authority::{self, Action, Credential, Level, Target, Who},
+    login,
     projects::{At, bad_name, full, missing, need_env},
-    random_text,
+    random_text, tokens,
 };
 use crate::store::{
+    Db,
     audit::{self, Caller, Deed},
     commit,
     credentials::{self, ApiKeyRow},
     envs::now,
+    personal_tokens, sessions,
 };
 
 const API_KEYS_MAX: i64 = 100;
@@ -113,11 +116,33 @@ impl App {
     /// Who shows this token.
     pub async fn who(&self, token: &str) -> Outcome<Who> {
         let hash = Digest::of(token.as_bytes());
-        let found = credentials::operator_by_hash(&mut *self.store.read().await?, hash.as_str()).await?;
-        found.map(|operator| Who { operator, credential: Credential::First }).ok_or_else(|| {
+        let mut db = self.store.read().await?;
+        let found = if token.starts_with(login::ACCESS) {
+            let found = sessions::token(&mut db, "access", hash.as_str()).await?;
+            found.filter(|row| row.expires_at > self.now()).map(|row| {
+                let credential = Credential::Session { id: row.session, second_factor: row.second_factor == 1 };
+                Who { operator: row.operator, credential }
+            })
+        } else if token.starts_with(tokens::PREFIX) {
+            self.who_by_token(&mut db, hash.as_str()).await?
+        } else {
+            let found = credentials::operator_by_hash(&mut db, hash.as_str()).await?;
+            found.map(|operator| Who { operator, credential: Credential::First })
+        };
+        found.ok_or_else(|| {
             Problem::new(Code::Unauthorized, "the token is not valid")
-                .hint("set STK_TOKEN to the operator's token of this Hub")
+                .hint("log in with `stk login`, or set STK_TOKEN to a token of this Hub that has not ended")
         })
+    }
+
+    async fn who_by_token(&self, db: &mut Db, hash: &str) -> Outcome<Option<Who>> {
+        let found = personal_tokens::by_hash(db, hash).await?.filter(|row| row.expires_at > self.now());
+        let Some(row) = found else { return Ok(None) };
+        let envs = personal_tokens::envs(db, &row.id).await?;
+        self.token_used(&row).await;
+        let second_factor = row.second_factor == 1;
+        let credential = Credential::Token { id: row.id, level: Level::parse(&row.level)?, envs, second_factor };
+        Ok(Some(Who { operator: row.operator, credential }))
     }
 
     /// Whether `who` may do this to that.

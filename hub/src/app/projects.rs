@@ -122,8 +122,9 @@ impl App {
     /// The projects in which the caller has a role.
     pub async fn projects(&self, who: &Who) -> Outcome<Json> {
         let rows = envs::projects_of(&mut *self.store.read().await?, &who.operator).await?;
+        let rows = rows.into_iter().filter(|(name, ..)| who.is_for(name, None));
         let row = |(name, org, at): (String, String, String)| json!({"name": name, "org": org, "createdAt": at});
-        Ok(json!({"projects": rows.into_iter().map(row).collect::<Vec<_>>()}))
+        Ok(json!({"projects": rows.map(row).collect::<Vec<_>>()}))
     }
 
     /// Makes an env.
@@ -142,11 +143,18 @@ impl App {
         Ok(json!({"project": project, "name": name, "createdAt": at}))
     }
 
-    /// The envs of a project.
-    pub async fn envs(&self, project: &str) -> Outcome<Json> {
+    /// The envs of a project, as far as the caller's token is for them.
+    pub async fn envs(&self, who: &Who, project: &str) -> Outcome<Json> {
         let mut db = self.store.read().await?;
         need_project(&mut db, project).await?;
-        Ok(json!({"envs": dated(envs::envs(&mut db, project).await?)}))
+        let mut rows = Vec::new();
+        for (name, at) in envs::envs(&mut db, project).await? {
+            if who.is_for(project, Some(&name)) {
+                let is_protected = envs::is_protected(&mut db, project, &name).await?;
+                rows.push(json!({"name": name, "createdAt": at, "protected": is_protected}));
+            }
+        }
+        Ok(json!({"envs": rows}))
     }
 
     /// Adds or changes a connection.
@@ -271,8 +279,4 @@ fn shown(row: &ConnectionRow) -> Json {
     json!({
         "name": row.name, "engine": row.engine, "url": row.masked, "hasAdminUrl": row.admin_url.is_some(), "updatedAt": row.updated_at,
     })
-}
-
-fn dated(rows: Vec<envs::Dated>) -> Vec<Json> {
-    rows.into_iter().map(|(name, at)| json!({"name": name, "createdAt": at})).collect()
 }

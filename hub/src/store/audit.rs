@@ -7,6 +7,10 @@ use santokit_core::{
 };
 use serde_json::{Value as Json, json};
 
+mod detail;
+
+pub use detail::{Detail, Fact, Line, Name, line, lines, name, names};
+
 /// Entries read at once when the chain is checked.
 const PAGE: i64 = 1_000;
 

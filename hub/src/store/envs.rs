@@ -79,6 +79,19 @@ pub async fn envs(db: &mut Db, project: &str) -> Result<Vec<Dated>, StoreError> 
         .await?)
 }
 
+/// Whether what an env runs wants a second factor.
+pub async fn is_protected(db: &mut Db, project: &str, env: &str) -> Result<bool, StoreError> {
+    let found = sqlx::query("SELECT 1 FROM envs WHERE project = $1 AND name = $2 AND protected = 1");
+    Ok(found.bind(project).bind(env).fetch_optional(db).await?.is_some())
+}
+
+/// Says so; false where there is no such env.
+pub async fn set_protected(db: &mut Db, project: &str, env: &str, is_protected: bool) -> Result<bool, StoreError> {
+    let done = sqlx::query("UPDATE envs SET protected = $1 WHERE project = $2 AND name = $3");
+    let done = done.bind(i64::from(is_protected)).bind(project).bind(env);
+    Ok(done.execute(db).await?.rows_affected() == 1)
+}
+
 /// Whether an env exists.
 pub async fn has_env(db: &mut Db, project: &str, env: &str) -> Result<bool, StoreError> {
     let found = sqlx::query("SELECT 1 FROM envs WHERE project = $1 AND name = $2").bind(project).bind(env);

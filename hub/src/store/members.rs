@@ -98,3 +98,61 @@ pub async fn set_project_team(
     done.bind(project).bind(org).bind(team).bind(role).bind(now()).execute(db).await?;
     Ok(())
 }
+
+/// A member as it is shown: operator, email, name, role.
+pub type MemberRow = (String, Option<String>, String, String);
+
+/// The members of an org.
+pub async fn of_org(db: &mut Db, org: &str) -> Result<Vec<MemberRow>, StoreError> {
+    let rows = sqlx::query_as(
+        "SELECT o.id, o.email, o.name, m.role FROM org_members m JOIN operators o ON o.id = m.operator \
+         WHERE m.org = $1 ORDER BY o.created_at, o.id",
+    );
+    Ok(rows.bind(org).fetch_all(db).await?)
+}
+
+/// How many owners of an org may work.
+pub async fn count_owners(db: &mut Db, org: &str) -> Result<i64, StoreError> {
+    let count = sqlx::query_as::<_, (i64,)>(
+        "SELECT count(*) FROM org_members m JOIN operators o ON o.id = m.operator \
+         WHERE m.org = $1 AND m.role = 'owner' AND o.disabled_at IS NULL",
+    );
+    Ok(count.bind(org).fetch_one(db).await?.0)
+}
+
+/// The members of a team: operator, email, name, and their role in the org.
+pub async fn of_team(db: &mut Db, org: &str, team: &str) -> Result<Vec<MemberRow>, StoreError> {
+    let rows = sqlx::query_as(
+        "SELECT o.id, o.email, o.name, m.role FROM team_members t JOIN operators o ON o.id = t.operator \
+         JOIN org_members m ON m.org = t.org AND m.operator = t.operator \
+         WHERE t.org = $1 AND t.team = $2 ORDER BY o.created_at, o.id",
+    );
+    Ok(rows.bind(org).bind(team).fetch_all(db).await?)
+}
+
+/// Who was given a role in a project itself.
+pub async fn of_project(db: &mut Db, project: &str) -> Result<Vec<MemberRow>, StoreError> {
+    let rows = sqlx::query_as(
+        "SELECT o.id, o.email, o.name, p.role FROM project_operators p JOIN operators o ON o.id = p.operator \
+         WHERE p.project = $1 ORDER BY o.created_at, o.id",
+    );
+    Ok(rows.bind(project).fetch_all(db).await?)
+}
+
+/// The teams that were given a role in a project: name, role.
+pub async fn teams_of_project(db: &mut Db, project: &str) -> Result<Vec<(String, String)>, StoreError> {
+    let rows = sqlx::query_as("SELECT team, role FROM project_teams WHERE project = $1 ORDER BY team");
+    Ok(rows.bind(project).fetch_all(db).await?)
+}
+
+/// Takes back the role that an operator was given in a project; false where it was given none.
+pub async fn remove_project_operator(db: &mut Db, project: &str, operator: &str) -> Result<bool, StoreError> {
+    let done = sqlx::query("DELETE FROM project_operators WHERE project = $1 AND operator = $2");
+    Ok(done.bind(project).bind(operator).execute(db).await?.rows_affected() == 1)
+}
+
+/// Takes back the role that a team was given in a project; false where it was given none.
+pub async fn remove_project_team(db: &mut Db, project: &str, team: &str) -> Result<bool, StoreError> {
+    let done = sqlx::query("DELETE FROM project_teams WHERE project = $1 AND team = $2").bind(project).bind(team);
+    Ok(done.execute(db).await?.rows_affected() == 1)
+}

@@ -12,6 +12,7 @@ const SQLITE: &[&str] = &[
     include_str!("sqlite/0003-releases.sql"),
     include_str!("sqlite/0004-unfinished-applies.sql"),
     include_str!("sqlite/0005-operators.sql"),
+    include_str!("sqlite/0006-sessions.sql"),
 ];
 /// The same tables for the other engine.
 const POSTGRES: &[&str] = &[
@@ -20,6 +21,7 @@ const POSTGRES: &[&str] = &[
     include_str!("postgres/0003-releases.sql"),
     include_str!("postgres/0004-unfinished-applies.sql"),
     include_str!("postgres/0005-operators.sql"),
+    include_str!("postgres/0006-sessions.sql"),
 ];
 const _: () = assert!(SQLITE.len() == POSTGRES.len(), "both engines have the same versions");
 

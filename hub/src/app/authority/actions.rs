@@ -41,8 +41,21 @@ pub enum Scope {
     Told,
 }
 
+/// What is to be shown besides a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing.
+    Nothing,
+    /// A login: a token that was stolen must not make others, nor change what proves who its operator is.
+    Person,
+    /// A second factor.
+    SecondFactor,
+    /// A second factor, where the env is protected.
+    SecondFactorWhereProtected,
+}
+
 macro_rules! actions {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal: $scope:ident, $may:expr;)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal: $scope:ident, $may:expr $(, $need:ident)?;)*) => {
         /// Something that an operator can do, as the audit log names it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Action { $($(#[$doc])* $variant,)* }
@@ -65,18 +78,106 @@ macro_rules! actions {
             pub const fn may(self) -> &'static [Role] {
                 match self { $(Self::$variant => $may),* }
             }
+
+            /// What it needs besides.
+            pub const fn need(self) -> Need {
+                match self { $(Self::$variant => need!($($need)?)),* }
+            }
         }
+    };
+}
+
+macro_rules! need {
+    () => {
+        Need::Nothing
+    };
+    ($need:ident) => {
+        Need::$need
     };
 }
 
 const ANYONE: &[Role] = &[Role::Operator];
 const HUB: &[Role] = &[Role::HubOwner];
 const ORG_ADMINS: &[Role] = &[Role::OrgOwner, Role::OrgAdmin];
+const OWNERS: &[Role] = &[Role::OrgOwner];
+const MEMBERS: &[Role] = &[Role::OrgOwner, Role::OrgAdmin, Role::OrgMember];
+/// Also an owner who has less in the project: somebody must be able to set that right.
+const MEMBER_ADMINS: &[Role] = &[Role::OrgOwner, Role::ProjectAdmin];
 const ADMINS: &[Role] = &[Role::ProjectAdmin];
 const DEPLOYERS: &[Role] = &[Role::ProjectAdmin, Role::ProjectDeployer];
 const VIEWERS: &[Role] = &[Role::ProjectAdmin, Role::ProjectDeployer, Role::ProjectViewer];
 
 actions! {
+    /// Makes the first owner with a password.
+    OperatorBootstrap = "operator.bootstrap": Hub, HUB;
+    /// All operators of the Hub.
+    OperatorList = "operator.list": Hub, HUB;
+    /// Ends what an operator may do.
+    OperatorDisable = "operator.disable": Hub, HUB;
+    /// Lets an operator work again.
+    OperatorEnable = "operator.enable": Hub, HUB;
+    /// Who one is.
+    SessionRead = "session.read": Own, ANYONE;
+    /// Ends the session that asks.
+    SessionEnd = "operator.logout": Own, ANYONE;
+    /// Sets another password.
+    PasswordChange = "password.change": Own, ANYONE, Person;
+    /// Begins to set up a second factor.
+    MfaEnrol = "mfa.enrol": Own, ANYONE, Person;
+    /// Confirms it.
+    MfaConfirm = "mfa.confirm": Own, ANYONE, Person;
+    /// Ends it.
+    MfaDisable = "mfa.disable": Own, ANYONE, Person;
+    /// Makes a personal token.
+    TokenCreate = "token.create": Own, ANYONE, Person;
+    /// One's own tokens.
+    TokenList = "token.list": Own, ANYONE;
+    /// Ends one of them.
+    TokenRevoke = "token.revoke": Own, ANYONE, Person;
+    /// Takes an invite.
+    InviteAccept = "invite.accept": Own, ANYONE, Person;
+    /// Makes an org.
+    OrgCreate = "org.create": Hub, HUB;
+    /// The orgs that one is in.
+    OrgList = "org.list": Own, ANYONE;
+    /// Removes an org.
+    OrgDelete = "org.delete": Org, OWNERS;
+    /// The members of an org.
+    MemberList = "member.list": Org, MEMBERS;
+    /// Changes what a member is.
+    MemberSet = "member.set": Org, ORG_ADMINS;
+    /// Takes a member out.
+    MemberRemove = "member.remove": Org, ORG_ADMINS;
+    /// The same of who is an owner, or is to be one.
+    OwnerSet = "owner.set": Told, OWNERS;
+    /// Invites into an org.
+    InviteCreate = "invite.create": Org, ORG_ADMINS;
+    /// The invites that nobody has used.
+    InviteList = "invite.list": Org, ORG_ADMINS;
+    /// Takes one back.
+    InviteDelete = "invite.delete": Org, ORG_ADMINS;
+    /// Makes a team.
+    TeamCreate = "team.create": Org, ORG_ADMINS;
+    /// The teams of an org.
+    TeamList = "team.list": Org, MEMBERS;
+    /// The members of a team.
+    TeamRead = "team.read": Org, MEMBERS;
+    /// Removes a team.
+    TeamDelete = "team.delete": Org, ORG_ADMINS;
+    /// Puts a member into a team.
+    TeamAdd = "team.add": Org, ORG_ADMINS;
+    /// Takes one out.
+    TeamRemove = "team.remove": Org, ORG_ADMINS;
+    /// Who was given a role in a project.
+    ProjectMemberList = "projectmember.list": Project, VIEWERS;
+    /// Gives one.
+    ProjectMemberSet = "projectmember.set": Project, MEMBER_ADMINS;
+    /// Takes one back.
+    ProjectMemberRemove = "projectmember.remove": Project, MEMBER_ADMINS;
+    /// Invites into a project.
+    ProjectMemberInvite = "projectmember.invite": Project, MEMBER_ADMINS;
+    /// Says whether what an env runs wants a second factor.
+    EnvProtect = "env.protect": Project, ADMINS, SecondFactor;
     /// Makes a project in an org.
     ProjectCreate = "project.create": Told, ORG_ADMINS;
     /// The projects in which the caller has a role.
@@ -100,7 +201,7 @@ actions! {
     /// What an apply would do to the databases.
     SchemaPlan = "schema.plan": Project, DEPLOYERS;
     /// Makes a release and lets an env run it.
-    SchemaApply = "schema.apply": Project, DEPLOYERS;
+    SchemaApply = "schema.apply": Project, DEPLOYERS, SecondFactorWhereProtected;
     /// Names of secrets.
     SecretList = "secret.list": Project, DEPLOYERS;
     /// Sets a secret.
@@ -120,9 +221,9 @@ actions! {
     /// Releases, and what an env could go back to.
     ReleaseRead = "release.read": Project, VIEWERS;
     /// Lets an env run a release that exists.
-    ReleasePromote = "release.promote": Project, DEPLOYERS;
+    ReleasePromote = "release.promote": Project, DEPLOYERS, SecondFactorWhereProtected;
     /// Lets an env run what it ran before.
-    ReleaseRollback = "release.rollback": Project, DEPLOYERS;
+    ReleaseRollback = "release.rollback": Project, DEPLOYERS, SecondFactorWhereProtected;
     /// Takes over a release of another Hub.
     ReleaseImport = "release.import": Project, DEPLOYERS;
     /// Adds a signature to a release.

@@ -1,12 +1,14 @@
 //! What an operator is to an org or a project, of all that it was given.
 
 use santokit_core::problem::{Outcome, Problem};
+use serde::Deserialize;
 
-use super::Role;
+use super::{Level, Role};
 use crate::store::{Db, members, orgs};
 
 /// A role in an org; the later, the more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OrgRole {
     /// Is in it, and no more.
     Member,
@@ -17,7 +19,8 @@ pub enum OrgRole {
 }
 
 /// A role in a project; the later, the more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ProjectRole {
     /// Reads, and no secrets.
     Viewer,
@@ -65,6 +68,17 @@ impl Standing {
         Ok(Self { runs_hub: false, org: Some(in_org), project })
     }
 
+    /// No more than a token of this level may have.
+    pub(super) fn at_most(self, level: Level) -> Self {
+        let most = match level {
+            Level::Admin => return self,
+            Level::Deploy => ProjectRole::Deployer,
+            Level::Read => ProjectRole::Viewer,
+        };
+        let org = self.org.map(|role| role.min(OrgRole::Member));
+        Self { runs_hub: false, org, project: self.project.map(|role| role.min(most)) }
+    }
+
     /// Every role of the table that this is.
     pub(super) fn roles(self) -> impl Iterator<Item = Role> {
         let org = self.org.map(|role| match role {
@@ -94,7 +108,7 @@ impl OrgRole {
     /// The highest first.
     pub const ALL: [Self; 3] = [Self::Owner, Self::Admin, Self::Member];
 
-    fn parse(text: &str) -> Outcome<Self> {
+    pub(in crate::app) fn parse(text: &str) -> Outcome<Self> {
         Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or_else(|| unknown(text))
     }
 }
