@@ -19,6 +19,7 @@ pub mod ceilings;
 pub mod compare;
 pub mod digest;
 pub mod envelope;
+pub mod logins;
 pub mod verify;
 
 pub use compare::{Comparison, Power, Section, compare};

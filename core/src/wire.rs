@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
     code::Code,
-    release::{Digest, Envelope, SignedRelease},
+    release::{Digest, Envelope, SignedRelease, logins::TablePowers},
 };
 
 /// Longest wait of a long poll, in seconds.
@@ -44,6 +44,22 @@ pub struct RuntimeConnection {
     pub engine: String,
     /// With its credentials.
     pub url: Sealed,
+    /// Users of the database that may do what components were granted, and nothing else. None on SQLite, whose engine is told
+    /// with each statement.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guests: Vec<GuestLogin>,
+}
+
+/// A user of a database server for guests' SQL.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GuestLogin {
+    /// What it may do.
+    pub tables: TablePowers,
+    /// Its name.
+    pub user: String,
+    /// Its password.
+    pub password: Sealed,
 }
 
 /// A key that an application calls with: `stk_<id>.<secret>`.
@@ -176,7 +192,11 @@ mod tests {
 
     #[test]
     fn a_bundle_does_not_show_its_secrets() {
-        let connection = RuntimeConnection { engine: "sqlite".into(), url: Sealed::new("postgres://u:hunter2@h/db") };
+        let connection = RuntimeConnection {
+            engine: "sqlite".into(),
+            url: Sealed::new("postgres://u:hunter2@h/db"),
+            guests: Vec::new(),
+        };
         assert!(!format!("{connection:?}").contains("hunter2"));
     }
 }

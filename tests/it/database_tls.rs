@@ -131,7 +131,11 @@ impl Encrypted {
 
     /// What a Bridge's connection speaks, as the server says.
     async fn encryption(&self, way: Way) -> Result<String, DbError> {
-        let connection = RuntimeConnection { engine: self.engine.as_str().to_owned(), url: Sealed::new(self.url(way)) };
+        let connection = RuntimeConnection {
+            engine: self.engine.as_str().to_owned(),
+            url: Sealed::new(self.url(way)),
+            guests: Vec::new(),
+        };
         let settings = DatabaseSettings { pool_wait: Duration::from_secs(2), ..DatabaseSettings::default() };
         let database = Database::open("main", &connection, &settings)?;
         let sql = match self.engine {

@@ -23,7 +23,7 @@ pub(crate) const ENGINES: [&str; 3] = ["sqlite", "postgres", "mysql"];
 
 /// Any URL of an engine, as a Bridge opens it.
 pub(crate) fn open(engine: &str, url: String, settings: &DatabaseSettings) -> Database {
-    let connection = RuntimeConnection { engine: engine.to_owned(), url: Sealed::new(url) };
+    let connection = RuntimeConnection { engine: engine.to_owned(), url: Sealed::new(url), guests: Vec::new() };
     Database::open("main", &connection, settings).unwrap()
 }
 

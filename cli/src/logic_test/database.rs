@@ -98,7 +98,7 @@ impl Databases {
 
     /// As a Bridge opens it.
     pub(super) fn connection(&self, name: &str) -> RuntimeConnection {
-        RuntimeConnection { engine: "sqlite".to_owned(), url: self.url(name) }
+        RuntimeConnection { engine: "sqlite".to_owned(), url: self.url(name), guests: Vec::new() }
     }
 
     /// Writes the rows of a case, in one transaction a connection; references are checked at its end.

@@ -131,7 +131,7 @@ impl App {
             for row in envs::connections(&mut db, at.project, at.env).await? {
                 if manifest.connections.contains_key(&row.name) {
                     let url = self.unseal(&at.context("connection", &row.name), &row.url)?;
-                    connections.insert(row.name, RuntimeConnection { engine: row.engine, url });
+                    connections.insert(row.name, RuntimeConnection { engine: row.engine, url, guests: Vec::new() });
                 }
             }
             let named = secrets_of(manifest);

@@ -33,9 +33,12 @@ async fn database() -> (Scratch, Arc<Database>) {
     let path = dir.join("data.db");
     make(&path).await;
     let url = Sealed::new(format!("sqlite:{}", path.display()));
-    let database =
-        Database::open("main", &RuntimeConnection { engine: "sqlite".into(), url }, &DatabaseSettings::default())
-            .unwrap();
+    let database = Database::open(
+        "main",
+        &RuntimeConnection { engine: "sqlite".into(), url, guests: Vec::new() },
+        &DatabaseSettings::default(),
+    )
+    .unwrap();
     (Scratch(dir), Arc::new(database))
 }
 

@@ -74,7 +74,10 @@ async fn swaps_under_load_fail_no_request_and_mix_no_generation() {
     {
         let url = format!("sqlite:{}", dir.join("data.db").display());
         let mut script = hub.script.lock().unwrap();
-        script.connections.insert("main".into(), RuntimeConnection { engine: "sqlite".into(), url: Sealed::new(url) });
+        script.connections.insert(
+            "main".into(),
+            RuntimeConnection { engine: "sqlite".into(), url: Sealed::new(url), guests: Vec::new() },
+        );
         script.secrets.insert("KEY".into(), Sealed::new("hunter2"));
     }
     let body = component(&hub);
