@@ -41,6 +41,7 @@ pub mod bridges;
 pub mod ceilings;
 pub mod databases;
 mod drift;
+pub mod guest_logins;
 pub mod import;
 pub mod invites;
 pub mod login;
@@ -82,6 +83,7 @@ pub struct App {
     pub clock: Clock,
     logins: Logins,
     data_dir: PathBuf,
+    guest_logins: guest_logins::LoginSettings,
     master_key: Arc<SealKey>,
     signing_key: SigningKey,
     /// Makes ETags of secret content say nothing about it. Hubs with one signing key have one, so that Bridges may ask any.
@@ -151,6 +153,7 @@ impl App {
             clock: config.clock.clone(),
             logins: Logins::new().map_err(StartError::Logins)?,
             data_dir: dir.clone(),
+            guest_logins: config.guest_logins,
             master_key,
             signing_key,
             etag_salt,

@@ -18,7 +18,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use sqlx::postgres::PgConnectOptions;
 
-use crate::clock::Clock;
+use crate::{app::guest_logins::LoginSettings, clock::Clock};
 
 /// Shorter operator tokens can be guessed.
 const TOKEN_LENGTH_MIN: usize = 20;
@@ -31,6 +31,11 @@ const STREAMS_MAX: u32 = 100;
 
 /// Connections at once: people, CI, and a few of each Bridge.
 const CONNECTIONS_MAX: usize = 10_000;
+
+/// How old the password of a login for guests' SQL gets.
+const ROTATION: Duration = Duration::from_hours(30 * 24);
+/// Sessions of one login at once: those of all Bridges.
+const SESSIONS: u32 = 40;
 
 /// Variables that other commands of `stk` read.
 const NOT_OURS: &[&str] = &["STK_HUB_URL", "STK_HUB_CONFIG"];
@@ -60,6 +65,8 @@ pub struct HubConfig {
     pub body_timeout: Duration,
     /// What credentials are judged by. No setting: tests have one that they set.
     pub clock: Clock,
+    /// How logins of databases are made for guests' SQL.
+    pub guest_logins: LoginSettings,
     /// `STK_HUB_…` variables that mean nothing to this version.
     pub ignored: Vec<String>,
 }
@@ -129,6 +136,10 @@ settings! {
     answer_timeout = "STK_HUB_ANSWER_TIMEOUT",
     /// [`HubConfig::body_timeout`], default 30s.
     body_timeout = "STK_HUB_BODY_TIMEOUT",
+    /// Of [`HubConfig::guest_logins`], default 30d.
+    guest_login_rotation = "STK_HUB_GUEST_LOGIN_ROTATION",
+    /// Of [`HubConfig::guest_logins`], default 40.
+    guest_login_sessions = "STK_HUB_GUEST_LOGIN_SESSIONS",
 }
 
 impl HubConfig {
@@ -226,6 +237,10 @@ impl Settings {
             tls: check.tls(self.tls_cert, self.tls_key),
             body_timeout: check.read("bodyTimeout", self.body_timeout, duration).unwrap_or(Duration::from_secs(30)),
             clock: Clock::default(),
+            guest_logins: LoginSettings {
+                rotation: check.read("guestLoginRotation", self.guest_login_rotation, duration).unwrap_or(ROTATION),
+                sessions_max: check.read("guestLoginSessions", self.guest_login_sessions, sessions).unwrap_or(SESSIONS),
+            },
             ignored: Vec::new(),
         };
         if check.0.is_empty() { Ok(config) } else { Err(ConfigError(check.0)) }
@@ -287,6 +302,11 @@ fn database_url(text: &str) -> Result<SecretString, String> {
 fn duration(text: &str) -> Result<Duration, String> {
     let millis: Millis = text.parse().map_err(|error: santokit_core::quantity::QuantityError| error.to_string())?;
     if millis.0 == 0 { Err("must be longer than nothing".to_owned()) } else { Ok(millis.duration()) }
+}
+
+fn sessions(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| (1..=10_000).contains(number));
+    number.ok_or_else(|| format!("{text:?} is no whole number from 1 to 10000"))
 }
 
 fn token(text: &str) -> Result<SecretString, String> {

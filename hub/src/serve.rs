@@ -69,6 +69,7 @@ pub async fn serve(config: HubConfig) -> Result<RunningHub, HubError> {
     if app.store.is_shared() {
         watching.spawn(app.clone().follow_moves());
     }
+    watching.spawn(app.clone().tend_logins());
     tracing::info!(%addr, "the Hub listens");
     let drain_timeout = config.drain_timeout;
     Ok(RunningHub { addr, operator_token_path, app, handle, server, drain_timeout, is_tls: shown.is_some(), watching })
@@ -86,6 +87,17 @@ impl RunningHub {
             Some(Ok(ended)) => ended.map_err(HubError::Serve),
             Some(Err(error)) => Err(HubError::Serve(io::Error::other(error))),
             None => Ok(()),
+        }
+    }
+
+    /// Drops the logins that were made for guests' SQL, where what the Hub knows of them does not outlive it.
+    pub async fn drop_logins(&self) {
+        if let Err(problem) = self.app.drop_every_login().await {
+            tracing::warn!(
+                code = problem.code.as_str(),
+                message = problem.message,
+                "logins of guests' SQL are left behind"
+            );
         }
     }
 

@@ -30,6 +30,7 @@ pub mod blobs;
 pub mod ceilings;
 pub mod credentials;
 pub mod envs;
+pub mod guest_logins;
 pub mod invites;
 pub mod members;
 mod migrate;

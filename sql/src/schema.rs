@@ -17,6 +17,7 @@ mod ddl;
 mod default;
 mod diff;
 mod fit;
+pub mod logins;
 mod misfit;
 mod mysql;
 mod names;

@@ -13,6 +13,7 @@ mod engine_logic;
 mod engine_values;
 mod engines;
 mod guest_crud;
+mod guest_logins;
 mod http;
 mod hub_roles;
 mod hub_store;

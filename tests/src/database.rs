@@ -35,6 +35,12 @@ const PREFIX: &str = "stk_test_";
 /// What is older was left behind: no run takes that long.
 const LEFT_BEHIND: Duration = Duration::from_hours(6);
 
+/// Users that a Hub made for guests' SQL in a database: they are the server's, and would stay when it goes.
+const LOGINS_POSTGRES: &str = "SELECT DISTINCT r.rolname::text FROM pg_roles AS r JOIN pg_db_role_setting AS s ON s.setrole = r.oid \
+    JOIN pg_database AS d ON d.oid = s.setdatabase WHERE d.datname = $1 AND r.rolname LIKE 'stk\\_g\\_%'";
+const LOGINS_MYSQL: &str =
+    "SELECT DISTINCT CAST(user AS CHAR) FROM mysql.tables_priv WHERE db = ? AND user LIKE 'stk\\_g\\_%'";
+
 /// Once a process.
 static SWEPT: OnceLock<()> = OnceLock::new();
 
@@ -143,9 +149,10 @@ impl Drop for TestDatabase {
 /// Ends who is still connected, and drops it.
 async fn remove(engine: Engine, server: &Url, name: &str) -> Result<()> {
     if engine == Engine::Postgres {
-        return execute(engine, server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+        return remove_postgres(server, name).await;
     }
     let mut connection = MySqlConnection::connect(server.as_str()).await?;
+    let users: Vec<String> = sqlx::query_scalar(LOGINS_MYSQL).bind(name).fetch_all(&mut connection).await?;
     let ids: Vec<u64> =
         sqlx::query_scalar("SELECT CAST(id AS UNSIGNED) FROM information_schema.processlist WHERE db = ?")
             .bind(name)
@@ -156,6 +163,19 @@ async fn remove(engine: Engine, server: &Url, name: &str) -> Result<()> {
         let _ = connection.execute(AssertSqlSafe(format!("KILL {id}"))).await;
     }
     connection.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name}"))).await?;
+    for user in users {
+        connection.execute(AssertSqlSafe(format!("DROP USER IF EXISTS '{user}'@'%'"))).await?;
+    }
+    Ok(connection.close().await?)
+}
+
+async fn remove_postgres(server: &Url, name: &str) -> Result<()> {
+    let mut connection = PgConnection::connect(server.as_str()).await?;
+    let users: Vec<String> = sqlx::query_scalar(LOGINS_POSTGRES).bind(name).fetch_all(&mut connection).await?;
+    connection.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))).await?;
+    for user in users {
+        connection.execute(AssertSqlSafe(format!("DROP ROLE IF EXISTS \"{user}\""))).await?;
+    }
     Ok(connection.close().await?)
 }
 

@@ -144,8 +144,9 @@ impl Plane {
         drop(fs::remove_file(Announced::path(folder)));
     }
 
-    /// Ends the Hub.
+    /// Ends the Hub. The next one begins with nothing.
     pub async fn end(self) {
+        self.running.drop_logins().await;
         self.running.shutdown().await;
     }
 }

@@ -106,6 +106,8 @@ pub(super) struct Candidate {
     /// Nothing at the first apply: then everything is new.
     pub(super) access: Access,
     pub(super) warnings: Vec<String>,
+    /// Logins that are made for guests' SQL, in words.
+    pub(super) logins: Vec<String>,
 }
 
 /// A step of one of the databases.
@@ -138,7 +140,7 @@ impl App {
     }
 
     async fn apply_in_turn(&self, caller: &Caller, at: At<'_>, body: ApplyBody, turn: &Turn) -> Outcome<Json> {
-        let candidate = self.check(at, &body).await?;
+        let mut candidate = self.check(at, &body).await?;
         if !candidate.added.is_empty() && !body.accept_grants && !body.dry_run {
             let message = format!("components gain {} power(s)", candidate.added.len());
             return Err(Problem::new(Code::GrantsWidened, message)
@@ -149,6 +151,7 @@ impl App {
         if !body.dry_run && !body.accept_drift {
             drift::refuse(at, &drift)?;
         }
+        let wishes = self.plan_logins(at, &mut candidate, body.dry_run).await?;
         let steps = self.schema(at, &candidate, &body).await?;
         if body.dry_run {
             let mut db = self.store.read().await?;
@@ -163,7 +166,10 @@ impl App {
             answer["drift"] = json!(drift);
             return Ok(answer);
         }
+        let remarks = self.make_logins(caller, turn, &candidate.manifest, &wishes).await?;
+        candidate.warnings.extend(remarks);
         let moved = self.release(caller, &candidate, &body, &steps, turn).await?;
+        self.drop_logins(caller, turn).await;
         if moved.created {
             self.metrics.release_created();
         }
@@ -238,6 +244,7 @@ impl App {
             manifest,
             addresses,
             warnings,
+            logins: Vec::new(),
         })
     }
 
@@ -502,6 +509,7 @@ pub(super) fn answer(candidate: &Candidate, moved: &Pointed, steps: &[SchemaStep
         ("schema", schema.collect()),
         ("rollback", rollback),
         ("grants", powers),
+        ("login", candidate.logins.clone()),
         ("access", access),
         ("warning", warnings),
     ] {

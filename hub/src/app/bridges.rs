@@ -26,6 +26,7 @@ use super::{
 use crate::store::{
     commit, credentials, envs,
     envs::now,
+    guest_logins,
     releases::{self, ReportRow},
 };
 
@@ -128,10 +129,12 @@ impl App {
             row.map(|row| serde_json::from_str(&row.manifest)).transpose().map_err(Problem::internal)?;
         let (mut connections, mut secrets) = (BTreeMap::new(), BTreeMap::new());
         if let Some(manifest) = &manifest {
+            let logins = guest_logins::of_env(&mut db, at.project, at.env).await?;
             for row in envs::connections(&mut db, at.project, at.env).await? {
                 if manifest.connections.contains_key(&row.name) {
                     let url = self.unseal(&at.context("connection", &row.name), &row.url)?;
-                    connections.insert(row.name, RuntimeConnection { engine: row.engine, url, guests: Vec::new() });
+                    let guests = self.guests(at, &row, &logins)?;
+                    connections.insert(row.name, RuntimeConnection { engine: row.engine, url, guests });
                 }
             }
             let named = secrets_of(manifest);

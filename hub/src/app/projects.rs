@@ -179,6 +179,11 @@ impl App {
         if envs::count_other_connections(&mut db, at.project, name).await? >= CONNECTIONS_MAX {
             return Err(full("connections", CONNECTIONS_MAX, "connections in the project"));
         }
+        let before =
+            envs::connections(&mut db, at.project, at.env).await?.into_iter().find(|before| before.name == name);
+        if let Some(before) = before.filter(|before| (&before.masked, &before.engine) != (&row.masked, &row.engine)) {
+            self.leave_logins(&mut db, at, &before).await?;
+        }
         envs::set_connection(&mut db, at.project, at.env, &row).await?;
         let detail = json!({"name": name, "engine": row.engine, "hasAdminUrl": row.admin_url.is_some()});
         audit::append(&mut db, caller, &at.deed("connection.set", detail)).await?;
@@ -206,9 +211,10 @@ impl App {
     pub async fn delete_connection(&self, caller: &Caller, at: At<'_>, name: &str) -> Outcome<()> {
         let mut db = self.store.write().await?;
         need_env(&mut db, at).await?;
-        if !envs::delete_connection(&mut db, at.project, at.env, name).await? {
-            return Err(missing("connection", name));
-        }
+        let rows = envs::connections(&mut db, at.project, at.env).await?;
+        let row = rows.iter().find(|row| row.name == name).ok_or_else(|| missing("connection", name))?;
+        self.leave_logins(&mut db, at, row).await?;
+        envs::delete_connection(&mut db, at.project, at.env, name).await?;
         audit::append(&mut db, caller, &at.deed("connection.delete", json!({"name": name}))).await?;
         Ok(commit(db).await?)
     }

@@ -170,7 +170,7 @@ impl App {
     async fn move_to(&self, caller: &Caller, turn: &Turn, how: How, row: ReleaseRow, body: &MoveBody) -> Outcome<Json> {
         let at = turn.at();
         let asked = body.as_apply(row.manifest);
-        let candidate = self.check(at, &asked).await?;
+        let mut candidate = self.check(at, &asked).await?;
         let obstacles = self.obstacles(at, &candidate).await?;
         let command = |flag: &str| how.command(&row.id, at.env, flag);
         if !body.dry_run {
@@ -183,6 +183,7 @@ impl App {
             }
             obstacles.refuse_databases(at, how, body, command)?;
         }
+        let wishes = self.plan_logins(at, &mut candidate, body.dry_run).await?;
         let steps = if body.apply_schema && !obstacles.needs.is_empty() {
             self.schema(at, &candidate, &asked).await?
         } else {
@@ -191,7 +192,11 @@ impl App {
         let pointed = if body.dry_run {
             self.would_point(at, row.id).await?
         } else {
-            self.commit_move(caller, turn, how, (row.id, &candidate), body.applied(&steps)).await?
+            let remarks = self.make_logins(caller, turn, &candidate.manifest, &wishes).await?;
+            candidate.warnings.extend(remarks);
+            let pointed = self.commit_move(caller, turn, how, (row.id, &candidate), body.applied(&steps)).await?;
+            self.drop_logins(caller, turn).await;
+            pointed
         };
         let mut answer = answer(&candidate, &pointed, &steps, &asked);
         answer["needs"] = json!(obstacles.needs);

@@ -1,12 +1,12 @@
 //! Which releases an env could go back to: those that it ran last and those that are pinned, each held against its databases as
 //! they are now, and against the steps of a plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use santokit_core::{
     code::Code,
     problem::{Outcome, Problem},
-    release::Manifest,
+    release::{Manifest, logins::TablePowers},
     schema::Schema,
 };
 use santokit_sql::schema::{Change, CurrentSchema, Engine, bookkeeping, misfits};
@@ -46,6 +46,8 @@ pub(super) struct Earlier {
     sequence: Option<i64>,
     pub(super) is_pinned: bool,
     connections: BTreeMap<String, Schema>,
+    /// What its guests' SQL needs, by connection.
+    pub(super) logins: BTreeMap<String, BTreeSet<TablePowers>>,
 }
 
 impl App {
@@ -86,7 +88,8 @@ impl App {
             let Some(row) = releases::by_id(&mut db, &id).await? else { continue };
             let manifest: Manifest = serde_json::from_str(&row.manifest).map_err(Problem::internal)?;
             let is_pinned = pinned.contains(&id);
-            all.push(Earlier { id, sequence, is_pinned, connections: manifest.connections });
+            let logins = manifest.logins();
+            all.push(Earlier { id, sequence, is_pinned, connections: manifest.connections, logins });
         }
         Ok(all)
     }

@@ -23,6 +23,7 @@ use serde_json::{Value as Json, json};
 pub mod address;
 mod database;
 pub mod diagnosis;
+pub mod logins;
 
 pub use address::Address;
 

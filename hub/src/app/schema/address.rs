@@ -100,6 +100,18 @@ impl Address {
         })
     }
 
+    /// The same server, for another user. On MySQL no database is named: a user that has nothing in one may not name it.
+    pub(super) fn as_login(&self, user: &str, password: &str) -> Result<Options, sqlx::Error> {
+        let url = Sealed::new(without_database(self.url.expose()));
+        let of_server = Self { url, ..self.clone() };
+        let options = if self.engine == "mysql" { of_server.options()? } else { self.options()? };
+        Ok(match options {
+            Options::Sqlite(options) => Options::Sqlite(options),
+            Options::Postgres(options) => Options::Postgres(Box::new(options.username(user).password(password))),
+            Options::Mysql(options) => Options::Mysql(Box::new(options.username(user).password(password))),
+        })
+    }
+
     /// Checks the URL and gives what may be shown of it: never a user's name, a password or a parameter.
     pub fn masked(&self, data_dir: &Path) -> Outcome<String> {
         let url = self.url.expose();
@@ -186,6 +198,15 @@ impl Address {
     }
 }
 
+/// A server's URL without its path: `mysql://user@host/shop?x=y` as `mysql://user@host?x=y`.
+fn without_database(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (place, query) =
+        rest.split_once('?').map_or((rest, String::new()), |(place, query)| (place, format!("?{query}")));
+    let authority = place.split('/').next().unwrap_or_default();
+    format!("{scheme}://{authority}{query}")
+}
+
 impl Options {
     /// Host and port of a server.
     pub(super) fn server(&self) -> Option<(String, u16)> {
@@ -234,6 +255,16 @@ mod tests {
             masked("mysql", "mysql://app:hunter2@127.0.0.1:3307/shop").unwrap(),
             "mysql://…@127.0.0.1:3307/shop"
         );
+    }
+
+    #[test]
+    fn another_user_of_a_server_names_no_database_of_mysql() {
+        let url = "mysql://app:hunter2@127.0.0.1:3307/shop?ssl-mode=REQUIRED";
+        assert_eq!(without_database(url), "mysql://app:hunter2@127.0.0.1:3307?ssl-mode=REQUIRED");
+        let address = Address { name: "main".to_owned(), engine: "mysql".to_owned(), url: Sealed::new(url) };
+        let Ok(Options::Mysql(options)) = address.as_login("guest", "secret") else { panic!("options of MySQL") };
+        assert_eq!((options.get_username(), options.get_port(), options.get_database()), ("guest", 3307, None));
+        assert!(matches!(options.get_ssl_mode(), MySqlSslMode::Required));
     }
 
     #[test]

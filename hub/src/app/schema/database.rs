@@ -15,9 +15,9 @@ use super::{
     address::{Address, Options},
 };
 
-const CONNECT_MAX: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// How long a step waits for those who use a table, and an apply for another one.
-const PG_WAIT: &str = "SET lock_timeout = '30s'";
+pub(super) const PG_WAIT: &str = "SET lock_timeout = '30s'";
 /// Who waits for a lock in the server has a transaction, and an index that is made beside others waits for those: so it is asked.
 const PG_LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended('stk_schema/' || current_schema(), 0))";
 const PG_LOCK_MAX: Duration = Duration::from_secs(30);
@@ -27,8 +27,10 @@ const SQLITE_BEFORE: [&str; 2] = ["PRAGMA foreign_keys = OFF", "PRAGMA legacy_al
 const SQLITE_TABLES: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
 const SQLITE_CHECK: &str = "SELECT count(*) FROM pragma_foreign_key_check(?)";
 /// Names of such locks are the server's, so that they say which database.
-const MYSQL_LOCK: &str = "SELECT CAST(GET_LOCK(CONCAT('stk_schema/', LEFT(SHA1(DATABASE()), 40)), 30) AS CHAR)";
-const MYSQL_UNLOCK: &str = "SELECT CAST(RELEASE_LOCK(CONCAT('stk_schema/', LEFT(SHA1(DATABASE()), 40))) AS CHAR)";
+pub(super) const MYSQL_LOCK: &str =
+    "SELECT CAST(GET_LOCK(CONCAT('stk_schema/', LEFT(SHA1(DATABASE()), 40)), 30) AS CHAR)";
+pub(super) const MYSQL_UNLOCK: &str =
+    "SELECT CAST(RELEASE_LOCK(CONCAT('stk_schema/', LEFT(SHA1(DATABASE()), 40))) AS CHAR)";
 /// Backslashes in literals are escaped by us, and a value that does not fit is an error.
 const MYSQL_SESSION: &str = "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,\
     NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', lock_wait_timeout = 30, foreign_key_checks = 1";
@@ -112,8 +114,16 @@ macro_rules! take {
 impl Opened {
     /// Opens it. A SQLite file that is not there is made only if `create` says so.
     pub(super) async fn open(address: &Address, create: bool) -> Result<Self, sqlx::Error> {
-        let options = address.options()?;
-        tokio::time::timeout(CONNECT_MAX, Self::connect(options, create)).await.unwrap_or_else(|_| {
+        Self::within(Self::connect(address.options()?, create)).await
+    }
+
+    /// Opens what is there as the options say.
+    pub(super) async fn open_with(options: Options) -> Result<Self, sqlx::Error> {
+        Self::within(Self::connect(options, false)).await
+    }
+
+    async fn within(connecting: impl Future<Output = Result<Self, sqlx::Error>>) -> Result<Self, sqlx::Error> {
+        tokio::time::timeout(CONNECT_MAX, connecting).await.unwrap_or_else(|_| {
             Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "it does not answer")))
         })
     }
@@ -172,7 +182,7 @@ impl Opened {
             Opened::Mysql(connection, engine) => {
                 let got: Option<String> = sqlx::query_scalar(MYSQL_LOCK).fetch_one(&mut **connection).await?;
                 if got.as_deref() != Some("1") {
-                    return Err(busy());
+                    return Err(busy().into());
                 }
                 let planned = wanted.plan(*engine, &mysql(connection, *engine).await?);
                 if let Ok(steps) = &planned {
@@ -295,8 +305,8 @@ async fn dangling(connection: &mut SqliteConnection) -> Result<BTreeMap<String, 
     Ok(counts)
 }
 
-/// The lock is the session's: it ends with the connection, which is used for nothing else.
-async fn apply_to_postgres(connection: &mut PgConnection, wanted: &Wanted<'_>) -> Result<Planned, Stopped> {
+/// Keeps every other apply to the schema out. The lock is the session's: it ends with the connection, which is used for nothing else.
+pub(super) async fn lock_postgres(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let until = Instant::now() + PG_LOCK_MAX;
     while !sqlx::query_scalar::<_, bool>(PG_LOCK).fetch_one(&mut *connection).await? {
         if Instant::now() > until {
@@ -304,6 +314,11 @@ async fn apply_to_postgres(connection: &mut PgConnection, wanted: &Wanted<'_>) -
         }
         tokio::time::sleep(PG_LOCK_AGAIN).await;
     }
+    Ok(())
+}
+
+async fn apply_to_postgres(connection: &mut PgConnection, wanted: &Wanted<'_>) -> Result<Planned, Stopped> {
+    lock_postgres(connection).await?;
     sqlx::query(PG_WAIT).execute(&mut *connection).await?;
     let mut transaction = connection.begin().await?;
     let planned = wanted.plan(Engine::Postgres, &postgres(&mut transaction).await?);
@@ -315,9 +330,10 @@ async fn apply_to_postgres(connection: &mut PgConnection, wanted: &Wanted<'_>) -
     Ok(planned)
 }
 
-fn busy() -> Stopped {
+/// Another one has the lock.
+pub(super) fn busy() -> sqlx::Error {
     let busy = "another apply to this database is running";
-    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, busy)).into()
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, busy))
 }
 
 async fn sqlite(connection: &mut SqliteConnection) -> Result<CurrentSchema, sqlx::Error> {

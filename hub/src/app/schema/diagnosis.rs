@@ -1,7 +1,7 @@
 //! Why a database cannot be used: name, address, encryption, login, database, version, privileges, each asked by itself and told
 //! with what to do. Nothing that a server or a driver says is passed on: it can hold what was sent.
 
-use std::{io::ErrorKind, time::Duration};
+use std::{borrow::Cow, io::ErrorKind, time::Duration};
 
 use santokit_sql::schema::Engine;
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub struct Diagnosis {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
-    /// `dns`, `reach`, `login`, `version`, `tables` or `tls`.
+    /// `dns`, `reach`, `login`, `version`, `tables`, `guests`, `everybody` or `tls`.
     pub name: &'static str,
     /// `ok`, `warning` or `failed`.
     pub state: &'static str,
@@ -39,7 +39,7 @@ pub struct Check {
     pub message: String,
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<&'static str>,
+    pub hint: Option<Cow<'static, str>>,
 }
 
 /// Asks everything. `makes_tables` says that the Hub changes the schema over this URL.
@@ -67,6 +67,7 @@ pub async fn diagnose(address: &Address, makes_tables: bool) -> Diagnosis {
     found.version(&mut opened).await;
     if makes_tables {
         found.tables(&mut opened).await;
+        found.guests(&mut opened).await;
     }
     if found.ok && !options.verifies_server() && options.server().is_some_and(|(host, _)| !is_local(&host)) {
         found.warning(
@@ -85,13 +86,13 @@ impl Diagnosis {
         self.checks.push(Check { name, state: "ok", message: message.into(), hint: None });
     }
 
-    fn warning(&mut self, name: &'static str, message: impl Into<String>, hint: &'static str) {
-        self.checks.push(Check { name, state: "warning", message: message.into(), hint: Some(hint) });
+    fn warning(&mut self, name: &'static str, message: impl Into<String>, hint: impl Into<Cow<'static, str>>) {
+        self.checks.push(Check { name, state: "warning", message: message.into(), hint: Some(hint.into()) });
     }
 
-    fn failed(&mut self, name: &'static str, message: impl Into<String>, hint: &'static str) {
+    fn failed(&mut self, name: &'static str, message: impl Into<String>, hint: impl Into<Cow<'static, str>>) {
         self.ok = false;
-        self.checks.push(Check { name, state: "failed", message: message.into(), hint: Some(hint) });
+        self.checks.push(Check { name, state: "failed", message: message.into(), hint: Some(hint.into()) });
     }
 
     async fn reach(&mut self, host: &str, port: u16) -> bool {
@@ -160,12 +161,52 @@ impl Diagnosis {
             Ok(None) | Err(_) => {}
         }
     }
+
+    /// Whether logins can be made for guests' SQL, and what they could do beside what they are granted. Who has no such guests needs
+    /// none of it.
+    async fn guests(&mut self, opened: &mut Opened) {
+        if opened.engine() == Engine::Sqlite {
+            return;
+        }
+        let Ok(outlook) = opened.outlook().await else { return };
+        let is_complete = outlook.lacking.is_none() && outlook.tables_of_others.is_empty();
+        if let Some(lacking) = outlook.lacking {
+            let message =
+                format!("releases whose components run SQL of their own are refused: the user lacks {}", lacking.what);
+            self.warning("guests", message, format!("an administrator of the database runs: {};", lacking.statement));
+        }
+        if !outlook.tables_of_others.is_empty() {
+            let tables = outlook.tables_of_others.join(", ");
+            self.warning(
+                "guests",
+                format!("the user may not grant tables that others own, for guests' SQL: {tables}"),
+                "give the Hub a user as adminUrl that owns the tables, or may grant them",
+            );
+        }
+        if is_complete && outlook.is_known {
+            self.passed("guests", "the user may make logins for guests' SQL");
+        } else if is_complete {
+            self.warning(
+                "guests",
+                "it is not seen whether the user may make logins for guests' SQL",
+                "it needs CREATE USER, and the verbs on the tables WITH GRANT OPTION; apply says what lacks",
+            );
+        }
+        if !outlook.of_everybody.is_empty() {
+            let powers = outlook.of_everybody.join("; ");
+            self.warning(
+                "everybody",
+                format!("what guests' SQL can do beside its grants: {powers}"),
+                "revoke it from PUBLIC, where nothing needs it",
+            );
+        }
+    }
 }
 
 /// Which check a failed login is, what it means, and what to do.
 fn login(error: &sqlx::Error, options: &Options) -> (&'static str, String, &'static str) {
     let database = options.database().unwrap_or_default();
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).map(std::borrow::Cow::into_owned);
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).map(Cow::into_owned);
     let number = match error {
         sqlx::Error::Database(error) => {
             error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(sqlx::mysql::MySqlDatabaseError::number)
