@@ -20,13 +20,15 @@ use santokit_wasm::SandboxConfig;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+mod admin;
 mod data;
 pub mod edge;
 mod read;
 
+pub use admin::AdminConfig;
 pub use edge::{EdgeConfig, Network, Rate, Rates, RedisConfig};
 pub use read::Text;
-use read::{Check, address, bridge_id, duration, hub_url, local_hub, number, secret, size, truth};
+use read::{Check, address, bridge_id, duration, http_url, local_hub, number, secret, signer, size, truth};
 
 use crate::{crud::limits::CrudLimits, db::DatabaseSettings};
 
@@ -44,6 +46,8 @@ pub struct BridgeConfig {
     pub metrics_listen: Option<SocketAddr>,
     /// Opens `/metrics` on the main listener to this bearer token.
     pub metrics_token: Option<SecretString>,
+    /// A listener of its own for operators. None: they cannot speak to this Bridge.
+    pub admin: Option<AdminConfig>,
     /// The Hub's address.
     pub hub_url: Url,
     /// What the Hub knows this Bridge's fleet by.
@@ -138,13 +142,19 @@ settings! {
     metrics_listen = "STK_BRIDGE_METRICS_LISTEN",
     /// [`BridgeConfig::metrics_token`].
     metrics_token = "STK_BRIDGE_METRICS_TOKEN",
+    /// [`AdminConfig::listen`].
+    admin_listen = "STK_BRIDGE_ADMIN_LISTEN",
+    /// [`AdminConfig::url`].
+    admin_url = "STK_BRIDGE_ADMIN_URL",
+    /// [`AdminConfig::keys`]: a list of `ed25519:…`.
+    admin_keys = "STK_BRIDGE_ADMIN_KEYS",
     /// [`BridgeConfig::hub_url`].
     hub_url = "STK_BRIDGE_HUB_URL",
     /// [`BridgeConfig::service_token`].
     service_token = "STK_BRIDGE_SERVICE_TOKEN",
     /// [`BridgeConfig::envs`]: a list of `project/env`.
     envs = "STK_BRIDGE_ENVS",
-    /// Public keys whose releases are loaded: a list of `ed25519:…`.
+    /// Who signs the releases that are loaded: a list of public keys `ed25519:…`; those of one signer stand together with `|`.
     trusted_keys = "STK_BRIDGE_TRUSTED_KEYS",
     /// How many of them must have signed, default 1.
     required_signers = "STK_BRIDGE_REQUIRED_SIGNERS",
@@ -266,6 +276,12 @@ impl BridgeConfig {
         Ok(config)
     }
 
+    /// Whose tokens operators may show.
+    pub fn admin_keys(&self) -> Vec<VerifyingKey> {
+        let own = self.admin.as_ref().map(|admin| admin.keys.clone()).unwrap_or_default();
+        if own.is_empty() { self.trust.signers.iter().flatten().cloned().collect() } else { own }
+    }
+
     /// How long a long poll asks the Hub to wait.
     pub fn poll_wait(&self) -> Duration {
         self.poll_interval.min(Duration::from_secs(WAIT_SECONDS_MAX))
@@ -288,8 +304,13 @@ impl Settings {
         let sandbox = self.sandbox(&mut check);
         let databases = self.databases(&mut check);
         let crud = self.crud(&mut check);
-        let trusted =
-            check.list("trustedKeys", self.trusted_keys, |key| VerifyingKey::parse(key).map_err(|e| e.to_string()));
+        let admin = self.admin(&mut check);
+        let trusted = check.list("trustedKeys", self.trusted_keys, signer);
+        if trusted.iter().flatten().map(VerifyingKey::id).collect::<BTreeSet<_>>().len()
+            < trusted.iter().flatten().count()
+        {
+            check.add("trustedKeys", "a key is named twice: it would count for two signers");
+        }
         let envs = check.list("envs", self.envs, EnvName::parse);
         let required = check.value("requiredSigners", self.required_signers, 1_usize, number);
         if envs.is_empty() {
@@ -301,7 +322,7 @@ impl Settings {
             check.add(
                 "requiredSigners",
                 &format!(
-                    "must be between 1 and the number of trustedKeys ({}): list the public keys of who signs releases",
+                    "must be between 1 and the number of signers in trustedKeys ({}): list the public keys of who signs releases",
                     trusted.len()
                 ),
             );
@@ -312,10 +333,11 @@ impl Settings {
             listen: check.value("listen", self.listen, SocketAddr::from(([127, 0, 0, 1], 8080)), address),
             metrics_listen: check.optional("metricsListen", self.metrics_listen, address),
             metrics_token: check.optional("metricsToken", self.metrics_token, secret),
-            hub_url: check.value("hubUrl", self.hub_url, local_hub(), hub_url),
+            admin,
+            hub_url: check.value("hubUrl", self.hub_url, local_hub(), http_url),
             service_token: check.required("serviceToken", self.service_token, secret).unwrap_or_default(),
             envs,
-            trust: Trust { keys: trusted, required },
+            trust: Trust { signers: trusted, required },
             cache_dir: self
                 .cache_dir
                 .map_or_else(|| PathBuf::from("santokit-bridge-cache"), |dir| PathBuf::from(dir.0)),

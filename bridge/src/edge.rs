@@ -8,6 +8,7 @@ use santokit_edge::{Route, Routes, unread};
 use crate::app::App;
 
 pub mod address;
+pub mod admin;
 pub mod auth;
 pub mod cors;
 mod exact_json;

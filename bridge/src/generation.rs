@@ -5,10 +5,14 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
+use chrono::{DateTime, SecondsFormat, Utc};
 use santokit_core::{
     code::Code,
     cors::Cors,
@@ -62,9 +66,16 @@ pub struct Generation {
 /// What a generation needs and what is no part of a release.
 #[derive(Debug, Default)]
 pub struct Runtime {
-    api_keys: HashMap<String, ApiKey>,
+    api_keys: HashMap<String, KnownKey>,
     /// Secrets by name.
     pub secrets: Arc<BTreeMap<String, SecretString>>,
+}
+
+/// A key, and the minute since 1970 in which it was used last; none is 0.
+#[derive(Debug)]
+struct KnownKey {
+    key: ApiKey,
+    used: Arc<AtomicI64>,
 }
 
 /// What a generation is made of.
@@ -108,17 +119,41 @@ impl Generation {
 }
 
 impl Runtime {
-    /// Of a bundle.
-    pub fn new(bundle: &RuntimeBundle) -> Self {
+    /// Of a bundle. What is known of the use of keys goes on.
+    pub fn new(bundle: &RuntimeBundle, before: Option<&Self>) -> Self {
+        let known = |key: &ApiKey| {
+            let used = before.and_then(|before| before.api_keys.get(&key.id)).map(|known| known.used.clone());
+            (key.id.clone(), KnownKey { key: key.clone(), used: used.unwrap_or_default() })
+        };
         Self {
-            api_keys: bundle.api_keys.iter().map(|key| (key.id.clone(), key.clone())).collect(),
+            api_keys: bundle.api_keys.iter().map(known).collect(),
             secrets: Arc::new(bundle.secrets.iter().map(|(name, secret)| (name.clone(), secret.secret())).collect()),
         }
     }
 
     /// A key by its id.
     pub fn api_key(&self, id: &str) -> Option<&ApiKey> {
-        self.api_keys.get(id)
+        self.api_keys.get(id).map(|known| &known.key)
+    }
+
+    /// Notes that a key was used. To the minute: a caller of many requests is one write a minute.
+    pub fn note_use(&self, id: &str, now: DateTime<Utc>) {
+        let minute = now.timestamp() / 60;
+        if let Some(known) = self.api_keys.get(id)
+            && known.used.load(Ordering::Relaxed) < minute
+        {
+            known.used.store(minute, Ordering::Relaxed);
+        }
+    }
+
+    /// The keys that were used since this process started, and when.
+    pub fn keys_used(&self) -> BTreeMap<String, String> {
+        let used = |(id, known): (&String, &KnownKey)| {
+            let minute = known.used.load(Ordering::Relaxed);
+            let time = DateTime::from_timestamp(minute * 60, 0).filter(|_| minute > 0)?;
+            Some((id.clone(), time.to_rfc3339_opts(SecondsFormat::Secs, true)))
+        };
+        self.api_keys.iter().filter_map(used).collect()
     }
 }
 

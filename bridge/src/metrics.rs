@@ -1,7 +1,7 @@
 //! The Bridge's numbers, by the names that dashboards know (`stk_bridge_…`). Labels are few and bounded: path templates, never
 //! paths; names from a release, never from a request.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
@@ -43,6 +43,7 @@ pub struct Metrics {
     logic_memory: HistogramVec,
     logic_host_calls: IntCounterVec,
     logic_limit_hits: IntCounterVec,
+    limit_hits: IntCounterVec,
     declared_query_duration: HistogramVec,
     rates: RateMetrics,
 }
@@ -128,6 +129,7 @@ impl Metrics {
             logic_memory: histogram(r, "logic_memory_peak_bytes", "Most memory of an invocation.", &["logic"], BYTES)?,
             logic_host_calls: counter(r, "logic_host_calls_total", "Calls of guests into the host.", &["capability"])?,
             logic_limit_hits: counter(r, "logic_limit_hits_total", "Invocations stopped by a limit.", &["limit"])?,
+            limit_hits: counter(r, "limit_hits_total", "Requests that a limit refused or stopped.", &["limit"])?,
             declared_query_duration: histogram(
                 r,
                 "declared_query_duration_seconds",
@@ -212,6 +214,24 @@ impl Metrics {
         self.logic_limit_hits.with_label_values(&[limit]).inc();
     }
 
+    /// A request was refused or stopped by a limit, whichever it is.
+    pub fn refused_by(&self, limit: &str) {
+        self.limit_hits.with_label_values(&[limit]).inc();
+    }
+
+    /// How often each limit refused or stopped a request.
+    pub fn limits_hit(&self) -> BTreeMap<String, u64> {
+        let families = self.limit_hits.collect();
+        let metrics = families.iter().flat_map(prometheus::proto::MetricFamily::get_metric);
+        let hit = metrics.filter_map(|metric| Some((metric.get_label().first()?.value().to_owned(), value(metric))));
+        hit.collect()
+    }
+
+    /// How many polls of the Hub failed, for whichever env.
+    pub fn polls_failed(&self) -> u64 {
+        self.poll_failures.collect().iter().flat_map(prometheus::proto::MetricFamily::get_metric).map(value).sum()
+    }
+
     /// The age and state of every env, at a scrape.
     pub fn standing(&self, report: &EnvReport) {
         let (project, env) = (report.project.as_str(), report.env.as_str());
@@ -228,6 +248,12 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
     }
+}
+
+/// Of a counter of whole numbers.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it counts, and exactly up to 2^53")]
+fn value(metric: &prometheus::proto::Metric) -> u64 {
+    metric.get_counter().get_value() as u64
 }
 
 fn opts(name: &str, help: &str) -> Opts {
@@ -270,6 +296,12 @@ mod tests {
         metrics.component("purchase", Duration::from_millis(1), 1 << 20);
         metrics.host_calls("sql", 3);
         metrics.limit_hit("cpu");
+        metrics.refused_by("apiKeyRate");
+        metrics.refused_by("apiKeyRate");
+        assert_eq!(metrics.limits_hit(), BTreeMap::from([("apiKeyRate".to_owned(), 2)]));
+        metrics.hub_poll_failed(&EnvName::parse("shop/dev").unwrap());
+        metrics.hub_poll_failed(&EnvName::parse("shop/prod").unwrap());
+        assert_eq!(metrics.polls_failed(), 2);
         let text = String::from_utf8(metrics.render().unwrap()).unwrap();
         for line in [
             "stk_bridge_requests_total{path=\"/logics/{name}\",status=\"200\"} 1",

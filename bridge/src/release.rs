@@ -4,6 +4,7 @@
 //! Hub). No request waits for any of them.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
@@ -11,11 +12,15 @@ use std::{
 use arc_swap::ArcSwapOption;
 use santokit_core::wire::{EnvReport, EnvState, Refused};
 
+use sync::Syncs;
+
 use crate::{config::EnvName, generation::Generation};
 
 pub mod cache;
 pub mod fetch;
+pub mod probe;
 pub mod report;
+pub mod sync;
 pub mod watch;
 
 /// One env that this Bridge serves.
@@ -23,6 +28,8 @@ pub mod watch;
 pub struct EnvSlot {
     /// Which one.
     pub name: EnvName,
+    /// Those who want the watcher to look at once.
+    pub syncs: Syncs,
     bounds: Bounds,
     generation: ArcSwapOption<Generation>,
     standing: Mutex<Standing>,
@@ -67,7 +74,13 @@ impl EnvSlot {
     /// An env for which nothing is loaded yet.
     pub fn new(name: EnvName, bounds: Bounds) -> Self {
         let standing = Standing { waiting_for: Some("the first answer of the Hub".to_owned()), ..Standing::default() };
-        Self { name, bounds, generation: ArcSwapOption::empty(), standing: Mutex::new(standing) }
+        Self {
+            name,
+            syncs: Syncs::default(),
+            bounds,
+            generation: ArcSwapOption::empty(),
+            standing: Mutex::new(standing),
+        }
     }
 
     /// The generation that a request pins, whatever its age.
@@ -138,7 +151,12 @@ impl EnvSlot {
         }
     }
 
-    /// The Hub's view of this env.
+    /// The keys of this env that were used since the process started, and when.
+    pub fn keys_used(&self) -> BTreeMap<String, String> {
+        self.generation().map(|generation| generation.runtime.load().keys_used()).unwrap_or_default()
+    }
+
+    /// The Hub's view of this env; the use of keys is told by who sends it.
     pub fn report(&self, now: Instant) -> EnvReport {
         let generation = self.generation();
         EnvReport {
@@ -149,6 +167,7 @@ impl EnvSlot {
             sequence: generation.map_or(0, |generation| generation.sequence),
             cache_age_seconds: self.age(now).map_or(0, |age| age.as_secs()),
             refused: self.standing().refused.clone(),
+            keys_used: BTreeMap::new(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use santokit_core::{release::VERSION, wire::Report};
+use santokit_core::wire::Report;
 use santokit_edge::{Handle, Tls, TlsError, listener, tls};
 use tokio::{
     sync::{Notify, watch},
@@ -16,14 +16,18 @@ use tokio::{
 use crate::{
     app::App,
     config::BridgeConfig,
-    edge::{self, rate::RateLimiter},
+    edge::{
+        self,
+        admin::{self, Admin},
+        rate::RateLimiter,
+    },
     generation::{Loader, LoaderError},
     metrics::Metrics,
     release::{
         Bounds, EnvSlot,
         cache::Cache,
         fetch::{ClientError, HubClient},
-        report,
+        report::Reporter,
         watch::{self as watcher, Tools},
     },
 };
@@ -35,12 +39,14 @@ pub struct RunningBridge {
     pub addr: SocketAddr,
     /// Where `/metrics` is, if it has its own listener.
     pub metrics_addr: Option<SocketAddr>,
+    /// Where operators connect, if they can.
+    pub admin_addr: Option<SocketAddr>,
     app: Arc<App>,
     stop: watch::Sender<bool>,
     handles: Vec<Handle<SocketAddr>>,
     tasks: JoinSet<()>,
     servers: JoinSet<io::Result<()>>,
-    reports: (HubClient, String),
+    reporter: Arc<Reporter>,
 }
 
 /// Why a Bridge cannot start, or ended.
@@ -55,7 +61,9 @@ pub enum ServeError {
         source: io::Error,
     },
     /// The address is taken or not of this machine.
-    #[error("cannot listen on {address}; choose another with STK_BRIDGE_LISTEN")]
+    #[error(
+        "cannot listen on {address}; choose another with STK_BRIDGE_LISTEN, STK_BRIDGE_METRICS_LISTEN or STK_BRIDGE_ADMIN_LISTEN"
+    )]
     Listen {
         /// As configured.
         address: SocketAddr,
@@ -98,6 +106,8 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
     let addr = listener.local_addr()?;
     let metrics_listener = config.metrics_listen.map(listen).transpose()?;
     let metrics_addr = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
+    let admin_listener = config.admin.as_ref().map(|admin| listen(admin.listen)).transpose()?;
+    let admin_addr = admin_listener.as_ref().map(TcpListener::local_addr).transpose()?;
 
     let bounds = Bounds { poll_interval: config.poll_interval, max_stale: config.max_stale };
     let slots: Arc<[Arc<EnvSlot>]> =
@@ -117,13 +127,9 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
     for slot in slots.iter() {
         tasks.spawn(watcher::run(tools.clone(), slot.clone(), stopped.clone()));
     }
-    let reports = (hub, config.id.clone());
-    tasks.spawn(report::run(
-        (reports.0.clone(), reports.1.clone(), config.poll_interval),
-        slots.clone(),
-        changed,
-        stopped.clone(),
-    ));
+    let config = Arc::new(config);
+    let reporter = Arc::new(Reporter::new(hub, config.clone(), slots.clone(), metrics.clone()));
+    tasks.spawn(reporter.clone().run(changed, stopped.clone()));
     tasks.spawn(rates.clone().run(stopped.clone()));
     if let Some(shown) = shown.clone() {
         let mut stopped = stopped;
@@ -132,7 +138,7 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
         });
     }
 
-    let app = Arc::new(App::new(Arc::new(config), slots, metrics, rates));
+    let app = Arc::new(App::new(config, slots, metrics, rates));
     let settings = &app.config.edge;
     let mut servers = JoinSet::new();
     let router = edge::router(app.clone());
@@ -142,8 +148,13 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
         let router = edge::metrics_router(app.clone());
         handles.push(listener::serve(&mut servers, listener, router, settings.bounds, shown)?);
     }
-    tracing::info!(%addr, bridge = reports.1, "the Bridge listens");
-    Ok(RunningBridge { addr, metrics_addr, app, stop, handles, tasks, servers, reports })
+    if let Some(listener) = admin_listener {
+        // With the certificate of the applications' listener wherever there is one: tokens pass here.
+        let admin = Arc::new(Admin::new(app.clone(), app.config.admin_keys()));
+        handles.push(listener::serve(&mut servers, listener, admin::router(admin), settings.bounds, shown.as_ref())?);
+    }
+    tracing::info!(%addr, bridge = app.config.id, "the Bridge listens");
+    Ok(RunningBridge { addr, metrics_addr, admin_addr, app, stop, handles, tasks, servers, reporter })
 }
 
 impl RunningBridge {
@@ -159,9 +170,15 @@ impl RunningBridge {
         self.metrics_addr.map(|address| format!("{scheme}://{address}/metrics"))
     }
 
+    /// Where operators connect, as a URL, if they can.
+    pub fn admin_url(&self) -> Option<String> {
+        let scheme = if self.app.config.edge.tls.is_some() { "https" } else { "http" };
+        self.admin_addr.map(|address| format!("{scheme}://{address}"))
+    }
+
     /// What runs now, as it is reported to the Hub.
     pub fn status(&self) -> Report {
-        report::now(&self.app.slots)
+        self.reporter.now()
     }
 
     /// Ends only when a listener fails.
@@ -190,11 +207,8 @@ impl RunningBridge {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
         // So that nobody waits for it. Without it the Hub forgets this Bridge by itself, later.
-        let (hub, id) = &self.reports;
-        if let Err(error) = hub.report(id, &Report { version: VERSION.to_owned(), envs: Vec::new() }).await {
-            tracing::debug!(error = &error as &dyn std::error::Error, "the last report did not reach the Hub");
-        }
-        tracing::info!(bridge = self.reports.1, "the Bridge has ended");
+        self.reporter.say_goodbye().await;
+        tracing::info!(bridge = self.app.config.id, "the Bridge has ended");
     }
 }
 

@@ -33,6 +33,7 @@ pub mod dev;
 pub mod env;
 pub mod hub;
 pub mod init;
+pub mod keys;
 pub mod logic;
 pub mod login;
 pub mod mfa;
@@ -129,10 +130,13 @@ pub enum Command {
     /// Keys that applications call with
     #[command(subcommand, alias = "apikeys")]
     Apikey(apikey::Command),
+    /// Keys that the Hub signs with
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// The Hub: serve it, make tokens for Bridges
     #[command(subcommand)]
     Hub(Box<hub::Command>),
-    /// The Bridge: serve it
+    /// The Bridge: serve it, look at those that serve
     #[command(subcommand)]
     Bridge(Box<bridge::Command>),
     /// Which Hub, project and env the commands of this folder mean
@@ -182,6 +186,7 @@ pub async fn run(arguments: Arguments, terminal: Terminal) -> anyhow::Result<()>
         Command::Connections(command) => connections::run(command, &shell).await,
         Command::Secrets(command) => secrets::run(command, &shell).await,
         Command::Apikey(command) => apikey::run(command, &shell).await,
+        Command::Keys(command) => keys::run(command, &shell).await,
         Command::Hub(command) => hub::run(*command, &shell).await,
         Command::Bridge(command) => bridge::run(*command, &shell).await,
         Command::Context(command) => context::run(command, &shell),

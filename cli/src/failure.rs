@@ -8,7 +8,7 @@ use santokit_core::{code::Code, problem::ProblemBody};
 use serde_json::{Map, Value as Json, json};
 
 /// What a process of `stk` ends with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// It could not be done.
     Failed = 1,

@@ -212,6 +212,16 @@ pub fn took(time: Duration) -> String {
     if millis < 1000 { format!("{millis} ms") } else { format!("{:.1} s", time.as_secs_f64()) }
 }
 
+/// A longer time for people, from its seconds: `40s`, `3m`, `5h`, `2d`.
+pub fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..86_400 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
 fn detail_lines(value: &Json) -> Vec<String> {
     match value {
         Json::Array(items) => items.iter().map(cell).collect(),

@@ -4,6 +4,7 @@
 //! an HTTP framework or a Wasm engine.
 
 pub mod access;
+pub mod admin;
 pub mod code;
 pub mod component;
 pub mod cors;

@@ -10,6 +10,10 @@ use crate::{
     release::{Digest, Envelope, SignedRelease, logins::TablePowers},
 };
 
+mod standing;
+
+pub use standing::{AdminListener, Standing, build};
+
 /// Longest wait of a long poll, in seconds.
 pub const WAIT_SECONDS_MAX: u64 = 60;
 
@@ -89,6 +93,9 @@ pub struct Report {
     pub version: String,
     /// One for each env that it serves; none is the last report of a Bridge that ends.
     pub envs: Vec<EnvReport>,
+    /// Of the process; a Bridge of before says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
 }
 
 /// What a Bridge runs for one env.
@@ -109,6 +116,9 @@ pub struct EnvReport {
     pub cache_age_seconds: u64,
     /// The newest release that was refused, while it is the one pointed to.
     pub refused: Option<Refused>,
+    /// API keys by id that were used since the report before, and when, to the minute (RFC 3339, UTC).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys_used: BTreeMap<String, String>,
 }
 
 /// A release that a Bridge would not load.

@@ -29,6 +29,7 @@ use crate::app::{
 pub mod auth;
 pub mod bridges;
 pub mod guarded;
+pub mod keys;
 pub mod layers;
 pub mod operator;
 pub mod orgs;
@@ -109,6 +110,7 @@ fn operator_routes() -> Guarded {
         .delete(&at("/apikeys/{id}"), A::ApiKeyRevoke, o::revoke_api_key)
         .get(&at("/current"), A::EnvStatus, o::current)
         .get(&at("/bridges"), A::EnvStatus, o::bridges)
+        .post(&at("/bridges/{id}/tokens"), A::BridgeToken, o::bridge_token)
         .post(&at("/apply"), A::SchemaApply, apply)
         .post(&at("/promote"), A::ReleasePromote, releases::promote)
         .post(&at("/rollback"), A::ReleaseRollback, releases::rollback)
@@ -116,10 +118,14 @@ fn operator_routes() -> Guarded {
         .post("/v1/service-tokens", A::ServiceTokenCreate, o::create_service_token)
         .get("/v1/service-tokens", A::ServiceTokenList, o::service_tokens)
         .delete("/v1/service-tokens/{id}", A::ServiceTokenDelete, o::delete_service_token)
-        .get("/v1/keys", A::KeyList, o::keys)
+        .get("/v1/keys", A::KeyList, keys::list)
+        .post("/v1/keys", A::KeyRotate, keys::rotate)
+        .get("/v1/keys/status", A::KeyStatus, keys::status)
+        .post("/v1/keys/{id}/retire", A::KeyRetire, keys::retire)
         .put(blob, A::BlobPut, o::put_blob.layer(DefaultBodyLimit::max(SIZE_BYTES_MAX)))
         .head(blob, A::BlobRead, o::has_blob)
         .get(blob, A::BlobRead, o::blob)
+        .get("/v1/projects/{project}/bridges", A::EnvStatus, o::fleet)
         .get("/v1/projects/{project}/releases", A::ReleaseRead, o::releases)
         .post("/v1/projects/{project}/releases", A::ReleaseImport, import)
         .get("/v1/projects/{project}/releases/{id}", A::ReleaseRead, o::release)
@@ -133,12 +139,28 @@ fn operator_routes() -> Guarded {
         .get("/v1/audit/verify", A::AuditVerify, o::verify_audit)
 }
 
-/// Everything that the Hub answers.
-pub fn router(app: Arc<App>) -> Router {
+/// What a listener answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    /// Everything.
+    All,
+    /// What operators ask, and nothing of what Bridges do.
+    Operators,
+    /// What Bridges ask, and nothing of what operators do.
+    Bridges,
+}
+
+/// Everything that a listener answers.
+pub fn router(app: Arc<App>, face: Face) -> Router {
     let Groups { open, operator, fleet } = groups();
-    open.router()
-        .merge(operator.router(app.clone()))
-        .merge(fleet.router().route_layer(from_fn_with_state(app.clone(), need_fleet)))
+    let mut router = open.router();
+    if face != Face::Bridges {
+        router = router.merge(operator.router(app.clone()));
+    }
+    if face != Face::Operators {
+        router = router.merge(fleet.router().route_layer(from_fn_with_state(app.clone(), need_fleet)));
+    }
+    router
         .fallback(async || Refused(Problem::new(Code::NotFound, "there is no such path")))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn(layers::named))

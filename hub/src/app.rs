@@ -28,7 +28,8 @@ use crate::{
     store::{
         self, Failure, Place, Store, StoreError,
         audit::{self, Caller, Deed},
-        commit, credentials,
+        commit,
+        credentials::{self, SigningKeyRow},
         envs::now,
         operators::OperatorRow,
     },
@@ -41,9 +42,11 @@ pub mod bridges;
 pub mod ceilings;
 pub mod databases;
 mod drift;
+pub mod fleet;
 pub mod guest_logins;
 pub mod import;
 pub mod invites;
+pub mod keys;
 pub mod login;
 pub mod members;
 pub mod operators;
@@ -85,8 +88,8 @@ pub struct App {
     data_dir: PathBuf,
     guest_logins: guest_logins::LoginSettings,
     master_key: Arc<SealKey>,
-    signing_key: SigningKey,
-    /// Makes ETags of secret content say nothing about it. Hubs with one signing key have one, so that Bridges may ask any.
+    /// Makes ETags of secret content say nothing about it. Of the key that was current at the start: where Hubs differ in it, a Bridge
+    /// that asks now one and now another is told the same once more.
     etag_salt: Digest,
     /// Counts pointer moves, this Hub's and others'; long polls wait for it.
     moved: watch::Sender<u64>,
@@ -155,7 +158,6 @@ impl App {
             data_dir: dir.clone(),
             guest_logins: config.guest_logins,
             master_key,
-            signing_key,
             etag_salt,
             moved: watch::Sender::new(0),
             stopping: watch::Sender::new(false),
@@ -206,17 +208,18 @@ fn hub_itself() -> Caller {
 
 async fn prepare(store: &Store, master_key: &SealKey, token: &SecretString) -> Result<SigningKey, StartError> {
     let mut db = store.write().await?;
-    let newest = credentials::signing_keys(&mut db).await?.into_iter().next();
-    let signing_key = if let Some((id, _, sealed, _)) = newest {
-        let der = master_key.open(&format!("signing-key/{id}"), &sealed).map_err(StartError::MasterKey)?;
+    let current = credentials::signing_keys(&mut db).await?.into_iter().next();
+    let signing_key = if let Some(row) = current {
+        let der = master_key.open(&keys::context(&row.id), &row.private).map_err(StartError::MasterKey)?;
         SigningKey::from_pkcs8(&der)?
     } else {
         let key = SigningKey::generate()?;
         let public: VerifyingKey = key.verifying_key();
-        let sealed = master_key
-            .seal(&format!("signing-key/{}", public.id()), &key.to_pkcs8()?)
-            .map_err(StartError::MasterKey)?;
-        credentials::add_signing_key(&mut db, &(public.id(), public.to_string(), sealed, now())).await?;
+        let (id, der) = (public.id(), key.to_pkcs8()?);
+        let private = master_key.seal(&keys::context(&id), &der).map_err(StartError::MasterKey)?;
+        let (public_text, created_at) = (public.to_string(), now());
+        let row = SigningKeyRow { id, public: public_text, private, created_at, replaced_at: None, retired_at: None };
+        credentials::add_signing_key(&mut db, &row).await?;
         let deed = Deed { action: "signingkey.create", project: None, env: None, detail: json!({"id": public.id()}) };
         audit::append(&mut db, &hub_itself(), &deed).await?;
         key

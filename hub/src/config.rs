@@ -45,6 +45,10 @@ const NOT_OURS: &[&str] = &["STK_HUB_URL", "STK_HUB_CONFIG"];
 pub struct HubConfig {
     /// Where operators and Bridges connect; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// A listener of its own for Bridges (`/internal/*`), which then are not answered on the other. None: one listener is for all.
+    pub internal_listen: Option<SocketAddr>,
+    /// The certificate of that listener. None: that of the other.
+    pub internal_tls: Option<TlsFiles>,
     /// Database, blobs, and the files that the Hub makes at its first start.
     pub data_dir: PathBuf,
     /// A PostgreSQL database for tables and blobs, which several Hubs may share. None: SQLite, in the data directory.
@@ -112,6 +116,12 @@ macro_rules! settings {
 settings! {
     /// [`HubConfig::listen`], default `127.0.0.1:7070`.
     listen = "STK_HUB_LISTEN",
+    /// [`HubConfig::internal_listen`].
+    internal_listen = "STK_HUB_INTERNAL_LISTEN",
+    /// [`HubConfig::internal_tls`]: its certificate.
+    internal_tls_cert = "STK_HUB_INTERNAL_TLS_CERT",
+    /// [`HubConfig::internal_tls`]: its key.
+    internal_tls_key = "STK_HUB_INTERNAL_TLS_KEY",
     /// [`HubConfig::data_dir`], default `santokit-hub-data`.
     data_dir = "STK_HUB_DATA_DIR",
     /// [`HubConfig::database_url`].
@@ -214,6 +224,8 @@ impl Settings {
         }
         let config = HubConfig {
             listen: check.read("listen", self.listen, address).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7070))),
+            internal_listen: check.read("internalListen", self.internal_listen, address),
+            internal_tls: check.tls("internalTls", self.internal_tls_cert, self.internal_tls_key),
             data_dir: self.data_dir.map_or_else(|| PathBuf::from("santokit-hub-data"), |dir| PathBuf::from(dir.0)),
             database_url: check.read("databaseUrl", self.database_url, database_url),
             master_key: check.read("masterKey", self.master_key, |text| {
@@ -234,7 +246,7 @@ impl Settings {
                 header_bytes_max: HEADER_BYTES_MAX,
                 streams_max: STREAMS_MAX,
             },
-            tls: check.tls(self.tls_cert, self.tls_key),
+            tls: check.tls("tls", self.tls_cert, self.tls_key),
             body_timeout: check.read("bodyTimeout", self.body_timeout, duration).unwrap_or(Duration::from_secs(30)),
             clock: Clock::default(),
             guest_logins: LoginSettings {
@@ -243,6 +255,9 @@ impl Settings {
             },
             ignored: Vec::new(),
         };
+        if config.internal_tls.is_some() && config.internal_listen.is_none() {
+            check.0.push("internalTlsCert: means nothing without internalListen".to_owned());
+        }
         if check.0.is_empty() { Ok(config) } else { Err(ConfigError(check.0)) }
     }
 }
@@ -270,14 +285,14 @@ impl Check {
         }
     }
 
-    fn tls(&mut self, certificate: Option<Text>, key: Option<Text>) -> Option<TlsFiles> {
+    fn tls(&mut self, prefix: &str, certificate: Option<Text>, key: Option<Text>) -> Option<TlsFiles> {
         let path = |text: Text| PathBuf::from(text.0);
         match (certificate.map(path), key.map(path)) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
             (None, None) => None,
             (certificate, _) => {
-                let missing = if certificate.is_some() { "tlsKey" } else { "tlsCert" };
-                self.0.push(format!("{missing}: tlsCert and tlsKey go together"));
+                let missing = if certificate.is_some() { "Key" } else { "Cert" };
+                self.0.push(format!("{prefix}{missing}: {prefix}Cert and {prefix}Key go together"));
                 None
             }
         }

@@ -202,7 +202,7 @@ async fn the_same_content_is_the_same_release_and_a_schema_only_grows() {
 
     let keys = lab.ok(Method::GET, "/v1/keys", json!({})).await;
     let key = VerifyingKey::parse(keys["keys"][0]["key"].as_str().unwrap()).unwrap();
-    let trust = verify::Trust { keys: vec![key], required: 1 };
+    let trust = verify::Trust::in_each([key], 1);
     let path = format!("/v1/projects/shop/releases/{}", grown["releaseId"].as_str().unwrap());
     let signed: SignedRelease = serde_json::from_value(lab.ok(Method::GET, &path, json!({})).await).unwrap();
     assert_eq!(verify::release(&signed, &trust).unwrap().statement.release_id, grown["releaseId"]);

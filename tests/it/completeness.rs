@@ -70,6 +70,7 @@ struct HostCalls {
 enum Listener {
     Bridge,
     Scrape,
+    Admin,
     Hub,
 }
 
@@ -103,6 +104,7 @@ fn listener(server: Server) -> Listener {
     match server {
         Server::Bridge | Server::Fleet => Listener::Bridge,
         Server::Scrape => Listener::Scrape,
+        Server::Admin => Listener::Admin,
         Server::Hub => Listener::Hub,
     }
 }
@@ -112,8 +114,14 @@ fn routes() -> Vec<(Listener, String, String)> {
     let (bridge, scrape) = (santokit_bridge::edge::routes(), santokit_bridge::edge::metrics_routes());
     let bridge = bridge.into_iter().map(|route| (Listener::Bridge, route.method.to_string(), route.path));
     let scrape = scrape.into_iter().map(|route| (Listener::Scrape, route.method.to_string(), route.path));
+    let admin = santokit_bridge::edge::admin::routes().into_iter();
+    let admin = admin.map(|route| (Listener::Admin, route.method.to_string(), route.path));
     let hub = santokit_hub::api::routes().into_iter();
-    bridge.chain(scrape).chain(hub.map(|route| (Listener::Hub, route.method.to_string(), route.path))).collect()
+    bridge
+        .chain(scrape)
+        .chain(admin)
+        .chain(hub.map(|route| (Listener::Hub, route.method.to_string(), route.path)))
+        .collect()
 }
 
 /// How many segments of a template stand as they are in the path; none where it does not fit.

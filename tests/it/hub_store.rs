@@ -126,6 +126,7 @@ async fn keys_and_tokens_are_found_as_they_were_kept() {
             created_at: AT.into(),
             expires_at: None,
             revoked_at: None,
+            last_used_at: None,
         };
         assert!(credentials::add_api_key(&mut db, "shop", "dev", &row).await.unwrap());
         assert!(!credentials::add_api_key(&mut db, "shop", "dev", &row).await.unwrap());
@@ -138,6 +139,14 @@ async fn keys_and_tokens_are_found_as_they_were_kept() {
         assert!(credentials::add_api_key(&mut db, "shop", "dev", &row).await.unwrap());
         let keys = credentials::api_keys(&mut db, "shop", "dev").await.unwrap();
         assert_eq!((keys.len(), keys[0].expires_at.as_deref(), &keys[0].revoked_at), (1, Some(AT), &None));
+
+        // What was known before stays known; only what is later counts.
+        for (at, known) in [("2026-02", "2026-02"), ("2026-01", "2026-02"), ("2026-03", "2026-03")] {
+            credentials::note_use(&mut db, "shop", "dev", "key", at).await.unwrap();
+            credentials::note_use(&mut db, "shop", "other", "key", "2027").await.unwrap();
+            let keys = credentials::api_keys(&mut db, "shop", "dev").await.unwrap();
+            assert_eq!(keys[0].last_used_at.as_deref(), Some(known));
+        }
 
         let token = ("tok".to_owned(), "fleet".to_owned(), AT.to_owned());
         let served = [("shop".to_owned(), "dev".to_owned())];
@@ -153,11 +162,24 @@ async fn keys_and_tokens_are_found_as_they_were_kept() {
         assert!(credentials::set_operator(&mut db, "op_3", "two", AT).await.unwrap());
         assert_eq!(credentials::operator_by_hash(&mut db, "one").await.unwrap(), None);
         for (id, at) in [("old", "2025"), ("new", "2026")] {
-            let row = (id.to_owned(), "public".to_owned(), vec![0, 9], at.to_owned());
+            credentials::replace_signing_keys(&mut db, at).await.unwrap();
+            let (id, public, created_at) = (id.to_owned(), "public".to_owned(), at.to_owned());
+            let row = credentials::SigningKeyRow {
+                id,
+                public,
+                private: vec![0, 9],
+                created_at,
+                replaced_at: None,
+                retired_at: None,
+            };
             credentials::add_signing_key(&mut db, &row).await.unwrap();
         }
         let keys = credentials::signing_keys(&mut db).await.unwrap();
-        assert_eq!((keys[0].0.as_str(), keys[0].2.as_slice(), keys.len()), ("new", [0, 9].as_slice(), 2));
+        assert_eq!((keys[0].id.as_str(), keys[0].private.as_slice(), keys.len()), ("new", [0, 9].as_slice(), 2));
+        assert_eq!((&keys[0].replaced_at, keys[1].replaced_at.as_deref()), (&None, Some("2026")));
+        credentials::retire_signing_key(&mut db, "old", AT).await.unwrap();
+        let keys = credentials::signing_keys(&mut db).await.unwrap();
+        assert_eq!((keys[1].private.len(), keys[1].retired_at.as_deref(), &keys[0].retired_at), (0, Some(AT), &None));
         commit(db).await.unwrap();
     }
 }
@@ -212,6 +234,11 @@ async fn releases_pointers_and_reports_are_found_as_they_were_kept() {
         }
         let reports = releases::reports(&mut db, "shop", "dev", AT).await.unwrap();
         assert_eq!(reports.into_iter().map(|(id, ..)| id).collect::<Vec<_>>(), ["B", "_", "a", "ä"]);
+        let of_project = releases::project_reports(&mut db, "shop", AT).await.unwrap();
+        let first = of_project.first().map(|(env, bridge, ..)| (env.as_str(), bridge.as_str()));
+        assert_eq!((of_project.len(), first), (4, Some(("dev", "B"))));
+        assert!(releases::project_reports(&mut db, "shop", "2027").await.unwrap().is_empty());
+        assert!(releases::project_reports(&mut db, "other", AT).await.unwrap().is_empty());
         releases::forget_report(&mut db, "shop", "dev", "B").await.unwrap();
         assert_eq!(releases::reports(&mut db, "shop", "dev", AT).await.unwrap().len(), 3);
         releases::forget_reports(&mut db, "2027").await.unwrap();

@@ -213,3 +213,23 @@ async fn no_text_of_a_caller_breaks_a_statement() {
     let sent = request.json(&json!({"name": "fleet", "envs": ["sh\u{0}op/dev"]})).send().await.unwrap();
     assert_eq!(sent.status(), 400);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_one_hub_exchanges_signs_at_the_other() {
+    let pair = Pair::start().await;
+    assert_eq!(apply(&pair.one, &["first"]).await.0, 200);
+    let made = pair.one.operate(Method::POST, "/v1/keys", &json!({})).await.unwrap();
+    let signers = async |tables: &[&str], hub: &Hub| {
+        let (status, applied) = apply(hub, tables).await;
+        assert_eq!(status, 200, "{applied}");
+        let path = format!("/v1/projects/shop/releases/{}", applied["releaseId"].as_str().unwrap());
+        let release = hub.operate(Method::GET, &path, &Json::Null).await.unwrap();
+        let signatures = release["envelope"]["signatures"].as_array().unwrap().iter();
+        signatures.map(|signature| signature["keyid"].clone()).collect::<Vec<_>>()
+    };
+    let both = signers(&["first", "second"], &pair.other).await;
+    assert!(both.len() == 2 && both[0] == made["id"], "{both:?}");
+    let retire = format!("/v1/keys/{}/retire", both[1].as_str().unwrap());
+    pair.other.operate(Method::POST, &retire, &json!({})).await.unwrap();
+    assert_eq!(signers(&["first", "second", "third"], &pair.one).await, [made["id"].clone()]);
+}

@@ -1,17 +1,20 @@
 //! The one integration binary. Each module is a topic; everything goes over processes and sockets.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod admin;
 mod any_component;
 mod attack;
 mod c;
 mod chaos;
 mod cli;
 mod completeness;
+mod connectivity;
 mod crud;
 mod database_tls;
 mod engine_logic;
 mod engine_values;
 mod engines;
+mod fleet;
 mod guest_crud;
 mod guest_logins;
 mod http;
@@ -20,6 +23,7 @@ mod hub_store;
 mod hubs;
 mod items;
 mod javascript;
+mod keys;
 mod lab;
 mod logic_test;
 mod memory;

@@ -14,6 +14,8 @@ use serde_json::{Value as Json, json};
 use crate::lab::{CACHE_KEY, Lab, assert_serves, assert_serves_nothing};
 
 pub(crate) mod cache;
+mod killed;
+mod untrue;
 
 /// Of one Bridge, whichever process it is.
 const BRIDGE: &str = "brg_01ARZ3NDEKTSV4RRFFQ69G5FAV";

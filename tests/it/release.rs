@@ -175,7 +175,7 @@ async fn a_signed_release_whose_component_exceeds_its_grants_is_refused() {
     let it = exported().await;
     let signed: SignedRelease =
         serde_json::from_str(&fs::read_to_string(it.dir.path().join("release.json")).unwrap()).unwrap();
-    let trust = Trust { keys: vec![santokit_core::release::VerifyingKey::parse(&it.key).unwrap()], required: 1 };
+    let trust = Trust::in_each([santokit_core::release::VerifyingKey::parse(&it.key).unwrap()], 1);
     let release = verify::release(&signed, &trust).unwrap();
     let key = SigningKey::generate().unwrap();
     let public = String::from(key.verifying_key());

@@ -80,6 +80,11 @@ impl Hub {
         made["token"].as_str().map(str::to_owned).context("a token")
     }
 
+    /// Where Bridges connect, if that is a listener of its own.
+    pub fn internal_url(&self) -> Option<String> {
+        self.server.ready()["internalUrl"].as_str().map(str::to_owned)
+    }
+
     /// All that it wrote so far.
     pub fn output(&self) -> String {
         self.server.output()
@@ -140,6 +145,11 @@ impl Bridge {
     /// All that it wrote so far.
     pub fn output(&self) -> String {
         self.server.output()
+    }
+
+    /// Where it takes operators.
+    pub fn admin_url(&self) -> String {
+        self.server.ready()["adminUrl"].as_str().unwrap_or_default().to_owned()
     }
 
     /// SIGTERM; its exit code once it has ended.

@@ -6,6 +6,7 @@ use reqwest::Url;
 use santokit_core::{
     id::Kind,
     quantity::{Bytes, Millis, QuantityError},
+    release::VerifyingKey,
 };
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de};
@@ -86,6 +87,11 @@ pub(super) fn bridge_id(text: &str) -> Result<String, String> {
         .ok_or_else(|| "must be brg_ and a ULID; leave it out to get a new one at each start".to_owned())
 }
 
+/// The keys of one signer.
+pub(super) fn signer(text: &str) -> Result<Vec<VerifyingKey>, String> {
+    text.split('|').map(|key| VerifyingKey::parse(key.trim()).map_err(|error| error.to_string())).collect()
+}
+
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is not address:port, for example 0.0.0.0:8080"))
 }
@@ -118,13 +124,14 @@ pub(super) fn secret(text: &str) -> Result<SecretString, String> {
     if text.is_empty() { Err("is empty".to_owned()) } else { Ok(SecretString::from(text)) }
 }
 
-pub(super) fn hub_url(text: &str) -> Result<Url, String> {
+/// An address to send requests to, below which paths can be added.
+pub(super) fn http_url(text: &str) -> Result<Url, String> {
     let mut url = Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err("must be http:// or https:// and a host".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("carries a credential; the Bridge shows itself with serviceToken".to_owned());
+        return Err("carries a credential; who asks shows a token".to_owned());
     }
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));

@@ -114,12 +114,12 @@ pub fn identify(slots: &[Arc<EnvSlot>], credential: &Credential, hints: &Hints) 
 }
 
 fn by_api_key(slots: &[Arc<EnvSlot>], id: &str, secret: &SecretString, hints: &Hints) -> Outcome<Pinned> {
-    let digest = Digest::of(secret.expose_secret().as_bytes());
+    let (digest, now) = (Digest::of(secret.expose_secret().as_bytes()), Utc::now());
     let mut elsewhere = false;
     let mut found = Vec::new();
     for slot in slots {
         let Some(generation) = slot.generation() else { continue };
-        let key = generation.runtime.load().api_key(id).filter(|key| opens(key, &digest, Utc::now())).cloned();
+        let key = generation.runtime.load().api_key(id).filter(|key| opens(key, &digest, now)).cloned();
         match key {
             Some(key) if hints.admit(&slot.name) => found.push((slot, key)),
             Some(_) => elsewhere = true,
@@ -127,7 +127,11 @@ fn by_api_key(slots: &[Arc<EnvSlot>], id: &str, secret: &SecretString, hints: &H
         }
     }
     match found.as_slice() {
-        [(slot, key)] => Ok(Pinned { actor: actor(key), generation: serving(slot)? }),
+        [(slot, key)] => {
+            let generation = serving(slot)?;
+            generation.runtime.load().note_use(&key.id, now);
+            Ok(Pinned { actor: actor(key), generation })
+        }
         [] if elsewhere => Err(Problem::new(Code::Forbidden, "the API key is for another env than the one asked for")
             .hint("leave out X-Santokit-Project and X-Santokit-Env: the key says which env it is for")),
         [] => match slots.iter().find(|slot| hints.admit(&slot.name) && slot.generation().is_none()) {

@@ -105,6 +105,9 @@ impl Entry {
     fn write(&self, status: u16, trail: &Trail) {
         let took = self.started.elapsed();
         self.metrics.request(&self.template, status, took);
+        if let Some(limit) = &trail.limit {
+            self.metrics.refused_by(limit);
+        }
         record(&self.span, status, trail);
         let _within = self.span.enter();
         let (path, method) = (self.template.as_str(), self.method);

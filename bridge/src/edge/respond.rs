@@ -47,6 +47,8 @@ pub struct Trail {
     pub op: Option<&'static str>,
     /// Of the error.
     pub code: Option<Code>,
+    /// The limit that was hit.
+    pub limit: Option<String>,
 }
 
 /// An error's body.
@@ -99,7 +101,7 @@ pub fn answer(outcome: Outcome<Answer>, mut trail: Trail, request_id: &str, limi
             response
         }
         Err(problem) => {
-            trail.code = Some(problem.code);
+            (trail.code, trail.limit) = (Some(problem.code), limit_of(&problem));
             error(&problem, request_id)
         }
     };
@@ -136,8 +138,13 @@ pub fn error(problem: &Problem, request_id: &str) -> Response {
     if code == Code::Unauthorized {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    response.extensions_mut().insert(Trail { code: Some(code), ..Trail::default() });
+    response.extensions_mut().insert(Trail { code: Some(code), limit: limit_of(problem), ..Trail::default() });
     response
+}
+
+/// A name of this program's own: what a guest says of its refusals stands deeper.
+fn limit_of(problem: &Problem) -> Option<String> {
+    problem.details.get("limit").and_then(|limit| limit.as_str()).map(str::to_owned)
 }
 
 /// Rounded up: who comes back after that long is not too early.

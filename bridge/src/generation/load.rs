@@ -54,6 +54,7 @@ impl Loader {
         queries::verify(&manifest).await.map_err(|error| LoadError::blocked(error.to_string()))?;
         let databases = databases(&runtime, &self.databases, previous.as_deref())?;
         let logics = self.logics(&manifest, previous.as_deref()).await?;
+        let before = previous.as_ref().map(|previous| previous.runtime.load_full());
         let tables = crud::tables(&manifest.connections, &manifest.permissions).map_err(LoadError::blocked)?;
         Ok(Generation {
             config: Arc::new(manifest.config_of(&env.env)),
@@ -66,7 +67,7 @@ impl Loader {
             databases: Arc::new(databases),
             schemas: Arc::new(manifest.connections),
             tables: Arc::new(tables),
-            runtime: ArcSwap::from_pointee(Runtime::new(&runtime)),
+            runtime: ArcSwap::from_pointee(Runtime::new(&runtime, before.as_deref())),
             connections: runtime.connections.clone(),
             sources: manifest.logics,
             queries: manifest.queries,

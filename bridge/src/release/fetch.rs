@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use opentelemetry::{global, propagation::Injector};
 use reqwest::{Certificate, Client, RequestBuilder, StatusCode, Url, header, redirect};
 use santokit_core::{
@@ -66,6 +67,17 @@ pub enum FetchError {
         /// What is wrong.
         why: String,
     },
+}
+
+impl FetchError {
+    /// Whether there was an answer, and it cannot be used.
+    pub fn is_wrong(&self) -> bool {
+        match self {
+            Self::Away(_) => false,
+            Self::Answer { .. } => true,
+            Self::Status { status, .. } => *status == StatusCode::INTERNAL_SERVER_ERROR || status.is_client_error(),
+        }
+    }
 }
 
 /// Why there is no client for the Hub.
@@ -147,6 +159,15 @@ impl HubClient {
         } else {
             Err(FetchError::Answer { what, why: format!("does not have digest {digest}") })
         }
+    }
+
+    /// Whether the Hub takes the token: the status, and the Hub's time.
+    pub async fn health(&self) -> Result<(StatusCode, Option<DateTime<Utc>>), FetchError> {
+        let what = "healthz";
+        let response = ask(what, self.get(what, &["internal", "healthz"])?.timeout(self.timeout)).await?;
+        let date = response.headers().get(header::DATE).and_then(|value| value.to_str().ok());
+        let date = date.and_then(|text| DateTime::parse_from_rfc2822(text).ok()).map(|date| date.to_utc());
+        Ok((response.status(), date))
     }
 
     /// Tells the Hub what runs.

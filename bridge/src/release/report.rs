@@ -1,34 +1,109 @@
-//! Telling the Hub what runs here: after each change, and at every poll interval.
+//! Telling the Hub what runs here and how the process is doing: after each change, and at every poll interval.
 
 use std::{
-    sync::Arc,
+    collections::BTreeMap,
+    error::Error,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use santokit_core::{release::VERSION, wire::Report};
+use chrono::{SecondsFormat, Utc};
+use santokit_core::{
+    release::{VERSION, VerifyingKey},
+    wire::{AdminListener, Report, Standing, build},
+};
 use tokio::sync::{Notify, watch};
 
 use super::{EnvSlot, fetch::HubClient};
+use crate::{
+    config::{BridgeConfig, EnvName},
+    metrics::Metrics,
+};
 
 /// Shortest time between two reports, so that a burst of changes is one report.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Sends reports until shutdown. A report that fails is not kept: the next one says it all.
-pub async fn run(
-    (hub, id, interval): (HubClient, String, Duration),
+/// The use of keys by env, as the Hub was told it last.
+type Told = BTreeMap<EnvName, BTreeMap<String, String>>;
+
+/// Knows what there is to report, and what was.
+#[derive(Debug)]
+pub struct Reporter {
+    hub: HubClient,
+    config: Arc<BridgeConfig>,
     slots: Arc<[Arc<EnvSlot>]>,
-    changed: Arc<Notify>,
-    mut shutdown: watch::Receiver<bool>,
-) {
-    loop {
-        let report = now(&slots);
-        if let Err(error) = hub.report(&id, &report).await {
-            tracing::debug!(error = &error as &dyn std::error::Error, "the report did not reach the Hub");
+    metrics: Arc<Metrics>,
+    started: Instant,
+    told: Mutex<Told>,
+}
+
+impl Reporter {
+    /// Of a Bridge that starts now.
+    pub fn new(hub: HubClient, config: Arc<BridgeConfig>, slots: Arc<[Arc<EnvSlot>]>, metrics: Arc<Metrics>) -> Self {
+        Self { hub, config, slots, metrics, started: Instant::now(), told: Mutex::default() }
+    }
+
+    /// Sends reports until shutdown. A report that fails is not kept: the next one says it all.
+    pub async fn run(self: Arc<Self>, changed: Arc<Notify>, mut shutdown: watch::Receiver<bool>) {
+        loop {
+            self.send().await;
+            tokio::select! {
+                () = pause(&changed, self.config.poll_wait()) => {}
+                _ = shutdown.wait_for(|stop| *stop) => return,
+            }
         }
-        tokio::select! {
-            () = pause(&changed, interval) => {}
-            _ = shutdown.wait_for(|stop| *stop) => return,
+    }
+
+    /// So that nobody waits for this Bridge. Without it the Hub forgets it by itself, later.
+    pub async fn say_goodbye(&self) {
+        let goodbye = Report { version: VERSION.to_owned(), envs: Vec::new(), standing: None };
+        if let Err(error) = self.hub.report(&self.config.id, &goodbye).await {
+            tracing::debug!(error = &error as &dyn Error, "the last report did not reach the Hub");
         }
+    }
+
+    /// What runs now.
+    pub fn now(&self) -> Report {
+        let now = Instant::now();
+        let envs = self.slots.iter().map(|slot| slot.report(now)).collect();
+        Report { version: VERSION.to_owned(), envs, standing: Some(self.standing()) }
+    }
+
+    async fn send(&self) {
+        let (mut report, mut told) = (self.now(), Told::new());
+        for (slot, env) in self.slots.iter().zip(&mut report.envs) {
+            let used = slot.keys_used();
+            let before = self.told().get(&slot.name).cloned().unwrap_or_default();
+            env.keys_used = used.clone().into_iter().filter(|(id, time)| before.get(id) != Some(time)).collect();
+            told.insert(slot.name.clone(), used);
+        }
+        match self.hub.report(&self.config.id, &report).await {
+            Ok(()) => *self.told() = told,
+            Err(error) => tracing::debug!(error = &error as &dyn Error, "the report did not reach the Hub"),
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        let trust = &self.config.trust;
+        Standing {
+            build: build(),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            sent_at: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
+            every_seconds: self.config.poll_wait().as_secs().max(1),
+            trusted_keys: trust.signers.iter().map(|keys| keys.iter().map(VerifyingKey::id).collect()).collect(),
+            required_signers: trust.required,
+            limits_hit: self.metrics.limits_hit(),
+            hub_failures: self.metrics.polls_failed(),
+            seals_cache: self.config.cache_key.is_some(),
+            admin: self.config.admin.as_ref().map(|admin| AdminListener {
+                url: admin.url.as_ref().map(ToString::to_string),
+                keys: self.config.admin_keys().iter().map(VerifyingKey::id).collect(),
+            }),
+        }
+    }
+
+    fn told(&self) -> std::sync::MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -37,10 +112,4 @@ async fn pause(changed: &Notify, interval: Duration) {
     if tokio::time::timeout(interval, changed.notified()).await.is_ok() {
         tokio::time::sleep(PAUSE).await;
     }
-}
-
-/// What runs now.
-pub fn now(slots: &[Arc<EnvSlot>]) -> Report {
-    let now = Instant::now();
-    Report { version: VERSION.to_owned(), envs: slots.iter().map(|slot| slot.report(now)).collect() }
 }

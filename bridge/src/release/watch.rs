@@ -16,7 +16,7 @@ use santokit_core::{
     code::Code,
     logic::Body,
     release::{Digest, Envelope, Pointer, SignedRelease, verify, verify::Trust},
-    wire::{Refused, RuntimeBundle},
+    wire::{Current, Refused, RuntimeBundle},
 };
 use tokio::sync::{Notify, watch};
 
@@ -68,6 +68,8 @@ struct Watcher {
     /// Sequence of the pointer whose release was refused.
     refused: Option<u64>,
     release: Option<(String, SignedRelease)>,
+    /// Pointer and release have other signatures than those that are kept on disk.
+    is_signed_anew: bool,
 }
 
 /// Why a poll came to nothing.
@@ -123,6 +125,7 @@ impl Watcher {
             runtime_digest: None,
             refused: None,
             release: None,
+            is_signed_anew: false,
         }
     }
 
@@ -133,10 +136,26 @@ impl Watcher {
             tracing::warn!(env = %self.slot.name, error = &error as &dyn Error, "the cached release cannot be used");
             self.slot.wait_for("the Hub: the cached release cannot be used");
         }
-        let mut backoff = delays();
+        let (mut backoff, slot) = (delays(), self.slot.clone());
+        let mut questions = slot.syncs.questions();
         loop {
             let asked = Instant::now();
-            match self.poll().await {
+            questions.mark_unchanged();
+            let question = slot.syncs.open();
+            if question.is_some() {
+                self.forget_tags();
+            }
+            let wait = if question.is_some() { Duration::ZERO } else { self.tools.wait };
+            let answer = tokio::select! {
+                answer = self.tools.hub.current(&slot.name, self.pointer_etag.as_deref(), wait) => answer,
+                // Only a poll that waits is given up for who asks, not one that does something.
+                Ok(()) = questions.changed(), if question.is_none() => continue,
+            };
+            let polled = self.follow(answer).await;
+            if let Some(number) = question {
+                slot.syncs.answer(number, polled.as_ref().err().map(ToString::to_string));
+            }
+            match polled {
                 Ok(is_new) => {
                     backoff = delays();
                     if !is_new {
@@ -153,16 +172,21 @@ impl Watcher {
                     if self.slot.generation().is_none() && (self.release.is_none() || self.runtime.is_some()) {
                         self.slot.wait_for(format!("the Hub: {error}"));
                     }
-                    tokio::time::sleep(delay).await;
+                    // Whoever asks does not wait for it.
+                    drop(tokio::time::timeout(delay, questions.changed()).await);
                 }
             }
         }
     }
 
-    /// One poll; true where there is a new pointer.
-    async fn poll(&mut self) -> Result<bool, PollError> {
-        let answer = self.tools.hub.current(&self.slot.name, self.pointer_etag.as_deref(), self.tools.wait).await?;
-        let pointer_is_new = match answer {
+    /// So that the Hub answers at once and in full, and what was refused is tried again.
+    fn forget_tags(&mut self) {
+        (self.pointer_etag, self.runtime_etag, self.refused) = (None, None, None);
+    }
+
+    /// Does what an answer to a poll asks for; true where there is a new pointer.
+    async fn follow(&mut self, answer: Result<Conditional<Current>, FetchError>) -> Result<bool, PollError> {
+        let pointer_is_new = match answer? {
             Conditional::Absent if self.slot.generation().is_some() => return Err(PollError::Gone),
             Conditional::Absent => {
                 self.slot.wait_for("the first release: run `stk apply`");
@@ -203,6 +227,10 @@ impl Watcher {
         self.slot.accept(pointer.sequence);
         if pointer.canary.is_some() {
             tracing::warn!(env = %self.slot.name, "this version serves no canary: all callers get the baseline");
+        }
+        let before = self.pointer.as_ref().map(|(_, before)| before);
+        if before.is_some_and(|before| before.payload == envelope.payload && before.signatures != envelope.signatures) {
+            (self.is_signed_anew, self.release) = (true, None);
         }
         self.pointer = Some((pointer, envelope));
         Ok(())
@@ -247,11 +275,14 @@ impl Watcher {
         if let Some(running) = self.slot.generation()
             && running.serves(&pointer)
         {
+            if self.is_signed_anew {
+                self.keep_anew(&pointer, envelope.clone()).await?;
+            }
             if !runtime_is_new {
                 return Ok(());
             }
             if running.has_connections(&runtime) {
-                running.runtime.store(Arc::new(Runtime::new(&runtime)));
+                running.runtime.store(Arc::new(Runtime::new(&runtime, Some(&running.runtime.load()))));
                 return Ok(());
             }
         } else if self.refused == Some(pointer.sequence) && !runtime_is_new {
@@ -259,7 +290,18 @@ impl Watcher {
         }
         match self.load(&pointer, envelope, runtime).await {
             Ok(()) => Ok(()),
-            Err(Failure::Passing(error)) => Err(error),
+            Err(Failure::Passing(error)) => {
+                // It is tried again; who looks at the fleet sees meanwhile that it is not a network that fails.
+                if let PollError::Fetch(wrong) = &error
+                    && wrong.is_wrong()
+                {
+                    let (release_id, sequence) = (pointer.release_id, pointer.sequence);
+                    let (code, message) = (Code::ServiceUnavailable, format!("it cannot be fetched: {wrong}"));
+                    self.slot.refuse(Refused { release_id, sequence, code, message });
+                    self.tools.changed.notify_one();
+                }
+                Err(error)
+            }
             Err(Failure::Refused(error)) => {
                 self.refused = Some(pointer.sequence);
                 tracing::error!(env = %self.slot.name, release = pointer.release_id, code = %error.code, reason = error.message,
@@ -270,6 +312,23 @@ impl Watcher {
                 Ok(())
             }
         }
+    }
+
+    /// What runs stays as it is; what a restart would read has the signatures of now, for those of before may soon count no more.
+    async fn keep_anew(&mut self, pointer: &Pointer, envelope: Envelope) -> Result<(), PollError> {
+        let signed = self.tools.hub.release(&pointer.release_id).await?;
+        match verify::release(&signed, &self.tools.trust) {
+            Ok(verified) if verified.statement.digest == pointer.digest => {}
+            _ => {
+                tracing::warn!(env = %self.slot.name, release = pointer.release_id, "its new signatures do not hold; the ones before are kept");
+                return Ok(());
+            }
+        }
+        self.release = Some((pointer.release_id.clone(), signed.clone()));
+        let (cache, env) = (self.tools.cache.clone(), self.slot.name.clone());
+        blocking(move || cache.put_good(&env, &Good { pointer: envelope, release: signed })).await??;
+        self.is_signed_anew = false;
+        Ok(())
     }
 
     /// Fetches, verifies, builds and swaps.
@@ -288,6 +347,7 @@ impl Watcher {
         let env = &self.slot.name;
         tracing::info!(%env, release = pointer.release_id, sequence = pointer.sequence, took = ?started.elapsed(), "the release runs");
         self.release = Some((pointer.release_id.clone(), signed.clone()));
+        self.is_signed_anew = false;
         let (cache, env) = (self.tools.cache.clone(), env.clone());
         let kept = blocking(move || {
             cache.put_good(&env, &Good { pointer: envelope, release: signed }).and_then(|()| cache.sweep())

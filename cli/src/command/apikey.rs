@@ -66,8 +66,11 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
         Command::List { target } => {
             let (hub, context) = shell.hub(&target)?;
             let all = hub.get(&["v1", "projects", context.project()?, "envs", context.env()?, "apikeys"]).await?;
-            super::list(shell, &all, "apiKeys", &["id", "name", "roles", "expires", "revoked"], |row| {
-                ["id", "name", "roles", "expiresAt", "revokedAt"].iter().map(|key| cell(&row[*key])).collect()
+            super::list(shell, &all, "apiKeys", &["id", "name", "roles", "expires", "revoked", "last used"], |row| {
+                ["id", "name", "roles", "expiresAt", "revokedAt", "lastUsedAt"]
+                    .iter()
+                    .map(|key| cell(&row[*key]))
+                    .collect()
             });
         }
         Command::Revoke { id, yes, target } => {

@@ -43,6 +43,9 @@ pub struct Options {
     /// Go on from databases that somebody else has changed
     #[arg(long)]
     pub accept_drift: bool,
+    /// Refuse it where a Bridge of the env is too old for it, whatever its steps are
+    #[arg(long)]
+    pub check_bridge_versions: bool,
     /// Do not ask
     #[arg(long, short = 'y')]
     pub yes: bool,
@@ -65,6 +68,8 @@ pub struct Consent {
     pub migration_window: bool,
     /// Databases that somebody else changed are built upon.
     pub accept_drift: bool,
+    /// It is refused where a Bridge is too old for it.
+    pub check_bridge_versions: bool,
 }
 
 /// What the Hub made of it.
@@ -98,6 +103,7 @@ pub async fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
         force: options.force,
         migration_window: options.migration_window,
         accept_drift: options.accept_drift,
+        check_bridge_versions: options.check_bridge_versions,
     };
     let started = Instant::now();
     let applied = match submit(&hub, env, &candidate, consent, terminal).await {
@@ -152,6 +158,7 @@ pub async fn submit(
         "force": consent.force,
         "migrationWindow": consent.migration_window,
         "acceptDrift": consent.accept_drift,
+        "checkBridgeVersions": consent.check_bridge_versions,
         "tool": format!("stk {VERSION}"),
     });
     if let Some(revision) = source_revision().await {

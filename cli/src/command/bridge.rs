@@ -1,4 +1,5 @@
-//! `stk bridge`: serving the data plane.
+//! `stk bridge`: serving the data plane, and what is known of the Bridges that do. Each command that is more than the first is a file
+//! below.
 
 use std::path::PathBuf;
 
@@ -8,18 +9,31 @@ use serde_json::json;
 use super::Shell;
 use crate::failure::Failure;
 
+mod connectivity;
+mod status;
+mod sync;
+
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Serve applications from signed releases
+    #[command(
+        after_help = "Example:\n  STK_BRIDGE_SERVICE_TOKEN=… stk bridge serve --hub-url https://hub.example.com \\\n      --envs shop/prod --trusted-keys ed25519:… --listen 0.0.0.0:8080\n\nAll settings: docs/reference/bridge.md"
+    )]
     Serve(Box<Serve>),
+    /// Which Bridges there are, what each runs, what is wrong and what to do
+    Status(status::Options),
+    /// Let Bridges ask the Hub at once what is current, and try again what they refused
+    ForceSync(sync::Options),
+    /// Try each step on the way from this machine to the Hub, with the settings of a Bridge
+    #[command(
+        after_help = "Example:\n  stk bridge test-hub-connectivity --config bridge.yaml\n\nRun it where the Bridge runs, with the Bridge's environment."
+    )]
+    TestHubConnectivity(Box<Serve>),
 }
 
 /// Flags of `stk bridge serve`. Every setting is also a variable `STK_BRIDGE_…` and a key of the file.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example:\n  STK_BRIDGE_SERVICE_TOKEN=… stk bridge serve --hub-url https://hub.example.com \\\n      --envs shop/prod --trusted-keys ed25519:… --listen 0.0.0.0:8080\n\nAll settings: docs/reference/bridge.md"
-)]
 pub struct Serve {
     /// Settings in YAML
     #[arg(long, env = "STK_BRIDGE_CONFIG", value_name = "FILE")]
@@ -52,29 +66,48 @@ pub struct Serve {
 
 /// Runs one.
 pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
-    let Command::Serve(serve) = command;
-    let flags = Settings {
-        listen: serve.listen.map(Into::into),
-        metrics_listen: serve.metrics_listen.map(Into::into),
-        hub_url: serve.hub_url.map(Into::into),
-        envs: serve.envs.map(Into::into),
-        trusted_keys: serve.trusted_keys.map(Into::into),
-        required_signers: serve.required_signers.map(Into::into),
-        cache_dir: serve.cache_dir.map(Into::into),
-        poll_interval: serve.poll_interval.map(Into::into),
-        ..Settings::default()
-    };
-    let variables =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let mut config =
-        BridgeConfig::load(flags, variables.filter(|(name, _)| name != "STK_BRIDGE_CONFIG"), serve.config.as_deref())
+    match command {
+        Command::Serve(flags) => serve(flags.config()?, shell).await,
+        Command::Status(options) => status::run(&options, shell).await,
+        Command::ForceSync(options) => sync::run(&options, shell).await,
+        Command::TestHubConnectivity(flags) => connectivity::run(&flags.config()?, shell).await,
+    }
+}
+
+impl Serve {
+    /// The settings of a Bridge, from these flags, the environment and the file.
+    fn config(self) -> anyhow::Result<BridgeConfig> {
+        let flags = Settings {
+            listen: self.listen.map(Into::into),
+            metrics_listen: self.metrics_listen.map(Into::into),
+            hub_url: self.hub_url.map(Into::into),
+            envs: self.envs.map(Into::into),
+            trusted_keys: self.trusted_keys.map(Into::into),
+            required_signers: self.required_signers.map(Into::into),
+            cache_dir: self.cache_dir.map(Into::into),
+            poll_interval: self.poll_interval.map(Into::into),
+            ..Settings::default()
+        };
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let variables = variables.filter(|(name, _)| name != "STK_BRIDGE_CONFIG");
+        let mut config = BridgeConfig::load(flags, variables, self.config.as_deref())
             .map_err(|error| Failure::usage(error.to_string()).hint("see `stk bridge serve --help`"))?;
-    // `stk call` and this command share the prefix.
-    config.ignored.retain(|name| name != "STK_BRIDGE_URL");
+        // `stk call` and these commands share the prefix.
+        config.ignored.retain(|name| name != "STK_BRIDGE_URL");
+        Ok(config)
+    }
+}
+
+async fn serve(config: BridgeConfig, shell: &Shell) -> anyhow::Result<()> {
     let mut asked = super::ending()?;
     let mut bridge = santokit_bridge::serve(config).await?;
-    let (url, metrics) = (bridge.url(), bridge.metrics_url());
-    shell.terminal.event("ready", json!({"url": url, "metricsUrl": metrics}), &format!("the Bridge serves on {url}"));
+    let (url, metrics, admin) = (bridge.url(), bridge.metrics_url(), bridge.admin_url());
+    shell.terminal.event(
+        "ready",
+        json!({"url": url, "metricsUrl": metrics, "adminUrl": admin}),
+        &format!("the Bridge serves on {url}"),
+    );
     tokio::select! {
         ended = bridge.wait() => return Ok(ended?),
         () = asked.asked() => {}

@@ -54,13 +54,38 @@ pub enum Token {
         #[command(flatten)]
         target: Target,
     },
+    /// Show all, without the tokens themselves
+    #[command(after_help = "Example:\n  stk hub token list")]
+    List {
+        /// The Hub.
+        #[command(flatten)]
+        target: Target,
+    },
+    /// End one, at once; `stk bridge status --json` says which Bridge shows which
+    #[command(after_help = "Example:\n  stk hub token revoke key_01J… --yes")]
+    Revoke {
+        /// Its id, from `stk hub token list`
+        id: String,
+        /// Do not ask
+        #[arg(long, short = 'y')]
+        yes: bool,
+        /// The Hub.
+        #[command(flatten)]
+        target: Target,
+    },
 }
 
 /// Runs one.
 pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
     match command {
         Command::Serve(serve) => run_serve(*serve, shell).await,
-        Command::Token(Token::Create { name, envs, target }) => {
+        Command::Token(command) => run_token(command, shell).await,
+    }
+}
+
+async fn run_token(command: Token, shell: &Shell) -> anyhow::Result<()> {
+    match command {
+        Token::Create { name, envs, target } => {
             let (hub, _) = shell.hub(&target)?;
             let made = hub.post(&["v1", "service-tokens"], &json!({"name": name, "envs": envs})).await?;
             shell.terminal.answer(&made, |terminal| {
@@ -68,9 +93,22 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
                 terminal
                     .note("this is the only time that it is shown; give it to the Bridge as STK_BRIDGE_SERVICE_TOKEN");
             });
-            Ok(())
+        }
+        Token::List { target } => {
+            let (hub, _) = shell.hub(&target)?;
+            let all = hub.get(&["v1", "service-tokens"]).await?;
+            super::list(shell, &all, "serviceTokens", &["id", "name", "for", "made"], |row| {
+                ["id", "name", "envs", "createdAt"].iter().map(|key| cell(&row[*key])).collect()
+            });
+        }
+        Token::Revoke { id, yes, target } => {
+            let (hub, _) = shell.hub(&target)?;
+            shell.confirm(yes, &format!("End token {id}? Bridges that show it are refused from now on"))?;
+            hub.delete(&["v1", "service-tokens", &id]).await?;
+            shell.terminal.answer(&json!({"revoked": id}), |terminal| terminal.say(&format!("token {id} is ended")));
         }
     }
+    Ok(())
 }
 
 async fn run_serve(serve: Serve, shell: &Shell) -> anyhow::Result<()> {
@@ -85,13 +123,16 @@ async fn run_serve(serve: Serve, shell: &Shell) -> anyhow::Result<()> {
         .map_err(|error| Failure::usage(error.to_string()).hint("see `stk hub serve --help`"))?;
     let mut asked = super::ending()?;
     let mut hub = santokit_hub::serve(config).await?;
-    let url = hub.url();
+    let (url, internal) = (hub.url(), hub.internal_url());
     let token = hub.operator_token_path.as_ref().map(|path| path.display().to_string());
     let whose = token.as_ref().map(|path| format!("; the operator's token is in {path}")).unwrap_or_default();
     shell.terminal.event(
         "ready",
-        json!({"url": url, "operatorTokenFile": token}),
-        &format!("the Hub serves on {url}{whose}"),
+        json!({"url": url, "internalUrl": internal, "operatorTokenFile": token}),
+        &format!(
+            "the Hub serves on {url}{}{whose}",
+            internal.map(|url| format!(", Bridges on {url}")).unwrap_or_default()
+        ),
     );
     tokio::select! {
         ended = hub.wait() => return Ok(ended?),

@@ -93,10 +93,19 @@ impl Envelope {
     pub fn add_signature(&mut self, key: &SigningKey) -> Result<(), EnvelopeError> {
         let message = pre_authentication_encoding(&self.payload_type, &self.payload_bytes()?);
         let keyid = key.verifying_key().id();
-        let sig = STANDARD.encode(key.pair.sign(&message).as_ref());
+        let sig = STANDARD.encode(key.sign(&message));
         self.signatures.retain(|signature| signature.keyid != keyid);
+        self.has_room()?;
         self.signatures.push(Signature { keyid, sig });
         Ok(())
+    }
+
+    /// One more than is looked at would make all of them worthless.
+    fn has_room(&self) -> Result<(), EnvelopeError> {
+        if self.signatures.len() < SIGNATURES_MAX {
+            return Ok(());
+        }
+        Err(EnvelopeError::Malformed(format!("it has {SIGNATURES_MAX} signatures, the most there may be")))
     }
 
     /// Adds a signature that was made elsewhere, if it holds for the key; a key signs once.
@@ -108,18 +117,21 @@ impl Envelope {
             return Err(EnvelopeError::Untrusted { signers: signature.keyid });
         }
         self.signatures.retain(|known| known.keyid != signature.keyid);
-        if self.signatures.len() >= SIGNATURES_MAX {
-            return Err(EnvelopeError::Malformed(format!("it has {SIGNATURES_MAX} signatures, the most there may be")));
-        }
+        self.has_room()?;
         self.signatures.push(signature);
         Ok(())
     }
 
-    /// The payload, once `required` different keys of the trusted ones are found to have signed it.
+    /// Takes the signatures of keys away; without one that stays, nothing believes it any more.
+    pub fn remove_signatures(&mut self, key_ids: &[String]) {
+        self.signatures.retain(|signature| !key_ids.contains(&signature.keyid));
+    }
+
+    /// The payload, once `required` different signers of the trusted ones are found to have signed it, each with any of its keys.
     pub fn open<T: DeserializeOwned>(
         &self,
         expected: &'static str,
-        trusted: &[VerifyingKey],
+        trusted: &[Vec<VerifyingKey>],
         required: usize,
     ) -> Result<T, EnvelopeError> {
         if self.payload_type != expected {
@@ -130,7 +142,8 @@ impl Envelope {
         }
         let payload = self.payload_bytes()?;
         let message = pre_authentication_encoding(&self.payload_type, &payload);
-        let signers = trusted.iter().filter(|key| self.is_signed_by(key, &message)).count();
+        let has_signed = |keys: &&Vec<VerifyingKey>| keys.iter().any(|key| self.is_signed_by(key, &message));
+        let signers = trusted.iter().filter(has_signed).count();
         if signers < required.max(1) {
             let ids: Vec<&str> = self.signatures.iter().map(|signature| signature.keyid.as_str()).collect();
             return Err(EnvelopeError::Untrusted { signers: ids.join(", ") });
@@ -139,11 +152,9 @@ impl Envelope {
     }
 
     fn is_signed_by(&self, key: &VerifyingKey, message: &[u8]) -> bool {
-        self.signatures.iter().any(|signature| {
-            STANDARD
-                .decode(&signature.sig)
-                .is_ok_and(|sig| UnparsedPublicKey::new(&ED25519, &key.0).verify(message, &sig).is_ok())
-        })
+        self.signatures
+            .iter()
+            .any(|signature| STANDARD.decode(&signature.sig).is_ok_and(|sig| key.has_signed(message, &sig)))
     }
 
     fn payload_bytes(&self) -> Result<Vec<u8>, EnvelopeError> {
@@ -179,6 +190,11 @@ impl SigningKey {
             .map_err(|_| EnvelopeError::Key("cannot encode the key"))
     }
 
+    /// Signs bytes. Only for what says in its first bytes what it is, so that no signature passes for another's.
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.pair.sign(message).as_ref().to_vec()
+    }
+
     /// The public half.
     pub fn verifying_key(&self) -> VerifyingKey {
         let mut bytes = [0; 32];
@@ -193,6 +209,11 @@ impl VerifyingKey {
     /// Names the key: the first 16 hexadecimal digits of its SHA-256.
     pub fn id(&self) -> String {
         Digest::of(&self.0).hex()[..16].to_owned()
+    }
+
+    /// Whether it has signed these bytes.
+    pub(crate) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        UnparsedPublicKey::new(&ED25519, &self.0).verify(message, signature).is_ok()
     }
 
     /// Reads `ed25519:<base64 of 32 bytes>`.
@@ -247,11 +268,13 @@ mod tests {
     fn a_signature_holds_for_its_payload_type_and_key_only() {
         let (key, other) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
         let envelope = Envelope::sign(RELEASE_TYPE, &json!({"a": 1}), &key).unwrap();
-        let trusted = [key.verifying_key()];
+        let trusted = [vec![key.verifying_key()]];
         assert_eq!(envelope.open::<Value>(RELEASE_TYPE, &trusted, 1).unwrap(), json!({"a": 1}));
         assert!(envelope.open::<Value>(POINTER_TYPE, &trusted, 1).is_err());
-        assert!(envelope.open::<Value>(RELEASE_TYPE, &[other.verifying_key()], 1).is_err());
-        assert!(envelope.open::<Value>(RELEASE_TYPE, &[], 0).is_err(), "no trusted key is never enough");
+        assert!(envelope.open::<Value>(RELEASE_TYPE, &[vec![other.verifying_key()]], 1).is_err());
+        for nobody in [vec![], vec![vec![]]] {
+            assert!(envelope.open::<Value>(RELEASE_TYPE, &nobody, 0).is_err(), "no trusted key is never enough");
+        }
 
         let mut altered = envelope.clone();
         altered.payload = STANDARD.encode(br#"{"a":2}"#);
@@ -267,10 +290,27 @@ mod tests {
         let mut envelope = Envelope::sign(RELEASE_TYPE, &json!(1), &key).unwrap();
         let copy = envelope.signatures[0].clone();
         envelope.signatures.push(Signature { keyid: second.verifying_key().id(), sig: copy.sig });
-        let trusted = [key.verifying_key(), second.verifying_key()];
+        let trusted = [vec![key.verifying_key()], vec![second.verifying_key()]];
         assert!(envelope.open::<Value>(RELEASE_TYPE, &trusted, 2).is_err());
         envelope.add_signature(&second).unwrap();
         assert!(envelope.open::<Value>(RELEASE_TYPE, &trusted, 2).is_ok());
+    }
+
+    #[test]
+    fn a_signer_with_two_keys_counts_once() {
+        let keys: Vec<SigningKey> = (0..3).map(|_| SigningKey::generate().unwrap()).collect();
+        let [old, new, other] = [0, 1, 2].map(|at: usize| keys[at].verifying_key());
+        let mut envelope = Envelope::sign(RELEASE_TYPE, &json!(1), &keys[0]).unwrap();
+        envelope.add_signature(&keys[1]).unwrap();
+        let trusted = [vec![old.clone(), new.clone()], vec![other]];
+        assert!(envelope.open::<Value>(RELEASE_TYPE, &trusted, 2).is_err(), "one signer in the middle of a rotation");
+        assert!(envelope.open::<Value>(RELEASE_TYPE, &trusted, 1).is_ok());
+        envelope.add_signature(&keys[2]).unwrap();
+        assert!(envelope.open::<Value>(RELEASE_TYPE, &trusted, 2).is_ok());
+        envelope.remove_signatures(&[old.id()]);
+        assert!(envelope.open::<Value>(RELEASE_TYPE, &trusted, 2).is_ok(), "either of its keys is enough");
+        envelope.remove_signatures(&[new.id()]);
+        assert!(envelope.open::<Value>(RELEASE_TYPE, &trusted, 2).is_err());
     }
 
     #[test]
@@ -297,6 +337,8 @@ mod tests {
             let is_full = both.signatures.len() == SIGNATURES_MAX;
             assert_eq!(both.attach(&key.verifying_key(), &elsewhere.signatures[1].sig).is_err(), is_full);
         }
+        assert!(both.add_signature(&SigningKey::generate().unwrap()).is_err(), "whoever adds it");
+        assert!(both.open::<Value>(RELEASE_TYPE, &[vec![keys[0].verifying_key()]], 1).is_ok());
     }
 
     #[test]

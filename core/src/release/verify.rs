@@ -13,13 +13,21 @@ use crate::{
 /// The largest manifest that is read.
 pub const MANIFEST_BYTES_MAX: usize = 16 << 20;
 
-/// Which keys are believed, and how many of them must have signed.
+/// Who is believed, and how many of them must have signed.
 #[derive(Clone, Debug)]
 pub struct Trust {
-    /// From the verifier's own configuration, never from the Hub that is checked.
-    pub keys: Vec<VerifyingKey>,
+    /// The keys of each signer: one that exchanges its key has two, and counts once. From the verifier's own configuration, never
+    /// from the Hub that is checked.
+    pub signers: Vec<Vec<VerifyingKey>>,
     /// At least one.
     pub required: usize,
+}
+
+impl Trust {
+    /// Signers with one key each.
+    pub fn in_each(keys: impl IntoIterator<Item = VerifyingKey>, required: usize) -> Self {
+        Self { signers: keys.into_iter().map(|key| vec![key]).collect(), required }
+    }
 }
 
 /// A release whose signatures, digest and form hold.
@@ -92,7 +100,7 @@ pub fn release(signed: &SignedRelease, trust: &Trust) -> Result<VerifiedRelease,
     if signed.manifest.len() > MANIFEST_BYTES_MAX {
         return Err(VerifyError::Manifest(format!("larger than {MANIFEST_BYTES_MAX} bytes")));
     }
-    let statement: Statement = signed.envelope.open(RELEASE_TYPE, &trust.keys, trust.required)?;
+    let statement: Statement = signed.envelope.open(RELEASE_TYPE, &trust.signers, trust.required)?;
     let found = Digest::of(signed.manifest.as_bytes());
     if found != statement.digest {
         return Err(VerifyError::ManifestDigest { found, signed: statement.digest });
@@ -147,7 +155,7 @@ pub fn components<'a>(
 /// Checks a pointer: signed by one of the keys, and for this project and env. Who else must have signed is asked of the release: a
 /// pointer can only name one that all of them have.
 pub fn pointer(envelope: &super::Envelope, trust: &Trust, project: &str, env: &str) -> Result<Pointer, VerifyError> {
-    let pointer: Pointer = envelope.open(POINTER_TYPE, &trust.keys, 1)?;
+    let pointer: Pointer = envelope.open(POINTER_TYPE, &trust.signers, 1)?;
     if pointer.project != project || pointer.env != env {
         return Err(VerifyError::Mismatch(format!(
             "the pointer is for {}/{}, asked was {project}/{env}",

@@ -28,6 +28,7 @@ use crate::{
         apply::ApplyBody,
         authority::Who,
         databases::PlanBody,
+        fleet::tokens::BridgeTokenBody,
         projects::{At, ConnectionBody},
     },
     store::audit::Caller,
@@ -239,11 +240,6 @@ pub async fn delete_service_token(
     gone(app.delete_service_token(&by, &who, &id).await)
 }
 
-/// `GET /v1/keys`
-pub async fn keys(State(app): Hub) -> Reply {
-    ok(app.keys().await)
-}
-
 /// `HEAD /v1/projects/{project}/blobs/{digest}`
 pub async fn has_blob(State(app): Hub, Path((project, text)): InEnv) -> Reply {
     if app.has_blob(&project, &digest(&text)?).await? {
@@ -277,6 +273,21 @@ pub async fn current(State(app): Hub, Path(env): InEnv) -> Reply {
 /// `GET …/bridges`
 pub async fn bridges(State(app): Hub, Path(env): InEnv) -> Reply {
     ok(app.bridges(at(&env)).await)
+}
+
+/// `POST …/bridges/{id}/tokens`
+pub async fn bridge_token(
+    State(app): Hub,
+    Extension(by): By,
+    Path((p, e, id)): Of,
+    Body(body): Body<BridgeTokenBody>,
+) -> Reply {
+    made(app.bridge_token(&by, at(&(p, e)), &id, body).await)
+}
+
+/// `GET /v1/projects/{project}/bridges`
+pub async fn fleet(State(app): Hub, Path(project): Path<String>) -> Reply {
+    ok(app.bridges_of(&project).await)
 }
 
 /// `GET /v1/projects/{project}/releases`

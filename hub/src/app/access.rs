@@ -186,6 +186,7 @@ impl App {
             created_at: now(),
             expires_at,
             revoked_at: None,
+            last_used_at: None,
         };
         let mut db = self.store.write().await?;
         need_env(&mut db, at).await?;
@@ -364,5 +365,6 @@ fn shown(row: &ApiKeyRow) -> Json {
     json!({
         "id": row.id, "name": row.name, "roles": serde_json::from_str::<Json>(&row.roles).unwrap_or_default(),
         "createdAt": row.created_at, "expiresAt": row.expires_at, "revokedAt": row.revoked_at,
+        "lastUsedAt": row.last_used_at,
     })
 }

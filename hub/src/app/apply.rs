@@ -11,7 +11,7 @@ use santokit_core::{
     id::Kind,
     problem::{Outcome, Problem},
     release::{
-        Digest, Envelope, Manifest, Pointer, Power, Provenance, Statement,
+        Digest, Manifest, Pointer, Power, Provenance, Statement,
         compare::{self, Access},
         envelope::{POINTER_TYPE, RELEASE_TYPE},
         verify::{self, MANIFEST_BYTES_MAX, VerifyError},
@@ -30,7 +30,7 @@ use super::{
     ceilings::need_below,
     drift,
     projects::{At, need_env},
-    promote::How,
+    promote::{How, refuse_old},
     releases::blocking,
     safety::Earlier,
     schema::{self, Address, Consent, Wanted},
@@ -79,6 +79,9 @@ pub struct ApplyBody {
     /// Databases that somebody else changed are built upon as they are.
     #[serde(default)]
     pub accept_drift: bool,
+    /// It is refused where a Bridge of the env is too old for it, whatever its steps are.
+    #[serde(default)]
+    pub check_bridge_versions: bool,
 }
 
 /// Where it came from, as the sender says.
@@ -152,6 +155,10 @@ impl App {
             drift::refuse(at, &drift)?;
         }
         let wishes = self.plan_logins(at, &mut candidate, body.dry_run).await?;
+        let old = self.too_old(at, &candidate.manifest).await?;
+        if body.check_bridge_versions && !body.dry_run {
+            refuse_old(&old, &candidate.manifest, &How::Apply.command("", at.env, ""))?;
+        }
         let steps = self.schema(at, &candidate, &body).await?;
         if body.dry_run {
             let mut db = self.store.read().await?;
@@ -164,6 +171,7 @@ impl App {
             let mut answer = answer(&candidate, &would, &steps, &body);
             answer["needsAcceptDrift"] = json!(!drift.is_empty() && !body.accept_drift);
             answer["drift"] = json!(drift);
+            answer["incompatibleBridges"] = json!(old);
             return Ok(answer);
         }
         let remarks = self.make_logins(caller, turn, &candidate.manifest, &wishes).await?;
@@ -186,7 +194,9 @@ impl App {
             moved = moved.moved,
             "applied"
         );
-        Ok(answer(&candidate, &moved, &steps, &body))
+        let mut answer = answer(&candidate, &moved, &steps, &body);
+        answer["incompatibleBridges"] = json!(old);
+        Ok(answer)
     }
 
     pub(super) async fn check(&self, at: At<'_>, body: &ApplyBody) -> Outcome<Candidate> {
@@ -302,6 +312,12 @@ impl App {
                 .hint("`stk release unpin` gives it up, or apply again with --force; nothing was changed")
                 .detail("rollback", broken));
         }
+        // What they run goes on without the release, on a database that is not theirs any more.
+        if !body.force && taken.iter().any(|step| step.is_breaking) {
+            let old = self.too_old(at, &candidate.manifest).await?;
+            refuse_old(&old, &candidate.manifest, &How::Apply.command("", at.env, "--force"))
+                .inspect_err(|_| self.metrics.schema_applied("refused"))?;
+        }
         if !taken.is_empty() {
             self.note_unfinished(at, true).await?;
         }
@@ -348,7 +364,7 @@ impl App {
         let release_id = if let Some(row) = known {
             row.id
         } else {
-            let row = self.sign(caller, at, candidate, body)?;
+            let row = self.sign(&mut db, caller, at, candidate, body).await?;
             let blobs = candidate.manifest.components().into_iter().map(String::from);
             releases::add(&mut db, &row, blobs).await?;
             audit::append(&mut db, caller, &at.deed("release.create", json!({"releaseId": row.id, "digest": digest})))
@@ -360,7 +376,14 @@ impl App {
         Ok(Pointed { release_id, sequence, created, moved })
     }
 
-    fn sign(&self, caller: &Caller, at: At<'_>, candidate: &Candidate, body: &ApplyBody) -> Outcome<ReleaseRow> {
+    async fn sign(
+        &self,
+        db: &mut Db,
+        caller: &Caller,
+        at: At<'_>,
+        candidate: &Candidate,
+        body: &ApplyBody,
+    ) -> Outcome<ReleaseRow> {
         let short = |text: &Option<String>, other: &Option<String>| {
             text.as_ref()
                 .or(other.as_ref())
@@ -379,7 +402,7 @@ impl App {
             digest: candidate.digest.clone(),
             provenance,
         };
-        let envelope = Envelope::sign(RELEASE_TYPE, &statement, &self.signing_key).map_err(Problem::internal)?;
+        let envelope = self.signers(db).await?.sign(RELEASE_TYPE, &statement)?;
         Ok(ReleaseRow {
             id,
             project: at.project.to_owned(),
@@ -391,7 +414,14 @@ impl App {
         })
     }
 
-    pub(super) fn point(&self, at: At<'_>, release_id: &str, digest: &Digest, sequence: i64) -> Outcome<PointerRow> {
+    pub(super) async fn point(
+        &self,
+        db: &mut Db,
+        at: At<'_>,
+        release_id: &str,
+        digest: &Digest,
+        sequence: i64,
+    ) -> Outcome<PointerRow> {
         let issued_at = now();
         let pointer = Pointer {
             project: at.project.to_owned(),
@@ -402,7 +432,7 @@ impl App {
             sequence: u64::try_from(sequence).map_err(Problem::internal)?,
             issued_at: issued_at.clone(),
         };
-        let envelope = Envelope::sign(POINTER_TYPE, &pointer, &self.signing_key).map_err(Problem::internal)?;
+        let envelope = self.signers(db).await?.sign(POINTER_TYPE, &pointer)?;
         Ok(PointerRow {
             release: release_id.to_owned(),
             digest: digest.as_str().to_owned(),

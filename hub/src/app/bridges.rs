@@ -1,4 +1,5 @@
-//! What Bridges ask: the signed pointer (with a long poll), releases, components, the runtime bundle; and what they report.
+//! What Bridges ask: the signed pointer (with a long poll), releases, components, the runtime bundle. What they report is in
+//! [`super::fleet`].
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,14 +7,13 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use santokit_core::{
     code::Code,
-    id::Kind,
     logic::Body,
     problem::{Outcome, Problem},
     release::{Digest, Manifest, SignedRelease},
-    wire::{ApiKey, Current, EnvReport, Report, RuntimeBundle, RuntimeConnection, Sealed, WAIT_SECONDS_MAX},
+    wire::{ApiKey, Current, RuntimeBundle, RuntimeConnection, Sealed, WAIT_SECONDS_MAX},
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -21,17 +21,10 @@ use super::{
     App,
     access::{Fleet, foreign},
     projects::{At, missing},
-    releases::{ago, signed},
+    releases::signed,
 };
-use crate::store::{
-    commit, credentials, envs,
-    envs::now,
-    guest_logins,
-    releases::{self, ReportRow},
-};
+use crate::store::{credentials, envs, guest_logins, releases};
 
-const REPORT_TEXT_MAX: usize = 2_000;
-const REPORT_KEPT: TimeDelta = TimeDelta::days(7);
 /// How soon a Bridge that waits at one Hub learns of an apply at another.
 const LOOK_FOR_MOVES_EVERY: Duration = Duration::from_secs(1);
 
@@ -154,35 +147,6 @@ impl App {
         Ok((known != Some(etag.as_str())).then_some((bundle, etag)))
     }
 
-    /// Keeps a Bridge's report in place of the one before: an env that it does not name any more, it does not serve any more.
-    /// Nothing of it is believed but for showing it.
-    pub async fn report(&self, fleet: &Fleet, bridge: &str, report: Report) -> Outcome<()> {
-        if !Kind::Bridge.is_valid(bridge) || report.version.len() > 64 {
-            return Err(Problem::new(
-                Code::BadRequest,
-                "a Bridge's id is brg_ and a ULID, its version at most 64 bytes",
-            ));
-        }
-        for env in &report.envs {
-            fleet.need(&env.project, &env.env)?;
-        }
-        let mut db = self.store.write().await?;
-        // Of its own envs only: an id is no proof of being that Bridge.
-        for (project, env) in &fleet.envs {
-            if !report.envs.iter().any(|named| named.project == *project && named.env == *env) {
-                releases::forget_report(&mut db, project, env, bridge).await?;
-            }
-        }
-        for env in report.envs {
-            let bounded = bounded(env);
-            let text = serde_json::to_string(&bounded).map_err(Problem::internal)?;
-            let row: ReportRow = (bridge.to_owned(), report.version.clone(), text, now());
-            releases::set_report(&mut db, &bounded.project, &bounded.env, &row).await?;
-        }
-        releases::forget_reports(&mut db, &ago(REPORT_KEPT)).await?;
-        Ok(commit(db).await?)
-    }
-
     /// Seals a text for one use.
     pub(super) fn seal(&self, context: &str, text: &Sealed) -> Outcome<Vec<u8>> {
         self.master_key.seal(context, text.expose().as_bytes()).map_err(Problem::internal)
@@ -213,13 +177,4 @@ fn api_key(row: credentials::ApiKeyRow) -> Outcome<ApiKey> {
 
 fn is_valid_at(key: &ApiKey, time: DateTime<Utc>) -> bool {
     key.expires_at.as_deref().is_none_or(|text| DateTime::parse_from_rfc3339(text).is_ok_and(|expires| expires > time))
-}
-
-fn bounded(mut env: EnvReport) -> EnvReport {
-    if let Some(refused) = &mut env.refused {
-        refused.message = refused.message.chars().take(REPORT_TEXT_MAX).collect();
-        refused.release_id = refused.release_id.chars().take(64).collect();
-    }
-    env.release_id = env.release_id.filter(|id| Kind::Release.is_valid(id));
-    env
 }

@@ -58,7 +58,7 @@ impl App {
         if body.keys.len() > KEYS_MAX {
             return Err(Problem::new(Code::BadRequest, format!("at most {KEYS_MAX} keys can be named")));
         }
-        let trust = Trust { keys: body.keys, required: body.signers };
+        let trust = Trust::in_each(body.keys, body.signers);
         let signed = SignedRelease { manifest: body.manifest, envelope: body.envelope };
         let release = verify::release(&signed, &trust).map_err(|error| blocked(&error))?;
         let (statement, manifest) = (release.statement, release.manifest);
@@ -70,8 +70,12 @@ impl App {
         self.check_components(project, &manifest).await?;
         check_queries(&manifest).await?;
         need_below(&mut *self.store.read().await?, project, &manifest).await?;
+        let mut db = self.store.write().await?;
         let mut envelope = signed.envelope;
-        envelope.add_signature(&self.signing_key).map_err(Problem::internal)?;
+        self.signers(&mut db)
+            .await?
+            .add_to(&mut envelope)
+            .map_err(|error| Problem::new(Code::Conflict, format!("this Hub cannot add its signature: {error}")))?;
         let row = ReleaseRow {
             id: statement.release_id,
             project: project.to_owned(),
@@ -81,7 +85,6 @@ impl App {
             author: caller.actor_id.clone(),
             created_at: now(),
         };
-        let mut db = self.store.write().await?;
         if let Some(known) = releases::by_digest(&mut db, project, &row.digest).await? {
             return Ok(json!({"releaseId": known.id, "digest": row.digest, "created": false}));
         }
@@ -89,7 +92,7 @@ impl App {
             return Err(Problem::new(Code::Conflict, format!("there is another release {:?}", row.id)));
         }
         releases::add(&mut db, &row, manifest.components().into_iter().map(String::from)).await?;
-        let signers: Vec<String> = trust.keys.iter().map(VerifyingKey::id).collect();
+        let signers: Vec<String> = trust.signers.iter().flatten().map(VerifyingKey::id).collect();
         let detail = json!({"releaseId": row.id, "digest": row.digest, "believed": signers});
         let deed = Deed { action: "release.import", project: Some(project), env: None, detail };
         audit::append(&mut db, caller, &deed).await?;

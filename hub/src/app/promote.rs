@@ -2,7 +2,6 @@
 //! then its databases and its Bridges are asked whether they can work with it. The pointer moves last, and only forward: going
 //! back has a higher sequence too.
 
-use chrono::TimeDelta;
 use santokit_core::{
     code::Code,
     problem::{Outcome, Problem},
@@ -15,6 +14,7 @@ use serde_json::{Value as Json, json};
 use super::{
     App,
     apply::{ApplyBody, Candidate, Pointed, SchemaStep, answer, lines},
+    fleet::SEEN_MAX,
     projects::{At, missing, need_env},
     releases::ago,
     schema,
@@ -27,9 +27,6 @@ use crate::store::{
     releases::{self, ReleaseRow},
     unfinished,
 };
-
-/// Bridges that have reported within this time are asked.
-const BRIDGE_SEEN_MAX: TimeDelta = TimeDelta::seconds(90);
 
 /// The body of a promotion or of going back.
 #[expect(clippy::struct_excessive_bools, reason = "each is a field of the API, and says something else")]
@@ -51,6 +48,9 @@ pub struct MoveBody {
     /// As at an apply.
     #[serde(default)]
     pub migration_window: bool,
+    /// It does not move where a Bridge is too old for the release, with `force` neither.
+    #[serde(default)]
+    pub check_bridge_versions: bool,
     /// Nothing is changed.
     #[serde(default)]
     pub dry_run: bool,
@@ -98,12 +98,13 @@ impl How {
     }
 
     /// The command that does it, with one flag more.
-    fn command(self, release_id: &str, env: &str, flag: &str) -> String {
-        match self {
-            How::Apply => format!("`stk apply --env {env} {flag}`"),
-            How::Promote => format!("`stk release promote {release_id} --env {env} {flag}`"),
-            How::Rollback => format!("`stk release rollback --to {release_id} --env {env} {flag}`"),
-        }
+    pub(super) fn command(self, release_id: &str, env: &str, flag: &str) -> String {
+        let command = match self {
+            How::Apply => format!("stk apply --env {env} {flag}"),
+            How::Promote => format!("stk release promote {release_id} --env {env} {flag}"),
+            How::Rollback => format!("stk release rollback --to {release_id} --env {env} {flag}"),
+        };
+        format!("`{}`", command.trim_end())
     }
 }
 
@@ -147,10 +148,8 @@ impl App {
         if let Some(id) = named {
             if !moves::has_run(&mut db, at.project, at.env, id).await? {
                 let message = format!("env {:?} has never run a release {id:?}", at.env);
-                return Err(Problem::new(Code::NotFound, message).hint(format!(
-                    "{} lets it run one that is new to it",
-                    How::Promote.command(id, at.env, "").trim()
-                )));
+                return Err(Problem::new(Code::NotFound, message)
+                    .hint(format!("{} lets it run one that is new to it", How::Promote.command(id, at.env, ""))));
             }
             return Ok(id.to_owned());
         }
@@ -174,7 +173,9 @@ impl App {
         let obstacles = self.obstacles(at, &candidate).await?;
         let command = |flag: &str| how.command(&row.id, at.env, flag);
         if !body.dry_run {
-            obstacles.refuse_bridges(&candidate.manifest, body.force, command)?;
+            if !body.force || body.check_bridge_versions {
+                refuse_old(&obstacles.bridges, &candidate.manifest, &command("--force"))?;
+            }
             if !candidate.added.is_empty() && !body.accept_grants {
                 let message = format!("components gain {} power(s)", candidate.added.len());
                 return Err(Problem::new(Code::GrantsWidened, message)
@@ -260,7 +261,7 @@ impl App {
         if from.as_deref() == Some(release_id) {
             return Ok((false, sequence));
         }
-        let row = self.point(at, release_id, &candidate.digest, sequence + 1)?;
+        let row = self.point(db, at, release_id, &candidate.digest, sequence + 1).await?;
         releases::set_pointer(db, at.project, at.env, &row).await?;
         moves::add(db, at.project, at.env, &row, how.as_str()).await?;
         let detail = json!({"releaseId": release_id, "from": from, "sequence": row.sequence});
@@ -296,26 +297,14 @@ impl App {
     }
 
     /// The Bridges of an env that cannot load a release, each with its version.
-    async fn too_old(&self, at: At<'_>, manifest: &Manifest) -> Outcome<Vec<String>> {
-        let reports =
-            releases::reports(&mut *self.store.read().await?, at.project, at.env, &ago(BRIDGE_SEEN_MAX)).await?;
+    pub(super) async fn too_old(&self, at: At<'_>, manifest: &Manifest) -> Outcome<Vec<String>> {
+        let reports = releases::reports(&mut *self.store.read().await?, at.project, at.env, &ago(SEEN_MAX)).await?;
         let old = reports.into_iter().filter(|(_, version, ..)| !verify::is_at_most(&manifest.minimum_bridge, version));
         Ok(old.map(|(id, version, ..)| format!("{id} {version}")).collect())
     }
 }
 
 impl Obstacles {
-    fn refuse_bridges(&self, manifest: &Manifest, force: bool, command: impl Fn(&str) -> String) -> Outcome<()> {
-        if self.bridges.is_empty() || force {
-            return Ok(());
-        }
-        let (count, needed) = (self.bridges.len(), &manifest.minimum_bridge);
-        let message = format!("{count} Bridge(s) are older than {needed}, which the release needs");
-        Err(Problem::new(Code::IncompatibleBridge, message)
-            .hint(format!("update them first; they keep what they run where you go on: {}", command("--force")))
-            .detail("bridges", json!(self.bridges)))
-    }
-
     fn refuse_databases(&self, at: At<'_>, how: How, body: &MoveBody, command: impl Fn(&str) -> String) -> Outcome<()> {
         if self.needs.is_empty() || body.force {
             return Ok(());
@@ -344,6 +333,18 @@ impl Obstacles {
     }
 }
 
+/// Fails where there are Bridges that cannot load a release; `command` goes on all the same.
+pub(super) fn refuse_old(bridges: &[String], manifest: &Manifest, command: &str) -> Outcome<()> {
+    if bridges.is_empty() {
+        return Ok(());
+    }
+    let (count, needed) = (bridges.len(), &manifest.minimum_bridge);
+    let message = format!("{count} Bridge(s) are older than {needed}, which the release needs");
+    Err(Problem::new(Code::IncompatibleBridge, message)
+        .hint(format!("update them first; they keep what they run where you go on: {command}"))
+        .detail("bridges", json!(bridges)))
+}
+
 impl MoveBody {
     /// What the audit log says of steps that were taken.
     fn applied(&self, steps: &[SchemaStep]) -> Option<Json> {
@@ -362,6 +363,7 @@ impl MoveBody {
             force: self.force,
             migration_window: self.migration_window,
             accept_drift: false,
+            check_bridge_versions: false,
         }
     }
 }

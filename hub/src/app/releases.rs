@@ -1,4 +1,4 @@
-//! What there is to read of releases: blobs, lists, what an env runs and which Bridges run it, the signing keys, the audit log.
+//! What there is to read of releases: blobs, lists, what an env runs and which Bridges run it, the audit log.
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use santokit_core::{
@@ -10,19 +10,18 @@ use serde_json::{Value as Json, json};
 
 use super::{
     App,
+    fleet::SEEN_MAX,
     projects::{At, missing, need_env, need_project},
 };
 use crate::store::{
     StoreError, audit,
     audit::Caller,
-    commit, credentials,
+    commit,
     envs::now,
     pins,
     releases::{self, ReleaseRow},
 };
 
-/// A Bridge that has not reported for this long is not waited for. Bridges report at least once a minute.
-const BRIDGE_SEEN_MAX: TimeDelta = TimeDelta::seconds(90);
 const RELEASES_SHOWN_MAX: i64 = 1_000;
 const AUDIT_PAGE_MAX: i64 = 1_000;
 
@@ -132,7 +131,7 @@ impl App {
     pub async fn bridges(&self, at: At<'_>) -> Outcome<Json> {
         let mut db = self.store.read().await?;
         need_env(&mut db, at).await?;
-        let rows = releases::reports(&mut db, at.project, at.env, &ago(BRIDGE_SEEN_MAX)).await?;
+        let rows = releases::reports(&mut db, at.project, at.env, &ago(SEEN_MAX)).await?;
         let rows: Vec<Json> = rows
             .into_iter()
             .map(|(id, version, report, reported_at)| {
@@ -142,14 +141,6 @@ impl App {
             })
             .collect();
         Ok(json!({"bridges": rows}))
-    }
-
-    /// The public halves of the signing keys, the newest first.
-    pub async fn keys(&self) -> Outcome<Json> {
-        let rows = credentials::signing_keys(&mut *self.store.read().await?).await?;
-        let rows: Vec<Json> =
-            rows.into_iter().map(|(id, public, _, at)| json!({"id": id, "key": public, "createdAt": at})).collect();
-        Ok(json!({"keys": rows}))
     }
 
     /// A page of the audit log.

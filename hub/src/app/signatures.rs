@@ -56,7 +56,7 @@ impl App {
         for env in moves::envs_of(&mut db, project, id).await? {
             let at = At { project, env: &env };
             let Some(pointer) = releases::pointer(&mut db, project, &env).await? else { continue };
-            let anew = self.point(at, id, &digest, pointer.sequence + 1)?;
+            let anew = self.point(&mut db, at, id, &digest, pointer.sequence + 1).await?;
             releases::set_pointer(&mut db, project, &env, &anew).await?;
         }
         commit(db).await?;

@@ -19,15 +19,33 @@ pub struct ApiKeyRow {
     pub expires_at: Option<String>,
     /// RFC 3339, UTC.
     pub revoked_at: Option<String>,
+    /// RFC 3339, UTC, to the minute, as Bridges said.
+    pub last_used_at: Option<String>,
 }
 
-row!(ApiKeyRow: id, name, hash, roles, created_at, expires_at, revoked_at);
+row!(ApiKeyRow: id, name, hash, roles, created_at, expires_at, revoked_at, last_used_at);
 
 /// A service token without its secret: id, name, time.
 pub type ServiceTokenRow = (String, String, String);
 
-/// A signing key: id, public key, sealed private key, time.
-pub type SigningKeyRow = (String, String, Vec<u8>, String);
+/// A signing key.
+#[derive(Clone, Debug)]
+pub struct SigningKeyRow {
+    /// Of its public half.
+    pub id: String,
+    /// As text.
+    pub public: String,
+    /// Sealed; nothing once it is retired.
+    pub private: Vec<u8>,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+    /// Since when another one is the current key.
+    pub replaced_at: Option<String>,
+    /// Since when it signs no more.
+    pub retired_at: Option<String>,
+}
+
+row!(SigningKeyRow: id, public, private, created_at, replaced_at, retired_at);
 
 /// How many keys of a project are not revoked.
 pub async fn count_api_keys(db: &mut Db, project: &str) -> Result<i64, StoreError> {
@@ -51,10 +69,20 @@ pub async fn add_api_key(db: &mut Db, project: &str, env: &str, row: &ApiKeyRow)
 /// The keys of an env, revoked ones too.
 pub async fn api_keys(db: &mut Db, project: &str, env: &str) -> Result<Vec<ApiKeyRow>, StoreError> {
     let rows = sqlx::query_as(
-        "SELECT id, name, hash, roles, created_at, expires_at, revoked_at FROM api_keys \
+        "SELECT id, name, hash, roles, created_at, expires_at, revoked_at, last_used_at FROM api_keys \
          WHERE project = $1 AND env = $2 ORDER BY created_at, id",
     );
     Ok(rows.bind(project).bind(env).fetch_all(db).await?)
+}
+
+/// Notes that a key was used, unless it is known to have been used later.
+pub async fn note_use(db: &mut Db, project: &str, env: &str, id: &str, at: &str) -> Result<(), StoreError> {
+    let done = sqlx::query(
+        "UPDATE api_keys SET last_used_at = $1 WHERE project = $2 AND env = $3 AND id = $4 \
+         AND (last_used_at IS NULL OR last_used_at < $1)",
+    );
+    done.bind(at).bind(project).bind(env).bind(id).execute(db).await?;
+    Ok(())
 }
 
 /// Revokes a key; false where there is none that is valid.
@@ -137,15 +165,32 @@ pub async fn set_operator(db: &mut Db, id: &str, hash: &str, at: &str) -> Result
     Ok(true)
 }
 
-/// All signing keys, the newest first.
+/// All signing keys: the current one, those that sign beside it, the retired ones.
 pub async fn signing_keys(db: &mut Db) -> Result<Vec<SigningKeyRow>, StoreError> {
-    let rows = sqlx::query_as("SELECT id, public, private, created_at FROM signing_keys ORDER BY created_at DESC, id");
+    let rows = sqlx::query_as(
+        "SELECT id, public, private, created_at, replaced_at, retired_at FROM signing_keys ORDER BY \
+         CASE WHEN retired_at IS NULL THEN 0 ELSE 1 END, CASE WHEN replaced_at IS NULL THEN 0 ELSE 1 END, created_at DESC, id",
+    );
     Ok(rows.fetch_all(db).await?)
 }
 
 /// Adds a signing key.
 pub async fn add_signing_key(db: &mut Db, row: &SigningKeyRow) -> Result<(), StoreError> {
     let done = sqlx::query("INSERT INTO signing_keys (id, public, private, created_at) VALUES ($1, $2, $3, $4)");
-    done.bind(&row.0).bind(&row.1).bind(&row.2).bind(&row.3).execute(db).await?;
+    done.bind(&row.id).bind(&row.public).bind(&row.private).bind(&row.created_at).execute(db).await?;
+    Ok(())
+}
+
+/// Whatever key is current, it is no more.
+pub async fn replace_signing_keys(db: &mut Db, at: &str) -> Result<(), StoreError> {
+    let done = sqlx::query("UPDATE signing_keys SET replaced_at = $1 WHERE replaced_at IS NULL");
+    done.bind(at).execute(db).await?;
+    Ok(())
+}
+
+/// Forgets the private half of a key.
+pub async fn retire_signing_key(db: &mut Db, id: &str, at: &str) -> Result<(), StoreError> {
+    let done = sqlx::query("UPDATE signing_keys SET retired_at = $1, private = $2 WHERE id = $3");
+    done.bind(at).bind([].as_slice()).bind(id).execute(db).await?;
     Ok(())
 }

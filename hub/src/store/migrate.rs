@@ -14,6 +14,7 @@ const SQLITE: &[&str] = &[
     include_str!("sqlite/0005-operators.sql"),
     include_str!("sqlite/0006-sessions.sql"),
     include_str!("sqlite/0007-guest-logins.sql"),
+    include_str!("sqlite/0008-fleet.sql"),
 ];
 /// The same tables for the other engine.
 const POSTGRES: &[&str] = &[
@@ -24,6 +25,7 @@ const POSTGRES: &[&str] = &[
     include_str!("postgres/0005-operators.sql"),
     include_str!("postgres/0006-sessions.sql"),
     include_str!("postgres/0007-guest-logins.sql"),
+    include_str!("postgres/0008-fleet.sql"),
 ];
 const _: () = assert!(SQLITE.len() == POSTGRES.len(), "both engines have the same versions");
 

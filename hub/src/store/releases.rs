@@ -106,6 +106,23 @@ pub async fn set_envelope(db: &mut Db, id: &str, envelope: &str) -> Result<(), S
     Ok(())
 }
 
+/// The signatures of all releases, by id.
+pub async fn envelopes(db: &mut Db) -> Result<Vec<(String, String)>, StoreError> {
+    Ok(sqlx::query_as("SELECT id, envelope FROM releases ORDER BY number").fetch_all(db).await?)
+}
+
+/// All signed pointers: project, env, envelope.
+pub async fn pointer_envelopes(db: &mut Db) -> Result<Vec<(String, String, String)>, StoreError> {
+    Ok(sqlx::query_as("SELECT project, env, envelope FROM pointers ORDER BY project, env").fetch_all(db).await?)
+}
+
+/// Replaces the signatures of a pointer; what is signed stays.
+pub async fn set_pointer_envelope(db: &mut Db, project: &str, env: &str, envelope: &str) -> Result<(), StoreError> {
+    let done = sqlx::query("UPDATE pointers SET envelope = $1 WHERE project = $2 AND env = $3");
+    done.bind(envelope).bind(project).bind(env).execute(db).await?;
+    Ok(())
+}
+
 /// What an env points to.
 pub async fn pointer(db: &mut Db, project: &str, env: &str) -> Result<Option<PointerRow>, StoreError> {
     let row = sqlx::query_as(
@@ -179,6 +196,27 @@ pub async fn forget_report(db: &mut Db, project: &str, env: &str, bridge: &str) 
 pub async fn forget_reports(db: &mut Db, before: &str) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM bridge_reports WHERE reported_at < $1").bind(before).execute(db).await?;
     Ok(())
+}
+
+/// What Bridges have reported about any env since a time: its id, the project, the env, and the report.
+pub async fn all_reports(db: &mut Db, since: &str) -> Result<Vec<(String, String, String, String)>, StoreError> {
+    let rows = sqlx::query_as(
+        "SELECT bridge, project, env, report FROM bridge_reports WHERE reported_at >= $1 ORDER BY bridge, project, env",
+    );
+    Ok(rows.bind(since).fetch_all(db).await?)
+}
+
+/// What Bridges have reported about a project since a time: the env, and the report.
+pub async fn project_reports(
+    db: &mut Db,
+    project: &str,
+    since: &str,
+) -> Result<Vec<(String, String, String, String, String)>, StoreError> {
+    let rows = sqlx::query_as(
+        "SELECT env, bridge, version, report, reported_at FROM bridge_reports \
+         WHERE project = $1 AND reported_at >= $2 ORDER BY bridge, env",
+    );
+    Ok(rows.bind(project).bind(since).fetch_all(db).await?)
 }
 
 /// What Bridges have reported about an env since a time.

@@ -36,6 +36,8 @@ pub(crate) enum Server {
     Fleet,
     /// The listener of that one that is for operators.
     Scrape,
+    /// The listener of that one that takes operators with a token.
+    Admin,
     /// A `stk hub serve` of the file's own.
     Hub,
 }

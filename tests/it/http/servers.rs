@@ -27,6 +27,7 @@ pub(crate) struct Bridges {
     dev: String,
     fleet: String,
     scrape: String,
+    admin: String,
     /// For every case.
     pub(crate) variables: Variables,
 }
@@ -54,7 +55,7 @@ impl Bridges {
         let fleet = second_bridge(&hub, &operator, &cache).await?;
         let ready = ready(&fleet)?;
         let at = |name: &str| ready[name].as_str().map(address).context("ready");
-        let (fleet_at, scrape) = (at("url")?, at("metricsUrl")?);
+        let (fleet_at, scrape, admin) = (at("url")?, at("metricsUrl")?, at("adminUrl")?);
         until_ready(&scrape).await?;
         let mut variables = Variables::new();
         for (name, value) in [
@@ -69,6 +70,7 @@ impl Bridges {
             dev: address(dev.client.url()),
             fleet: fleet_at,
             scrape,
+            admin,
             variables,
             _dev: dev,
             _fleet: fleet,
@@ -83,6 +85,7 @@ impl Bridges {
             Server::Bridge => Ok(&self.dev),
             Server::Fleet => Ok(&self.fleet),
             Server::Scrape => Ok(&self.scrape),
+            Server::Admin => Ok(&self.admin),
             Server::Hub => anyhow::bail!("a Hub is started for each file"),
         }
     }
@@ -132,6 +135,7 @@ async fn second_bridge(hub: &str, operator: &str, cache: &TempDir) -> Result<Stk
         ("STK_BRIDGE_LISTEN", "127.0.0.1:0"),
         ("STK_BRIDGE_METRICS_LISTEN", "127.0.0.1:0"),
         ("STK_BRIDGE_METRICS_TOKEN", METRICS_TOKEN),
+        ("STK_BRIDGE_ADMIN_LISTEN", "127.0.0.1:0"),
         ("STK_BRIDGE_HUB_URL", url.as_str()),
         ("STK_BRIDGE_SERVICE_TOKEN", token),
         ("STK_BRIDGE_ENVS", "cases/dev,cases/bare"),

@@ -180,5 +180,17 @@ async fn too_old(lab: &Lab) {
         "bridges",
     );
     assert_eq!(bridges, [format!("{id} 0.0.9")]);
+    // Whoever asks for the check gets it, whatever else is forced.
+    let checked = lab.stk(&["release", "promote", &next, "--force", "--check-bridge-versions"], "").await;
+    assert_refused(
+        &checked,
+        "INCOMPATIBLE_BRIDGE",
+        &format!("stk release promote {next} --env prod --force`"),
+        "bridges",
+    );
+    let checked = lab.stk(&["apply", "--check-bridge-versions"], "").await;
+    assert_refused(&checked, "INCOMPATIBLE_BRIDGE", "`stk apply --env prod`", "bridges");
+    let looked = lab.done(&["apply", "--check-bridge-versions", "--dry-run"], "").await;
+    assert_eq!(looked["incompatibleBridges"], json!([format!("{id} 0.0.9")]), "{looked}");
     lab.done(&["release", "promote", &next, "--force", "--wait", "0"], "").await;
 }

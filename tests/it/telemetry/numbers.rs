@@ -12,7 +12,7 @@ const OF_A_REQUEST: [&str; 10] =
     ["requestId", "project", "env", "releaseId", "method", "path", "status", "durationMs", "authType", "logic"];
 
 /// Metrics of the contract whose subject exists, with their labels.
-const OF_A_BRIDGE: [(&str, &[&str]); 16] = [
+const OF_A_BRIDGE: [(&str, &[&str]); 17] = [
     ("stk_bridge_requests_total", &["path", "status"]),
     ("stk_bridge_request_duration_seconds", &["path"]),
     ("stk_bridge_db_query_duration_seconds", &["connection"]),
@@ -29,6 +29,7 @@ const OF_A_BRIDGE: [(&str, &[&str]); 16] = [
     ("stk_bridge_logic_memory_peak_bytes", &["logic"]),
     ("stk_bridge_logic_host_calls_total", &["capability"]),
     ("stk_bridge_logic_limit_hits_total", &["limit"]),
+    ("stk_bridge_limit_hits_total", &["limit"]),
 ];
 const OF_A_HUB: [(&str, &[&str]); 4] = [
     ("stk_hub_requests_total", &["path", "status"]),

@@ -66,6 +66,9 @@ struct Consent {
     /// Go on although a database or a Bridge cannot work with it
     #[arg(long)]
     force: bool,
+    /// Do not go on where a Bridge of the env is too old for it, with --force neither
+    #[arg(long)]
+    check_bridge_versions: bool,
     /// Do not ask
     #[arg(long, short = 'y')]
     yes: bool,
@@ -95,6 +98,7 @@ async fn go(how: &str, mut body: Json, consent: &Consent, target: &Target, shell
     body["dryRun"] = json!(consent.dry_run);
     body["acceptGrants"] = json!(consent.accept_grants);
     body["force"] = json!(consent.force);
+    body["checkBridgeVersions"] = json!(consent.check_bridge_versions);
     let started = Instant::now();
     let answer = match hub.post(&path, &body).await {
         Err(error) if may_ask(&error, consent.yes, terminal) => {

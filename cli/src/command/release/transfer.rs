@@ -113,7 +113,7 @@ pub(super) async fn import(options: &Import, shell: &Shell) -> anyhow::Result<()
         }
     }
     let body = json!({
-        "manifest": packed.signed.manifest, "envelope": packed.signed.envelope, "keys": trust.keys, "signers": trust.required,
+        "manifest": packed.signed.manifest, "envelope": packed.signed.envelope, "keys": trust.signers.iter().flatten().collect::<Vec<_>>(), "signers": trust.required,
     });
     let answer = hub.post(&["v1", "projects", project, "releases"], &body).await?;
     shell.terminal.answer(&answer, |terminal| {

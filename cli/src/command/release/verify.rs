@@ -174,9 +174,9 @@ pub(super) fn refused(error: verify::VerifyError) -> Failure {
 
 /// Whose signatures count.
 pub(super) fn trust(keys: &[String], required: usize) -> anyhow::Result<Trust> {
-    let trust = Trust { keys: parse_keys(keys)?, required };
-    if trust.required == 0 || trust.required > trust.keys.len() {
-        return Err(Failure::usage(format!("{} key(s) for {} signer(s)", trust.keys.len(), trust.required))
+    let trust = Trust::in_each(parse_keys(keys)?, required);
+    if trust.required == 0 || trust.required > trust.signers.len() {
+        return Err(Failure::usage(format!("{} key(s) for {} signer(s)", trust.signers.len(), trust.required))
             .hint("name each signer's public key with --key ed25519:…")
             .into());
     }
@@ -236,6 +236,7 @@ fn parse_keys(keys: &[String]) -> anyhow::Result<Vec<VerifyingKey>> {
 pub fn hub_keys(answer: &Json) -> Vec<String> {
     let list = answer["keys"].as_array().or_else(|| answer.as_array()).map(Vec::as_slice).unwrap_or_default();
     list.iter()
+        .filter(|key| key["state"] != "retired")
         .filter_map(|key| key.as_str().or_else(|| key["key"].as_str()).or_else(|| key["publicKey"].as_str()))
         .map(str::to_owned)
         .collect()

@@ -246,6 +246,14 @@ actions! {
     ServiceTokenDelete = "servicetoken.delete": Told, ADMINS;
     /// Public signing keys.
     KeyList = "signingkey.list": Own, ANYONE;
+    /// Which Bridges of all orgs trust which of them.
+    KeyStatus = "signingkey.status": Hub, HUB;
+    /// Makes a new one.
+    KeyRotate = "signingkey.rotate": Hub, HUB;
+    /// Ends the one before the current one.
+    KeyRetire = "signingkey.retire": Hub, HUB;
+    /// Makes a token with which an operator speaks to a Bridge itself.
+    BridgeToken = "bridge.token": Project, DEPLOYERS;
     /// The audit log, of all orgs.
     AuditRead = "audit.read": Hub, HUB;
     /// Whether it is whole.

@@ -1,0 +1,149 @@
+//! Tokens with which an operator speaks to a Bridge itself: made by the Hub, for one Bridge, one env and one deed, good for a few
+//! minutes, once. A Bridge checks one without the Hub, against keys of its own configuration.
+//!
+//! A token is a JWS in compact form (RFC 7515) with one algorithm, `EdDSA`. What is signed of it is base64url with a dot in
+//! between; what is signed of a release or a pointer begins with `DSSEv1` and a space. So neither signature can be shown as one of
+//! the other kind, although the Hub makes both with one key.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    release::{EnvelopeError, SigningKey, VerifyingKey},
+    wire::Sealed,
+};
+
+/// The longest time that a token is good for, in seconds.
+pub const LIFETIME_SECONDS_MAX: i64 = 300;
+
+/// How far the Hub's clock may be ahead of the Bridge's.
+const CLOCK_SECONDS_MAX: i64 = 30;
+const ALGORITHM: &str = "EdDSA";
+const TYPE: &str = "stk-bridge-admin+jwt";
+const TOKEN_BYTES_MAX: usize = 2_048;
+const ID_BYTES_MAX: usize = 64;
+
+/// What an operator may do at a Bridge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Deed {
+    /// Ask the Hub at once which release is current, and load it anew if it was refused.
+    Sync,
+}
+
+/// What a token says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claims {
+    /// The Bridge, `brg_…`.
+    pub aud: String,
+    /// Who asked the Hub for it.
+    pub sub: String,
+    /// The project's name.
+    pub project: String,
+    /// The env's name.
+    pub env: String,
+    /// What it is for.
+    pub deed: Deed,
+    /// When it was made, in seconds since 1970.
+    pub iat: i64,
+    /// When it ends, likewise.
+    pub exp: i64,
+    /// No two tokens have the same: by it a Bridge knows one that was used.
+    pub jti: String,
+}
+
+/// Why a token opens nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// Not three parts of base64url, or not with these fields.
+    #[error("it is no token of a Hub for a Bridge")]
+    Malformed,
+    /// Another algorithm, or none, or another kind of token.
+    #[error("it is of another kind")]
+    Kind,
+    /// The key that it names is none of those that are trusted.
+    #[error("it is signed with a key that this Bridge does not trust")]
+    Key,
+    /// Its signature does not hold.
+    #[error("its signature does not hold")]
+    Signature,
+    /// For another Bridge.
+    #[error("it is for another Bridge")]
+    Audience,
+    /// Its time is over.
+    #[error("it has expired")]
+    Expired,
+    /// It was made in the future: a clock is wrong.
+    #[error("it was made in the future; compare the clocks of Hub and Bridge")]
+    Early,
+    /// It would be good for too long, or for no time.
+    #[error("it is good for longer than a token may be")]
+    Lifetime,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    alg: String,
+    typ: String,
+    kid: String,
+}
+
+/// Makes a token.
+pub fn sign(claims: &Claims, key: &SigningKey) -> Result<Sealed, EnvelopeError> {
+    let header = Header { alg: ALGORITHM.to_owned(), typ: TYPE.to_owned(), kid: key.verifying_key().id() };
+    let signed = format!("{}.{}", part(&header)?, part(claims)?);
+    let signature = URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()));
+    Ok(Sealed::new(format!("{signed}.{signature}")))
+}
+
+/// What a token says, once it is found to be signed by a trusted key, for this audience, and good now.
+pub fn verify(token: &str, trusted: &[VerifyingKey], audience: &str, now: i64) -> Result<Claims, TokenError> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(TokenError::Malformed);
+    }
+    let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+    let (header, claims) = signed.split_once('.').ok_or(TokenError::Malformed)?;
+    let header: Header = serde_json::from_slice(&bytes(header)?).map_err(|_| TokenError::Malformed)?;
+    if header.alg != ALGORITHM || header.typ != TYPE {
+        return Err(TokenError::Kind);
+    }
+    let signature = bytes(signature)?;
+    let mut named = trusted.iter().filter(|key| key.id() == header.kid).peekable();
+    if named.peek().is_none() {
+        return Err(TokenError::Key);
+    }
+    if !named.any(|key| key.has_signed(signed.as_bytes(), &signature)) {
+        return Err(TokenError::Signature);
+    }
+    let claims: Claims = serde_json::from_slice(&bytes(claims)?).map_err(|_| TokenError::Malformed)?;
+    if claims.aud != audience {
+        return Err(TokenError::Audience);
+    }
+    if claims.exp <= now {
+        return Err(TokenError::Expired);
+    }
+    if claims.iat > now.saturating_add(CLOCK_SECONDS_MAX) {
+        return Err(TokenError::Early);
+    }
+    if !(1..=LIFETIME_SECONDS_MAX).contains(&claims.exp.saturating_sub(claims.iat)) {
+        return Err(TokenError::Lifetime);
+    }
+    if claims.jti.is_empty() || claims.jti.len() > ID_BYTES_MAX {
+        return Err(TokenError::Malformed);
+    }
+    Ok(claims)
+}
+
+fn part<T: Serialize>(value: &T) -> Result<String, EnvelopeError> {
+    let json = serde_json::to_vec(value).map_err(|error| EnvelopeError::Malformed(error.to_string()))?;
+    Ok(URL_SAFE_NO_PAD.encode(json))
+}
+
+fn bytes(part: &str) -> Result<Vec<u8>, TokenError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! Tokens with which an operator speaks to a Bridge itself: for one Bridge, one env and one deed, good for a minute, once.
+
+use chrono::{DateTime, Utc};
+use santokit_core::{
+    admin::{self, Claims},
+    code::Code,
+    problem::{Outcome, Problem},
+};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use super::{Kept, SEEN_MAX, time};
+use crate::{
+    app::{
+        App,
+        projects::{At, missing, need_env},
+        random_text,
+        releases::ago,
+    },
+    store::{
+        Db,
+        audit::{self, Caller},
+        commit, releases,
+    },
+};
+
+/// Enough for one request, and for clocks that differ a little.
+const LIFETIME_SECONDS: i64 = 60;
+const _: () = assert!(LIFETIME_SECONDS <= admin::LIFETIME_SECONDS_MAX, "Bridges take it");
+
+/// The body of a new token.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BridgeTokenBody {
+    /// What it is for.
+    pub deed: admin::Deed,
+}
+
+impl App {
+    /// Makes a token for a Bridge that reports about an env.
+    pub async fn bridge_token(
+        &self,
+        caller: &Caller,
+        at: At<'_>,
+        bridge: &str,
+        body: BridgeTokenBody,
+    ) -> Outcome<Json> {
+        let mut db = self.store.write().await?;
+        need_env(&mut db, at).await?;
+        let listener =
+            kept(&mut db, at, bridge).await?.standing.and_then(|standing| standing.admin).ok_or_else(|| {
+                Problem::new(Code::Conflict, format!("Bridge {bridge} has no listener for operators"))
+                    .hint("start it with STK_BRIDGE_ADMIN_LISTEN, and STK_BRIDGE_ADMIN_URL so that it is found")
+            })?;
+        let signers = self.signers(&mut db).await?;
+        let key = signers.one_of(&listener.keys).ok_or_else(|| {
+            Problem::new(Code::Conflict, format!("Bridge {bridge} takes tokens of no key of this Hub"))
+                .hint("`stk keys list` shows the Hub's; its STK_BRIDGE_ADMIN_KEYS, or its trustedKeys, must have one")
+        })?;
+        let now = Utc::now().timestamp();
+        let claims = Claims {
+            aud: bridge.to_owned(),
+            sub: caller.actor_id.clone(),
+            project: at.project.to_owned(),
+            env: at.env.to_owned(),
+            deed: body.deed,
+            iat: now,
+            exp: now + LIFETIME_SECONDS,
+            jti: random_text()?,
+        };
+        let token = admin::sign(&claims, key).map_err(Problem::internal)?;
+        let detail = json!({"bridge": bridge, "deed": body.deed, "token": claims.jti});
+        audit::append(&mut db, caller, &at.deed("bridge.token", detail)).await?;
+        commit(db).await?;
+        let expires_at = DateTime::from_timestamp(claims.exp, 0).map(time);
+        Ok(json!({"token": token.expose(), "expiresAt": expires_at, "bridge": bridge, "url": listener.url}))
+    }
+}
+
+async fn kept(db: &mut Db, at: At<'_>, bridge: &str) -> Outcome<Kept> {
+    let reports = releases::reports(db, at.project, at.env, &ago(SEEN_MAX)).await?;
+    let found = reports.into_iter().find(|(id, ..)| id == bridge);
+    let (_, _, report, _) = found.ok_or_else(|| missing("Bridge that reports about the env", bridge))?;
+    serde_json::from_str(&report).map_err(Problem::internal)
+}
