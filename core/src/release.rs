@@ -17,6 +17,7 @@ use crate::{
 
 pub mod ceilings;
 pub mod compare;
+pub mod deprecation;
 pub mod digest;
 pub mod envelope;
 pub mod logins;

@@ -30,6 +30,9 @@ pub struct Table {
     /// Why and since when the table is no longer to be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprecated: Option<String>,
+    /// The day from which on it may go, `YYYY-MM-DD`; without one, 90 days after the first apply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sunset: Option<String>,
 }
 
 /// The one primary key column of a table.
@@ -129,6 +132,9 @@ pub struct Column {
     /// Why and since when the column is no longer to be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprecated: Option<String>,
+    /// The day from which on it may go, `YYYY-MM-DD`; without one, 90 days after the first apply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sunset: Option<String>,
 }
 
 /// Bounds that columns and params share; checked at the edge.

@@ -89,12 +89,14 @@ fn table() -> Table {
         references: None,
         renamed_from: None,
         deprecated: None,
+        sunset: None,
     };
     Table {
         id: PrimaryKey { name: "id".to_owned(), generate: Generate::Ulid, kind: Type::String },
         columns: COLUMNS.iter().map(column).collect(),
         indexes: Vec::new(),
         deprecated: None,
+        sunset: None,
     }
 }
 

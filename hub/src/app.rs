@@ -41,6 +41,7 @@ pub mod authority;
 pub mod bridges;
 pub mod ceilings;
 pub mod databases;
+mod deprecation;
 mod drift;
 pub mod fleet;
 pub mod guest_logins;

@@ -113,12 +113,14 @@ fn column(name: &str, kind: Type, nullable: bool) -> Column {
         references: None,
         renamed_from: None,
         deprecated: None,
+        sunset: None,
     }
 }
 
 fn manifest(columns: Vec<Column>, secrets: Option<&[&str]>) -> Manifest {
     let id = PrimaryKey { name: "id".into(), generate: Generate::Ulid, kind: Type::String };
-    let tables = BTreeMap::from([("items".to_owned(), Table { id, columns, indexes: vec![], deprecated: None })]);
+    let tables =
+        BTreeMap::from([("items".to_owned(), Table { id, columns, indexes: vec![], deprecated: None, sunset: None })]);
     let logic = secrets.map(|secrets| {
         let body = WasmBody {
             component: Digest::of(COMPONENT).to_string(),

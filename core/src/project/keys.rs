@@ -148,6 +148,11 @@ pub(super) static TABLE: Keys = Keys {
         key("columns", Shape::Names(&Shape::Map(&COLUMN)), "Columns by name, without the primary key."),
         key("indexes", Shape::List(&Shape::Map(&INDEX)), "Further indexes."),
         key("deprecated", Shape::Text, "Why and since when the table is no longer to be used."),
+        key(
+            "sunset",
+            Shape::Text,
+            "The day from which on it may go, YYYY-MM-DD; 90 days after the first apply by default.",
+        ),
     ],
 };
 
@@ -178,6 +183,11 @@ pub(super) static COLUMN: Keys = Keys {
         key("references", Shape::Map(&REFERENCE), "A foreign key."),
         key("renamedFrom", Shape::Text, "The name that the column had before."),
         key("deprecated", Shape::Text, "Why and since when the column is no longer to be used."),
+        key(
+            "sunset",
+            Shape::Text,
+            "The day from which on it may go, YYYY-MM-DD; 90 days after the first apply by default.",
+        ),
     ],
 };
 

@@ -49,13 +49,28 @@ fn table<'f>(file: &'f File<'f>, entry: &Entry) -> Option<DraftTable<'f>> {
     let columns = columns(file, &map, &id, &mut references);
     let indexes = indexes(file, &map, &id, &columns);
     let deprecated = map.get("deprecated").and_then(|node| file.text(node)).map(|word| word.text);
+    let sunset = sunset(file, &map, deprecated.is_some());
     Some(DraftTable {
         file,
         name: Word { text: entry.key.clone(), span: entry.span },
         connection,
-        table: Table { id, columns, indexes, deprecated },
+        table: Table { id, columns, indexes, deprecated, sunset },
         references,
     })
+}
+
+/// The day from which on something that is deprecated may go.
+fn sunset(file: &File<'_>, map: &Map<'_>, is_deprecated: bool) -> Option<String> {
+    let node = map.get("sunset")?;
+    let day = file.text(node)?;
+    if !is_deprecated {
+        file.error(node.span, Check::InvalidValue, "sunset needs deprecated, which says why");
+    }
+    if day.text.parse::<chrono::NaiveDate>().is_err() || day.text.len() != 10 {
+        file.error(node.span, Check::InvalidValue, "expected a day as YYYY-MM-DD, for example 2026-12-31");
+        return None;
+    }
+    Some(day.text)
 }
 
 fn primary_key(file: &File<'_>, table: &Map<'_>) -> PrimaryKey {
@@ -158,6 +173,7 @@ fn column(file: &File<'_>, entry: &Entry, references: &mut Vec<DraftReference>) 
         references: None,
         renamed_from: text("renamedFrom"),
         deprecated: text("deprecated"),
+        sunset: sunset(file, &map, map.get("deprecated").is_some()),
     };
     references.extend(map.get("references").and_then(|node| reference(file, node, &column)));
     Some(column)

@@ -28,7 +28,7 @@ use super::{
     App,
     bridges::secrets_of,
     ceilings::need_below,
-    drift,
+    deprecation, drift,
     projects::{At, need_env},
     promote::{How, refuse_old},
     releases::blocking,
@@ -240,8 +240,10 @@ impl App {
         let set: BTreeSet<String> =
             envs::secrets(&mut db, at.project, at.env).await?.into_iter().map(|(name, ..)| name).collect();
         let unset = secrets_of(&manifest).into_iter().filter(|name| !set.contains(*name));
-        let warnings = unset.map(|name| format!("secret {name} is granted but not set in this env")).collect();
+        let unset = unset.map(|name| format!("secret {name} is granted but not set in this env"));
+        let mut warnings: Vec<String> = unset.collect();
         let before = current_manifest(&mut db, at).await?;
+        warnings.extend(deprecation::check(&mut db, at, before.as_ref(), &manifest).await?);
         let powers = compare::capabilities(before.as_ref(), &manifest);
         let in_words = |powers: &[Power]| powers.iter().map(ToString::to_string).collect();
         Ok(Candidate {

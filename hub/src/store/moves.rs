@@ -35,6 +35,14 @@ pub async fn before(db: &mut Db, project: &str, env: &str, release: &str) -> Res
     Ok(row.bind(project).bind(env).bind(release).fetch_optional(db).await?.map(|(release,)| release))
 }
 
+/// The moves of an env, the last one first: which release, and when.
+pub async fn history(db: &mut Db, project: &str, env: &str, limit: i64) -> Result<Vec<(String, String)>, StoreError> {
+    let rows = sqlx::query_as(
+        "SELECT release, moved_at FROM pointer_moves WHERE project = $1 AND env = $2 ORDER BY sequence DESC LIMIT $3",
+    );
+    Ok(rows.bind(project).bind(env).bind(limit).fetch_all(db).await?)
+}
+
 /// The envs of a project that run a release now.
 pub async fn envs_of(db: &mut Db, project: &str, release: &str) -> Result<Vec<String>, StoreError> {
     let rows =

@@ -103,6 +103,7 @@ impl Own {
             references: None,
             renamed_from: None,
             deprecated: None,
+            sunset: None,
         }
     }
 }
@@ -128,6 +129,7 @@ fn own() -> Schema {
         columns: idempotency::ALL.into_iter().map(Own::declared).collect(),
         indexes: vec![Index { columns: vec![idempotency::EXPIRES_AT.name.to_owned()], unique: false }],
         deprecated: None,
+        sunset: None,
     };
     Schema { tables: [(IDEMPOTENCY.to_owned(), table)].into() }
 }

@@ -161,7 +161,9 @@ impl Pull<'_> {
             self.remarks_on(name, column);
             columns.push(declared(column, &natural));
         }
-        self.schema.tables.insert(name.to_owned(), Table { id, columns, indexes: Vec::new(), deprecated: None });
+        self.schema
+            .tables
+            .insert(name.to_owned(), Table { id, columns, indexes: Vec::new(), deprecated: None, sunset: None });
     }
 
     fn key(&self, name: &str, found: &CurrentTable) -> Result<PrimaryKey, String> {
@@ -362,6 +364,7 @@ fn declared(column: &CurrentColumn, natural: &Natural) -> Column {
         references: None,
         renamed_from: None,
         deprecated: None,
+        sunset: None,
     }
 }
 

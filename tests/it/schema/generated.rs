@@ -124,7 +124,7 @@ fn table(choices: &mut Choices<'_>) -> Table {
     for _ in 0..choices.below(3) {
         indexes.extend(index(choices, &columns).filter(|new| indexes.iter().all(|known| known.columns != new.columns)));
     }
-    Table { id, columns, indexes, deprecated: None }
+    Table { id, columns, indexes, deprecated: None, sunset: None }
 }
 
 fn index(choices: &mut Choices<'_>, columns: &[Column]) -> Option<Index> {
@@ -152,6 +152,7 @@ fn plain(name: &str, kind: Type) -> Column {
         references: None,
         renamed_from: None,
         deprecated: None,
+        sunset: None,
     }
 }
 

@@ -77,7 +77,7 @@ fn parts(manifest: &Manifest) -> BTreeMap<SchemaPart, String> {
 
 fn of_table(connection: &str, name: &str, table: &Table, parts: &mut BTreeMap<SchemaPart, String>) {
     let (connection, table_name) = (|| connection.to_owned(), || name.to_owned());
-    let deprecated = table.deprecated.as_ref().map(|why| format!("deprecated: {why}")).unwrap_or_default();
+    let deprecated = in_words(table.deprecated.as_ref(), table.sunset.as_ref()).unwrap_or_default();
     parts.insert(SchemaPart::Table { connection: connection(), table: table_name() }, deprecated);
     parts.insert(SchemaPart::Key { connection: connection(), table: table_name() }, key(&table.id));
     for column in &table.columns {
@@ -146,10 +146,15 @@ fn described(column: &Column) -> String {
     if let Some(from) = &column.renamed_from {
         add(format!("renamed from {from}"));
     }
-    if let Some(why) = &column.deprecated {
-        add(format!("deprecated: {why}"));
+    if let Some(deprecated) = in_words(column.deprecated.as_ref(), column.sunset.as_ref()) {
+        add(deprecated);
     }
     text
+}
+
+fn in_words(deprecated: Option<&String>, sunset: Option<&String>) -> Option<String> {
+    let sunset = sunset.map_or_else(String::new, |day| format!(", may go from {day}"));
+    deprecated.map(|why| format!("deprecated: {why}{sunset}"))
 }
 
 fn items_in_words(items: &crate::schema::Items) -> String {

@@ -24,6 +24,7 @@ fn column(name: &str, kind: Type, default: Option<ColumnDefault>) -> Column {
         references: None,
         renamed_from: None,
         deprecated: None,
+        sunset: None,
     }
 }
 
@@ -61,12 +62,14 @@ fn a_schema_survives_its_file() {
         columns,
         indexes: vec![Index { columns: vec!["true".to_owned(), "b".to_owned()], unique: true }],
         deprecated: None,
+        sunset: None,
     };
     let empty = Table {
         id: PrimaryKey { name: "id".to_owned(), generate: Generate::AutoIncrement, kind: Type::Bigint },
         columns: Vec::new(),
         indexes: Vec::new(),
         deprecated: None,
+        sunset: None,
     };
     let schema = Schema { tables: BTreeMap::from([("No".to_owned(), table), ("empty".to_owned(), empty)]) };
     let remark = |table: &str, column: Option<&str>| Remark {
