@@ -11,7 +11,6 @@ pub mod address;
 pub mod admin;
 pub mod auth;
 pub mod cors;
-mod exact_json;
 pub mod health;
 pub mod layers;
 pub mod rate;

@@ -21,7 +21,6 @@ use tracing::field::Empty;
 
 use super::{
     auth::{Credential, Hints, Pinned},
-    exact_json,
     layers::{ClientAddress, RequestId},
     respond::{self, Trail},
 };
@@ -223,7 +222,7 @@ fn object(bytes: &[u8]) -> Outcome<Params> {
     if bytes.trim_ascii().is_empty() {
         return Ok(Map::new());
     }
-    match exact_json::from_slice(bytes) {
+    match serde_json::from_slice::<Json>(bytes) {
         Ok(Json::Object(object)) => Ok(object),
         Ok(_) => Err(Problem::new(Code::BadRequest, "the body is not a JSON object")),
         Err(error) => {
