@@ -10,6 +10,7 @@ use santokit_core::{
     param::CompiledParams,
     problem::{Outcome, Problem},
     query::Query,
+    release::logins::queried,
     schema::Schema,
 };
 use santokit_wasm::{LoadedLogic, Sandbox};
@@ -20,7 +21,7 @@ use tracing::{Instrument, Span, field::Empty};
 use crate::{
     crud::{limits::CrudSettings, names::Tables},
     db::Database,
-    host::{LoadedQuery, Session},
+    host::{LoadedQuery, Logins, Session},
     metrics::Metrics,
     rehearsal::Rehearsal,
 };
@@ -103,9 +104,10 @@ impl LoadedLogicEntry {
                     component(&body.component).ok_or_else(|| format!("logic {name:?}: its component is missing"))?;
                 let loaded: LoadedLogic<Session> =
                     sandbox.load(&bytes, &body.component).await.map_err(|error| format!("logic {name:?}: {error}"))?;
+                let logins = Logins::of(&body.grants, queried(&body.grants, queries));
                 let queries = LoadedQuery::granted(&body.grants.queries, queries)
                     .map_err(|error| format!("logic {name:?}: {error}"))?;
-                LoadedCode::Wasm(wasm::WasmCode::new(loaded, body, logic.timeout, queries))
+                LoadedCode::Wasm(wasm::WasmCode::new(loaded, body, logic.timeout, queries, logins))
             }
         };
         Ok(Self { name: name.to_owned(), logic, rules, params, code })

@@ -1,7 +1,8 @@
 //! A database of an env: its connections, and statements run on them. The one place where a request does I/O.
 //!
 //! SQLite, PostgreSQL, and MySQL or MariaDB behind one value. Every statement has a deadline that stops it inside the engine, and a
-//! connection that anything was left open on is rolled back or closed before it is used again.
+//! connection that anything was left open on is rolled back or closed before it is used again. On a server, what guests write
+//! themselves runs as users that may do what was granted and nothing else (decision 0022), on connections of their own.
 
 mod bind;
 mod cell;
@@ -21,7 +22,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use santokit_core::{value::Value, wire::RuntimeConnection};
+use santokit_core::{
+    release::logins::TablePowers,
+    value::Value,
+    wire::{GuestLogin, RuntimeConnection},
+};
 use santokit_sql::{dialect::Dialect, failure::FailureKind, statement};
 
 use pool::Pool;
@@ -42,6 +47,15 @@ pub use value::{json_rows, json_value};
 pub struct Database {
     name: String,
     engine: Engine,
+    /// On a server, the newest login first where several may do the same.
+    guests: Vec<GuestPool>,
+}
+
+/// The connections of one login for guests.
+#[derive(Clone, Debug)]
+struct GuestPool {
+    login: GuestLogin,
+    pool: Arc<Pool>,
 }
 
 #[derive(Debug)]
@@ -75,10 +89,18 @@ impl Default for DatabaseSettings {
 }
 
 impl DatabaseSettings {
+    /// Connections of one login for guests.
+    fn login_places(&self) -> usize {
+        self.guest_places().min(LOGIN_PLACES_MAX)
+    }
+
     pub(crate) fn guest_places(&self) -> usize {
         self.guest_pool_size.unwrap_or(self.pool_size / 2).clamp(1, self.pool_size.max(1))
     }
 }
+
+/// A release may need many logins, and the server's connections are not endless.
+const LOGIN_PLACES_MAX: usize = 10;
 
 impl Database {
     /// Reads the connection's URL. Nothing is connected to before it is needed.
@@ -94,7 +116,61 @@ impl Database {
                 )));
             }
         };
-        Ok(Self { name: name.to_owned(), engine })
+        let mut opened = Self { name: name.to_owned(), engine, guests: Vec::new() };
+        opened.guests = opened.guest_pools(connection, settings)?;
+        Ok(opened)
+    }
+
+    /// The same database with the logins of now: connections that are there go on being used.
+    pub fn with_guests(&self, connection: &RuntimeConnection, settings: &DatabaseSettings) -> Result<Self, DbError> {
+        let engine = match &self.engine {
+            Engine::Sqlite(_) => return Self::open(&self.name, connection, settings),
+            Engine::Server(pool) => Engine::Server(Arc::clone(pool)),
+        };
+        Ok(Self { name: self.name.clone(), engine, guests: self.guest_pools(connection, settings)? })
+    }
+
+    fn guest_pools(
+        &self,
+        connection: &RuntimeConnection,
+        settings: &DatabaseSettings,
+    ) -> Result<Vec<GuestPool>, DbError> {
+        let Engine::Server(platform) = &self.engine else { return Ok(Vec::new()) };
+        let settings = DatabaseSettings {
+            pool_size: settings.login_places(),
+            guest_pool_size: Some(settings.login_places()),
+            ..settings.clone()
+        };
+        let open = |login: &GuestLogin| {
+            let is_same = |known: &&GuestPool| {
+                known.login.user == login.user && known.login.password.expose() == login.password.expose()
+            };
+            let pool = if let Some(known) = self.guests.iter().find(is_same) {
+                Arc::clone(&known.pool)
+            } else {
+                Arc::new(Pool::of_login(platform.dialect(), connection.url.expose(), login, &settings)?)
+            };
+            Ok(GuestPool { login: login.clone(), pool })
+        };
+        connection.guests.iter().map(open).collect()
+    }
+
+    /// Whether there is a login that may do exactly this; SQLite needs none.
+    pub fn admits(&self, powers: &TablePowers) -> bool {
+        matches!(self.engine, Engine::Sqlite(_)) || self.guests.iter().any(|guest| guest.login.tables == *powers)
+    }
+
+    /// A connection of a server's login that may do exactly this.
+    pub async fn guest_session(&self, powers: &TablePowers, deadline: Instant) -> Result<Session, DbError> {
+        let guest = self.guests.iter().find(|guest| guest.login.tables == *powers);
+        let none = || DbError::unavailable("the database has no login for what this logic may do; apply again");
+        let lease = guest.ok_or_else(none)?.pool.acquire(Share::Guest, deadline).await?;
+        Ok(Session::server(lease))
+    }
+
+    /// The same with an open transaction.
+    pub async fn guest_begin(&self, powers: &TablePowers, deadline: Instant) -> Result<Session, DbError> {
+        begun(deadline, || self.guest_session(powers, deadline)).await
     }
 
     /// The connection's name in the project.
@@ -142,15 +218,7 @@ impl Database {
 
     /// A connection with an open transaction.
     pub async fn begin(&self, mode: Mode, share: Share, deadline: Instant) -> Result<Session, DbError> {
-        loop {
-            let mut session = self.session(mode, share, deadline).await?;
-            match session.begin(deadline).await {
-                Ok(()) => return Ok(session),
-                // Nothing was done on it: another one will do. Those that rested are gone after the first.
-                Err(error) if error.kind == FailureKind::Lost && session.is_reused() => {}
-                Err(error) => return Err(error),
-            }
-        }
+        begun(deadline, || self.session(mode, share, deadline)).await
     }
 
     /// Runs one statement on its own; its rows in the canonical form of their types.
@@ -204,7 +272,26 @@ impl Database {
     pub fn pool_use(&self) -> (i64, i64) {
         match &self.engine {
             Engine::Sqlite(database) => database.pool_use(),
-            Engine::Server(pool) => pool.usage(),
+            Engine::Server(pool) => {
+                let all = self.guests.iter().map(|guest| guest.pool.usage());
+                all.fold(pool.usage(), |(used, idle), (more_used, more_idle)| (used + more_used, idle + more_idle))
+            }
+        }
+    }
+}
+
+/// A session with an open transaction.
+async fn begun<F>(deadline: Instant, mut take: impl FnMut() -> F) -> Result<Session, DbError>
+where
+    F: Future<Output = Result<Session, DbError>>,
+{
+    loop {
+        let mut session = take().await?;
+        match session.begin(deadline).await {
+            Ok(()) => return Ok(session),
+            // Nothing was done on it: another one will do. Those that rested are gone after the first.
+            Err(error) if error.kind == FailureKind::Lost && session.is_reused() => {}
+            Err(error) => return Err(error),
         }
     }
 }

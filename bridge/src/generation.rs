@@ -20,7 +20,7 @@ use santokit_core::{
     query::Query,
     release::{Digest, Manifest, Pointer, VERSION, verify::VerifyError},
     schema::Schema,
-    wire::{ApiKey, RuntimeBundle, RuntimeConnection},
+    wire::{ApiKey, GuestLogin, RuntimeBundle, RuntimeConnection},
 };
 use secrecy::SecretString;
 
@@ -111,10 +111,9 @@ impl Generation {
     /// Whether its pools are those of a bundle.
     pub fn has_connections(&self, bundle: &RuntimeBundle) -> bool {
         self.connections.len() == bundle.connections.len()
-            && self
-                .connections
-                .iter()
-                .all(|(name, mine)| bundle.connections.get(name).is_some_and(|other| same(mine, other)))
+            && self.connections.iter().all(|(name, mine)| {
+                bundle.connections.get(name).is_some_and(|other| same(mine, other) && has_same_guests(mine, other))
+            })
     }
 }
 
@@ -173,6 +172,13 @@ impl From<VerifyError> for LoadError {
             error => Self::blocked(error.to_string()),
         }
     }
+}
+
+fn has_same_guests(a: &RuntimeConnection, b: &RuntimeConnection) -> bool {
+    let is_same = |(a, b): (&GuestLogin, &GuestLogin)| {
+        a.user == b.user && a.tables == b.tables && a.password.expose() == b.password.expose()
+    };
+    a.guests.len() == b.guests.len() && a.guests.iter().zip(&b.guests).all(is_same)
 }
 
 fn same(a: &RuntimeConnection, b: &RuntimeConnection) -> bool {

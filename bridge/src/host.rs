@@ -27,11 +27,13 @@ use crate::{
 mod crud;
 mod cursor;
 mod queries;
+mod server_sql;
 mod session_sql;
 
 use session_sql::SqlSession;
 
 pub use queries::{GrantedQueries, LoadedQuery};
+pub use server_sql::Logins;
 pub use session_sql::{GrantedTables, granted_tables};
 
 /// What an invocation may reach.
@@ -63,6 +65,8 @@ pub struct SessionParts {
     pub grants: Arc<Grants>,
     /// What its own SQL may touch.
     pub granted_tables: Arc<GrantedTables>,
+    /// As what it runs on a database server.
+    pub logins: Arc<Logins>,
     /// The declared queries among them.
     pub queries: Arc<GrantedQueries>,
     /// Tables of the release, with their rules.
@@ -95,6 +99,7 @@ impl Session {
             actor,
             grants,
             granted_tables,
+            logins,
             queries,
             tables,
             crud,
@@ -107,8 +112,8 @@ impl Session {
             metrics,
             rehearsal,
         } = parts;
-        let sql =
-            SqlSession::new(granted_tables, Arc::clone(&databases), schemas, transaction_on, deadline, metrics.clone());
+        let own = (granted_tables, logins);
+        let sql = SqlSession::new(own, Arc::clone(&databases), schemas, transaction_on, deadline, metrics.clone());
         Self {
             invocation,
             actor,

@@ -6,6 +6,10 @@
 
 use santokit_core::{logic::Verb, name};
 
+mod server;
+
+pub use server::check as check_on_server;
+
 /// The largest statement.
 pub const STATEMENT_BYTES_MAX: usize = 64 << 10;
 

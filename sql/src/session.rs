@@ -48,14 +48,18 @@ const HARMLESS: &str = " abs acos age ascii asin atan atan2 avg bit_and bit_coun
     adddate addtime any_value statement_timestamp transaction_timestamp clock_timestamp connection_id current_database current_schema \
     current_setting database pg_backend_pid schema txid_current version ";
 
+/// A part of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Token<'a> {
+pub(crate) enum Token<'a> {
     Word(&'a str),
-    /// A quoted name.
-    Name,
+    /// A quoted name, with its quotes.
+    Name(&'a str),
     Open,
+    Close,
     Dot,
     At,
+    /// `;`
+    End,
     Other,
 }
 
@@ -64,9 +68,17 @@ pub fn may_change(sql: &str, dialect: Dialect) -> bool {
     if dialect == Dialect::Sqlite {
         return false;
     }
-    let Some(tokens) = tokens(sql, dialect) else { return true };
+    tokens(sql, dialect).is_none_or(|tokens| change(&tokens, dialect).is_some())
+}
+
+/// The first word, or other part, by which the session may be another one afterwards.
+pub(crate) fn change<'a>(tokens: &[Token<'a>], dialect: Dialect) -> Option<Token<'a>> {
     let begins = matches!(tokens.first(), Some(Token::Word(word)) if BEGINNINGS.iter().any(|known| is(word, known)));
-    !begins || tokens.iter().enumerate().any(|(at, token)| changes(&tokens, at, *token, dialect))
+    if !begins {
+        return Some(tokens.first().copied().unwrap_or(Token::Other));
+    }
+    let found = tokens.iter().enumerate().find(|(at, token)| changes(tokens, *at, **token, dialect));
+    found.map(|(_, token)| *token)
 }
 
 /// Whether what stands there is a variable, an `INTO` that is not an insert's, or a call of what is not known to be harmless.
@@ -81,11 +93,13 @@ fn changes(tokens: &[Token<'_>], at: usize, token: Token<'_>, dialect: Dialect) 
             !is_after(&["insert", "replace", "ignore", "low_priority", "high_priority", "delayed"])
         }
         // A list of columns, not of arguments.
-        Token::Word(_) | Token::Name if calls && (is_target(tokens, at) || is_after(&["as", "with", "recursive"])) => {
+        Token::Word(_) | Token::Name(_)
+            if calls && (is_target(tokens, at) || is_after(&["as", "with", "recursive"])) =>
+        {
             false
         }
         Token::Word(word) if calls => before == Some(Token::Dot) || !(knows(WORDS, word) || knows(HARMLESS, word)),
-        Token::Name => calls,
+        Token::Name(_) => calls,
         _ => false,
     }
 }
@@ -98,16 +112,16 @@ fn is_target(tokens: &[Token<'_>], mut at: usize) -> bool {
     at > 0 && matches!(tokens[at - 1], Token::Word(word) if is(word, "into"))
 }
 
-fn is(word: &str, known: &str) -> bool {
+pub(crate) fn is(word: &str, known: &str) -> bool {
     word.eq_ignore_ascii_case(known)
 }
 
-fn knows(list: &str, word: &str) -> bool {
+pub(crate) fn knows(list: &str, word: &str) -> bool {
     word.is_ascii() && list.split(' ').any(|known| is(word, known))
 }
 
 /// As the server takes a text apart; none where that is not certain.
-fn tokens(sql: &str, dialect: Dialect) -> Option<Vec<Token<'_>>> {
+pub(crate) fn tokens(sql: &str, dialect: Dialect) -> Option<Vec<Token<'_>>> {
     let is_mysql = dialect == Dialect::Mysql;
     let (mut tokens, mut at) = (Vec::new(), 0);
     while let Some(rest) = sql.as_bytes().get(at..).filter(|rest| !rest.is_empty()) {
@@ -129,8 +143,14 @@ fn tokens(sql: &str, dialect: Dialect) -> Option<Vec<Token<'_>>> {
                 }
                 (length, Some(Token::Other))
             }
-            b'"' => (quoted(rest)?, Some(if is_mysql { Token::Other } else { Token::Name })),
-            b'`' if is_mysql => (quoted(rest)?, Some(Token::Name)),
+            b'"' => {
+                let length = quoted(rest)?;
+                (length, Some(if is_mysql { Token::Other } else { Token::Name(&sql[at..at + length]) }))
+            }
+            b'`' if is_mysql => {
+                let length = quoted(rest)?;
+                (length, Some(Token::Name(&sql[at..at + length])))
+            }
             b'$' if !is_mysql => (dollar(rest)?, Some(Token::Other)),
             byte if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..) => {
                 let goes_on = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | 0x80..);
@@ -138,6 +158,8 @@ fn tokens(sql: &str, dialect: Dialect) -> Option<Vec<Token<'_>>> {
                 (length, Some(Token::Word(&sql[at..at + length])))
             }
             b'(' => (1, Some(Token::Open)),
+            b')' => (1, Some(Token::Close)),
+            b';' => (1, Some(Token::End)),
             b'.' => (1, Some(Token::Dot)),
             b'@' => (1, Some(Token::At)),
             _ => (1, Some(Token::Other)),

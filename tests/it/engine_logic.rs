@@ -1,7 +1,10 @@
 //! SQL logic on the three engines: one release, loaded and called as a Bridge does, on each with the same answers; and what a
 //! release brings that only SQLite can run is refused before it serves.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use santokit_bridge::{
     EnvName,
@@ -13,12 +16,13 @@ use santokit_bridge::{
 };
 use santokit_core::{
     access::{Actor, Permissions, Rule},
-    logic::{Body, Logic, SqlBody, TransactionMode},
+    limit::InvocationLimits,
+    logic::{Body, Grants, Logic, SqlBody, TransactionMode, WasmBody},
     param::Param,
     problem::{Outcome, Problem},
     quantity::Millis,
     query::Query,
-    release::{FORMAT, Manifest, Pointer, VERSION},
+    release::{Digest, FORMAT, Manifest, Pointer, VERSION},
     schema::Schema,
     wire::{RuntimeBundle, RuntimeConnection, Sealed},
 };
@@ -192,21 +196,33 @@ async fn usual_statements_keep_their_connection() {
     }
 }
 
+/// The Hub makes them at apply; where it has not, nothing of a guest's may run as anybody else.
 #[tokio::test(flavor = "multi_thread")]
-async fn sql_of_guests_is_refused_on_servers_when_the_release_is_loaded() {
+async fn a_release_whose_logins_are_not_there_is_refused_when_it_is_loaded() {
     for engine in SERVERS {
         let database = TestDatabase::create(engine).await.unwrap();
-        let mut manifest = manifest(&[]);
+        let mut manifest = manifest(&[("guest", &["SELECT 1"], &[], NONE)]);
         let query = json!({"connection": "main", "returns": "many", "params": [], "statement": "SELECT 1 AS n",
             "tables": {}, "result": [{"name": "n", "type": "int"}]});
         let Ok(query) = serde_json::from_value::<Query>(query.clone()) else {
             panic!("a query has another form: {query}")
         };
         manifest.queries.insert("one".to_owned(), query);
+        if let Some(logic) = manifest.logics.get_mut("guest") {
+            logic.body = Body::Wasm(Box::new(WasmBody {
+                component: Digest::of(b"").as_str().to_owned(),
+                size_bytes: 0,
+                language: "component".to_owned(),
+                imports: BTreeSet::new(),
+                grants: Grants { queries: BTreeSet::from(["one".to_owned()]), ..Grants::default() },
+                limits: InvocationLimits::default(),
+                sbom: None,
+            }));
+        }
         let folder = tempfile::tempdir().unwrap();
         let error = load(manifest, &database, folder.path()).await.unwrap_err();
         assert_eq!(error.code.as_str(), "RELEASE_BLOCKED");
-        assert!(error.message.contains("query \"one\" on connection \"main\""), "{}", error.message);
+        assert!(error.message.contains("no login") && error.message.contains("\"main\""), "{}", error.message);
     }
 }
 

@@ -17,6 +17,7 @@ mod engines;
 mod fleet;
 mod guest_crud;
 mod guest_logins;
+mod guest_sql;
 mod http;
 mod hub_roles;
 mod hub_store;

@@ -13,22 +13,36 @@ use santokit_wasm::{CallError, Frame, InvocationInfo, LoadedLogic, LogicError, S
 use serde_json::{Map, Value as Json, value::RawValue};
 
 use super::{CallContext, LoadedLogicEntry};
-use crate::host::{GrantedQueries, GrantedTables, Session, SessionParts, granted_tables};
+use crate::host::{GrantedQueries, GrantedTables, Logins, Session, SessionParts, granted_tables};
 
 /// A component with its powers.
 pub(super) struct WasmCode {
     loaded: LoadedLogic<Session>,
     grants: Arc<Grants>,
     tables: Arc<GrantedTables>,
+    logins: Arc<Logins>,
     queries: Arc<GrantedQueries>,
     limits: InvocationLimits,
 }
 
 impl WasmCode {
-    pub(super) fn new(loaded: LoadedLogic<Session>, body: &WasmBody, timeout: Millis, queries: GrantedQueries) -> Self {
+    pub(super) fn new(
+        loaded: LoadedLogic<Session>,
+        body: &WasmBody,
+        timeout: Millis,
+        queries: GrantedQueries,
+        logins: Logins,
+    ) -> Self {
         let limits = InvocationLimits { timeout, ..body.limits.clone() };
         let tables = Arc::new(granted_tables(&body.grants));
-        Self { loaded, grants: Arc::new(body.grants.clone()), tables, queries: Arc::new(queries), limits }
+        Self {
+            loaded,
+            grants: Arc::new(body.grants.clone()),
+            tables,
+            logins: Arc::new(logins),
+            queries: Arc::new(queries),
+            limits,
+        }
     }
 
     pub(super) async fn run(
@@ -86,6 +100,7 @@ impl WasmCode {
             actor: context.actor,
             grants: Arc::clone(&self.grants),
             granted_tables: Arc::clone(&self.tables),
+            logins: Arc::clone(&self.logins),
             queries: Arc::clone(&self.queries),
             tables: context.tables,
             crud: context.crud,

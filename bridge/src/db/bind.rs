@@ -37,7 +37,7 @@ pub(super) fn postgres_text(sql: &str, params: &[Bound], texts: Texts) -> Assert
     text.push_str(sql);
     if !params.is_empty() {
         text.push_str("\n/*");
-        text.extend(params.iter().map(|param| postgres::letter(param.kind, texts)));
+        text.extend(params.iter().map(|param| postgres::letter(param, texts)));
         text.push_str("*/");
     }
     AssertSqlSafe(text)
@@ -132,13 +132,13 @@ mod tests {
         let of = |kind, texts| {
             postgres_text("SELECT $1", &[bound(kind, Value::Null)], texts).into_sql_str().as_str().to_owned()
         };
-        let mut texts: Vec<String> = Type::ALL.iter().map(|kind| of(*kind, Texts::AsText)).collect();
-        assert_ne!(of(Type::String, Texts::AsFound), of(Type::String, Texts::AsText));
+        let mut texts: Vec<String> = Type::ALL.iter().map(|kind| of(*kind, Texts::Text)).collect();
+        assert_ne!(of(Type::String, Texts::Found), of(Type::String, Texts::Text));
         texts.sort();
         texts.dedup();
         // Text and file, JSON and array are one type each.
         assert_eq!(texts.len(), Type::ALL.len() - 2);
-        assert_eq!(postgres_text("SELECT 1", &[], Texts::AsFound).into_sql_str().as_str(), "SELECT 1");
+        assert_eq!(postgres_text("SELECT 1", &[], Texts::Found).into_sql_str().as_str(), "SELECT 1");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use chrono::{DateTime, Datelike, Timelike};
 use santokit_core::{
     schema::{Schema, Type},
-    value::Value,
+    value::{Column, Value},
 };
 use santokit_sql::statement::OutputColumn;
 use sqlx::{Error, mysql::MySqlRow, postgres::PgRow, sqlite::SqliteRow};
@@ -37,6 +37,8 @@ pub enum Answered<'a> {
     Columns(&'a [OutputColumn]),
     /// A release's: as the engine tells, and as the schema declares where a column comes from a table.
     Found(&'a Schema),
+    /// A guest's: the same. Of its NULLs nobody knows the type but the engine.
+    Guest(&'a Schema),
 }
 
 /// A column of a result.
@@ -99,6 +101,12 @@ impl<'r> Row<'r> {
     /// How many cells it has.
     pub fn len(&self) -> usize {
         self.columns.len()
+    }
+
+    /// What its columns are called and hold, as guests are told.
+    pub(super) fn told(&self) -> Vec<Column> {
+        let kind = |column: &ResultColumn| column.kind.map_or("", Type::as_str).to_owned();
+        self.columns.iter().map(|column| Column { name: column.name(), type_name: kind(column) }).collect()
     }
 
     /// Whether it has none.
@@ -166,6 +174,12 @@ impl ResultColumn {
         };
         let declared = declared.iter().enumerate();
         declared.map(|(index, column)| Self::new(&column.name, Some(column.kind), wire(index))).collect()
+    }
+
+    /// Its name.
+    pub(super) fn name(&self) -> String {
+        // It was written here.
+        serde_json::from_slice(&self.key[..self.key.len() - 1]).unwrap_or_default()
     }
 
     fn new(name: &str, kind: Option<Type>, wire: Wire) -> Self {

@@ -3,6 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use futures_util::TryStreamExt;
+use santokit_core::wire::GuestLogin;
 use santokit_sql::{dialect::Dialect, statement::Bound};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection as _, Either, Error, Executor, MySqlConnection, PgConnection, Row as _,
@@ -79,6 +80,16 @@ impl Connector {
             idle_in_transaction: IDLE_IN_TRANSACTION_MAX,
         };
         Ok(Self { options, session })
+    }
+
+    /// As another user.
+    pub(super) fn with_login(self, login: &GuestLogin) -> Self {
+        let (user, password) = (login.user.as_str(), login.password.expose());
+        let options = match self.options {
+            Options::Postgres(options) => Options::Postgres(Box::new(options.username(user).password(password))),
+            Options::Mysql(options) => Options::Mysql(Box::new(options.username(user).password(password))),
+        };
+        Self { options, ..self }
     }
 
     /// Connects; the connection and its number on the server.
@@ -164,11 +175,12 @@ impl Link {
         match self {
             Link::Postgres(connection) => {
                 let texts = match answered {
-                    Answered::Columns(_) => Texts::AsFound,
-                    Answered::Found(_) => Texts::AsText,
+                    Answered::Columns(_) => Texts::Found,
+                    Answered::Found(_) => Texts::Text,
+                    Answered::Guest(_) => Texts::TextOrNull,
                 };
                 let text = bind::postgres_text(sql, params, texts).into_sql_str();
-                let types = if texts == Texts::AsFound { bind::postgres_types(params) } else { None };
+                let types = bind::postgres_types(params, texts);
                 let arguments = match types {
                     // Kept by its text, as what is run below.
                     Some(types) => {

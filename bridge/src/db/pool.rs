@@ -16,6 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use santokit_core::wire::GuestLogin;
 use santokit_sql::{dialect::Dialect, failure::FailureKind, statement::Bound};
 use sqlx::Error;
 use tokio::{
@@ -110,9 +111,26 @@ const BACKOFF_MAX: Duration = Duration::from_millis(500);
 impl Pool {
     /// Connects to nothing yet.
     pub(super) fn new(dialect: Dialect, url: &str, settings: &DatabaseSettings) -> Result<Self, DbError> {
-        Ok(Self {
+        Ok(Self::of(dialect, Connector::new(dialect, url, settings)?, settings))
+    }
+
+    /// As another user than the URL's.
+    pub(super) fn of_login(
+        dialect: Dialect,
+        url: &str,
+        login: &GuestLogin,
+        settings: &DatabaseSettings,
+    ) -> Result<Self, DbError> {
+        let url =
+            if dialect == Dialect::Mysql && login.tables.is_empty() { without_database(url) } else { url.to_owned() };
+        let connector = Connector::new(dialect, &url, settings)?.with_login(login);
+        Ok(Self::of(dialect, connector, settings))
+    }
+
+    fn of(dialect: Dialect, connector: Connector, settings: &DatabaseSettings) -> Self {
+        Self {
             dialect,
-            connector: Connector::new(dialect, url, settings)?,
+            connector,
             settings: settings.clone(),
             places: Arc::new(Semaphore::new(settings.pool_size)),
             guest_places: Arc::new(Semaphore::new(settings.guest_places())),
@@ -120,7 +138,7 @@ impl Pool {
             epoch: AtomicU64::new(0),
             away_since: Mutex::default(),
             control: tokio::sync::Mutex::default(),
-        })
+        }
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -476,6 +494,14 @@ impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease").field("pool", &self.pool).field("state", &self.state).finish_non_exhaustive()
     }
+}
+
+/// MySQL lets a user that may do nothing into no database.
+fn without_database(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let path = url[start..].find('/').map_or(url.len(), |at| start + at);
+    let rest = url[path..].find('?').map_or(url.len(), |at| path + at);
+    format!("{}{}", &url[..path], &url[rest..])
 }
 
 fn lost() -> DbError {

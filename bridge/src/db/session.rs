@@ -3,14 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use santokit_core::{schema::Schema, value::Value};
+use santokit_core::{limit::LimitName, schema::Schema, value::Value};
 use santokit_sql::{
     dialect::Dialect,
     statement::{Bound, Statement},
 };
+use santokit_wasm::RowBudget;
 
 use super::{
-    Connection, DbError, bind,
+    Connection, DbError, Reading, bind,
     cell::{Answered, Row},
     execute::{self, traced},
     link::Ran,
@@ -121,6 +122,9 @@ pub enum Cut {
     Bytes,
 }
 
+/// Rows beyond a limit that are passed over, so that few of them do not cost the connection and what is open on it.
+const PASSED_MAX: usize = 1_000;
+
 /// From this on a statement is worth a line in the log.
 const SLOW: Duration = Duration::from_secs(5);
 
@@ -209,6 +213,52 @@ impl Session {
     pub async fn text_execute(&mut self, text: Text<'_>, deadline: Instant) -> Result<Done, DbError> {
         self.spend_on(text);
         let answered = Answered::Found(text.schema);
+        self.run(text.sql, text.params, answered, deadline, &mut |_| Ok(Flow::Continue)).await
+    }
+
+    /// Runs a guest's statement on a server and reads its rows within the budget.
+    pub async fn guest_rows(
+        &mut self,
+        text: Text<'_>,
+        answered: Answered<'_>,
+        budget: RowBudget,
+        deadline: Instant,
+    ) -> Result<Reading, DbError> {
+        self.spend_on(text);
+        let mut reading = Reading::default();
+        let (mut bytes, mut passed) = (0_u64, 0_usize);
+        let done = self
+            .run(text.sql, text.params, answered, deadline, &mut |row| {
+                if reading.rows.columns.is_empty() {
+                    reading.rows.columns = row.told();
+                }
+                if reading.rows.rows.len() as u64 >= budget.rows || reading.limit.is_some() {
+                    reading.limit.get_or_insert(LimitName::SqlRows);
+                    passed += 1;
+                    return Ok(if passed > PASSED_MAX { Flow::Stop } else { Flow::Continue });
+                }
+                let cells = row.values()?;
+                bytes += cells.iter().map(|cell| cell.size_bytes() as u64).sum::<u64>();
+                if bytes > budget.bytes {
+                    reading.limit = Some(LimitName::SqlBytes);
+                    return Ok(Flow::Continue);
+                }
+                reading.rows.rows.push(cells);
+                Ok(Flow::Continue)
+            })
+            .await?;
+        reading.affected = done.affected;
+        Ok(reading)
+    }
+
+    /// Runs a guest's statement on a server for its effect.
+    pub async fn guest_execute(
+        &mut self,
+        text: Text<'_>,
+        answered: Answered<'_>,
+        deadline: Instant,
+    ) -> Result<Done, DbError> {
+        self.spend_on(text);
         self.run(text.sql, text.params, answered, deadline, &mut |_| Ok(Flow::Continue)).await
     }
 

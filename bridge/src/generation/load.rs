@@ -10,13 +10,13 @@ use arc_swap::ArcSwap;
 use santokit_core::{
     logic::{Body, Logic},
     query::Query,
-    release::{Digest, Manifest, verify},
+    release::{Digest, Manifest, logins::TablePowers, verify},
     wire::{RuntimeBundle, RuntimeConnection},
 };
 use santokit_sqlite::queries;
 use santokit_wasm::{Sandbox, SandboxConfig, SandboxError};
 
-use super::{Generation, LoadError, Plan, Runtime, same};
+use super::{Generation, LoadError, Plan, Runtime, has_same_guests, same};
 use crate::{
     call::LoadedLogicEntry,
     crud,
@@ -150,14 +150,16 @@ fn databases(
         let kept = previous
             .filter(|previous| previous.connections.get(name).is_some_and(|before| same(before, connection)))
             .and_then(|previous| previous.databases.get(name));
+        let before = previous.and_then(|previous| previous.connections.get(name));
         let database = match kept {
-            Some(database) => database.clone(),
-            None => Arc::new(
-                Database::open(name, connection, settings)
-                    .map_err(|error| LoadError::blocked(format!("connection {name:?}: {error}")))?,
-            ),
+            Some(database) if before.is_some_and(|before| has_same_guests(before, connection)) => {
+                return Ok((name.clone(), Arc::clone(database)));
+            }
+            Some(database) => database.with_guests(connection, settings),
+            None => Database::open(name, connection, settings),
         };
-        Ok((name.clone(), database))
+        let database = database.map_err(|error| LoadError::blocked(format!("connection {name:?}: {error}")))?;
+        Ok((name.clone(), Arc::new(database)))
     };
     runtime.connections.iter().map(open).collect()
 }
@@ -183,27 +185,25 @@ fn check_runtime(manifest: &Manifest, runtime: &RuntimeBundle) -> Result<(), Loa
     Err(LoadError::blocked(format!("this env lacks what the release names: {}", list.join(", "))))
 }
 
-/// What a guest writes itself runs under the engine's own guard, or not at all: on servers that takes a login role for each grant,
-/// which this version does not make. Better refused here than at the first call.
+/// What a guest writes itself, and declared queries, run on a server as logins that the Hub has made. Better refused here than at
+/// the first call.
 fn check_guests(manifest: &Manifest, runtime: &RuntimeBundle) -> Result<(), LoadError> {
-    let on_server = |name: &str| runtime.connections.get(name).is_some_and(|connection| connection.engine != "sqlite");
-    let mut refused = BTreeSet::new();
-    for (name, logic) in &manifest.logics {
-        if let Body::Wasm(wasm) = &logic.body {
-            let grants = wasm.grants.sql.iter().filter(|grant| on_server(&grant.connection));
-            refused.extend(
-                grants.map(|grant| format!("grants.sql of logic {name:?} on connection {:?}", grant.connection)),
-            );
+    let mut missing = BTreeSet::new();
+    for (name, powers) in manifest.logins() {
+        let Some(connection) = runtime.connections.get(&name).filter(|connection| connection.engine != "sqlite") else {
+            continue;
+        };
+        let has = |powers: &TablePowers| connection.guests.iter().any(|login| login.tables == *powers);
+        if !powers.iter().all(has) {
+            missing.insert(format!("connection {name:?}"));
         }
     }
-    let queries = manifest.queries.iter().filter(|(_, query)| on_server(&query.connection));
-    refused.extend(queries.map(|(name, query)| format!("query {name:?} on connection {:?}", query.connection)));
-    if refused.is_empty() {
+    if missing.is_empty() {
         return Ok(());
     }
-    let list: Vec<String> = refused.into_iter().collect();
+    let list: Vec<String> = missing.into_iter().collect();
     Err(LoadError::blocked(format!(
-        "SQL of guests runs on SQLite only in this version, and the release has {}; use SQL logic, or leave it out",
+        "the database has no login for what guests may do on {}; `stk apply` makes it",
         list.join(", ")
     )))
 }

@@ -19,14 +19,20 @@ use santokit_core::{
 };
 use santokit_sql::{
     binding::BoundStatement,
+    dialect::Dialect,
     guest::{self, GuestStatement},
+    statement::Bound,
 };
 use santokit_wasm::{ConnectionId, CursorId, NamedParams, RowBudget, SqlError, TransactionId};
 use serde_json::{Map, Value as Json, json};
 use tracing::{Instrument, field::Empty};
 
-use super::{Session, outcome, session_sql::Authority};
-use crate::db::Access;
+use super::{
+    Session, outcome,
+    server_sql::ServerStatement,
+    session_sql::{Authority, SqlSession},
+};
+use crate::db::{Access, Reading};
 
 /// The granted queries of a logic.
 pub type GrantedQueries = BTreeMap<String, LoadedQuery>;
@@ -35,7 +41,8 @@ pub type GrantedQueries = BTreeMap<String, LoadedQuery>;
 #[derive(Debug)]
 pub struct LoadedQuery {
     query: Query,
-    statement: BoundStatement,
+    /// In the order of [`Dialect::ALL`]: which engine a connection has is the env's matter.
+    statements: Vec<BoundStatement>,
     params: CompiledParams,
     access: Arc<Access>,
     words: GuestStatement,
@@ -45,16 +52,17 @@ pub struct LoadedQuery {
 impl LoadedQuery {
     /// Of a query that was verified. The error is for operators.
     pub fn new(name: &str, query: &Query) -> Result<Self, String> {
-        let statement = BoundStatement::sqlite(&query.statement);
+        let statements = Dialect::ALL.iter().map(|dialect| BoundStatement::new(&query.statement, *dialect)).collect();
         let access = Access::exactly(&query.tables);
-        let words = guest::check(&statement.sql, |table, verb| access.has(table, verb), access.tables());
+        let on_sqlite = BoundStatement::sqlite(&query.statement);
+        let words = guest::check(&on_sqlite.sql, |table, verb| access.has(table, verb), access.tables());
         let column = |name: &str, kind: &str| Column { name: name.to_owned(), type_name: kind.to_owned() };
         Ok(Self {
             params: CompiledParams::compile(&query.params).map_err(|error| format!("query {name:?}: {error}"))?,
             words: words.map_err(|refused| format!("query {name:?}: {refused}"))?,
             access: Arc::new(access),
             columns: query.result.iter().map(|one| column(&one.name, &one.type_name)).collect(),
-            statement,
+            statements,
             query: query.clone(),
         })
     }
@@ -82,11 +90,15 @@ impl LoadedQuery {
         Err(SqlError::Invalid(format!("the query returns {returns}: call it with {right}, not with {how}")))
     }
 
-    /// Values for its placeholders.
-    fn bind(&self, sent: NamedParams, session: &Session) -> Result<Vec<Value>, SqlError> {
+    /// For the engine of a connection, with values for its placeholders.
+    fn bind(&self, sent: NamedParams, session: &Session, connection: ConnectionId) -> Result<Ready<'_>, SqlError> {
         let checked = self.check(sent).map_err(SqlError::Invalid)?;
+        let engine = session.sql.engine(connection);
+        let at = Dialect::ALL.iter().position(|dialect| dialect.as_str() == engine);
+        let statement = at.and_then(|at| self.statements.get(at));
+        let statement = statement.ok_or_else(|| SqlError::Unavailable("the engine is not known".to_owned()))?;
         let value = |name: &String| self.value(name, &checked, session).map_err(SqlError::Invalid);
-        self.statement.names.iter().map(value).collect()
+        Ok(Ready { query: self, statement, params: statement.names.iter().map(value).collect::<Result<_, _>>()? })
     }
 
     fn check(&self, sent: NamedParams) -> Result<Map<String, Json>, String> {
@@ -107,19 +119,20 @@ impl LoadedQuery {
         self.params.check(Json::Object(input)).map_err(|problem| told(&problem))
     }
 
-    fn value(&self, name: &str, checked: &Map<String, Json>, session: &Session) -> Result<Value, String> {
+    fn value(&self, name: &str, checked: &Map<String, Json>, session: &Session) -> Result<Bound, String> {
         let actor: &Actor = &session.actor;
+        let bound = |kind: Type, value: Value| Bound { kind, value };
         Ok(match name {
-            "auth.sub" => actor.subject.clone().map_or(Value::Null, Value::Text),
-            "auth.roles" => Value::Typed("json".to_owned(), json!(actor.roles).to_string()),
+            "auth.sub" => bound(Type::String, actor.subject.clone().map_or(Value::Null, Value::Text)),
+            "auth.roles" => bound(Type::Json, Value::Typed("json".to_owned(), json!(actor.roles).to_string())),
             "now" => {
                 let fixed = session.rehearsal.as_ref().and_then(|rehearsal| rehearsal.now);
                 let now = fixed.unwrap_or_else(Utc::now).to_rfc3339_opts(SecondsFormat::Micros, true);
-                Value::Typed("timestamp".to_owned(), now)
+                bound(Type::Timestamp, Value::Typed("timestamp".to_owned(), now))
             }
-            "env" => Value::Text(session.invocation.env.clone()),
+            "env" => bound(Type::String, Value::Text(session.invocation.env.clone())),
             name => match self.query.params.iter().find(|param| param.name == name) {
-                Some(param) => param::to_value(param, checked.get(name))?,
+                Some(param) => bound(param.kind, param::to_value(param, checked.get(name))?),
                 None => return Err(format!("the placeholder :{name} is not declared")),
             },
         })
@@ -145,6 +158,44 @@ impl LoadedQuery {
     }
 }
 
+/// A query with the values of one call.
+#[derive(Debug)]
+struct Ready<'q> {
+    query: &'q LoadedQuery,
+    statement: &'q BoundStatement,
+    params: Vec<Bound>,
+}
+
+impl Ready<'_> {
+    async fn read(&self, sql: &mut SqlSession, at: ConnectionId, budget: RowBudget) -> Result<Reading, SqlError> {
+        if sql.is_on_server(at) {
+            return sql.read_on_server(at, self.on_server(sql), budget).await;
+        }
+        sql.read_as(at, &self.statement.sql, &self.values(), budget, self.query.authority()).await
+    }
+
+    async fn run(&self, sql: &mut SqlSession, at: ConnectionId) -> Result<u64, SqlError> {
+        if sql.is_on_server(at) {
+            return sql.run_on_server(at, self.on_server(sql)).await;
+        }
+        sql.run_as(at, &self.statement.sql, &self.values(), self.query.authority()).await
+    }
+
+    fn values(&self) -> Vec<Value> {
+        self.params.iter().map(|bound| bound.value.clone()).collect()
+    }
+
+    fn on_server(&self, sql: &SqlSession) -> ServerStatement<'_> {
+        ServerStatement {
+            sql: &self.statement.sql,
+            params: self.params.clone(),
+            words: self.query.words.clone(),
+            may_change_session: self.statement.may_change_session,
+            login: sql.logins().of_declared(&self.query.query.connection),
+        }
+    }
+}
+
 impl Session {
     pub(super) async fn declared_rows(
         &mut self,
@@ -156,13 +207,12 @@ impl Session {
         let (called, op) = if one { (Returns::One, "one") } else { (Returns::Many, "many") };
         self.declared(name, op, async |session, query| {
             query.expect(called, op)?;
-            let values = query.bind(sent, session)?;
             let connection = session.sql.open_declared(&query.query.connection)?;
+            let ready = query.bind(sent, session, connection)?;
             if one {
-                return session.exactly_one(query, connection, &values, budget).await;
+                return session.exactly_one(&ready, connection, budget).await;
             }
-            let text = &query.statement.sql;
-            let reading = session.sql.read_as(connection, text, &values, budget, query.authority()).await?;
+            let reading = ready.read(&mut session.sql, connection, budget).await?;
             match reading.limit {
                 Some(limit) => Err(SqlError::Limit(limit)),
                 None => query.shaped(reading.rows.rows),
@@ -174,9 +224,8 @@ impl Session {
     pub(super) async fn declared_execute(&mut self, name: &str, sent: NamedParams) -> Result<u64, SqlError> {
         self.declared(name, "execute", async |session, query| {
             query.expect(Returns::Exec, "execute")?;
-            let values = query.bind(sent, session)?;
             let connection = session.sql.open_declared(&query.query.connection)?;
-            session.sql.run_as(connection, &query.statement.sql, &values, query.authority()).await
+            query.bind(sent, session, connection)?.run(&mut session.sql, connection).await
         })
         .await
     }
@@ -189,11 +238,10 @@ impl Session {
     ) -> Result<(CursorId, Vec<Column>), SqlError> {
         self.declared(name, "cursor", async |session, query| {
             query.expect(Returns::Many, "a cursor")?;
-            let values = query.bind(sent, session)?;
             let connection = session.sql.open_declared(&query.query.connection)?;
+            let ready = query.bind(sent, session, connection)?;
             session.sql.check_cursors()?;
-            let text = &query.statement.sql;
-            let reading = session.sql.read_as(connection, text, &values, budget, query.authority()).await?;
+            let reading = ready.read(&mut session.sql, connection, budget).await?;
             let rows = query.shaped(reading.rows.rows)?;
             Ok((session.sql.keep_cursor(&rows.rows, reading.limit), rows.columns))
         })
@@ -206,20 +254,19 @@ impl Session {
             return Err(SqlError::Denied(message));
         }
         let id = self.sql.open_declared(connection)?;
-        self.sql.begin(id).await
+        self.sql.begin_declared(id).await
     }
 
     /// One row or nothing done: what writes is taken back where its rows are not one.
     async fn exactly_one(
         &mut self,
-        query: &LoadedQuery,
+        ready: &Ready<'_>,
         connection: ConnectionId,
-        values: &[Value],
         budget: RowBudget,
     ) -> Result<RowSet, SqlError> {
-        let guard =
-            if query.words.verb == Verb::Select { None } else { Some(self.sql.begin_within(connection).await?) };
-        let found = self.one_row(query, connection, values, budget).await;
+        let only_reads = ready.query.words.verb == Verb::Select;
+        let guard = if only_reads { None } else { Some(self.sql.begin_declared(connection).await?) };
+        let found = self.one_row(ready, connection, budget).await;
         if let Some(transaction) = guard {
             let ended = self.sql.end(transaction, found.is_ok()).await;
             if found.is_ok() {
@@ -231,13 +278,12 @@ impl Session {
 
     async fn one_row(
         &mut self,
-        query: &LoadedQuery,
+        ready: &Ready<'_>,
         connection: ConnectionId,
-        values: &[Value],
         budget: RowBudget,
     ) -> Result<RowSet, SqlError> {
         let capped = RowBudget { rows: budget.rows.min(1), bytes: budget.bytes };
-        let reading = self.sql.read_as(connection, &query.statement.sql, values, capped, query.authority()).await?;
+        let reading = ready.read(&mut self.sql, connection, capped).await?;
         let is_second = reading.limit == Some(santokit_core::limit::LimitName::SqlRows) && budget.rows > 0;
         match (reading.rows.rows.len(), reading.limit) {
             (_, Some(_)) if is_second => {
@@ -247,7 +293,7 @@ impl Session {
             (0, None) => {
                 Err(SqlError::Other("NO_ROW".to_owned(), "exactly one row was expected, none came".to_owned()))
             }
-            (_, None) => query.shaped(reading.rows.rows),
+            (_, None) => ready.query.shaped(reading.rows.rows),
         }
     }
 

@@ -18,20 +18,25 @@ use santokit_sql::{
 };
 use santokit_wasm::{ConnectionId, CursorId, DatabaseError, RowBudget, SqlError, TransactionId, packed::PackedBatch};
 
-use super::cursor::{Ahead, Cursor};
+use super::{
+    cursor::{Ahead, Cursor},
+    server_sql::{Levels as ServerLevels, Logins},
+};
 use crate::{
-    db::{
-        Access, Authorized, Connection, Database, DbError, Lent, Mode, OpenTransaction, Reading, Session, Share,
-        Statement,
-    },
+    db::{Access, Authorized, Connection, Database, DbError, Lent, OpenTransaction, Reading, Statement},
     metrics::Metrics,
 };
+
+mod on_server;
+mod transactions;
+
+pub(super) use on_server::OnServer;
 
 /// How long a transaction may keep the one writer, whatever the logic's timeout.
 const TRANSACTION_HOLD_MAX: Duration = Duration::from_secs(10);
 /// Cursors and savepoints open at once.
 const CURSORS_MAX: usize = 16;
-const SAVEPOINTS_MAX: usize = 16;
+pub(super) const SAVEPOINTS_MAX: usize = 16;
 
 /// What a logic's own SQL may touch, by connection. Made once for a logic: a connection's border stays as long as it is the same.
 pub type GrantedTables = BTreeMap<String, Arc<Access>>;
@@ -45,13 +50,14 @@ pub fn granted_tables(grants: &Grants) -> GrantedTables {
 #[derive(Debug)]
 pub(super) struct SqlSession {
     tables: Arc<GrantedTables>,
+    logins: Arc<Logins>,
     databases: Arc<BTreeMap<String, Arc<Database>>>,
     schemas: Arc<BTreeMap<String, Schema>>,
     transaction_on: Option<String>,
     deadline: Instant,
     metrics: Arc<Metrics>,
     opened: Vec<Opened>,
-    /// The invocation's own transaction on a server, where guests have no SQL of their own but may ask tables.
+    /// The invocation's own transaction of requests to tables on a server.
     on_server: Option<OnServer>,
     cursors: HashMap<u32, Cursor>,
     ids: u32,
@@ -66,6 +72,8 @@ struct Opened {
     /// The text that was looked at last, and what its words say: a loop sends the same one again and again.
     checked: Option<(String, GuestStatement)>,
     transaction: Option<Levels>,
+    /// The same on a server.
+    levels: Option<ServerLevels>,
 }
 
 /// A transaction, with a savepoint for each further level.
@@ -76,15 +84,6 @@ struct Levels {
     is_own: bool,
     /// The guest's levels, outermost first; the first is no savepoint unless the outermost is the invocation's.
     savepoints: Vec<TransactionId>,
-}
-
-/// A transaction on a server.
-#[derive(Debug)]
-pub(super) struct OnServer {
-    pub(super) session: Session,
-    pub(super) deadline: Instant,
-    /// Whether a part of it could not be undone: it is not stored then.
-    pub(super) is_broken: bool,
 }
 
 /// Where a request to tables runs.
@@ -106,7 +105,7 @@ pub(super) struct Authority {
 
 impl SqlSession {
     pub(super) fn new(
-        tables: Arc<GrantedTables>,
+        (tables, logins): (Arc<GrantedTables>, Arc<Logins>),
         databases: Arc<BTreeMap<String, Arc<Database>>>,
         schemas: Arc<BTreeMap<String, Schema>>,
         transaction_on: Option<String>,
@@ -115,6 +114,7 @@ impl SqlSession {
     ) -> Self {
         Self {
             tables,
+            logins,
             databases,
             schemas,
             transaction_on,
@@ -142,7 +142,14 @@ impl SqlSession {
         let database = self.databases.get(name).cloned();
         let database = database.ok_or_else(|| SqlError::Unavailable(format!("this env has no connection {name:?}")))?;
         let access = self.tables.get(name).cloned().unwrap_or_default();
-        self.opened.push(Opened { name: name.to_owned(), database, access, checked: None, transaction: None });
+        self.opened.push(Opened {
+            name: name.to_owned(),
+            database,
+            access,
+            checked: None,
+            transaction: None,
+            levels: None,
+        });
         Ok(ConnectionId(u32::try_from(self.opened.len() - 1).unwrap_or(u32::MAX)))
     }
 
@@ -157,7 +164,13 @@ impl SqlSession {
         values: &[Value],
         budget: RowBudget,
     ) -> Result<Reading, SqlError> {
-        let authority = self.named(connection)?.check(sql)?;
+        let logins = Arc::clone(&self.logins);
+        let opened = self.named(connection)?;
+        if opened.is_on_server() {
+            let statement = opened.check_on_server(sql, values, &logins)?;
+            return self.read_on_server(connection, statement, budget).await;
+        }
+        let authority = opened.check(sql)?;
         self.read_as(connection, sql, values, budget, authority).await
     }
 
@@ -193,7 +206,13 @@ impl SqlSession {
     }
 
     pub(super) async fn run(&mut self, connection: ConnectionId, sql: &str, values: &[Value]) -> Result<u64, SqlError> {
-        let authority = self.named(connection)?.check(sql)?;
+        let logins = Arc::clone(&self.logins);
+        let opened = self.named(connection)?;
+        if opened.is_on_server() {
+            let statement = opened.check_on_server(sql, values, &logins)?;
+            return self.run_on_server(connection, statement).await;
+        }
+        let authority = opened.check(sql)?;
         self.run_as(connection, sql, values, authority).await
     }
 
@@ -234,7 +253,13 @@ impl SqlSession {
         budget: RowBudget,
     ) -> Result<(CursorId, Vec<Column>), SqlError> {
         self.check_cursors()?;
-        let authority = self.named(connection)?.check(sql)?;
+        let logins = Arc::clone(&self.logins);
+        let opened = self.named(connection)?;
+        if opened.is_on_server() {
+            let statement = opened.check_on_server(sql, &values, &logins)?;
+            return self.cursor_on_server(connection, statement, budget).await;
+        }
+        let authority = opened.check(sql)?;
         self.ensure_own_transaction(connection).await?;
         let (deadline, schemas, metrics) = (self.deadline, Arc::clone(&self.schemas), Arc::clone(&self.metrics));
         let opened = self.opened(connection)?;
@@ -284,130 +309,6 @@ impl SqlSession {
         self.cursors.remove(&cursor.0);
     }
 
-    pub(super) async fn begin(&mut self, connection: ConnectionId) -> Result<TransactionId, SqlError> {
-        self.named(connection)?;
-        self.begin_within(connection).await
-    }
-
-    /// Begins one as a part of a call whose span names the connection.
-    pub(super) async fn begin_within(&mut self, connection: ConnectionId) -> Result<TransactionId, SqlError> {
-        self.ensure_own_transaction(connection).await?;
-        let id = TransactionId(self.next_id());
-        let deadline = self.deadline;
-        let opened = self.opened(connection)?;
-        match &mut opened.transaction {
-            None => opened.transaction = Some(begin(&opened.database, deadline, false).await?),
-            Some(transaction) if transaction.savepoints.len() >= SAVEPOINTS_MAX => {
-                return Err(SqlError::Limit(LimitName::Handles));
-            }
-            Some(transaction) => {
-                let level = transaction.savepoints.len();
-                transaction.open.command(&format!("SAVEPOINT stk_{level}")).await.map_err(guest_error)?;
-            }
-        }
-        if let Some(transaction) = &mut opened.transaction {
-            transaction.savepoints.push(id);
-        }
-        Ok(id)
-    }
-
-    /// Ends a level. Only the innermost one can be committed; rolling back an outer one ends the inner ones with it.
-    pub(super) async fn end(&mut self, id: TransactionId, commit: bool) -> Result<(), SqlError> {
-        let ended = || SqlError::Invalid("the transaction has ended".to_owned());
-        let holds =
-            |opened: &&mut Opened| opened.transaction.as_ref().is_some_and(|open| open.savepoints.contains(&id));
-        let opened = self.opened.iter_mut().find(holds).ok_or_else(ended)?;
-        tracing::Span::current().record("connection", opened.name.as_str());
-        let transaction = opened.transaction.as_mut().ok_or_else(ended)?;
-        let level = transaction.savepoints.iter().position(|known| *known == id).ok_or_else(ended)?;
-        if commit && level + 1 != transaction.savepoints.len() {
-            return Err(SqlError::Invalid("an inner transaction is still open".to_owned()));
-        }
-        transaction.savepoints.truncate(level);
-        if level == 0 && !transaction.is_own {
-            let Some(transaction) = opened.transaction.take() else { return Err(ended()) };
-            // Dropped, it rolls back.
-            return if commit { transaction.open.commit().await.map_err(guest_error) } else { Ok(()) };
-        }
-        let text = if commit {
-            format!("RELEASE stk_{level}")
-        } else {
-            format!("ROLLBACK TO stk_{level}; RELEASE stk_{level}")
-        };
-        transaction.open.command(&text).await.map_err(guest_error)
-    }
-
-    /// Where a request to tables of a connection runs: never beside a transaction of this invocation, for whose locks it would wait.
-    pub(super) async fn place(
-        &mut self,
-        connection: &str,
-        within: Option<TransactionId>,
-    ) -> Result<Place<'_>, SqlError> {
-        let open = |opened: &Opened| opened.transaction.as_ref().is_some_and(|open| !open.savepoints.is_empty());
-        if let Some(id) = within {
-            let holds =
-                |opened: &&Opened| opened.transaction.as_ref().is_some_and(|open| open.savepoints.contains(&id));
-            let found = self.opened.iter().find(holds);
-            let found = found.ok_or_else(|| SqlError::Invalid("the transaction has ended".to_owned()))?;
-            if found.name != connection {
-                return Err(SqlError::Invalid("the table is in another database than the transaction".to_owned()));
-            }
-        } else if self.opened.iter().any(|opened| opened.name == connection && open(opened)) {
-            let message = "a transaction is open on the table's database: pass it to this call, or end it before";
-            return Err(SqlError::Invalid(message.to_owned()));
-        } else if self.transaction_on.as_deref() != Some(connection) {
-            return Ok(Place::Alone);
-        }
-        let id = self.open_declared(connection)?;
-        if self.opened(id)?.database.sqlite().is_err() {
-            return self.own_on_server(id).await.map(Place::OnServer);
-        }
-        self.ensure_own_transaction(id).await?;
-        let transaction = self.opened(id)?.transaction.as_ref();
-        let Levels { open, .. } = transaction.ok_or_else(|| SqlError::Invalid("there is no transaction".to_owned()))?;
-        let deadline = open.deadline();
-        Ok(Place::Lent(open.lend().await.map_err(guest_error)?, deadline))
-    }
-
-    /// The invocation's own transaction on a server, begun by the first request.
-    async fn own_on_server(&mut self, connection: ConnectionId) -> Result<&mut OnServer, SqlError> {
-        let deadline = self.deadline.min(Instant::now() + TRANSACTION_HOLD_MAX);
-        let database = Arc::clone(&self.opened(connection)?.database);
-        let begun = match self.on_server.take() {
-            Some(begun) if begun.is_broken => {
-                self.on_server = Some(begun);
-                return Err(SqlError::Invalid("the transaction has ended".to_owned()));
-            }
-            Some(begun) => begun,
-            None => {
-                let session = database.begin(Mode::Write, Share::Guest, deadline).await.map_err(guest_error)?;
-                OnServer { session, deadline, is_broken: false }
-            }
-        };
-        Ok(self.on_server.insert(begun))
-    }
-
-    pub(super) async fn finish(mut self, commit: bool) -> Result<(), SqlError> {
-        if let Some(OnServer { mut session, deadline, is_broken }) = self.on_server.take().filter(|_| commit) {
-            if is_broken {
-                return Err(SqlError::Other("ROLLED_BACK".to_owned(), "a part could not be undone".to_owned()));
-            }
-            session.commit(deadline).await.map_err(guest_error)?;
-            session.end();
-        }
-        for opened in &mut self.opened {
-            // What is not committed is rolled back when it is dropped.
-            let Some(transaction) = opened.transaction.take().filter(|transaction| commit && transaction.is_own) else {
-                continue;
-            };
-            if !transaction.savepoints.is_empty() {
-                return Err(SqlError::Invalid("a nested transaction was left open, so all was rolled back".to_owned()));
-            }
-            transaction.open.commit().await.map_err(guest_error)?;
-        }
-        Ok(())
-    }
-
     async fn ensure_own_transaction(&mut self, connection: ConnectionId) -> Result<(), SqlError> {
         let (deadline, on) = (self.deadline, self.transaction_on.clone());
         let opened = self.opened(connection)?;
@@ -442,6 +343,15 @@ impl SqlSession {
 }
 
 impl Opened {
+    /// The guest's levels of the transaction that is open, outermost first.
+    fn savepoints(&self) -> &[TransactionId] {
+        match (&self.transaction, &self.levels) {
+            (Some(open), _) => &open.savepoints,
+            (None, Some(levels)) => levels.savepoints(),
+            (None, None) => &[],
+        }
+    }
+
     /// What the engine's authorizer is never asked about, and an early word on the rest.
     fn check(&mut self, sql: &str) -> Result<Authority, SqlError> {
         let access = &self.access;

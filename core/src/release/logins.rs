@@ -4,7 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Manifest;
-use crate::logic::{Body, Grants, Verb};
+use crate::{
+    logic::{Body, Grants, Verb},
+    query::Query,
+};
 
 /// What a login may do: verbs by table.
 pub type TablePowers = BTreeMap<String, BTreeSet<Verb>>;
@@ -19,21 +22,21 @@ impl Manifest {
             for (connection, powers) in raw(&body.grants) {
                 all.entry(connection).or_default().insert(powers);
             }
-            for (connection, powers) in self.queried(&body.grants) {
+            for (connection, powers) in queried(&body.grants, &self.queries) {
                 all.entry(connection).or_default().insert(powers);
             }
         }
         all
     }
+}
 
-    /// What the declared queries of a logic touch together, by connection.
-    pub fn queried(&self, grants: &Grants) -> BTreeMap<String, TablePowers> {
-        let mut all: BTreeMap<String, TablePowers> = BTreeMap::new();
-        for query in grants.queries.iter().filter_map(|name| self.queries.get(name)) {
-            add(all.entry(query.connection.clone()).or_default(), &query.tables);
-        }
-        all
+/// What the declared queries of a logic touch together, by connection.
+pub fn queried(grants: &Grants, queries: &BTreeMap<String, Query>) -> BTreeMap<String, TablePowers> {
+    let mut all: BTreeMap<String, TablePowers> = BTreeMap::new();
+    for query in grants.queries.iter().filter_map(|name| queries.get(name)) {
+        add(all.entry(query.connection.clone()).or_default(), &query.tables);
     }
+    all
 }
 
 /// What a logic's own SQL may touch, by connection.

@@ -27,9 +27,11 @@ const JSONB_VERSION: u8 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::db) enum Texts {
     /// As `text`: a statement that its author wrote says itself what else it is.
-    AsText,
+    Text,
     /// As what the server finds: a string of the schema may be a `uuid`, a `date` or an enum there.
-    AsFound,
+    Found,
+    /// As `text`, and what is NULL as what the server finds: a guest's values have no other type than their own.
+    TextOrNull,
 }
 
 /// No type: the server finds one.
@@ -41,14 +43,24 @@ const DATE: Oid = Oid(1082);
 struct Found<'a>(Cow<'a, [u8]>);
 
 /// The types that a statement is prepared for, where some are left to the server.
-pub(in crate::db) fn types(params: &[Bound]) -> Option<Vec<PgTypeInfo>> {
-    let is_text = |param: &Bound| matches!(param.kind, Type::String | Type::File);
-    params.iter().any(is_text).then(|| params.iter().map(|param| type_of(param.kind)).collect())
+pub(in crate::db) fn types(params: &[Bound], texts: Texts) -> Option<Vec<PgTypeInfo>> {
+    let of =
+        |param: &Bound| if is_left(param, texts) { PgTypeInfo::with_oid(UNSPECIFIED) } else { type_of(param.kind) };
+    params.iter().any(|param| is_left(param, texts)).then(|| params.iter().map(of).collect())
+}
+
+/// Whether the server finds the type.
+fn is_left(param: &Bound, texts: Texts) -> bool {
+    match texts {
+        Texts::Text => false,
+        Texts::Found => matches!(param.kind, Type::String | Type::File),
+        Texts::TextOrNull => param.value == Value::Null,
+    }
 }
 
 fn type_of(kind: Type) -> PgTypeInfo {
     match kind {
-        Type::String | Type::File => PgTypeInfo::with_oid(UNSPECIFIED),
+        Type::String | Type::File => <str as SqlType<Postgres>>::type_info(),
         Type::Int => <i32 as SqlType<Postgres>>::type_info(),
         Type::Bigint => <i64 as SqlType<Postgres>>::type_info(),
         Type::Float => <f64 as SqlType<Postgres>>::type_info(),
@@ -61,12 +73,12 @@ fn type_of(kind: Type) -> PgTypeInfo {
 }
 
 /// One letter for each type that is bound.
-pub(super) const fn letter(kind: Type, texts: Texts) -> char {
-    match kind {
-        Type::String | Type::File => match texts {
-            Texts::AsText => 's',
-            Texts::AsFound => 'u',
-        },
+pub(super) fn letter(param: &Bound, texts: Texts) -> char {
+    if is_left(param, texts) {
+        return 'u';
+    }
+    match param.kind {
+        Type::String | Type::File => 's',
         Type::Int => 'i',
         Type::Bigint => 'l',
         Type::Float => 'f',
@@ -79,9 +91,11 @@ pub(super) const fn letter(kind: Type, texts: Texts) -> char {
 }
 
 pub(super) fn add(arguments: &mut PgArguments, param: &Bound, found: Option<&PgTypeInfo>) -> Result<(), BoxDynError> {
+    if let (Some(_), Value::Null) = (found, &param.value) {
+        return arguments.add(None::<Found<'_>>);
+    }
     if let (Some(found), Type::String | Type::File) = (found, param.kind) {
         return match &param.value {
-            Value::Null => arguments.add(None::<Found<'_>>),
             Value::Text(text) | Value::Typed(_, text) => arguments.add(Found(binary(text, found)?)),
             _ => Err(misfit(param)),
         };

@@ -13,7 +13,7 @@ pub(super) fn columns(row: &MySqlRow, answered: Answered<'_>) -> Vec<ResultColum
         let (wire, told) = told(column);
         let kind = match answered {
             Answered::Columns(_) => None,
-            Answered::Found(schema) => declared(column, schema),
+            Answered::Found(schema) | Answered::Guest(schema) => declared(column, schema),
         };
         // A count is no column of a table: a number, as long as every reader of JSON keeps it.
         let is_of_table = matches!(column.origin(), ColumnOrigin::Table(_));

@@ -8,7 +8,7 @@ use crate::db::value;
 pub(super) fn columns(row: &SqliteRow, answered: Answered<'_>) -> Vec<ResultColumn> {
     let kind = |column| match answered {
         Answered::Columns(_) => None,
-        Answered::Found(schema) => value::declared(column, schema),
+        Answered::Found(schema) | Answered::Guest(schema) => value::declared(column, schema),
     };
     row.columns().iter().map(|column| ResultColumn::new(column.name(), kind(column), Wire::Dynamic)).collect()
 }

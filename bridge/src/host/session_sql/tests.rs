@@ -86,7 +86,7 @@ fn session_with(
     let grants = Grants { sql: vec![SqlGrant { connection: "main".into(), tables }], ..Grants::default() };
     let databases = BTreeMap::from([("main".to_owned(), Arc::clone(database))]);
     let mut session = SqlSession::new(
-        Arc::new(granted_tables(&grants)),
+        (Arc::new(granted_tables(&grants)), Arc::default()),
         Arc::new(databases),
         Arc::default(),
         transaction_on.map(str::to_owned),

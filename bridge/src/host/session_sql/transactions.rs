@@ -1,0 +1,132 @@
+//! Transactions of one invocation: its own, those that the guest begins, savepoints within them, and where requests to tables run beside
+//! them.
+
+use santokit_core::limit::LimitName;
+use santokit_wasm::{ConnectionId, SqlError, TransactionId};
+
+use super::{Levels, Opened, Place, SAVEPOINTS_MAX, SqlSession, begin, guest_error};
+
+impl SqlSession {
+    pub(in crate::host) async fn begin(&mut self, connection: ConnectionId) -> Result<TransactionId, SqlError> {
+        let name = self.named(connection)?.name.clone();
+        if self.is_on_server(connection) {
+            let login = self.logins.of_raw(&name);
+            return self.begin_on_server(connection, &login).await;
+        }
+        self.begin_within(connection).await
+    }
+
+    /// Begins one for declared queries, as a part of a call whose span names the connection.
+    pub(in crate::host) async fn begin_declared(
+        &mut self,
+        connection: ConnectionId,
+    ) -> Result<TransactionId, SqlError> {
+        let name = self.opened(connection)?.name.clone();
+        if self.is_on_server(connection) {
+            let login = self.logins.of_declared(&name);
+            return self.begin_on_server(connection, &login).await;
+        }
+        self.begin_within(connection).await
+    }
+
+    async fn begin_within(&mut self, connection: ConnectionId) -> Result<TransactionId, SqlError> {
+        self.ensure_own_transaction(connection).await?;
+        let id = TransactionId(self.next_id());
+        let deadline = self.deadline;
+        let opened = self.opened(connection)?;
+        match &mut opened.transaction {
+            None => opened.transaction = Some(begin(&opened.database, deadline, false).await?),
+            Some(transaction) if transaction.savepoints.len() >= SAVEPOINTS_MAX => {
+                return Err(SqlError::Limit(LimitName::Handles));
+            }
+            Some(transaction) => {
+                let level = transaction.savepoints.len();
+                transaction.open.command(&format!("SAVEPOINT stk_{level}")).await.map_err(guest_error)?;
+            }
+        }
+        if let Some(transaction) = &mut opened.transaction {
+            transaction.savepoints.push(id);
+        }
+        Ok(id)
+    }
+
+    /// Ends a level. Only the innermost one can be committed; rolling back an outer one ends the inner ones with it.
+    pub(in crate::host) async fn end(&mut self, id: TransactionId, commit: bool) -> Result<(), SqlError> {
+        let ended = || SqlError::Invalid("the transaction has ended".to_owned());
+        let opened = self.opened.iter_mut().find(|opened| opened.savepoints().contains(&id)).ok_or_else(ended)?;
+        tracing::Span::current().record("connection", opened.name.as_str());
+        let known = opened.savepoints();
+        let level = known.iter().position(|known| *known == id).ok_or_else(ended)?;
+        if commit && level + 1 != known.len() {
+            return Err(SqlError::Invalid("an inner transaction is still open".to_owned()));
+        }
+        if let Some(levels) = &mut opened.levels {
+            if level > 0 || levels.is_own() {
+                return levels.leave(level, commit).await;
+            }
+            let Some(levels) = opened.levels.take() else { return Err(ended()) };
+            // Dropped, it rolls back.
+            return if commit { levels.commit().await } else { Ok(()) };
+        }
+        let transaction = opened.transaction.as_mut().ok_or_else(ended)?;
+        transaction.savepoints.truncate(level);
+        if level == 0 && !transaction.is_own {
+            let Some(transaction) = opened.transaction.take() else { return Err(ended()) };
+            // Dropped, it rolls back.
+            return if commit { transaction.open.commit().await.map_err(guest_error) } else { Ok(()) };
+        }
+        let text = if commit {
+            format!("RELEASE stk_{level}")
+        } else {
+            format!("ROLLBACK TO stk_{level}; RELEASE stk_{level}")
+        };
+        transaction.open.command(&text).await.map_err(guest_error)
+    }
+
+    /// Where a request to tables of a connection runs: never beside a transaction of this invocation, for whose locks it would wait.
+    pub(in crate::host) async fn place(
+        &mut self,
+        connection: &str,
+        within: Option<TransactionId>,
+    ) -> Result<Place<'_>, SqlError> {
+        let open = |opened: &Opened| !opened.savepoints().is_empty();
+        if let Some(id) = within {
+            let found = self.opened.iter().find(|opened| opened.savepoints().contains(&id));
+            let found = found.ok_or_else(|| SqlError::Invalid("the transaction has ended".to_owned()))?;
+            if found.name != connection {
+                return Err(SqlError::Invalid("the table is in another database than the transaction".to_owned()));
+            }
+        } else if self.opened.iter().any(|opened| opened.name == connection && open(opened)) {
+            let message = "a transaction is open on the table's database: pass it to this call, or end it before";
+            return Err(SqlError::Invalid(message.to_owned()));
+        } else if self.transaction_on.as_deref() != Some(connection) {
+            return Ok(Place::Alone);
+        }
+        let id = self.open_declared(connection)?;
+        if self.opened(id)?.database.sqlite().is_err() {
+            return self.own_on_server(id).await.map(Place::OnServer);
+        }
+        self.ensure_own_transaction(id).await?;
+        let transaction = self.opened(id)?.transaction.as_ref();
+        let Levels { open, .. } = transaction.ok_or_else(|| SqlError::Invalid("there is no transaction".to_owned()))?;
+        let deadline = open.deadline();
+        Ok(Place::Lent(open.lend().await.map_err(guest_error)?, deadline))
+    }
+
+    pub(in crate::host) async fn finish(mut self, commit: bool) -> Result<(), SqlError> {
+        if commit {
+            self.commit_on_server().await?;
+        }
+        for opened in &mut self.opened {
+            // What is not committed is rolled back when it is dropped.
+            let Some(transaction) = opened.transaction.take().filter(|transaction| commit && transaction.is_own) else {
+                continue;
+            };
+            if !transaction.savepoints.is_empty() {
+                return Err(SqlError::Invalid("a nested transaction was left open, so all was rolled back".to_owned()));
+            }
+            transaction.open.commit().await.map_err(guest_error)?;
+        }
+        Ok(())
+    }
+}
