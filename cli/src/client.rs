@@ -81,6 +81,13 @@ impl HubClient {
         self.json(Method::GET, path, None).await
     }
 
+    /// `GET` with a query.
+    pub async fn find(&self, path: &[&str], query: &[(&str, String)]) -> anyhow::Result<Json> {
+        let request = self.http.get(self.url(path)?).query(query);
+        let bytes = answered(self.send(request).await?).await?.bytes().await.context("the Hub's answer was cut off")?;
+        serde_json::from_slice(&bytes).context("the Hub's answer is no JSON; is it a Hub?")
+    }
+
     /// `POST` with a body.
     pub async fn post(&self, path: &[&str], body: &Json) -> anyhow::Result<Json> {
         self.json(Method::POST, path, Some(body)).await
@@ -117,6 +124,23 @@ impl HubClient {
     pub async fn bytes(&self, path: &[&str]) -> anyhow::Result<Vec<u8>> {
         let response = answered(self.send(self.http.get(self.url(path)?)).await?).await?;
         Ok(response.bytes().await.context("the Hub's answer was cut off")?.to_vec())
+    }
+
+    /// `POST` whose answer is written out as it comes; how many bytes.
+    pub async fn download(
+        &self,
+        path: &[&str],
+        out: &mut impl std::io::Write,
+        mut came: impl FnMut(u64),
+    ) -> anyhow::Result<u64> {
+        let mut response = answered(self.send(self.http.post(self.url(path)?)).await?).await?;
+        let mut length = 0;
+        while let Some(bytes) = response.chunk().await.context("the Hub's answer was cut off")? {
+            out.write_all(&bytes)?;
+            length += bytes.len() as u64;
+            came(length);
+        }
+        Ok(length)
     }
 
     async fn json(&self, method: Method, path: &[&str], body: Option<&Json>) -> anyhow::Result<Json> {

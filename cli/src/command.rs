@@ -23,6 +23,7 @@ use crate::{
 
 pub mod apikey;
 pub mod apply;
+pub mod audit;
 pub mod bridge;
 pub mod call;
 pub mod check;
@@ -139,6 +140,9 @@ pub enum Command {
     /// The Bridge: serve it, look at those that serve
     #[command(subcommand)]
     Bridge(Box<bridge::Command>),
+    /// What was done at the Hub, and whether the log of it is whole
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Which Hub, project and env the commands of this folder mean
     #[command(subcommand)]
     Context(context::Command),
@@ -189,6 +193,7 @@ pub async fn run(arguments: Arguments, terminal: Terminal) -> anyhow::Result<()>
         Command::Keys(command) => keys::run(command, &shell).await,
         Command::Hub(command) => hub::run(*command, &shell).await,
         Command::Bridge(command) => bridge::run(*command, &shell).await,
+        Command::Audit(command) => audit::run(command, &shell).await,
         Command::Context(command) => context::run(command, &shell),
         Command::Completions(options) => completions::run(&options),
     }

@@ -50,6 +50,24 @@ pub struct Target {
     pub env: Option<String>,
 }
 
+/// Flags of commands that are about the whole Hub.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct HubTarget {
+    /// The Hub's address, for example <http://127.0.0.1:7070>
+    #[arg(long, env = "STK_HUB_URL", value_name = "URL")]
+    pub hub_url: Option<String>,
+    /// An operator's token for the Hub
+    #[arg(long, env = "STK_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<String>,
+}
+
+impl HubTarget {
+    /// As flags of any command.
+    pub fn target(&self) -> Target {
+        Target { hub_url: self.hub_url.clone(), token: self.token.clone(), project: None, env: None }
+    }
+}
+
 impl Context {
     /// Of a folder; empty where there is none.
     pub fn load(folder: &Path) -> anyhow::Result<Self> {

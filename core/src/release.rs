@@ -24,7 +24,7 @@ pub mod logins;
 pub mod verify;
 
 pub use compare::{Comparison, Power, Section, compare};
-pub use digest::{Digest, DigestError, canonical_json};
+pub use digest::{Digest, DigestError, Hasher, canonical_json};
 pub use envelope::{Envelope, EnvelopeError, Signature, SigningKey, VerifyingKey};
 
 /// The newest manifest format that this version writes and reads.

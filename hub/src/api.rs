@@ -26,7 +26,9 @@ use crate::app::{
     authority::{Action, Target},
 };
 
+pub mod audit;
 pub mod auth;
+pub mod backup;
 pub mod bridges;
 pub mod guarded;
 pub mod keys;
@@ -35,6 +37,7 @@ pub mod operator;
 pub mod orgs;
 pub mod releases;
 pub mod respond;
+pub mod status;
 
 use guarded::Guarded;
 use respond::Refused;
@@ -135,8 +138,12 @@ fn operator_routes() -> Guarded {
         .get("/v1/projects/{project}/ceilings", A::CeilingsRead, releases::ceilings)
         .put("/v1/projects/{project}/ceilings", A::CeilingsSet, releases::set_ceilings)
         .delete("/v1/projects/{project}/ceilings", A::CeilingsClear, releases::clear_ceilings)
-        .get("/v1/audit", A::AuditRead, o::audit)
-        .get("/v1/audit/verify", A::AuditVerify, o::verify_audit)
+        .get("/v1/status", A::HubStatus, status::status)
+        .get("/v1/time", A::HubStatus, status::time)
+        .post("/v1/backup", A::HubBackup, backup::make)
+        .get("/v1/audit", A::AuditRead, audit::entries)
+        .get("/v1/audit/head", A::AuditVerify, audit::head)
+        .get("/v1/audit/verify", A::AuditVerify, audit::verify)
 }
 
 /// What a listener answers.

@@ -1,7 +1,7 @@
 //! What the Hub decides: the state that all requests share, and how it comes to be at the first start.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -10,6 +10,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
 use santokit_core::{
     code::Code,
     id::Kind,
@@ -18,7 +19,6 @@ use santokit_core::{
     seal::{SealError, SealKey},
 };
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
     metrics::Metrics,
     store::{
         self, Failure, Place, Store, StoreError,
-        audit::{self, Caller, Deed},
+        audit::{Caller, Deed, Detail, FILE, Signer, append, name},
         commit,
         credentials::{self, SigningKeyRow},
         envs::now,
@@ -37,7 +37,9 @@ use crate::{
 
 pub mod access;
 pub mod apply;
+pub mod audit;
 pub mod authority;
+pub mod backup;
 pub mod bridges;
 pub mod ceilings;
 pub mod databases;
@@ -48,16 +50,20 @@ pub mod guest_logins;
 pub mod import;
 pub mod invites;
 pub mod keys;
+mod lock;
 pub mod login;
+pub mod master_key;
 pub mod members;
 pub mod operators;
 pub mod orgs;
 pub mod projects;
 pub mod promote;
 pub mod releases;
+pub mod restore;
 pub mod safety;
 pub mod schema;
 pub mod signatures;
+pub mod status;
 pub mod teams;
 pub mod tokens;
 mod turn;
@@ -86,7 +92,13 @@ pub struct App {
     /// What credentials are judged by.
     pub clock: Clock,
     logins: Logins,
+    started_at: DateTime<Utc>,
+    /// One is enough: each reads everything.
+    backups_at_once: Semaphore,
     data_dir: PathBuf,
+    /// While it is held, nobody replaces the database under this Hub.
+    _lock: Option<File>,
+    audit_retention: Duration,
     guest_logins: guest_logins::LoginSettings,
     master_key: Arc<SealKey>,
     /// Makes ETags of secret content say nothing about it. Of the key that was current at the start: where Hubs differ in it, a Bridge
@@ -108,11 +120,17 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// A restore, or another command that wants to be alone.
+    #[error("a command is at work on the data directory; start the Hub when it has ended")]
+    Busy,
     /// The database or the blobs.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Not the key that sealed what is in the database.
-    #[error("the master key does not open this Hub's data; start it with the STK_MASTER_KEY that it was made with")]
+    #[error(
+        "the master key does not open this Hub's data; start it with the STK_MASTER_KEY that it was made with, or, where a \
+         change of the key was stopped, end it with `stk hub rotate-master-key`"
+    )]
     MasterKey(#[source] SealError),
     /// The signing key cannot be made or read.
     #[error("the signing key cannot be used")]
@@ -137,6 +155,10 @@ impl App {
             Some(key) => key.clone(),
             None => Arc::new(master_key(&dir.join("master-key")).map_err(at_disk)?.map_err(StartError::MasterKey)?),
         };
+        let lock = match &config.database_url {
+            None => Some(lock::shared(dir).map_err(at_disk)?.ok_or(StartError::Busy)?),
+            Some(_) => None,
+        };
         let place = config.database_url.as_ref().map_or(Place::Directory(dir), Place::Postgres);
         let store = Store::open(place).await?;
         let (token, path) = if let Some(token) = &config.operator_token {
@@ -145,18 +167,24 @@ impl App {
             let path = dir.join("operator-token");
             (operator_token(&path).map_err(at_disk)?, Some(path))
         };
-        let signing_key = prepare(&store, &master_key, &token).await?;
+        let metrics = Metrics::new()?;
+        store.log.measure(metrics.audit_write_lag());
+        let signing_key = prepare(&store, &master_key, &token, dir).await?;
         let etag_salt = Digest::of(&[b"etags of ".as_slice(), &signing_key.to_pkcs8()?].concat());
         let app = Self {
             store,
-            metrics: Metrics::new()?,
+            metrics,
             metrics_token: config.metrics_token.clone(),
             body_timeout: config.body_timeout,
             blobs_at_once: Arc::new(Semaphore::new(BLOBS_AT_ONCE)),
             uploads: Arc::new(Semaphore::new(BLOBS_AT_ONCE)),
             clock: config.clock.clone(),
             logins: Logins::new().map_err(StartError::Logins)?,
+            started_at: Utc::now(),
+            backups_at_once: Semaphore::new(1),
             data_dir: dir.clone(),
+            _lock: lock,
+            audit_retention: config.audit_retention,
             guest_logins: config.guest_logins,
             master_key,
             etag_salt,
@@ -207,12 +235,24 @@ fn hub_itself() -> Caller {
     Caller { actor_id: "hub".to_owned(), actor_type: "system", request_id: Kind::Request.generate(), ip: None }
 }
 
-async fn prepare(store: &Store, master_key: &SealKey, token: &SecretString) -> Result<SigningKey, StartError> {
+async fn prepare(
+    store: &Store,
+    master_key: &Arc<SealKey>,
+    token: &SecretString,
+    dir: &Path,
+) -> Result<Arc<SigningKey>, StartError> {
     let mut db = store.write().await?;
     let current = credentials::signing_keys(&mut db).await?.into_iter().next();
+    let begin = |key: SigningKey| {
+        let key = Arc::new(key);
+        store.log.sign_with(Signer { key: Arc::clone(&key), master_key: Arc::clone(master_key) });
+        key
+    };
     let signing_key = if let Some(row) = current {
         let der = master_key.open(&keys::context(&row.id), &row.private).map_err(StartError::MasterKey)?;
-        SigningKey::from_pkcs8(&der)?
+        let key = begin(SigningKey::from_pkcs8(&der)?);
+        store.log.remember_in(&mut db, dir.join(FILE)).await?;
+        key
     } else {
         let key = SigningKey::generate()?;
         let public: VerifyingKey = key.verifying_key();
@@ -221,8 +261,11 @@ async fn prepare(store: &Store, master_key: &SealKey, token: &SecretString) -> R
         let (public_text, created_at) = (public.to_string(), now());
         let row = SigningKeyRow { id, public: public_text, private, created_at, replaced_at: None, retired_at: None };
         credentials::add_signing_key(&mut db, &row).await?;
-        let deed = Deed { action: "signingkey.create", project: None, env: None, detail: json!({"id": public.id()}) };
-        audit::append(&mut db, &hub_itself(), &deed).await?;
+        let key = begin(key);
+        store.log.remember_in(&mut db, dir.join(FILE)).await?;
+        let detail = Detail::of("id", name(&public.id()));
+        let deed = Deed { action: "signingkey.create", project: None, env: None, detail };
+        append(&mut db, &hub_itself(), &deed).await?;
         key
     };
     // Another token is another way in for the same operator.
@@ -237,8 +280,9 @@ async fn prepare(store: &Store, master_key: &SealKey, token: &SecretString) -> R
         id
     };
     if credentials::set_operator(&mut db, &id, hash.as_str(), &now()).await? {
-        let deed = Deed { action: "operator.token", project: None, env: None, detail: json!({"id": id}) };
-        audit::append(&mut db, &hub_itself(), &deed).await?;
+        let detail = Detail::of("id", name(&id));
+        let deed = Deed { action: "operator.token", project: None, env: None, detail };
+        append(&mut db, &hub_itself(), &deed).await?;
     }
     commit(db).await?;
     Ok(signing_key)

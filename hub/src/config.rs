@@ -36,6 +36,12 @@ const CONNECTIONS_MAX: usize = 10_000;
 const ROTATION: Duration = Duration::from_hours(30 * 24);
 /// Sessions of one login at once: those of all Bridges.
 const SESSIONS: u32 = 40;
+/// How long audit entries are kept by default.
+const AUDIT_RETENTION: Duration = Duration::from_hours(90 * 24);
+
+/// Shorter is most likely a mistake, and nothing brings back what was removed.
+const AUDIT_RETENTION_MIN: Duration = Duration::from_hours(24);
+const AUDIT_RETENTION_MAX: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// Variables that other commands of `stk` read.
 const NOT_OURS: &[&str] = &["STK_HUB_URL", "STK_HUB_CONFIG"];
@@ -65,6 +71,8 @@ pub struct HubConfig {
     pub bounds: Bounds,
     /// The certificate of the listener. None: plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// How long audit entries are kept.
+    pub audit_retention: Duration,
     /// How long a client may take to send a request's body; for a component, as long for each MiB.
     pub body_timeout: Duration,
     /// What credentials are judged by. No setting: tests have one that they set.
@@ -150,6 +158,8 @@ settings! {
     guest_login_rotation = "STK_HUB_GUEST_LOGIN_ROTATION",
     /// Of [`HubConfig::guest_logins`], default 40.
     guest_login_sessions = "STK_HUB_GUEST_LOGIN_SESSIONS",
+    /// [`HubConfig::audit_retention`], default 90d.
+    audit_retention = "STK_HUB_AUDIT_RETENTION",
 }
 
 impl HubConfig {
@@ -253,6 +263,7 @@ impl Settings {
                 rotation: check.read("guestLoginRotation", self.guest_login_rotation, duration).unwrap_or(ROTATION),
                 sessions_max: check.read("guestLoginSessions", self.guest_login_sessions, sessions).unwrap_or(SESSIONS),
             },
+            audit_retention: check.read("auditRetention", self.audit_retention, retention).unwrap_or(AUDIT_RETENTION),
             ignored: Vec::new(),
         };
         if config.internal_tls.is_some() && config.internal_listen.is_none() {
@@ -322,6 +333,14 @@ fn duration(text: &str) -> Result<Duration, String> {
 fn sessions(text: &str) -> Result<u32, String> {
     let number = text.parse().ok().filter(|number| (1..=10_000).contains(number));
     number.ok_or_else(|| format!("{text:?} is no whole number from 1 to 10000"))
+}
+
+fn retention(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if (AUDIT_RETENTION_MIN..=AUDIT_RETENTION_MAX).contains(&time) {
+        return Ok(time);
+    }
+    Err("must be between a day and a hundred years, for example 90d".to_owned())
 }
 
 fn token(text: &str) -> Result<SecretString, String> {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
 
 const SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0];
 
@@ -18,6 +20,9 @@ pub struct Metrics {
     pub password_checks: IntCounter,
     /// Logins that failed.
     pub failed_logins: IntCounter,
+    audit_write_lag: Histogram,
+    audit_entries_a_day: IntGauge,
+    audit_intact: IntGauge,
 }
 
 impl Metrics {
@@ -32,6 +37,21 @@ impl Metrics {
         let releases_created = IntCounter::new("stk_hub_releases_created_total", "Releases made.")?;
         let applies = Opts::new("stk_hub_schema_applies_total", "Applications of a schema to a database.");
         let schema_applies = IntCounterVec::new(applies, &["result"])?;
+        let lag = HistogramOpts::new(
+            "stk_hub_audit_write_lag_seconds",
+            "From the writing of an audit entry to the end of the transaction that keeps it.",
+        );
+        let audit_write_lag = Histogram::with_opts(lag.buckets(SECONDS.to_vec()))?;
+        let audit_entries_a_day = IntGauge::new(
+            "stk_hub_audit_entries_last_day",
+            "Audit entries of the last 24 hours, as of the last look.",
+        )?;
+        let audit_intact =
+            IntGauge::new("stk_hub_audit_intact", "Whether the audit log was whole when it was last verified.")?;
+        audit_intact.set(1);
+        registry.register(Box::new(audit_write_lag.clone()))?;
+        registry.register(Box::new(audit_entries_a_day.clone()))?;
+        registry.register(Box::new(audit_intact.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(request_duration.clone()))?;
         registry.register(Box::new(releases_created.clone()))?;
@@ -48,6 +68,9 @@ impl Metrics {
             schema_applies,
             password_checks,
             failed_logins,
+            audit_write_lag,
+            audit_entries_a_day,
+            audit_intact,
         })
     }
 
@@ -65,6 +88,21 @@ impl Metrics {
     /// A schema was applied: `applied`, `unchanged`, `refused` or `failed`.
     pub fn schema_applied(&self, result: &str) {
         self.schema_applies.with_label_values(&[result]).inc();
+    }
+
+    /// Takes the times that audit entries need to be kept.
+    pub fn audit_write_lag(&self) -> Histogram {
+        self.audit_write_lag.clone()
+    }
+
+    /// How many audit entries the last day had.
+    pub fn audit_entries_a_day(&self, count: i64) {
+        self.audit_entries_a_day.set(count);
+    }
+
+    /// Whether the audit log was found to be whole.
+    pub fn audit_intact(&self, is_intact: bool) {
+        self.audit_intact.set(i64::from(is_intact));
     }
 
     /// The text exposition.

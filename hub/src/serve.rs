@@ -15,6 +15,7 @@ use crate::{
     api::{self, Face},
     app::{App, StartError},
     config::HubConfig,
+    tasks,
 };
 
 /// A Hub that serves. Dropped, it ends at once; [`RunningHub::shutdown`] lets running requests end first.
@@ -86,6 +87,7 @@ pub async fn serve(config: HubConfig) -> Result<RunningHub, HubError> {
     for shown in shown.into_iter().chain(shown_to_bridges) {
         watching.spawn(shown.watch(tls::LOOK_AGAIN));
     }
+    watching.spawn(tasks::audit::tend(app.clone()));
     if app.store.is_shared() {
         watching.spawn(app.clone().follow_moves());
     }

@@ -4,8 +4,17 @@
 //! Statements are written once: with `$1`, which both engines read, and with the types that both have (text, 64-bit whole
 //! numbers, bytes). What must differ is in [`migrate`] and [`open`].
 
-use std::{fmt, io, path::Path};
+use std::{
+    fmt, io,
+    ops::{Deref, DerefMut},
+    path::Path,
+    sync::Arc,
+};
 
+use santokit_core::{
+    audit::Head,
+    release::{Digest, Envelope},
+};
 use secrecy::SecretString;
 use sqlx::{
     Any, AnyConnection, AnyPool, Transaction,
@@ -29,6 +38,7 @@ pub mod audit;
 pub mod blobs;
 pub mod ceilings;
 pub mod credentials;
+pub mod dump;
 pub mod envs;
 pub mod guest_logins;
 pub mod invites;
@@ -41,16 +51,27 @@ pub mod orgs;
 pub mod personal_tokens;
 pub mod pins;
 pub mod releases;
+pub mod sealed;
+pub mod sequences;
 pub mod sessions;
 pub mod unfinished;
 
 use blobs::Blobs;
 
+pub use migrate::NEWEST;
+
 /// A connection to the store.
 pub type Db = AnyConnection;
 
-/// In which one writes.
-pub type Writing = Transaction<'static, Any>;
+/// A transaction that writes, of the one writer that there is at a time. Dropped, nothing of it stays. Only in one can the audit
+/// log be added to.
+#[derive(Debug)]
+pub struct Writing {
+    transaction: Transaction<'static, Any>,
+    log: Arc<audit::Log>,
+    /// Of the audit log, where this transaction has added to it.
+    head: Option<(Head, Envelope)>,
+}
 
 /// Where everything is kept.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +98,8 @@ pub struct Store {
     engine: Engine,
     /// Components by digest.
     pub blobs: Blobs,
+    /// Where the audit log ends.
+    pub log: Arc<audit::Log>,
 }
 
 /// Why something could not be kept or found.
@@ -110,23 +133,66 @@ pub enum Failure {
 impl Store {
     /// Opens the store and brings its tables up to date.
     pub async fn open(place: Place<'_>) -> Result<Self, StoreError> {
-        let (pool, engine) = match place {
-            Place::Directory(dir) => (open::sqlite(dir).await?, Engine::Sqlite),
-            Place::Postgres(url) => (open::postgres(url).await?, Engine::Postgres),
-        };
-        let blobs = match place {
-            Place::Directory(dir) => Blobs::on_disk(dir.join("blobs"))?,
-            Place::Postgres(_) => Blobs::in_database(pool.clone()),
-        };
-        let store = Self { pool, engine, blobs };
+        let store = Self::connect(place, open::HUB).await?;
         let mut db = store.write().await?;
-        migrate::migrate(&mut db, engine).await?;
+        migrate::migrate(&mut db, store.engine).await?;
         if !store.is_shared() {
             // Of an earlier process of this one Hub, which has ended.
             apply_locks::forget_all(&mut db).await?;
         }
         commit(db).await?;
         Ok(store)
+    }
+
+    /// Opens what is there, for somebody else than a Hub; the tables are left as they are.
+    pub async fn open_raw(place: Place<'_>) -> Result<Self, StoreError> {
+        Self::connect(place, open::OPERATOR).await
+    }
+
+    async fn connect(place: Place<'_>, who: &'static str) -> Result<Self, StoreError> {
+        let (pool, engine) = match place {
+            Place::Directory(dir) => (open::sqlite(dir).await?, Engine::Sqlite),
+            Place::Postgres(url) => (open::postgres(url, who).await?, Engine::Postgres),
+        };
+        let blobs = match place {
+            Place::Directory(dir) => Blobs::on_disk(dir.join("blobs"))?,
+            Place::Postgres(_) => Blobs::in_database(pool.clone()),
+        };
+        Ok(Self { pool, engine, blobs, log: Arc::default() })
+    }
+
+    /// Of the tables; 0 where there are none.
+    pub async fn version(&self, db: &mut Db) -> Result<usize, StoreError> {
+        let version = migrate::version(db, self.engine).await?;
+        usize::try_from(version).map_err(|_| StoreError::Newer(version))
+    }
+
+    /// Brings the tables up to a version.
+    pub async fn migrate_to(&self, db: &mut Db, version: usize) -> Result<(), StoreError> {
+        migrate::migrate_to(db, self.engine, version).await
+    }
+
+    /// How many Hubs' connections there are, as far as the server knows.
+    pub async fn others(&self, db: &mut Db) -> Result<i64, StoreError> {
+        open::hubs(db).await
+    }
+
+    /// Removes all tables, of whatever version this program knows; in one transaction with what comes instead.
+    pub async fn drop_tables(&self, db: &mut Writing) -> Result<(), StoreError> {
+        open::drop_tables(db).await
+    }
+
+    /// Keeps a component in the transaction, where components are in the database.
+    pub async fn put_blob(&self, db: &mut Writing, digest: &Digest, bytes: bytes::Bytes) -> Result<(), StoreError> {
+        self.blobs.put_in(db, digest, bytes).await
+    }
+
+    /// Leaves nothing beside the one file, so that it can be moved.
+    pub async fn settle(&self) -> Result<(), StoreError> {
+        if self.engine == Engine::Sqlite {
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *self.read().await?).await?;
+        }
+        Ok(())
     }
 
     /// For reading.
@@ -136,8 +202,14 @@ impl Store {
 
     /// For writing: one writer at a time, over all Hubs, so that sequences and the audit chain have no gap and what was
     /// looked up stays so.
-    pub async fn write(&self) -> Result<Transaction<'static, Any>, StoreError> {
-        open::begin(&self.pool, self.engine).await
+    pub async fn write(&self) -> Result<Writing, StoreError> {
+        let transaction = open::begin(&self.pool, self.engine).await?;
+        Ok(Writing { transaction, log: Arc::clone(&self.log), head: None })
+    }
+
+    /// For reading what was there at one moment, however long it takes.
+    pub async fn snapshot(&self) -> Result<Transaction<'static, Any>, StoreError> {
+        open::snapshot(&self.pool, self.engine).await
     }
 
     /// What the tables are on.
@@ -157,8 +229,27 @@ impl Store {
 }
 
 /// Keeps what a transaction has written.
-pub async fn commit(transaction: Transaction<'static, Any>) -> Result<(), StoreError> {
-    Ok(transaction.commit().await?)
+pub async fn commit(writing: Writing) -> Result<(), StoreError> {
+    let Writing { transaction, log, head } = writing;
+    transaction.commit().await?;
+    if let Some((head, envelope)) = head {
+        log.kept(head, envelope);
+    }
+    Ok(())
+}
+
+impl Deref for Writing {
+    type Target = Db;
+
+    fn deref(&self) -> &Db {
+        &self.transaction
+    }
+}
+
+impl DerefMut for Writing {
+    fn deref_mut(&mut self) -> &mut Db {
+        &mut self.transaction
+    }
 }
 
 /// The time in milliseconds since 1970, by the clock of the database: several Hubs have several clocks.

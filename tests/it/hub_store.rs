@@ -5,50 +5,43 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use santokit_core::release::Digest;
 use santokit_hub::store::{
-    Db, Failure, Place, Store, StoreError, apply_locks,
-    audit::{self, Caller, Chain, Deed},
-    ceilings, commit, credentials, envs, moves, orgs, pins, releases,
+    Db, Failure, Place, Store, StoreError, apply_locks, ceilings, commit, credentials, envs, moves, orgs, pins,
+    releases,
 };
 use santokit_tests::{Engine, TestDatabase};
 use secrecy::SecretString;
-use serde_json::json;
 use tempfile::TempDir;
 
 const AT: &str = "2026-01-02T03:04:05.678Z";
 
 /// Tables on one of the engines.
-enum Bed {
+pub(crate) enum Bed {
     Sqlite(TempDir),
-    Postgres(#[expect(dead_code, reason = "it is dropped with the bed")] TestDatabase, SecretString),
+    Postgres(TestDatabase, SecretString),
 }
 
 impl Bed {
     /// One of each, with nothing in it.
-    async fn both() -> [Self; 2] {
+    pub(crate) async fn both() -> [Self; 2] {
         let database = TestDatabase::create(Engine::Postgres).await.unwrap();
         let url = SecretString::from(database.url());
         [Self::Sqlite(tempfile::tempdir().unwrap()), Self::Postgres(database, url)]
     }
 
     async fn open(&self) -> Result<Store, StoreError> {
-        Store::open(match self {
+        Store::open(self.place()).await
+    }
+
+    pub(crate) fn place(&self) -> Place<'_> {
+        match self {
             Self::Sqlite(dir) => Place::Directory(dir.path()),
             Self::Postgres(_, url) => Place::Postgres(url),
-        })
-        .await
+        }
     }
 
-    fn is_postgres(&self) -> bool {
+    pub(crate) fn is_postgres(&self) -> bool {
         matches!(self, Self::Postgres(..))
     }
-}
-
-fn caller() -> Caller {
-    Caller { actor_id: "hub".into(), actor_type: "system", request_id: "r".into(), ip: None }
-}
-
-fn deed() -> Deed<'static> {
-    Deed { action: "a.b", project: None, env: None, detail: json!({"z": 1, "a": "ü"}) }
 }
 
 async fn add_env(db: &mut Db) {
@@ -294,53 +287,6 @@ async fn tables_of_a_newer_version_are_left_alone() {
         store.close().await;
         let told = bed.open().await.unwrap_err();
         assert!(matches!(told, StoreError::Newer(9999)), "{told}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn writers_take_turns() {
-    for bed in Bed::both().await {
-        let (one, other) = (bed.open().await.unwrap(), bed.open().await.unwrap());
-        let mut writing = tokio::task::JoinSet::new();
-        for store in [&one, &other, &one, &other] {
-            let store = store.clone();
-            writing.spawn(async move {
-                for _ in 0..25 {
-                    let mut db = store.write().await.unwrap();
-                    audit::append(&mut db, &caller(), &deed()).await.unwrap();
-                    commit(db).await.unwrap();
-                }
-            });
-        }
-        writing.join_all().await;
-        let chain = audit::verify(&mut other.read().await.unwrap()).await.unwrap();
-        assert_eq!(chain, Chain { entries: 100, broken_at: None });
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_log_cannot_be_rewritten_unnoticed() {
-    for bed in Bed::both().await {
-        let store = bed.open().await.unwrap();
-        let mut db = store.write().await.unwrap();
-        for _ in 0..3 {
-            audit::append(&mut db, &caller(), &deed()).await.unwrap();
-        }
-        commit(db).await.unwrap();
-        let mut db = store.read().await.unwrap();
-        assert_eq!(audit::verify(&mut db).await.unwrap(), Chain { entries: 3, broken_at: None });
-        sqlx::query("UPDATE audit SET entry = '{}' WHERE seq = 2").execute(&mut *db).await.unwrap_err();
-        sqlx::query("DELETE FROM audit").execute(&mut *db).await.unwrap_err();
-        let drop_trigger = if bed.is_postgres() {
-            sqlx::query("TRUNCATE audit").execute(&mut *db).await.unwrap_err();
-            "DROP TRIGGER audit_is_not_changed ON audit"
-        } else {
-            "DROP TRIGGER audit_is_not_changed"
-        };
-        for sql in [drop_trigger, "UPDATE audit SET entry = replace(entry, 'ü', 'u') WHERE seq = 2"] {
-            sqlx::query(sql).execute(&mut *db).await.unwrap();
-        }
-        assert_eq!(audit::verify(&mut db).await.unwrap().broken_at, Some(2));
     }
 }
 

@@ -4,6 +4,8 @@
 mod admin;
 mod any_component;
 mod attack;
+mod audit;
+mod backup;
 mod c;
 mod chaos;
 mod cli;
@@ -27,6 +29,7 @@ mod javascript;
 mod keys;
 mod lab;
 mod logic_test;
+mod master_key;
 mod memory;
 mod operators;
 mod own_database;

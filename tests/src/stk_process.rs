@@ -213,6 +213,16 @@ impl StkServer {
         Ok(server)
     }
 
+    /// Starts a command that is not waited for.
+    pub fn begin(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<Self> {
+        let mut child =
+            command(dir, args, env)?.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let log = Arc::new(Mutex::new(String::new()));
+        let mut lines = read_lines(&mut child, &log)?;
+        tokio::spawn(async move { while lines.recv().await.is_some() {} });
+        Ok(Self { child, log })
+    }
+
     /// All that it wrote so far, both streams.
     pub fn output(&self) -> String {
         self.log.lock().map(|log| log.clone()).unwrap_or_default()

@@ -1,22 +1,46 @@
 //! `stk hub`: serving the control plane, and tokens for Bridges.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use santokit_hub::{HubConfig, Settings};
 use serde_json::json;
 
 use super::Shell;
 use crate::{
-    context::Target,
+    context::{HubTarget, Target},
     failure::Failure,
     report::{Tone, cell},
 };
+
+mod backup;
+mod master_key;
+mod status;
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Serve operators and Bridges
     Serve(Box<Serve>),
+    /// How the Hub fares
+    #[command(after_help = "Example:\n  stk hub status")]
+    Status {
+        /// The Hub.
+        #[command(flatten)]
+        target: HubTarget,
+    },
+    /// The clocks of the Hub and of its database beside the one here
+    #[command(after_help = "Example:\n  stk hub time")]
+    Time {
+        /// The Hub.
+        #[command(flatten)]
+        target: HubTarget,
+    },
+    /// Seal everything with a new master key; no Hub runs meanwhile
+    RotateMasterKey(Box<master_key::Options>),
+    /// Write everything that the Hub keeps into one file, while it runs
+    Backup(backup::Backup),
+    /// Bring a Hub back from a backup; no Hub runs meanwhile
+    Restore(Box<backup::Restore>),
     /// Tokens that Bridges show themselves with
     #[command(subcommand)]
     Token(Token),
@@ -79,6 +103,11 @@ pub enum Token {
 pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
     match command {
         Command::Serve(serve) => run_serve(*serve, shell).await,
+        Command::Status { target } => status::status(&target, shell).await,
+        Command::Time { target } => status::time(&target, shell).await,
+        Command::RotateMasterKey(options) => master_key::run(*options, shell).await,
+        Command::Backup(options) => backup::backup(&options, shell).await,
+        Command::Restore(options) => backup::restore(*options, shell).await,
         Command::Token(command) => run_token(command, shell).await,
     }
 }
@@ -111,16 +140,17 @@ async fn run_token(command: Token, shell: &Shell) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn run_serve(serve: Serve, shell: &Shell) -> anyhow::Result<()> {
-    let flags = Settings {
-        listen: serve.listen.map(Into::into),
-        data_dir: serve.data_dir.map(Into::into),
-        ..Settings::default()
-    };
+/// The settings of a Hub, as it would start with them.
+fn config(listen: Option<String>, data_dir: Option<String>, file: Option<&Path>) -> anyhow::Result<HubConfig> {
+    let flags = Settings { listen: listen.map(Into::into), data_dir: data_dir.map(Into::into), ..Settings::default() };
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let config = HubConfig::load(flags, variables, serve.config.as_deref())
-        .map_err(|error| Failure::usage(error.to_string()).hint("see `stk hub serve --help`"))?;
+    Ok(HubConfig::load(flags, variables, file)
+        .map_err(|error| Failure::usage(error.to_string()).hint("see `stk hub serve --help`"))?)
+}
+
+async fn run_serve(serve: Serve, shell: &Shell) -> anyhow::Result<()> {
+    let config = config(serve.listen, serve.data_dir, serve.config.as_deref())?;
     let mut asked = super::ending()?;
     let mut hub = santokit_hub::serve(config).await?;
     let (url, internal) = (hub.url(), hub.internal_url());

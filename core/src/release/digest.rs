@@ -2,13 +2,17 @@
 
 use std::{fmt, str::FromStr};
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 /// `sha256:` and 64 lower-case hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(String);
+
+/// Takes the digest of bytes that come one after the other.
+#[derive(Clone)]
+pub struct Hasher(Context);
 
 /// Why a digest cannot be read or taken.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +33,13 @@ pub fn canonical_json<T: Serialize>(value: &T) -> Result<Vec<u8>, DigestError> {
 impl Digest {
     /// The digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
+        Self::written(digest(&SHA256, bytes).as_ref())
+    }
+
+    fn written(hash: &[u8]) -> Self {
         let mut text = String::with_capacity(71);
         text.push_str("sha256:");
-        for byte in digest(&SHA256, bytes).as_ref() {
+        for byte in hash {
             for nibble in [byte >> 4, byte & 15] {
                 text.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
             }
@@ -59,6 +67,29 @@ impl Digest {
     /// Whether the bytes have this digest.
     pub fn matches(&self, bytes: &[u8]) -> bool {
         Self::of(bytes) == *self
+    }
+}
+
+impl Hasher {
+    /// Of nothing yet.
+    pub fn new() -> Self {
+        Self(Context::new(&SHA256))
+    }
+
+    /// More bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Of all bytes so far.
+    pub fn digest(self) -> Digest {
+        Digest::written(self.0.finish().as_ref())
+    }
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -82,11 +82,19 @@ impl Envelope {
         payload: &T,
         key: &SigningKey,
     ) -> Result<Self, EnvelopeError> {
-        let bytes = canonical_json(payload).map_err(|error| EnvelopeError::Malformed(error.to_string()))?;
-        let mut envelope =
-            Self { payload_type: payload_type.to_owned(), payload: STANDARD.encode(&bytes), signatures: Vec::new() };
+        let mut envelope = Self::of(payload_type, payload, Vec::new())?;
         envelope.add_signature(key)?;
         Ok(envelope)
+    }
+
+    /// A payload with signatures that were kept apart from it.
+    pub fn of<T: Serialize>(
+        payload_type: &'static str,
+        payload: &T,
+        signatures: Vec<Signature>,
+    ) -> Result<Self, EnvelopeError> {
+        let bytes = canonical_json(payload).map_err(|error| EnvelopeError::Malformed(error.to_string()))?;
+        Ok(Self { payload_type: payload_type.to_owned(), payload: STANDARD.encode(&bytes), signatures })
     }
 
     /// Adds one more signature over the same payload; a key signs once.
@@ -149,6 +157,14 @@ impl Envelope {
             return Err(EnvelopeError::Untrusted { signers: ids.join(", ") });
         }
         serde_json::from_slice(&payload).map_err(|error| EnvelopeError::Malformed(error.to_string()))
+    }
+
+    /// The payload as it is, whoever signed it: to learn which keys to look for. It is not to be believed.
+    pub fn unverified<T: DeserializeOwned>(&self, expected: &'static str) -> Result<T, EnvelopeError> {
+        if self.payload_type != expected {
+            return Err(EnvelopeError::Type { found: self.payload_type.clone(), expected });
+        }
+        serde_json::from_slice(&self.payload_bytes()?).map_err(|error| EnvelopeError::Malformed(error.to_string()))
     }
 
     fn is_signed_by(&self, key: &VerifyingKey, message: &[u8]) -> bool {

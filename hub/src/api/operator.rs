@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Extension,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -62,20 +62,6 @@ pub struct ProjectBody {
 #[serde(deny_unknown_fields)]
 pub struct Value {
     value: Sealed,
-}
-
-/// Which page of the audit log.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Page {
-    #[serde(default)]
-    after: i64,
-    #[serde(default = "page_size")]
-    limit: i64,
-}
-
-fn page_size() -> i64 {
-    100
 }
 
 /// Reads a digest of a path.
@@ -298,14 +284,4 @@ pub async fn releases(State(app): Hub, Path(project): Path<String>) -> Reply {
 /// `GET /v1/projects/{project}/releases/{id}`
 pub async fn release(State(app): Hub, Path((project, id)): InEnv) -> Reply {
     Ok(json(StatusCode::OK, &app.signed_release(&project, &id).await?))
-}
-
-/// `GET /v1/audit`
-pub async fn audit(State(app): Hub, Query(page): Query<Page>) -> Reply {
-    ok(app.audit(page.after, page.limit).await)
-}
-
-/// `GET /v1/audit/verify`
-pub async fn verify_audit(State(app): Hub) -> Reply {
-    ok(app.verify_audit().await)
 }

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::store::{
     Db,
-    audit::{self, Caller, Deed},
+    audit::{self, Caller, Deed, Detail, line, name, names},
     commit,
     credentials::{self, ApiKeyRow},
     envs::now,
@@ -196,7 +196,10 @@ impl App {
         if !credentials::add_api_key(&mut db, at.project, at.env, &row).await? {
             return Err(Problem::new(Code::Conflict, format!("there is an API key {:?} already", row.id)));
         }
-        let detail = json!({"id": row.id, "name": row.name, "roles": roles, "expiresAt": row.expires_at});
+        let detail = Detail::of("id", name(&row.id))
+            .with("name", line(&row.name))
+            .with("roles", names(body.roles.iter().map(String::as_str)))
+            .with("expiresAt", row.expires_at.as_deref().map(name));
         audit::append(&mut db, caller, &at.deed("apikey.create", detail)).await?;
         commit(db).await?;
         let mut answer = shown(&row);
@@ -229,7 +232,7 @@ impl App {
         if !credentials::revoke_api_key(&mut db, at.project, at.env, id, &now()).await? {
             return Err(missing("valid API key", id));
         }
-        audit::append(&mut db, caller, &at.deed("apikey.revoke", json!({"id": id}))).await?;
+        audit::append(&mut db, caller, &at.deed("apikey.revoke", Detail::of("id", name(id)))).await?;
         Ok(commit(db).await?)
     }
 
@@ -254,7 +257,9 @@ impl App {
         let row = (id, body.name, now());
         credentials::add_service_token(&mut db, &row, Digest::of(token.expose().as_bytes()).as_str(), &envs).await?;
         let names: Vec<String> = envs.iter().map(|(project, env)| format!("{project}/{env}")).collect();
-        let detail = json!({"id": row.0, "name": row.1, "envs": names});
+        let detail = Detail::of("id", name(&row.0))
+            .with("name", line(&row.1))
+            .with("envs", audit::names(names.iter().map(String::as_str)));
         audit::append(&mut db, caller, &Deed { action: "servicetoken.create", project: None, env: None, detail })
             .await?;
         commit(db).await?;
@@ -302,7 +307,7 @@ impl App {
         if !credentials::delete_service_token(&mut db, id).await? {
             return Err(missing("service token", id));
         }
-        let deed = Deed { action: "servicetoken.delete", project: None, env: None, detail: json!({"id": id}) };
+        let deed = Deed { action: "servicetoken.delete", project: None, env: None, detail: Detail::of("id", name(id)) };
         audit::append(&mut db, caller, &deed).await?;
         Ok(commit(db).await?)
     }

@@ -38,10 +38,11 @@ use super::{
 };
 use crate::store::{
     Db,
-    audit::{self, Caller},
+    audit::{self, Caller, Detail, name},
     commit, envs,
     envs::now,
     releases::{self, PointerRow, ReleaseRow},
+    sequences,
 };
 
 const TABLES_MAX: usize = 500;
@@ -165,7 +166,7 @@ impl App {
             let known = releases::by_digest(&mut db, at.project, candidate.digest.as_str()).await?;
             let pointer = releases::pointer(&mut db, at.project, at.env).await?;
             let moved = pointer.as_ref().is_none_or(|pointer| pointer.digest != candidate.digest.as_str());
-            let sequence = pointer.map_or(0, |pointer| pointer.sequence) + i64::from(moved);
+            let sequence = would_be(&mut db, pointer.map_or(0, |pointer| pointer.sequence), moved).await?;
             let created = known.is_none();
             let would = Pointed { release_id: known.map(|row| row.id).unwrap_or_default(), sequence, created, moved };
             let mut answer = answer(&candidate, &would, &steps, &body);
@@ -196,6 +197,7 @@ impl App {
         );
         let mut answer = answer(&candidate, &moved, &steps, &body);
         answer["incompatibleBridges"] = json!(old);
+        answer["auditHead"] = self.head_now().await?;
         Ok(answer)
     }
 
@@ -358,7 +360,7 @@ impl App {
         turn.need(&mut db).await?;
         let (digest, at) = (&candidate.digest, turn.at());
         if !steps.is_empty() {
-            let detail = json!({"steps": lines(steps), "force": body.force, "migrationWindow": body.migration_window});
+            let detail = taken(steps, body.force, body.migration_window);
             audit::append(&mut db, caller, &at.deed("schema.apply", detail)).await?;
         }
         let known = releases::by_digest(&mut db, at.project, digest.as_str()).await?;
@@ -369,8 +371,8 @@ impl App {
             let row = self.sign(&mut db, caller, at, candidate, body).await?;
             let blobs = candidate.manifest.components().into_iter().map(String::from);
             releases::add(&mut db, &row, blobs).await?;
-            audit::append(&mut db, caller, &at.deed("release.create", json!({"releaseId": row.id, "digest": digest})))
-                .await?;
+            let detail = Detail::of("releaseId", name(&row.id)).with("digest", digest);
+            audit::append(&mut db, caller, &at.deed("release.create", detail)).await?;
             row.id
         };
         let (moved, sequence) = self.move_pointer(&mut db, caller, at, How::Apply, (&release_id, candidate)).await?;
@@ -475,6 +477,16 @@ impl SchemaStep {
 
 pub(super) fn lines(steps: &[SchemaStep]) -> Vec<&str> {
     steps.iter().map(|step| step.line.as_str()).collect()
+}
+
+/// What the audit log says of steps that were taken.
+pub(super) fn taken(steps: &[SchemaStep], force: bool, migration_window: bool) -> Detail {
+    Detail::of("steps", audit::lines(lines(steps))).with("force", force).with("migrationWindow", migration_window)
+}
+
+/// The sequence after a move that may be none.
+pub(super) async fn would_be(db: &mut Db, sequence: i64, moves: bool) -> Outcome<i64> {
+    if moves { Ok(sequences::next(db, sequence).await?) } else { Ok(sequence) }
 }
 
 /// What the env points to.

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use super::{App, projects::need_project};
 use crate::store::{
     Db,
-    audit::{self, Caller, Deed},
+    audit::{self, Caller, Deed, Detail},
     ceilings, commit,
     envs::now,
 };
@@ -24,8 +24,8 @@ impl App {
         let (mut db, at) = (self.store.write().await?, now());
         need_project(&mut db, project).await?;
         ceilings::set(&mut db, project, &document, &at).await?;
-        let deed =
-            Deed { action: "ceilings.set", project: Some(project), env: None, detail: json!({"ceilings": body}) };
+        let detail = Detail::of("ceilings", &body);
+        let deed = Deed { action: "ceilings.set", project: Some(project), env: None, detail };
         audit::append(&mut db, caller, &deed).await?;
         commit(db).await?;
         Ok(json!({"ceilings": body, "updatedAt": at}))
@@ -49,7 +49,7 @@ impl App {
         if !ceilings::remove(&mut db, project).await? {
             return Err(Problem::new(Code::NotFound, format!("project {project:?} has no ceilings")));
         }
-        let deed = Deed { action: "ceilings.clear", project: Some(project), env: None, detail: json!({}) };
+        let deed = Deed { action: "ceilings.clear", project: Some(project), env: None, detail: Detail::none() };
         audit::append(&mut db, caller, &deed).await?;
         Ok(commit(db).await?)
     }

@@ -19,7 +19,7 @@ use santokit_core::{
     wire::{GuestLogin, Sealed},
 };
 use santokit_sql::schema::logins::{PREFIX, Secret};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::{
     App,
@@ -34,7 +34,7 @@ use super::{
 };
 use crate::store::{
     Db,
-    audit::{self, Caller},
+    audit::{self, Caller, Detail},
     commit,
     envs::{self, ConnectionRow, now},
     guest_logins::{self, GuestLoginRow},
@@ -289,7 +289,7 @@ impl Wish {
     }
 }
 
-async fn keep(db: &mut Db, caller: &Caller, at: At<'_>, wish: &Wish, row: &GuestLoginRow) -> Outcome<()> {
+async fn keep(db: &mut Writing, caller: &Caller, at: At<'_>, wish: &Wish, row: &GuestLoginRow) -> Outcome<()> {
     let action = match wish.due {
         Due::Kept => return Ok(guest_logins::set_retired(db, &row.name, None).await?),
         Due::Made => "guestlogin.create",
@@ -298,7 +298,7 @@ async fn keep(db: &mut Db, caller: &Caller, at: At<'_>, wish: &Wish, row: &Guest
     guest_logins::set_made(db, &row.name, &now()).await?;
     let mut detail = detail(row);
     if let Some(old) = wish.found.as_ref().filter(|_| wish.due == Due::Rotated) {
-        detail["insteadOf"] = json!(old.name);
+        detail = detail.with("insteadOf", audit::name(&old.name));
         guest_logins::set_retired(db, &old.name, Some(&now())).await?;
     }
     Ok(audit::append(db, caller, &at.deed(action, detail)).await?)
@@ -351,9 +351,10 @@ fn text(powers: &TablePowers) -> Outcome<String> {
     serde_json::to_string(powers).map_err(Problem::internal)
 }
 
-fn detail(row: &GuestLoginRow) -> Json {
-    let powers: Json = serde_json::from_str(&row.powers).unwrap_or_default();
-    json!({"connection": row.connection, "user": row.name, "powers": powers})
+fn detail(row: &GuestLoginRow) -> Detail {
+    Detail::of("connection", audit::name(&row.connection))
+        .with("user", audit::name(&row.name))
+        .with("powers", audit::line(&row.powers))
 }
 
 fn name() -> Outcome<String> {

@@ -20,7 +20,7 @@ use super::{
     projects::need_project,
 };
 use crate::store::{
-    audit::{self, Caller, Deed},
+    audit::{self, Caller, Deed, Detail, name, names},
     commit,
     envs::now,
     releases::{self, ReleaseRow},
@@ -93,7 +93,9 @@ impl App {
         }
         releases::add(&mut db, &row, manifest.components().into_iter().map(String::from)).await?;
         let signers: Vec<String> = trust.signers.iter().flatten().map(VerifyingKey::id).collect();
-        let detail = json!({"releaseId": row.id, "digest": row.digest, "believed": signers});
+        let detail = Detail::of("releaseId", name(&row.id))
+            .with("digest", name(&row.digest))
+            .with("believed", names(signers.iter().map(String::as_str)));
         let deed = Deed { action: "release.import", project: Some(project), env: None, detail };
         audit::append(&mut db, caller, &deed).await?;
         commit(db).await?;

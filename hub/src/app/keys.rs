@@ -19,7 +19,7 @@ use serde_json::{Value as Json, json};
 use super::{App, fleet, projects::missing};
 use crate::store::{
     Db,
-    audit::{self, Caller, Deed},
+    audit::{self, Caller, Deed, Detail, lines, name},
     commit,
     credentials::{self, SigningKeyRow},
     envs::now,
@@ -125,7 +125,7 @@ impl App {
             rows.iter().filter(|row| row.retired_at.is_some()).map(|row| row.id.clone()).collect();
         let signed = sign_anew(&mut db, &before, &key, &retired).await?;
         let previous = rows.first().map(|row| row.id.as_str());
-        let detail = json!({"id": row.id, "previous": previous, "releases": signed});
+        let detail = Detail::of("id", name(&row.id)).with("previous", previous.map(name)).with("releases", signed);
         let deed = Deed { action: "signingkey.rotate", project: None, env: None, detail };
         audit::append(&mut db, caller, &deed).await?;
         commit(db).await?;
@@ -158,12 +158,17 @@ impl App {
             );
             return Err(Problem::new(Code::Conflict, message).hint(hint).detail("bridges", need_it));
         }
-        credentials::retire_signing_key(&mut db, id, &now()).await?;
+        // What stays proves that the public half was this Hub's: the audit log has its signatures.
+        let proof =
+            self.master_key.seal(&audit::proof_context(id), row.public.as_bytes()).map_err(Problem::internal)?;
+        credentials::retire_signing_key(&mut db, id, &now(), &proof).await?;
         let deed = Deed {
             action: "signingkey.retire",
             project: None,
             env: None,
-            detail: json!({"id": id, "force": body.force, "bridges": need_it}),
+            detail: Detail::of("id", name(id))
+                .with("force", body.force)
+                .with("bridges", lines(need_it.iter().map(String::as_str))),
         };
         audit::append(&mut db, caller, &deed).await?;
         let rows = credentials::signing_keys(&mut db).await?;

@@ -328,7 +328,7 @@ pub(super) async fn add_operator(db: &mut Db, at: &str, email: &str, named: &str
 
 /// Writes an entry that is about no project.
 pub(super) async fn deed(db: &mut Writing, caller: &Caller, action: &'static str, detail: Detail) -> Outcome<()> {
-    Ok(audit::append(db, caller, &Deed { action, project: None, env: None, detail: detail.into() }).await?)
+    Ok(audit::append(db, caller, &Deed { action, project: None, env: None, detail }).await?)
 }
 
 /// An address of email as it is kept. Whether it is somebody's is not known.

@@ -92,7 +92,7 @@ impl App {
                 .hint("make it with `stk env create`"));
         }
         let detail = Detail::of("protected", is_protected);
-        let deed = Deed { action: "env.protect", project: Some(project), env: Some(env), detail: detail.into() };
+        let deed = Deed { action: "env.protect", project: Some(project), env: Some(env), detail };
         audit::append(&mut db, caller, &deed).await?;
         commit(db).await?;
         Ok(json!({"project": project, "name": env, "protected": is_protected}))
@@ -105,5 +105,5 @@ pub(super) async fn org_of(db: &mut Db, project: &str) -> Outcome<String> {
 }
 
 fn deed<'a>(action: &'static str, project: &'a str, detail: Detail) -> Deed<'a> {
-    Deed { action, project: Some(project), env: None, detail: detail.into() }
+    Deed { action, project: Some(project), env: None, detail }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::store::{
     Db,
-    audit::{self, Caller, Deed},
+    audit::{self, Caller, Deed, Detail, name as named},
     commit,
     envs::{self, ConnectionRow, now},
     members, orgs,
@@ -56,7 +56,7 @@ impl At<'_> {
         format!("{kind}/{}/{}/{name}", self.project, self.env)
     }
 
-    pub(super) fn deed(&self, action: &'static str, detail: Json) -> Deed<'_> {
+    pub(super) fn deed(&self, action: &'static str, detail: Detail) -> Deed<'_> {
         Deed { action, project: Some(self.project), env: Some(self.env), detail }
     }
 }
@@ -113,7 +113,7 @@ impl App {
         if !envs::add_project(&mut db, &org, name, &at).await? {
             return Err(Problem::new(Code::Conflict, format!("project {name:?} exists already")));
         }
-        let deed = Deed { action: "project.create", project: Some(name), env: None, detail: json!({}) };
+        let deed = Deed { action: "project.create", project: Some(name), env: None, detail: Detail::none() };
         audit::append(&mut db, caller, &deed).await?;
         commit(db).await?;
         Ok(json!({"name": name, "org": org, "createdAt": at}))
@@ -138,7 +138,7 @@ impl App {
         if !envs::add_env(&mut db, project, name, &at).await? {
             return Err(Problem::new(Code::Conflict, format!("env {name:?} exists already")));
         }
-        audit::append(&mut db, caller, &At { project, env: name }.deed("env.create", json!({}))).await?;
+        audit::append(&mut db, caller, &At { project, env: name }.deed("env.create", Detail::none())).await?;
         commit(db).await?;
         Ok(json!({"project": project, "name": name, "createdAt": at}))
     }
@@ -185,7 +185,9 @@ impl App {
             self.leave_logins(&mut db, at, &before).await?;
         }
         envs::set_connection(&mut db, at.project, at.env, &row).await?;
-        let detail = json!({"name": name, "engine": row.engine, "hasAdminUrl": row.admin_url.is_some()});
+        let detail = Detail::of("name", named(name))
+            .with("engine", named(&row.engine))
+            .with("hasAdminUrl", row.admin_url.is_some());
         audit::append(&mut db, caller, &at.deed("connection.set", detail)).await?;
         commit(db).await?;
         Ok(shown(&row))
@@ -215,7 +217,7 @@ impl App {
         let row = rows.iter().find(|row| row.name == name).ok_or_else(|| missing("connection", name))?;
         self.leave_logins(&mut db, at, row).await?;
         envs::delete_connection(&mut db, at.project, at.env, name).await?;
-        audit::append(&mut db, caller, &at.deed("connection.delete", json!({"name": name}))).await?;
+        audit::append(&mut db, caller, &at.deed("connection.delete", Detail::of("name", named(name)))).await?;
         Ok(commit(db).await?)
     }
 
@@ -238,7 +240,7 @@ impl App {
             return Err(full("secrets", SECRETS_MAX, "secrets in the env"));
         }
         envs::set_secret(&mut db, (at.project, at.env, name), &sealed, &time).await?;
-        audit::append(&mut db, caller, &at.deed("secret.set", json!({"name": name}))).await?;
+        audit::append(&mut db, caller, &at.deed("secret.set", Detail::of("name", named(name)))).await?;
         commit(db).await?;
         Ok(json!({"name": name, "updatedAt": time}))
     }
@@ -266,7 +268,7 @@ impl App {
         if !envs::delete_secret(&mut db, at.project, at.env, name).await? {
             return Err(missing("secret", name));
         }
-        audit::append(&mut db, caller, &at.deed("secret.delete", json!({"name": name}))).await?;
+        audit::append(&mut db, caller, &at.deed("secret.delete", Detail::of("name", named(name)))).await?;
         Ok(commit(db).await?)
     }
 }

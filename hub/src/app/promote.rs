@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     App,
-    apply::{ApplyBody, Candidate, Pointed, SchemaStep, answer, lines},
+    apply::{ApplyBody, Candidate, Pointed, SchemaStep, answer, taken, would_be},
     fleet::SEEN_MAX,
     projects::{At, missing, need_env},
     releases::ago,
@@ -21,11 +21,11 @@ use super::{
     turn::Turn,
 };
 use crate::store::{
-    Db,
-    audit::{self, Caller},
+    Writing,
+    audit::{self, Caller, Detail, lines, name},
     commit, moves,
     releases::{self, ReleaseRow},
-    unfinished,
+    sequences, unfinished,
 };
 
 /// The body of a promotion or of going back.
@@ -200,6 +200,9 @@ impl App {
             pointed
         };
         let mut answer = answer(&candidate, &pointed, &steps, &asked);
+        if !body.dry_run {
+            answer["auditHead"] = self.head_now().await?;
+        }
         answer["needs"] = json!(obstacles.needs);
         answer["drift"] = json!(obstacles.drift);
         answer["incompatibleBridges"] = json!(obstacles.bridges);
@@ -207,9 +210,10 @@ impl App {
     }
 
     async fn would_point(&self, at: At<'_>, release_id: String) -> Outcome<Pointed> {
-        let pointer = releases::pointer(&mut *self.store.read().await?, at.project, at.env).await?;
+        let mut db = self.store.read().await?;
+        let pointer = releases::pointer(&mut db, at.project, at.env).await?;
         let moved = pointer.as_ref().is_none_or(|pointer| pointer.release != release_id);
-        let sequence = pointer.map_or(0, |pointer| pointer.sequence) + i64::from(moved);
+        let sequence = would_be(&mut db, pointer.map_or(0, |pointer| pointer.sequence), moved).await?;
         Ok(Pointed { release_id, sequence, created: false, moved })
     }
 
@@ -219,7 +223,7 @@ impl App {
         turn: &Turn,
         how: How,
         (release_id, candidate): (String, &Candidate),
-        applied: Option<Json>,
+        applied: Option<Detail>,
     ) -> Outcome<Pointed> {
         let (mut db, at) = (self.store.write().await?, turn.at());
         turn.need(&mut db).await?;
@@ -248,7 +252,7 @@ impl App {
     /// entry of their own.
     pub(super) async fn move_pointer(
         &self,
-        db: &mut Db,
+        db: &mut Writing,
         caller: &Caller,
         at: At<'_>,
         how: How,
@@ -261,13 +265,17 @@ impl App {
         if from.as_deref() == Some(release_id) {
             return Ok((false, sequence));
         }
-        let row = self.point(db, at, release_id, &candidate.digest, sequence + 1).await?;
+        let next = sequences::next(db, sequence).await?;
+        let row = self.point(db, at, release_id, &candidate.digest, next).await?;
         releases::set_pointer(db, at.project, at.env, &row).await?;
         moves::add(db, at.project, at.env, &row, how.as_str()).await?;
-        let detail = json!({"releaseId": release_id, "from": from, "sequence": row.sequence});
+        let detail = Detail::of("releaseId", name(release_id))
+            .with("from", from.as_deref().map(name))
+            .with("sequence", row.sequence);
         audit::append(db, caller, &at.deed(how.action(), detail)).await?;
         if !candidate.added.is_empty() {
-            let detail = json!({"releaseId": release_id, "added": candidate.added});
+            let added = lines(candidate.added.iter().map(String::as_str));
+            let detail = Detail::of("releaseId", name(release_id)).with("added", added);
             audit::append(db, caller, &at.deed("grants.widen", detail)).await?;
         }
         Ok((true, row.sequence))
@@ -347,9 +355,8 @@ pub(super) fn refuse_old(bridges: &[String], manifest: &Manifest, command: &str)
 
 impl MoveBody {
     /// What the audit log says of steps that were taken.
-    fn applied(&self, steps: &[SchemaStep]) -> Option<Json> {
-        let detail = json!({"steps": lines(steps), "force": self.force, "migrationWindow": self.migration_window});
-        (!steps.is_empty()).then_some(detail)
+    fn applied(&self, steps: &[SchemaStep]) -> Option<Detail> {
+        (!steps.is_empty()).then(|| taken(steps, self.force, self.migration_window))
     }
 
     fn as_apply(&self, manifest: String) -> ApplyBody {

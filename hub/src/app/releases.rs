@@ -1,4 +1,4 @@
-//! What there is to read of releases: blobs, lists, what an env runs and which Bridges run it, the audit log.
+//! What there is to read of releases: blobs, lists, what an env runs and which Bridges run it.
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use santokit_core::{
@@ -23,7 +23,6 @@ use crate::store::{
 };
 
 const RELEASES_SHOWN_MAX: i64 = 1_000;
-const AUDIT_PAGE_MAX: i64 = 1_000;
 
 /// The time so long ago.
 pub(super) fn ago(span: TimeDelta) -> String {
@@ -71,7 +70,7 @@ impl App {
             action: "blob.put",
             project: Some(project),
             env: None,
-            detail: json!({"digest": digest, "sizeBytes": size_bytes}),
+            detail: audit::Detail::of("digest", digest).with("sizeBytes", size_bytes),
         };
         audit::append(&mut db, caller, &deed).await?;
         commit(db).await?;
@@ -143,15 +142,5 @@ impl App {
         Ok(json!({"bridges": rows}))
     }
 
-    /// A page of the audit log.
-    pub async fn audit(&self, after: i64, limit: i64) -> Outcome<Json> {
-        let entries = audit::list(&mut *self.store.read().await?, after.max(0), limit.clamp(1, AUDIT_PAGE_MAX)).await?;
-        Ok(json!({"entries": entries}))
-    }
-
-    /// Whether the audit log is whole.
-    pub async fn verify_audit(&self) -> Outcome<Json> {
-        let chain = audit::verify(&mut *self.store.read().await?).await?;
-        Ok(json!({"verified": chain.broken_at.is_none(), "entries": chain.entries, "brokenAt": chain.broken_at}))
     }
 }

@@ -19,7 +19,7 @@ use super::{
     schema,
 };
 use crate::store::{
-    audit::{self, Caller, Deed},
+    audit::{self, Caller, Deed, Detail, line, name},
     commit, envs,
     envs::now,
     moves, pins, releases,
@@ -107,7 +107,7 @@ impl App {
             return Err(Problem::limit(Code::Conflict, "pins", message).hint("`stk release unpin` ends one"));
         }
         pins::set(&mut db, id, project, &reason, &now()).await?;
-        let detail = json!({"releaseId": id, "reason": reason});
+        let detail = Detail::of("releaseId", name(id)).with("reason", line(&reason));
         let deed = Deed { action: "release.pin", project: Some(project), env: None, detail };
         audit::append(&mut db, caller, &deed).await?;
         commit(db).await?;
@@ -122,7 +122,7 @@ impl App {
         if !is_own || !pins::remove(&mut db, id).await? {
             return Err(missing("pinned release", id));
         }
-        let detail = json!({"releaseId": id});
+        let detail = Detail::of("releaseId", name(id));
         let deed = Deed { action: "release.unpin", project: Some(project), env: None, detail };
         audit::append(&mut db, caller, &deed).await?;
         Ok(commit(db).await?)

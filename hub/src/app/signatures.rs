@@ -14,8 +14,8 @@ use super::{
     projects::{At, missing},
 };
 use crate::store::{
-    audit::{self, Caller, Deed},
-    commit, moves, releases,
+    audit::{self, Caller, Deed, Detail, name},
+    commit, moves, releases, sequences,
 };
 
 /// The body of a signature.
@@ -49,14 +49,15 @@ impl App {
             action: "release.sign",
             project: Some(project),
             env: None,
-            detail: json!({"releaseId": id, "keyId": body.key.id()}),
+            detail: Detail::of("releaseId", name(id)).with("keyId", name(&body.key.id())),
         };
         audit::append(&mut db, caller, &deed).await?;
         let digest = Digest::parse(&row.digest).map_err(Problem::internal)?;
         for env in moves::envs_of(&mut db, project, id).await? {
             let at = At { project, env: &env };
             let Some(pointer) = releases::pointer(&mut db, project, &env).await? else { continue };
-            let anew = self.point(&mut db, at, id, &digest, pointer.sequence + 1).await?;
+            let next = sequences::next(&mut db, pointer.sequence).await?;
+            let anew = self.point(&mut db, at, id, &digest, next).await?;
             releases::set_pointer(&mut db, project, &env, &anew).await?;
         }
         commit(db).await?;

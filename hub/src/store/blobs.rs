@@ -6,7 +6,7 @@ use bytes::Bytes;
 use santokit_core::release::Digest;
 use sqlx::AnyPool;
 
-use super::StoreError;
+use super::{Db, StoreError};
 
 mod database;
 mod disk;
@@ -40,6 +40,14 @@ impl Blobs {
                 let (blobs, digest) = (blobs.clone(), digest.clone());
                 blocking(move || blobs.put(&digest, &bytes)).await
             }
+        }
+    }
+
+    /// Likewise, in a transaction where blobs are rows.
+    pub(super) async fn put_in(&self, db: &mut Db, digest: &Digest, bytes: Bytes) -> Result<(), StoreError> {
+        match &self.0 {
+            Place::Database(_) => database::put_in(db, digest, &bytes).await,
+            Place::Disk(_) => self.put(digest, bytes).await,
         }
     }
 

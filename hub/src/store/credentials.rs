@@ -35,7 +35,7 @@ pub struct SigningKeyRow {
     pub id: String,
     /// As text.
     pub public: String,
-    /// Sealed; nothing once it is retired.
+    /// Sealed; once it is retired, a sealed proof that the public half was the Hub's.
     pub private: Vec<u8>,
     /// RFC 3339, UTC.
     pub created_at: String,
@@ -188,9 +188,9 @@ pub async fn replace_signing_keys(db: &mut Db, at: &str) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Forgets the private half of a key.
-pub async fn retire_signing_key(db: &mut Db, id: &str, at: &str) -> Result<(), StoreError> {
+/// Forgets the private half of a key; a sealed proof that it was the Hub's takes its place.
+pub async fn retire_signing_key(db: &mut Db, id: &str, at: &str, proof: &[u8]) -> Result<(), StoreError> {
     let done = sqlx::query("UPDATE signing_keys SET retired_at = $1, private = $2 WHERE id = $3");
-    done.bind(at).bind([].as_slice()).bind(id).execute(db).await?;
+    done.bind(at).bind(proof).bind(id).execute(db).await?;
     Ok(())
 }

@@ -30,6 +30,11 @@ pub fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// How many projects there are, of all orgs.
+pub async fn count_all_projects(db: &mut Db) -> Result<i64, StoreError> {
+    Ok(sqlx::query_as::<_, (i64,)>("SELECT count(*) FROM projects").fetch_one(db).await?.0)
+}
+
 /// How many projects an org has.
 pub async fn count_projects(db: &mut Db, org: &str) -> Result<i64, StoreError> {
     let count = sqlx::query_as::<_, (i64,)>("SELECT count(*) FROM projects WHERE org = $1");

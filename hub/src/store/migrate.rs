@@ -15,6 +15,8 @@ const SQLITE: &[&str] = &[
     include_str!("sqlite/0006-sessions.sql"),
     include_str!("sqlite/0007-guest-logins.sql"),
     include_str!("sqlite/0008-fleet.sql"),
+    include_str!("sqlite/0009-audit.sql"),
+    include_str!("sqlite/0010-sequences.sql"),
 ];
 /// The same tables for the other engine.
 const POSTGRES: &[&str] = &[
@@ -26,14 +28,24 @@ const POSTGRES: &[&str] = &[
     include_str!("postgres/0006-sessions.sql"),
     include_str!("postgres/0007-guest-logins.sql"),
     include_str!("postgres/0008-fleet.sql"),
+    include_str!("postgres/0009-audit.sql"),
+    include_str!("postgres/0010-sequences.sql"),
 ];
 const _: () = assert!(SQLITE.len() == POSTGRES.len(), "both engines have the same versions");
+
+/// The version of the tables that this program works with.
+pub const NEWEST: usize = SQLITE.len();
 
 /// Where PostgreSQL's database keeps its version; SQLite's file has a number for that.
 const POSTGRES_VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)";
 
 /// Runs what is missing, in the transaction that it is given.
 pub(super) async fn migrate(db: &mut Db, engine: Engine) -> Result<(), StoreError> {
+    migrate_to(db, engine, NEWEST).await
+}
+
+/// Likewise, up to a version. Tables that are newer than it stay.
+pub(super) async fn migrate_to(db: &mut Db, engine: Engine, newest: usize) -> Result<(), StoreError> {
     let migrations = match engine {
         Engine::Sqlite => SQLITE,
         Engine::Postgres => POSTGRES,
@@ -41,6 +53,7 @@ pub(super) async fn migrate(db: &mut Db, engine: Engine) -> Result<(), StoreErro
     let version = version(db, engine).await?;
     let missing = usize::try_from(version).ok().and_then(|done| migrations.get(done..));
     let Some(missing) = missing else { return Err(StoreError::Newer(version)) };
+    let missing = missing.get(..newest.saturating_sub(migrations.len() - missing.len())).unwrap_or_default();
     if missing.is_empty() {
         return Ok(());
     }
@@ -48,14 +61,19 @@ pub(super) async fn migrate(db: &mut Db, engine: Engine) -> Result<(), StoreErro
         #[expect(clippy::disallowed_methods, reason = "a constant of several statements")]
         sqlx::raw_sql(*sql).execute(&mut *db).await?;
     }
-    set_version(db, engine, migrations.len()).await
+    set_version(db, engine, newest).await
 }
 
-async fn version(db: &mut Db, engine: Engine) -> Result<i64, StoreError> {
+/// How many migrations the tables have had; 0 is an empty database. It writes nothing.
+pub(super) async fn version(db: &mut Db, engine: Engine) -> Result<i64, StoreError> {
     let sql = match engine {
         Engine::Sqlite => "PRAGMA user_version",
         Engine::Postgres => {
-            db.execute(POSTGRES_VERSION).await?;
+            let there = "SELECT CAST(to_regclass('schema_version') AS TEXT)";
+            let there = sqlx::query_as::<_, (Option<String>,)>(there).fetch_one(&mut *db).await?.0;
+            if there.is_none() {
+                return Ok(0);
+            }
             "SELECT coalesce(max(version), 0) FROM schema_version"
         }
     };
@@ -69,6 +87,7 @@ async fn set_version(db: &mut Db, engine: Engine, version: usize) -> Result<(), 
             db.execute(AssertSqlSafe(format!("PRAGMA user_version = {version}"))).await?;
         }
         Engine::Postgres => {
+            db.execute(POSTGRES_VERSION).await?;
             db.execute("DELETE FROM schema_version").await?;
             let version = i64::try_from(version).unwrap_or(i64::MAX);
             sqlx::query("INSERT INTO schema_version (version) VALUES ($1)").bind(version).execute(db).await?;

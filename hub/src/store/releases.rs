@@ -156,6 +156,12 @@ pub async fn set_pointer(db: &mut Db, project: &str, env: &str, row: &PointerRow
     Ok(())
 }
 
+/// Every blob that somebody has uploaded.
+pub async fn all_blobs(db: &mut Db) -> Result<Vec<String>, StoreError> {
+    let rows = sqlx::query_as::<_, (String,)>("SELECT DISTINCT digest FROM project_blobs ORDER BY digest");
+    Ok(rows.fetch_all(db).await?.into_iter().map(|(digest,)| digest).collect())
+}
+
 /// The projects whose releases are made of a blob.
 pub async fn projects_of_blob(db: &mut Db, digest: &str) -> Result<Vec<String>, StoreError> {
     let rows =

@@ -63,6 +63,11 @@ async fn a_release_goes_from_hub_to_hub_in_one_file() {
     assert_eq!(imported.code, 0, "{imported:?}");
     assert_eq!((&imported.json()["releaseId"], &imported.json()["created"]), (&json!(id), &json!(true)));
     assert_eq!(import(&to, &file, &key).await.json()["created"], false, "once");
+    let entries = to.done(&["audit", "log", "--action", "release.import"], "").await;
+    assert_eq!(
+        (entries["entries"].as_array().unwrap().len(), &entries["entries"][0]["detail"]["releaseId"]),
+        (1, &json!(id))
+    );
     assert_eq!(to.stk(&["release", "current"], "").await.code, 1, "no env runs it yet");
     let bridge = to.bridge("cache", &[]).await;
     to.done(&["release", "promote", &id, "--accept-grants", "--apply-schema"], "").await;
@@ -139,6 +144,8 @@ async fn a_bridge_that_requires_another_signer_waits_for_its_signature() {
     );
     bridge.until_state("fresh").await.unwrap();
     assert_serves(&bridge, &lab.api_key.0, 1).await;
+    let entries = lab.done(&["audit", "log", "--action", "release.sign"], "").await;
+    assert_eq!(entries["entries"][0]["detail"], json!({"releaseId": id, "keyId": signer.verifying_key().id()}));
     let verified = lab.done(&["release", "verify", &id, "--key", &both, "--signers", "2"], "").await;
     assert_eq!(verified["verified"], true);
 

@@ -31,11 +31,16 @@ const OF_A_BRIDGE: [(&str, &[&str]); 17] = [
     ("stk_bridge_logic_limit_hits_total", &["limit"]),
     ("stk_bridge_limit_hits_total", &["limit"]),
 ];
-const OF_A_HUB: [(&str, &[&str]); 4] = [
+const OF_A_HUB: [(&str, &[&str]); 9] = [
     ("stk_hub_requests_total", &["path", "status"]),
     ("stk_hub_request_duration_seconds", &["path"]),
     ("stk_hub_releases_created_total", &[]),
     ("stk_hub_schema_applies_total", &["result"]),
+    ("stk_hub_password_checks_total", &[]),
+    ("stk_hub_failed_logins_total", &[]),
+    ("stk_hub_audit_write_lag_seconds", &[]),
+    ("stk_hub_audit_entries_last_day", &[]),
+    ("stk_hub_audit_intact", &[]),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -258,6 +258,10 @@ actions! {
     AuditRead = "audit.read": Hub, HUB;
     /// Whether it is whole.
     AuditVerify = "audit.verify": Hub, HUB;
+    /// How the Hub fares, and its clocks.
+    HubStatus = "hub.status": Hub, HUB;
+    /// All that the Hub keeps, sealed as it is.
+    HubBackup = "hub.backup": Hub, HUB;
     /// What the Hub counts.
     MetricsRead = "metrics.read": Hub, HUB;
 }

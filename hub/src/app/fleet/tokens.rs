@@ -19,7 +19,7 @@ use crate::{
     },
     store::{
         Db,
-        audit::{self, Caller},
+        audit::{self, Caller, Detail, name},
         commit, releases,
     },
 };
@@ -69,7 +69,10 @@ impl App {
             jti: random_text()?,
         };
         let token = admin::sign(&claims, key).map_err(Problem::internal)?;
-        let detail = json!({"bridge": bridge, "deed": body.deed, "token": claims.jti});
+        let deed = match body.deed {
+            admin::Deed::Sync => "sync",
+        };
+        let detail = Detail::of("bridge", name(bridge)).with("deed", name(deed)).with("token", name(&claims.jti));
         audit::append(&mut db, caller, &at.deed("bridge.token", detail)).await?;
         commit(db).await?;
         let expires_at = DateTime::from_timestamp(claims.exp, 0).map(time);

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use santokit_core::{problem::Outcome, release::Digest};
-use serde_json::json;
 
 use super::{GRACE, detail, is_at};
 use crate::{
@@ -141,8 +140,7 @@ impl App {
                 continue;
             }
             guest_logins::remove(&mut db, &row.name).await?;
-            let mut detail = detail(row);
-            detail["dropped"] = json!(is_gone);
+            let detail = detail(row).with("dropped", is_gone);
             audit::append(&mut db, caller, &turn.at().deed("guestlogin.drop", detail)).await?;
         }
         Ok(commit(db).await?)

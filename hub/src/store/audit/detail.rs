@@ -126,12 +126,6 @@ fn redacted(word: &str) -> String {
     }
 }
 
-impl From<Detail> for Json {
-    fn from(detail: Detail) -> Self {
-        detail.to_json()
-    }
-}
-
 mod private {
     pub trait Only {}
 }

@@ -4,7 +4,7 @@ use futures_util::TryStreamExt;
 use santokit_core::release::Digest;
 use sqlx::AnyPool;
 
-use crate::store::StoreError;
+use crate::store::{Db, StoreError};
 
 const CHUNK_BYTES: usize = 1 << 20;
 
@@ -14,8 +14,14 @@ pub(super) async fn put(pool: &AnyPool, digest: &Digest, bytes: &[u8]) -> Result
         return Ok(());
     }
     let mut transaction = pool.begin().await?;
+    put_in(&mut transaction, digest, bytes).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Likewise, in a transaction of the caller's.
+pub(super) async fn put_in(db: &mut Db, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
     let damaged = sqlx::query("DELETE FROM blob_chunks WHERE digest = $1");
-    damaged.bind(digest.as_str()).execute(&mut *transaction).await?;
+    damaged.bind(digest.as_str()).execute(&mut *db).await?;
     // One of no bytes is one empty chunk.
     let chunks = bytes.chunks(CHUNK_BYTES).chain(bytes.is_empty().then_some(bytes));
     for (number, chunk) in (0_i64..).zip(chunks) {
@@ -23,9 +29,9 @@ pub(super) async fn put(pool: &AnyPool, digest: &Digest, bytes: &[u8]) -> Result
             "INSERT INTO blob_chunks (digest, number, bytes) VALUES ($1, $2, $3) \
              ON CONFLICT (digest, number) DO UPDATE SET bytes = excluded.bytes",
         );
-        done.bind(digest.as_str()).bind(number).bind(chunk.to_vec()).execute(&mut *transaction).await?;
+        done.bind(digest.as_str()).bind(number).bind(chunk.to_vec()).execute(&mut *db).await?;
     }
-    Ok(transaction.commit().await?)
+    Ok(())
 }
 
 /// Reads bytes and checks them; none if there are none.
