@@ -170,9 +170,12 @@ async fn keys_and_tokens_are_found_as_they_were_kept() {
         let keys = credentials::signing_keys(&mut db).await.unwrap();
         assert_eq!((keys[0].id.as_str(), keys[0].private.as_slice(), keys.len()), ("new", [0, 9].as_slice(), 2));
         assert_eq!((&keys[0].replaced_at, keys[1].replaced_at.as_deref()), (&None, Some("2026")));
-        credentials::retire_signing_key(&mut db, "old", AT).await.unwrap();
+        credentials::retire_signing_key(&mut db, "old", AT, &[7]).await.unwrap();
         let keys = credentials::signing_keys(&mut db).await.unwrap();
-        assert_eq!((keys[1].private.len(), keys[1].retired_at.as_deref(), &keys[0].retired_at), (0, Some(AT), &None));
+        assert_eq!(
+            (keys[1].private.as_slice(), keys[1].retired_at.as_deref(), &keys[0].retired_at),
+            ([7].as_slice(), Some(AT), &None)
+        );
         commit(db).await.unwrap();
     }
 }

@@ -33,7 +33,7 @@ use super::{
     turn::Turn,
 };
 use crate::store::{
-    Db,
+    Db, Writing,
     audit::{self, Caller, Detail},
     commit,
     envs::{self, ConnectionRow, now},

@@ -141,6 +141,4 @@ impl App {
             .collect();
         Ok(json!({"bridges": rows}))
     }
-
-    }
 }
