@@ -58,8 +58,10 @@ pub enum Access {
 
 /// What is answered, by who may ask.
 struct Groups {
-    /// Anyone.
+    /// Anyone, at each listener.
     open: Routes<Arc<App>>,
+    /// Operators who have not said yet who they are.
+    login: Routes<Arc<App>>,
     /// Operators, as far as each may.
     operator: Guarded,
     /// Bridges with a service token.
@@ -69,7 +71,8 @@ struct Groups {
 fn groups() -> Groups {
     Groups {
         // Metrics check a token of their own.
-        open: Routes::new().get("/healthz", healthz).get("/readyz", readyz).get("/metrics", metrics).and(auth::open()),
+        open: Routes::new().get("/healthz", healthz).get("/readyz", readyz).get("/metrics", metrics),
+        login: auth::open(),
         operator: operator_routes(),
         fleet: Routes::new()
             .get("/internal/healthz", healthz)
@@ -159,10 +162,10 @@ pub enum Face {
 
 /// Everything that a listener answers.
 pub fn router(app: Arc<App>, face: Face) -> Router {
-    let Groups { open, operator, fleet } = groups();
+    let Groups { open, login, operator, fleet } = groups();
     let mut router = open.router();
     if face != Face::Bridges {
-        router = router.merge(operator.router(app.clone()));
+        router = router.merge(login.router()).merge(operator.router(app.clone()));
     }
     if face != Face::Operators {
         router = router.merge(fleet.router().route_layer(from_fn_with_state(app.clone(), need_fleet)));
@@ -183,8 +186,8 @@ pub fn routes() -> Vec<Route> {
 
 /// Every route of [`router`], and who gets through to it.
 pub fn access() -> Vec<(Route, Access)> {
-    let Groups { open, operator, fleet } = groups();
-    let open = open.list().into_iter().map(|route| (route, Access::Anyone));
+    let Groups { open, login, operator, fleet } = groups();
+    let open = [open.list(), login.list()].concat().into_iter().map(|route| (route, Access::Anyone));
     let operator = operator.list().into_iter().map(|(route, action)| (route, Access::Operator(action)));
     let fleet = fleet.list().into_iter().map(|route| (route, Access::Fleet));
     open.chain(operator).chain(fleet).collect()
