@@ -1,6 +1,7 @@
 //! What needs two requests to a Hub at once.
 
 use santokit_core::release::Manifest;
+use santokit_hub::api::Access;
 use serde_json::{Value as Json, json};
 use sqlx::{Connection, Executor, SqliteConnection, sqlite::SqliteConnectOptions};
 
@@ -89,13 +90,11 @@ async fn every_route_needs_the_token_of_those_that_it_is_for() {
     let fleet = format!("Bearer {}", made.body["token"].as_str().unwrap());
     let operator = format!("Bearer {}", hub.variables["operator"].as_str().unwrap());
     let mut asked = 0;
-    for route in santokit_hub::api::routes() {
-        let others = if route.path.starts_with("/v1/") {
-            &fleet
-        } else if route.path.starts_with("/internal/") {
-            &operator
-        } else {
-            continue;
+    for (route, access) in santokit_hub::api::access() {
+        let others = match access {
+            Access::Operator(_) => &fleet,
+            Access::Fleet => &operator,
+            Access::Anyone => continue,
         };
         let path = route.path.replace("{project}", "shop").replace("{env}", "dev").replace(['{', '}'], "");
         for token in [None, Some("Bearer planted-wrong"), Some("Bearer "), Some("planted"), Some(others.as_str())] {
