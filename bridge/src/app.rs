@@ -29,7 +29,7 @@ use crate::{
     generation::Generation,
     metrics::Metrics,
     rehearsal::Rehearsal,
-    release::EnvSlot,
+    release::{EnvSlot, canary::Tally, serving::Origin},
 };
 
 /// What every request shares.
@@ -111,9 +111,14 @@ impl App {
         self.permits.clone().try_acquire_owned().ok()
     }
 
-    /// The caller, and the generation that its request sees.
-    pub fn identify(&self, credential: &Credential, hints: &Hints) -> Outcome<Pinned> {
-        auth::identify(&self.slots, credential, hints)
+    /// The caller, and the generation that its request sees; while a canary lasts, where the request is counted.
+    pub fn identify(
+        &self,
+        credential: &Credential,
+        hints: &Hints,
+        origin: Origin<'_>,
+    ) -> Outcome<(Pinned, Option<Tally>)> {
+        auth::identify(&self.slots, credential, hints, origin)
     }
 
     /// Answers a request on the generation that it has pinned.
@@ -160,7 +165,9 @@ impl App {
         let now = Instant::now();
         self.metrics.rate_limit_shared(self.rates.is_shared());
         for slot in self.slots.iter() {
-            self.metrics.standing(&slot.report(now));
+            let report = slot.report(now);
+            self.metrics.standing(&report);
+            self.metrics.canary.serving(&slot.name, report.canary.as_ref());
             for (name, database) in slot.generation().iter().flat_map(|generation| generation.databases.iter()) {
                 let (active, idle) = database.pool_use();
                 self.metrics.pool(&slot.name, name, active, idle);

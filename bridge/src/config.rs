@@ -66,6 +66,8 @@ pub struct BridgeConfig {
     pub hub_timeout: Duration,
     /// After this long without the Hub, requests are refused.
     pub max_stale: Duration,
+    /// After this long without the Hub, a canary's candidate is not served any more.
+    pub canary_max_stale: Duration,
     /// Certificates of authorities, PEM: the Hub's must be of one of them. None: those that the system trusts.
     pub hub_ca_file: Option<PathBuf>,
     /// How long the end may take in all.
@@ -88,6 +90,13 @@ pub struct BridgeConfig {
     pub sandbox: SandboxConfig,
     /// `STK_BRIDGE_…` variables that mean nothing to this version.
     pub ignored: Vec<String>,
+}
+
+/// How often the Hub is asked, and how long it may be away.
+struct Staleness {
+    poll_interval: Duration,
+    max_stale: Duration,
+    canary_max_stale: Duration,
 }
 
 /// A project's env, written `project/env`.
@@ -168,6 +177,8 @@ settings! {
     hub_timeout = "STK_BRIDGE_HUB_TIMEOUT",
     /// [`BridgeConfig::max_stale`], default 1h.
     max_stale = "STK_BRIDGE_MAX_STALE",
+    /// [`BridgeConfig::canary_max_stale`], default four poll intervals, and no more than `max_stale`.
+    canary_max_stale = "STK_BRIDGE_CANARY_MAX_STALE",
     /// [`BridgeConfig::hub_ca_file`].
     hub_ca_file = "STK_BRIDGE_HUB_CA_FILE",
     /// [`EdgeConfig::tls`]: its certificate.
@@ -305,6 +316,7 @@ impl Settings {
         let databases = self.databases(&mut check);
         let crud = self.crud(&mut check);
         let admin = self.admin(&mut check);
+        let Staleness { poll_interval, max_stale, canary_max_stale } = self.staleness(&mut check);
         let trusted = check.list("trustedKeys", self.trusted_keys, signer);
         if trusted.iter().flatten().map(VerifyingKey::id).collect::<BTreeSet<_>>().len()
             < trusted.iter().flatten().count()
@@ -344,9 +356,10 @@ impl Settings {
             cache_key: check.optional("cacheKey", self.cache_key, |text| {
                 SealKey::parse(text).map(Arc::new).map_err(|error| error.to_string())
             }),
-            poll_interval: check.value("pollInterval", self.poll_interval, Duration::from_secs(30), duration),
+            poll_interval,
             hub_timeout: check.value("hubTimeout", self.hub_timeout, Duration::from_secs(3), duration),
-            max_stale: check.value("maxStale", self.max_stale, Duration::from_hours(1), duration),
+            max_stale,
+            canary_max_stale,
             hub_ca_file: self.hub_ca_file.map(|path| PathBuf::from(path.0)),
             drain_timeout: check.value("drainTimeout", self.drain_timeout, Duration::from_secs(30), duration),
             body_timeout: check.value("bodyTimeout", self.body_timeout, Duration::from_secs(30), duration),
@@ -358,13 +371,24 @@ impl Settings {
             sandbox,
             ignored: Vec::new(),
         };
-        if config.max_stale < config.poll_interval * 2 {
-            check.add("maxStale", "must be at least two poll intervals: a release would expire between two polls");
-        }
         if config.edge.drain_grace >= config.drain_timeout {
             check.add("drainGrace", "must be shorter than drainTimeout, which it is a part of");
         }
         if check.0.is_empty() { Ok(config) } else { Err(ConfigError(check.0)) }
+    }
+
+    fn staleness(&mut self, check: &mut Check) -> Staleness {
+        let poll_interval = check.value("pollInterval", self.poll_interval.take(), Duration::from_secs(30), duration);
+        let max_stale = check.value("maxStale", self.max_stale.take(), Duration::from_hours(1), duration);
+        let default = (poll_interval * 4).min(max_stale);
+        let canary_max_stale = check.value("canaryMaxStale", self.canary_max_stale.take(), default, duration);
+        if max_stale < poll_interval * 2 {
+            check.add("maxStale", "must be at least two poll intervals: a release would expire between two polls");
+        }
+        if canary_max_stale < poll_interval * 2 || canary_max_stale > max_stale {
+            check.add("canaryMaxStale", "must be at least two poll intervals, and no more than maxStale");
+        }
+        Staleness { poll_interval, max_stale, canary_max_stale }
     }
 
     fn sandbox(&mut self, check: &mut Check) -> SandboxConfig {

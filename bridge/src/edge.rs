@@ -11,6 +11,7 @@ pub mod address;
 pub mod admin;
 pub mod auth;
 pub mod cors;
+mod counting;
 pub mod health;
 pub mod layers;
 pub mod rate;

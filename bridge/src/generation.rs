@@ -88,8 +88,8 @@ pub struct Plan {
     pub manifest: Manifest,
     /// As the Hub said it last.
     pub runtime: Arc<RuntimeBundle>,
-    /// What runs now.
-    pub previous: Option<Arc<Generation>>,
+    /// What runs now; what is the same there is taken over, from the first that has it.
+    pub previous: Vec<Arc<Generation>>,
 }
 
 /// Why a release is not loaded. The message is for operators.

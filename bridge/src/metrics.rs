@@ -10,6 +10,10 @@ use santokit_core::wire::{EnvReport, EnvState};
 
 use crate::config::EnvName;
 
+mod canary;
+
+pub use canary::CanaryMetrics;
+
 const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 /// 1 MiB to 256 MiB, doubling.
 const BYTES: &[f64] = &[
@@ -46,6 +50,8 @@ pub struct Metrics {
     limit_hits: IntCounterVec,
     declared_query_duration: HistogramVec,
     rates: RateMetrics,
+    /// Of canaries.
+    pub canary: CanaryMetrics,
 }
 
 /// What becomes of callers that send too much.
@@ -138,6 +144,7 @@ impl Metrics {
                 SECONDS,
             )?,
             rates: RateMetrics::new(r)?,
+            canary: CanaryMetrics::new(r)?,
             registry,
         };
         Ok(metrics)

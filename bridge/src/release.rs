@@ -10,18 +10,26 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use santokit_core::wire::{EnvReport, EnvState, Refused};
+use santokit_core::{
+    access::Actor,
+    wire::{EnvReport, EnvState, Refused},
+};
 
 use sync::Syncs;
 
 use crate::{config::EnvName, generation::Generation};
 
 pub mod cache;
+pub mod canary;
 pub mod fetch;
 pub mod probe;
 pub mod report;
+pub mod serving;
 pub mod sync;
 pub mod watch;
+
+use canary::Tally;
+use serving::{Origin, Serving};
 
 /// One env that this Bridge serves.
 #[derive(Debug)]
@@ -31,7 +39,7 @@ pub struct EnvSlot {
     /// Those who want the watcher to look at once.
     pub syncs: Syncs,
     bounds: Bounds,
-    generation: ArcSwapOption<Generation>,
+    serving: ArcSwapOption<Serving>,
     standing: Mutex<Standing>,
 }
 
@@ -42,6 +50,8 @@ pub struct Bounds {
     pub poll_interval: Duration,
     /// After this long, requests are refused.
     pub max_stale: Duration,
+    /// After this long, a canary's candidate is not served any more.
+    pub canary_max_stale: Duration,
 }
 
 /// What is known about an env beside its generation.
@@ -74,23 +84,40 @@ impl EnvSlot {
     /// An env for which nothing is loaded yet.
     pub fn new(name: EnvName, bounds: Bounds) -> Self {
         let standing = Standing { waiting_for: Some("the first answer of the Hub".to_owned()), ..Standing::default() };
-        Self {
-            name,
-            syncs: Syncs::default(),
-            bounds,
-            generation: ArcSwapOption::empty(),
-            standing: Mutex::new(standing),
-        }
+        Self { name, syncs: Syncs::default(), bounds, serving: ArcSwapOption::empty(), standing: Mutex::new(standing) }
     }
 
-    /// The generation that a request pins, whatever its age.
+    /// The baseline, whatever its age.
     pub fn generation(&self) -> Option<Arc<Generation>> {
-        self.generation.load_full()
+        self.serving.load().as_ref().map(|serving| serving.baseline.clone())
     }
 
-    /// Swaps the generation, in one step, and gives back the one before.
-    pub fn swap(&self, next: Arc<Generation>) -> Option<Arc<Generation>> {
-        let previous = self.generation.swap(Some(next));
+    /// The baseline and the candidate.
+    pub fn serving(&self) -> Option<Arc<Serving>> {
+        self.serving.load_full()
+    }
+
+    /// Whether the pointer names a candidate.
+    pub fn has_canary(&self) -> bool {
+        self.serving.load().as_ref().is_some_and(|serving| serving.canary.is_some())
+    }
+
+    /// The generation of a release, or the baseline where it has gone meanwhile.
+    pub fn running(&self, release_id: &str) -> Option<Arc<Generation>> {
+        let serving = self.serving()?;
+        let found = serving.generations().into_iter().find(|generation| generation.release_id == release_id);
+        Some(found.unwrap_or_else(|| serving.baseline.clone()))
+    }
+
+    /// The generation of the two that a caller's request pins, and where it is counted.
+    pub fn pick(&self, actor: &Actor, origin: Origin<'_>, now: Instant) -> Option<(Arc<Generation>, Option<Tally>)> {
+        let serving = self.serving.load();
+        Some(serving.as_ref()?.pick(actor, origin, self.is_canary_away(now)))
+    }
+
+    /// Swaps what is served, in one step, and gives back what was before.
+    pub fn swap(&self, next: Serving) -> Option<Arc<Serving>> {
+        let previous = self.serving.swap(Some(Arc::new(next)));
         let mut standing = self.standing();
         standing.refused = None;
         standing.waiting_for = None;
@@ -132,7 +159,7 @@ impl EnvSlot {
 
     /// The state at a time.
     pub fn state(&self, now: Instant) -> EnvState {
-        state_of(self.generation.load().is_some(), self.age(now), self.bounds)
+        state_of(self.serving.load().is_some(), self.age(now), self.bounds)
     }
 
     /// Why requests are refused, or what an operator should look at. None: all is well. It is for anyone who can reach the
@@ -153,22 +180,38 @@ impl EnvSlot {
 
     /// The keys of this env that were used since the process started, and when.
     pub fn keys_used(&self) -> BTreeMap<String, String> {
-        self.generation().map(|generation| generation.runtime.load().keys_used()).unwrap_or_default()
+        let mut used = BTreeMap::new();
+        for generation in self.serving().iter().flat_map(|serving| serving.generations()) {
+            for (id, time) in generation.runtime.load().keys_used() {
+                let latest: &mut String = used.entry(id).or_default();
+                // As texts they are in the order of time.
+                *latest = time.max(std::mem::take(latest));
+            }
+        }
+        used
     }
 
     /// The Hub's view of this env; the use of keys is told by who sends it.
     pub fn report(&self, now: Instant) -> EnvReport {
-        let generation = self.generation();
+        let serving = self.serving();
+        let generation = serving.as_ref().map(|serving| &serving.baseline);
+        let canary = serving.as_ref().and_then(|serving| serving.report(self.is_canary_away(now), now));
         EnvReport {
             project: self.name.project.clone(),
             env: self.name.env.clone(),
             state: self.state(now),
-            release_id: generation.as_ref().map(|generation| generation.release_id.clone()),
+            release_id: generation.map(|generation| generation.release_id.clone()),
             sequence: generation.map_or(0, |generation| generation.sequence),
             cache_age_seconds: self.age(now).map_or(0, |age| age.as_secs()),
             refused: self.standing().refused.clone(),
             keys_used: BTreeMap::new(),
+            canary,
         }
+    }
+
+    /// Whether the Hub has not confirmed the pointer for so long that no candidate may be served: it may have ended the canary.
+    fn is_canary_away(&self, now: Instant) -> bool {
+        self.age(now).is_none_or(|age| age >= self.bounds.canary_max_stale)
     }
 
     fn standing(&self) -> MutexGuard<'_, Standing> {
@@ -182,7 +225,11 @@ mod tests {
 
     use super::*;
 
-    const BOUNDS: Bounds = Bounds { poll_interval: Duration::from_secs(30), max_stale: Duration::from_hours(1) };
+    const BOUNDS: Bounds = Bounds {
+        poll_interval: Duration::from_secs(30),
+        max_stale: Duration::from_hours(1),
+        canary_max_stale: Duration::from_mins(2),
+    };
 
     #[test]
     fn the_state_follows_the_age() {

@@ -109,7 +109,11 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
     let admin_listener = config.admin.as_ref().map(|admin| listen(admin.listen)).transpose()?;
     let admin_addr = admin_listener.as_ref().map(TcpListener::local_addr).transpose()?;
 
-    let bounds = Bounds { poll_interval: config.poll_interval, max_stale: config.max_stale };
+    let bounds = Bounds {
+        poll_interval: config.poll_interval,
+        max_stale: config.max_stale,
+        canary_max_stale: config.canary_max_stale,
+    };
     let slots: Arc<[Arc<EnvSlot>]> =
         config.envs.iter().map(|name| Arc::new(EnvSlot::new(name.clone(), bounds))).collect();
     let (stop, stopped) = watch::channel(false);

@@ -284,7 +284,7 @@ impl Shell {
 pub fn leaves() -> Vec<String> {
     fn below(command: &clap::Command, path: &str, leaves: &mut Vec<String>) {
         let mut commands = command.get_subcommands().filter(|below| below.get_name() != "help").peekable();
-        if commands.peek().is_none() {
+        if commands.peek().is_none() || command.is_args_conflicts_with_subcommands_set() {
             leaves.push(path.to_owned());
         }
         for command in commands {
@@ -353,7 +353,7 @@ mod tests {
         let mut open = vec![Arguments::command()];
         while let Some(command) = open.pop() {
             let below: Vec<_> = command.get_subcommands().filter(|below| below.get_name() != "help").cloned().collect();
-            if below.is_empty() {
+            if below.is_empty() || command.is_args_conflicts_with_subcommands_set() {
                 let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
                 assert!(after.contains("Example:\n  "), "{} has no example", command.get_name());
             }

@@ -36,6 +36,7 @@ pub const HEADERS_DEFAULT: &[&str] = &[
     "x-santokit-api-key",
     "x-santokit-env",
     "x-santokit-project",
+    "x-santokit-sticky",
 ];
 
 /// What browsers are told.

@@ -15,6 +15,7 @@ use crate::{
     schema::Schema,
 };
 
+pub mod canary;
 pub mod ceilings;
 pub mod compare;
 pub mod deprecation;
@@ -23,6 +24,7 @@ pub mod envelope;
 pub mod logins;
 pub mod verify;
 
+pub use canary::Canary;
 pub use compare::{Comparison, Power, Section, compare};
 pub use digest::{Digest, DigestError, Hasher, canonical_json};
 pub use envelope::{Envelope, EnvelopeError, Signature, SigningKey, VerifyingKey};
@@ -131,20 +133,6 @@ pub struct Pointer {
     pub sequence: u64,
     /// RFC 3339, UTC.
     pub issued_at: String,
-}
-
-/// A candidate beside the baseline.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Canary {
-    /// `rel_…` of the candidate.
-    pub release_id: String,
-    /// Its digest.
-    pub digest: Digest,
-    /// 1 to 99.
-    pub percent: u8,
-    /// Makes the choice of principals differ from canary to canary.
-    pub salt: String,
 }
 
 /// A release as it is stored and transferred: the manifest's canonical bytes and the envelope that signs it.

@@ -10,8 +10,10 @@ use crate::{
     release::{Digest, Envelope, SignedRelease, logins::TablePowers},
 };
 
+mod canary;
 mod standing;
 
+pub use canary::{CanaryReport, CanaryState, Counts};
 pub use standing::{AdminListener, Standing, build};
 
 /// Longest wait of a long poll, in seconds.
@@ -119,6 +121,9 @@ pub struct EnvReport {
     /// API keys by id that were used since the report before, and when, to the minute (RFC 3339, UTC).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub keys_used: BTreeMap<String, String>,
+    /// While its pointer names a candidate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryReport>,
 }
 
 /// A release that a Bridge would not load.

@@ -30,6 +30,7 @@ pub mod audit;
 pub mod auth;
 pub mod backup;
 pub mod bridges;
+pub mod canary;
 pub mod guarded;
 pub mod keys;
 pub mod layers;
@@ -121,6 +122,10 @@ fn operator_routes() -> Guarded {
         .post(&at("/promote"), A::ReleasePromote, releases::promote)
         .post(&at("/rollback"), A::ReleaseRollback, releases::rollback)
         .get(&at("/rollback"), A::ReleaseRead, releases::targets)
+        .get(&at("/canary"), A::EnvStatus, canary::canary)
+        .put(&at("/canary"), A::CanarySet, canary::set)
+        .delete(&at("/canary"), A::CanaryAbort, canary::abort)
+        .post(&at("/canary/promote"), A::CanaryPromote, canary::promote)
         .post("/v1/service-tokens", A::ServiceTokenCreate, o::create_service_token)
         .get("/v1/service-tokens", A::ServiceTokenList, o::service_tokens)
         .delete("/v1/service-tokens/{id}", A::ServiceTokenDelete, o::delete_service_token)

@@ -41,6 +41,7 @@ pub mod audit;
 pub mod authority;
 pub mod backup;
 pub mod bridges;
+pub mod canary;
 pub mod ceilings;
 pub mod databases;
 mod deprecation;

@@ -23,6 +23,7 @@ pub struct Metrics {
     audit_write_lag: Histogram,
     audit_entries_a_day: IntGauge,
     audit_intact: IntGauge,
+    canary_ends: IntCounterVec,
 }
 
 impl Metrics {
@@ -52,6 +53,9 @@ impl Metrics {
         registry.register(Box::new(audit_write_lag.clone()))?;
         registry.register(Box::new(audit_entries_a_day.clone()))?;
         registry.register(Box::new(audit_intact.clone()))?;
+        let ends = Opts::new("stk_hub_canary_ends_total", "Canaries that have ended.");
+        let canary_ends = IntCounterVec::new(ends, &["outcome"])?;
+        registry.register(Box::new(canary_ends.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(request_duration.clone()))?;
         registry.register(Box::new(releases_created.clone()))?;
@@ -71,6 +75,7 @@ impl Metrics {
             audit_write_lag,
             audit_entries_a_day,
             audit_intact,
+            canary_ends,
         })
     }
 
@@ -103,6 +108,11 @@ impl Metrics {
     /// Whether the audit log was found to be whole.
     pub fn audit_intact(&self, is_intact: bool) {
         self.audit_intact.set(i64::from(is_intact));
+    }
+
+    /// A canary ended: `promoted`, `aborted` or `rolledBack`.
+    pub fn canary_ended(&self, outcome: &str) {
+        self.canary_ends.with_label_values(&[outcome]).inc();
     }
 
     /// The text exposition.

@@ -36,6 +36,7 @@ macro_rules! row {
 pub mod apply_locks;
 pub mod audit;
 pub mod blobs;
+pub mod canaries;
 pub mod ceilings;
 pub mod credentials;
 pub mod dump;

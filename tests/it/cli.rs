@@ -77,7 +77,8 @@ fn leaf_of(args: &[String], leaves: &[String]) -> Option<String> {
         word => word,
     });
     let words: Vec<&str> = words.collect();
-    (1..=words.len()).map(|length| words[..length].join(" ")).find(|path| leaves.contains(path))
+    // A command may do something itself and have commands below it.
+    (1..=words.len()).rev().map(|length| words[..length].join(" ")).find(|path| leaves.contains(path))
 }
 
 /// Whether the sources of this binary have a test of that name.

@@ -305,7 +305,7 @@ async fn load(manifest: Manifest, database: &TestDatabase, folder: &std::path::P
     let connections = BTreeMap::from([("main".to_owned(), connection)]);
     let runtime = Arc::new(RuntimeBundle { connections, secrets: BTreeMap::new(), api_keys: Vec::new() });
     let env = EnvName { project: "shop".to_owned(), env: "test".to_owned() };
-    loader.load(Plan { env, pointer, manifest, runtime, previous: None }).await
+    loader.load(Plan { env, pointer, manifest, runtime, previous: Vec::new() }).await
 }
 
 fn manifest(logics: &[(&str, &[&str], &[&str], TransactionMode)]) -> Manifest {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use santokit_core::release::Digest;
 use santokit_hub::store::{
-    Db, Failure, Place, Store, StoreError, apply_locks, ceilings, commit, credentials, envs, moves, orgs, pins,
-    releases,
+    Db, Failure, Place, Store, StoreError, apply_locks, canaries, ceilings, commit, credentials, envs, moves, orgs,
+    pins, releases,
 };
 use santokit_tests::{Engine, TestDatabase};
 use secrecy::SecretString;
@@ -366,6 +366,24 @@ async fn what_fails_is_told_by_what_can_be_done_and_without_the_url() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_env_has_one_canary_which_runs_until_it_ends() {
+    for bed in Bed::both().await {
+        let store = bed.open().await.unwrap();
+        let mut db = store.write().await.unwrap();
+        add_env(&mut db).await;
+        assert_eq!(canaries::get(&mut db, "shop", "dev").await.unwrap(), None);
+        canaries::set(&mut db, "shop", "dev", "{\"of\":1}", None).await.unwrap();
+        let running = [("shop".to_owned(), "dev".to_owned(), "{\"of\":1}".to_owned())];
+        assert_eq!(canaries::running(&mut db).await.unwrap(), running);
+        canaries::set(&mut db, "shop", "dev", "{\"of\":2}", Some(AT)).await.unwrap();
+        assert_eq!(canaries::running(&mut db).await.unwrap(), []);
+        assert_eq!(canaries::get(&mut db, "shop", "dev").await.unwrap().as_deref(), Some("{\"of\":2}"));
+        canaries::set(&mut db, "shop", "dev", "{\"of\":3}", None).await.unwrap();
+        assert_eq!(canaries::running(&mut db).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_an_env_ran_and_what_is_kept_for_it_is_found_again() {
     for bed in Bed::both().await {
         let store = bed.open().await.unwrap();
@@ -405,7 +423,6 @@ async fn what_an_env_ran_and_what_is_kept_for_it_is_found_again() {
         let earlier = moves::earlier(&mut db, "shop", "dev", "rel_b", 10).await.unwrap();
         assert_eq!(earlier, [("rel_c".to_owned(), 3), ("rel_a".to_owned(), 1)]);
         assert_eq!(moves::earlier(&mut db, "shop", "dev", "rel_b", 1).await.unwrap().len(), 1);
-        assert_eq!(moves::envs_of(&mut db, "shop", "rel_b").await.unwrap(), ["dev"]);
         releases::set_envelope(&mut db, "rel_b", "{\"signed\":2}").await.unwrap();
         assert_eq!(releases::by_id(&mut db, "rel_b").await.unwrap().unwrap().envelope, "{\"signed\":2}");
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::{Client, Method};
 use santokit_core::release::{Digest, Manifest};
 use santokit_tests::{Engine, Hub, TestDatabase, planes::OPERATOR};
@@ -232,4 +233,83 @@ async fn a_key_that_one_hub_exchanges_signs_at_the_other() {
     let retire = format!("/v1/keys/{}/retire", both[1].as_str().unwrap());
     pair.other.operate(Method::POST, &retire, &json!({})).await.unwrap();
     assert_eq!(signers(&["first", "second", "third"], &pair.one).await, [made["id"].clone()]);
+}
+
+/// What a Bridge of a test has counted of a canary.
+fn counted(salt: &str, requests: u64, errors: u64) -> Json {
+    let of = |errors| {
+        json!({"window": {"requests": requests, "errors": errors, "logicFailed": errors, "latencies": [[80, requests]]}, "requests": requests,
+            "errors": errors})
+    };
+    json!({"salt": salt, "releaseId": "rel_01ARZ3NDEKTSV4RRFFQ69G5FAV", "state": "serving", "baseline": of(0), "candidate": of(errors)})
+}
+
+async fn report(hub: &Hub, token: &str, bridge: &str, canary: &Json) -> u16 {
+    let report = json!({"version": "0.1.0", "envs": [{"project": "shop", "env": "dev", "state": "fresh", "releaseId": null,
+        "sequence": 3, "cacheAgeSeconds": 0, "refused": null, "canary": canary}]});
+    let url = format!("{}/internal/bridges/{bridge}/report", hub.url);
+    Client::new().post(url).bearer_auth(token).json(&report).send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_closes_over_all_bridges_ends_a_canary_once_whichever_hub_sees_it() {
+    let pair = Pair::start().await;
+    let token = pair.one.service_token(&["shop/dev"]).await.unwrap();
+    let candidate = apply(&pair.one, &["first"]).await.1["releaseId"].clone();
+    let baseline = apply(&pair.one, &["first", "second"]).await.1["releaseId"].clone();
+    let canary = format!("{ENV}/canary");
+    let body = json!({"releaseId": candidate, "percent": 10, "gates": ["error-rate>5%", "p95>1h"]});
+    let started = pair.one.operate(Method::PUT, &canary, &body).await.unwrap();
+    assert_eq!((&started["sequence"], &started["baseline"]), (&json!(3), &baseline), "{started}");
+    let (status, _, bytes) =
+        pair.other.ask(Some(&token), "/internal/releases/current?project=shop&env=dev", None).await.unwrap();
+    assert_eq!(status, 200);
+    let salt = salt_of(&bytes);
+
+    // Each is below the sample; of another canary, or with what is no count, nothing counts.
+    let bridges =
+        ["brg_01ARZ3NDEKTSV4RRFFQ69G5FAV", "brg_01ARZ3NDEKTSV4RRFFQ69G5FAW", "brg_01ARZ3NDEKTSV4RRFFQ69G5FAX"];
+    assert_eq!(report(&pair.one, &token, bridges[0], &counted(&salt, 60, 20)).await, 204);
+    assert_eq!(report(&pair.other, &token, bridges[1], &counted("salt-of-another", 900, 900)).await, 204);
+    for (field, wrong) in [("latencies", json!([[999, 1]])), ("requests", json!(-1)), ("errors", json!("many"))] {
+        let mut strange = counted(&salt, 900, 900);
+        strange["candidate"]["window"][field] = wrong;
+        assert_eq!(report(&pair.other, &token, bridges[2], &strange).await, 400, "{field}");
+    }
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let status = pair.other.operate(Method::GET, &canary, &Json::Null).await.unwrap();
+    assert_eq!(
+        (&status["state"], &status["counted"]["candidate"]["requests"]),
+        (&json!("running"), &json!(60)),
+        "{status}"
+    );
+
+    assert_eq!(report(&pair.other, &token, bridges[1], &counted(&salt, 60, 20)).await, 204);
+    let began = Instant::now();
+    let mut ended = Json::Null;
+    while ended["state"] != "rolledBack" {
+        assert!(began.elapsed() < Duration::from_mins(1), "{ended}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        ended = pair.other.operate(Method::GET, &canary, &Json::Null).await.unwrap();
+    }
+    assert_eq!(ended["reason"], "error-rate>5%: 33.33% of 120 requests failed");
+    // Both Hubs have looked once more since: it ended once.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    for hub in [&pair.one, &pair.other] {
+        let now = current(hub).await;
+        assert_eq!((&now["releaseId"], &now["sequence"]), (&baseline, &json!(4)));
+    }
+    let log = pair.one.operate(Method::GET, "/v1/audit?limit=1000", &Json::Null).await.unwrap();
+    let ends = log["entries"].as_array().unwrap().iter().filter(|entry| entry["action"] == "canary.rollback").count();
+    assert_eq!(ends, 1, "{log}");
+    let chain = pair.other.operate(Method::GET, "/v1/audit/verify", &Json::Null).await.unwrap();
+    assert_eq!(chain["verified"], true);
+}
+
+/// Of the canary that a pointer names.
+fn salt_of(current: &[u8]) -> String {
+    let current: Json = serde_json::from_slice(current).unwrap();
+    let payload = STANDARD.decode(current["pointer"]["payload"].as_str().unwrap()).unwrap();
+    let pointer: Json = serde_json::from_slice(&payload).unwrap();
+    pointer["canary"]["salt"].as_str().unwrap().to_owned()
 }

@@ -20,6 +20,7 @@ use crate::{
     processes::cache::changed,
 };
 
+mod canary;
 mod deprecation;
 mod drift;
 mod promote;

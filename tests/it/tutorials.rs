@@ -53,6 +53,11 @@ async fn any_component() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn canary() {
+    follow("docs/tutorials/canary.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn shop() {
     follow(SHOP).await;
 }

@@ -10,6 +10,7 @@ pub struct BridgeClient {
     http: Client,
     url: String,
     key: Option<String>,
+    name: Option<String>,
 }
 
 /// Status, headers and body of an answer.
@@ -26,13 +27,19 @@ pub struct Answer {
 impl BridgeClient {
     /// For a base URL such as `http://127.0.0.1:8080`.
     pub fn new(url: &str) -> Self {
-        Self { http: Client::new(), url: url.trim_end_matches('/').to_owned(), key: None }
+        Self { http: Client::new(), url: url.trim_end_matches('/').to_owned(), key: None, name: None }
     }
 
     /// The same with an API key.
     #[must_use]
     pub fn with_key(&self, key: &str) -> Self {
         Self { key: Some(key.to_owned()), ..self.clone() }
+    }
+
+    /// The same as somebody who names itself, so that a canary keeps it on one side.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Self {
+        Self { name: Some(name.to_owned()), ..self.clone() }
     }
 
     /// Calls a logic.
@@ -56,6 +63,9 @@ impl BridgeClient {
     pub async fn send(&self, mut request: reqwest::RequestBuilder) -> Result<Answer> {
         if let Some(key) = &self.key {
             request = request.header("x-santokit-api-key", key);
+        }
+        if let Some(name) = &self.name {
+            request = request.header("x-santokit-sticky", name);
         }
         let response = request.send().await.context("the Bridge answers")?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

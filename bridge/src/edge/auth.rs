@@ -16,7 +16,11 @@ use santokit_core::{
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use crate::{config::EnvName, generation::Generation, release::EnvSlot};
+use crate::{
+    config::EnvName,
+    generation::Generation,
+    release::{EnvSlot, canary::Tally, serving::Origin},
+};
 
 /// Longest credential that is looked at.
 const CREDENTIAL_BYTES_MAX: usize = 1024;
@@ -80,6 +84,17 @@ impl Credential {
     }
 }
 
+/// Longest name that a caller gives itself.
+const HINT_BYTES_MAX: usize = 128;
+
+/// What a caller calls itself (`X-Santokit-Sticky`), so that a canary keeps it on one side. It opens nothing; what is no name counts
+/// as not sent.
+pub fn sticky(headers: &HeaderMap) -> Option<&str> {
+    let name = headers.get("x-santokit-sticky")?.to_str().ok()?;
+    let is_name = (1..=HINT_BYTES_MAX).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+    is_name.then_some(name)
+}
+
 impl Hints {
     /// From the headers.
     pub fn read(headers: &HeaderMap) -> Self {
@@ -94,8 +109,13 @@ impl Hints {
     }
 }
 
-/// Finds the caller and pins the generation.
-pub fn identify(slots: &[Arc<EnvSlot>], credential: &Credential, hints: &Hints) -> Outcome<Pinned> {
+/// Finds the caller and pins the generation; of a canary's two, the one that is the caller's, and where its request is counted.
+pub fn identify(
+    slots: &[Arc<EnvSlot>],
+    credential: &Credential,
+    hints: &Hints,
+    origin: Origin<'_>,
+) -> Outcome<(Pinned, Option<Tally>)> {
     match credential {
         Credential::None => {
             let candidates: Vec<&Arc<EnvSlot>> = slots.iter().filter(|slot| hints.admit(&slot.name)).collect();
@@ -107,13 +127,18 @@ pub fn identify(slots: &[Arc<EnvSlot>], credential: &Credential, hints: &Hints) 
                         .hint("say which with the headers X-Santokit-Project and X-Santokit-Env, or send an API key"));
                 }
             };
-            Ok(Pinned { actor: Actor::anonymous(), generation: serving(slot)? })
+            pin(slot, Actor::anonymous(), origin)
         }
-        Credential::ApiKey { id, secret } => by_api_key(slots, id, secret, hints),
+        Credential::ApiKey { id, secret } => by_api_key(slots, (id, secret), hints, origin),
     }
 }
 
-fn by_api_key(slots: &[Arc<EnvSlot>], id: &str, secret: &SecretString, hints: &Hints) -> Outcome<Pinned> {
+fn by_api_key(
+    slots: &[Arc<EnvSlot>],
+    (id, secret): (&str, &SecretString),
+    hints: &Hints,
+    origin: Origin<'_>,
+) -> Outcome<(Pinned, Option<Tally>)> {
     let (digest, now) = (Digest::of(secret.expose_secret().as_bytes()), Utc::now());
     let mut elsewhere = false;
     let mut found = Vec::new();
@@ -128,15 +153,15 @@ fn by_api_key(slots: &[Arc<EnvSlot>], id: &str, secret: &SecretString, hints: &H
     }
     match found.as_slice() {
         [(slot, key)] => {
-            let generation = serving(slot)?;
-            generation.runtime.load().note_use(&key.id, now);
-            Ok(Pinned { actor: actor(key), generation })
+            let (pinned, tally) = pin(slot, actor(key), origin)?;
+            pinned.generation.runtime.load().note_use(&key.id, now);
+            Ok((pinned, tally))
         }
         [] if elsewhere => Err(Problem::new(Code::Forbidden, "the API key is for another env than the one asked for")
             .hint("leave out X-Santokit-Project and X-Santokit-Env: the key says which env it is for")),
         [] => match slots.iter().find(|slot| hints.admit(&slot.name) && slot.generation().is_none()) {
             // The key may be of an env whose keys are not here yet.
-            Some(slot) => serving(slot).and_then(|_| Err(unknown_key())),
+            Some(slot) => need_serving(slot).and_then(|()| Err(unknown_key())),
             None => Err(unknown_key()),
         },
         _ => Err(Problem::new(Code::BadRequest, "the API key is valid for several envs")
@@ -163,14 +188,27 @@ fn actor(key: &ApiKey) -> Actor {
     }
 }
 
-/// The generation of an env, where its state allows to serve from it.
-fn serving(slot: &EnvSlot) -> Outcome<Arc<Generation>> {
-    let unavailable = |message: &str| Problem::new(Code::ServiceUnavailable, message).hint("GET /readyz says why");
-    let generation = slot.generation().ok_or_else(|| unavailable("no release is loaded for this env yet"))?;
-    if slot.state(Instant::now()) == EnvState::Expired {
-        return Err(unavailable("the release of this env could not be confirmed for too long"));
+fn pin(slot: &EnvSlot, actor: Actor, origin: Origin<'_>) -> Outcome<(Pinned, Option<Tally>)> {
+    need_serving(slot)?;
+    let (generation, tally) = slot.pick(&actor, origin, Instant::now()).ok_or_else(empty)?;
+    Ok((Pinned { actor, generation }, tally))
+}
+
+/// Fails where the state of an env does not allow to serve from it.
+fn need_serving(slot: &EnvSlot) -> Outcome<()> {
+    match slot.state(Instant::now()) {
+        EnvState::Empty => Err(empty()),
+        EnvState::Expired => Err(unavailable("the release of this env could not be confirmed for too long")),
+        EnvState::Fresh | EnvState::Stale => Ok(()),
     }
-    Ok(generation)
+}
+
+fn empty() -> Box<Problem> {
+    unavailable("no release is loaded for this env yet")
+}
+
+fn unavailable(message: &str) -> Box<Problem> {
+    Problem::new(Code::ServiceUnavailable, message).hint("GET /readyz says why")
 }
 
 fn unauthorized(message: &str) -> Box<Problem> {
@@ -230,6 +268,19 @@ mod tests {
     }
 
     #[test]
+    fn a_caller_may_name_itself_within_bounds() {
+        let long = "x".repeat(129);
+        for (sent, read) in [("anna-7", Some("anna-7")), ("", None), ("a b", None), ("\t", None), (long.as_str(), None)]
+        {
+            assert_eq!(sticky(&headers(&[("x-santokit-sticky", sent)])), read, "{sent:?}");
+        }
+        let mut strange = HeaderMap::new();
+        strange.insert("x-santokit-sticky", HeaderValue::from_bytes(b"\xff\xfe").unwrap());
+        assert_eq!(sticky(&strange), None);
+        assert_eq!(sticky(&HeaderMap::new()), None);
+    }
+
+    #[test]
     fn a_credential_does_not_show_itself() {
         let credential = Credential::read(&headers(&[("x-santokit-api-key", "stk_abc.hunter2")])).unwrap();
         assert!(!format!("{credential:?}").contains("hunter2"));
@@ -257,12 +308,14 @@ mod tests {
         let bounds = crate::release::Bounds {
             poll_interval: std::time::Duration::from_secs(30),
             max_stale: std::time::Duration::from_hours(1),
+            canary_max_stale: std::time::Duration::from_mins(2),
         };
         let slot = |name| Arc::new(EnvSlot::new(EnvName::parse(name).unwrap(), bounds));
         let slots = [slot("shop/dev"), slot("shop/prod")];
         let code = |credential: &Credential, env: Option<&str>| {
             let hints = Hints { project: None, env: env.map(str::to_owned) };
-            identify(&slots, credential, &hints).unwrap_err().code
+            let origin = Origin { address: [127, 0, 0, 1].into(), hint: None };
+            identify(&slots, credential, &hints, origin).unwrap_err().code
         };
         assert_eq!(code(&Credential::None, None), Code::BadRequest);
         assert_eq!(code(&Credential::None, Some("dev")), Code::ServiceUnavailable);

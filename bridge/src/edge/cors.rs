@@ -48,10 +48,10 @@ pub async fn apply(State(app): State<Arc<App>>, request: Request, next: Next) ->
         return preflight(&app, &hints, &origin, &request);
     }
     let mut response = next.run(request).await;
-    let served = response.extensions().get::<Trail>().and_then(Trail::env);
+    let served = response.extensions().get::<Trail>().and_then(Trail::served);
     let generation = match served {
         // What answered has the word.
-        Some(env) => app.slots.iter().find(|slot| slot.name == env).and_then(|slot| slot.generation()),
+        Some((env, release)) => app.slots.iter().find(|slot| slot.name == env).and_then(|slot| slot.running(&release)),
         None => find(&app, &hints, &origin),
     };
     if let Some(cors) = generation.as_ref().and_then(|generation| generation.cors.as_ref()) {
@@ -145,7 +145,7 @@ fn list<'n>(names: impl Iterator<Item = &'n str>) -> HeaderValue {
 }
 
 impl Trail {
-    fn env(&self) -> Option<EnvName> {
-        Some(EnvName { project: self.project.clone()?, env: self.env.clone()? })
+    fn served(&self) -> Option<(EnvName, String)> {
+        Some((EnvName { project: self.project.clone()?, env: self.env.clone()? }, self.release_id.clone()?))
     }
 }

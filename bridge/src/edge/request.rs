@@ -1,6 +1,6 @@
 //! From HTTP to a call: the last module that names axum's inbound types. Sizes and times are bounded before anything is read.
 
-use std::{error::Error, panic::AssertUnwindSafe, sync::Arc};
+use std::{error::Error, net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     body::Body,
@@ -20,13 +20,15 @@ use serde_json::{Map, Value as Json};
 use tracing::field::Empty;
 
 use super::{
-    auth::{Credential, Hints, Pinned},
+    auth::{self, Credential, Hints, Pinned},
+    counting::Counting,
     layers::{ClientAddress, RequestId},
     respond::{self, Trail},
 };
 use crate::{
     app::{Answer, App, Asked, Asking},
     crud::{self, idempotency::Remembered},
+    release::{canary::Tally, serving::Origin},
 };
 
 /// Params, by name.
@@ -121,12 +123,17 @@ async fn serve(
     caller: (&HeaderMap, ClientAddress),
     read: impl Future<Output = Outcome<(Asked, Params)>>,
 ) -> Response {
-    let mut trail = Trail::default();
+    let (mut trail, mut counting) = (Trail::default(), None);
     // Caught here, the answer after a panic still names its release.
-    let running = AssertUnwindSafe(run(app, id, caller, read, &mut trail)).catch_unwind().await;
+    let running = AssertUnwindSafe(run(app, id, caller, read, (&mut trail, &mut counting))).catch_unwind().await;
     let outcome = running.unwrap_or_else(|_| Err(Problem::internal("the request's task panicked")));
+    let is_logic_failed = outcome.as_ref().is_err_and(|problem| problem.code == Code::LogicFailed);
     let _span = tracing::info_span!("response").entered();
-    respond::answer(outcome, trail, &id.0, app.config.response_limit)
+    let response = respond::answer(outcome, trail, &id.0, app.config.response_limit);
+    if let Some(counting) = counting {
+        counting.end(response.status(), is_logic_failed);
+    }
+    response
 }
 
 async fn run(
@@ -134,9 +141,9 @@ async fn run(
     id: &RequestId,
     (headers, ClientAddress(address)): (&HeaderMap, ClientAddress),
     read: impl Future<Output = Outcome<(Asked, Params)>>,
-    trail: &mut Trail,
+    (trail, counting): (&mut Trail, &mut Option<Counting>),
 ) -> Outcome<Answer> {
-    let pinned = match authenticate(app, headers) {
+    let (pinned, tally) = match authenticate(app, headers, address) {
         Err(problem) if problem.code == Code::Unauthorized => {
             app.rates.admit_refused(address).await?;
             return Err(problem);
@@ -163,6 +170,8 @@ async fn run(
         Asked::Batch => trail.op = Some("batch"),
         Asked::Logic(_) | Asked::Table(..) => {}
     }
+    // What the caller took to send its body is not the release's.
+    *counting = tally.map(|tally| Counting::begin(tally, app.metrics.clone(), generation.env.clone()));
     app.answer(Asking { pinned, asked, params, request_id: id.0.clone(), idempotency_key }).await
 }
 
@@ -183,11 +192,13 @@ fn asked(path: &str) -> Outcome<Asked> {
     }
 }
 
-fn authenticate(app: &App, headers: &HeaderMap) -> Outcome<Pinned> {
+fn authenticate(app: &App, headers: &HeaderMap, address: IpAddr) -> Outcome<(Pinned, Option<Tally>)> {
     let span = tracing::info_span!("auth", authType = Empty, code = Empty).entered();
-    let pinned = Credential::read(headers).and_then(|credential| app.identify(&credential, &Hints::read(headers)));
+    let origin = Origin { address, hint: auth::sticky(headers) };
+    let pinned =
+        Credential::read(headers).and_then(|credential| app.identify(&credential, &Hints::read(headers), origin));
     match &pinned {
-        Ok(pinned) => span.record("authType", pinned.actor.kind.as_str()),
+        Ok((pinned, _)) => span.record("authType", pinned.actor.kind.as_str()),
         Err(problem) => span.record("code", problem.code.as_str()),
     };
     pinned

@@ -52,9 +52,9 @@ impl Loader {
         check_runtime(&manifest, &runtime)?;
         check_guests(&manifest, &runtime)?;
         queries::verify(&manifest).await.map_err(|error| LoadError::blocked(error.to_string()))?;
-        let databases = databases(&runtime, &self.databases, previous.as_deref())?;
-        let logics = self.logics(&manifest, previous.as_deref()).await?;
-        let before = previous.as_ref().map(|previous| previous.runtime.load_full());
+        let databases = databases(&runtime, &self.databases, &previous)?;
+        let logics = self.logics(&manifest, &previous).await?;
+        let before = previous.first().map(|previous| previous.runtime.load_full());
         let tables = crud::tables(&manifest.connections, &manifest.permissions).map_err(LoadError::blocked)?;
         Ok(Generation {
             config: Arc::new(manifest.config_of(&env.env)),
@@ -75,14 +75,15 @@ impl Loader {
     }
 
     /// What did not change is taken over: it was verified when it was loaded, and its component is named by its digest.
-    async fn logics(&self, manifest: &Manifest, previous: Option<&Generation>) -> Result<Entries, LoadError> {
+    async fn logics(&self, manifest: &Manifest, previous: &[Arc<Generation>]) -> Result<Entries, LoadError> {
         let mut entries = Entries::new();
         let mut changed = manifest.clone();
         changed.logics.retain(|name, logic| {
             let kept = previous
+                .iter()
                 .filter(|previous| previous.sources.get(name) == Some(logic))
                 .filter(|previous| has_same_queries(logic, &previous.queries, &manifest.queries))
-                .and_then(|previous| previous.logics.get(name));
+                .find_map(|previous| previous.logics.get(name));
             kept.is_none_or(|entry| entries.insert(name.clone(), entry.clone()).is_some())
         });
         let changed = self.verify(changed).await?;
@@ -140,22 +141,22 @@ fn has_same_queries(logic: &Logic, before: &BTreeMap<String, Query>, now: &BTree
     }
 }
 
-/// The pools of the generation before where the connection is the same, new ones where not.
+/// The pools of the generations before where the connection is the same, new ones where not.
 fn databases(
     runtime: &RuntimeBundle,
     settings: &DatabaseSettings,
-    previous: Option<&Generation>,
+    previous: &[Arc<Generation>],
 ) -> Result<BTreeMap<String, Arc<Database>>, LoadError> {
     let open = |(name, connection): (&String, &RuntimeConnection)| {
-        let kept = previous
-            .filter(|previous| previous.connections.get(name).is_some_and(|before| same(before, connection)))
-            .and_then(|previous| previous.databases.get(name));
-        let before = previous.and_then(|previous| previous.connections.get(name));
+        let kept = previous.iter().find_map(|previous| {
+            let before = previous.connections.get(name).filter(|before| same(before, connection))?;
+            Some((before, previous.databases.get(name)?))
+        });
         let database = match kept {
-            Some(database) if before.is_some_and(|before| has_same_guests(before, connection)) => {
+            Some((before, database)) if has_same_guests(before, connection) => {
                 return Ok((name.clone(), Arc::clone(database)));
             }
-            Some(database) => database.with_guests(connection, settings),
+            Some((_, database)) => database.with_guests(connection, settings),
             None => Database::open(name, connection, settings),
         };
         let database = database.map_err(|error| LoadError::blocked(format!("connection {name:?}: {error}")))?;

@@ -41,6 +41,9 @@ pub struct Good {
     pub pointer: Envelope,
     /// Signs the release.
     pub release: SignedRelease,
+    /// That of a canary which the pointer names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<SignedRelease>,
 }
 
 /// The highest pointer seen for an env.
@@ -158,8 +161,9 @@ impl Cache {
         for project in fs::read_dir(self.dir.join("envs"))? {
             for env in fs::read_dir(project?.path())? {
                 let good: Option<Good> = read_json(&env?.path().join("good.json"));
-                let manifest = good.and_then(|good| serde_json::from_str::<Manifest>(&good.release.manifest).ok());
-                used.extend(manifest.into_iter().flat_map(|m| m.components()).map(|digest| digest.hex().to_owned()));
+                let releases = good.into_iter().flat_map(|good| [Some(good.release), good.candidate]).flatten();
+                let manifests = releases.filter_map(|one| serde_json::from_str::<Manifest>(&one.manifest).ok());
+                used.extend(manifests.flat_map(|m| m.components()).map(|digest| digest.hex().to_owned()));
             }
         }
         Ok(used)

@@ -23,6 +23,9 @@ use crate::{
 /// Shortest time between two reports, so that a burst of changes is one report.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// While a canary lasts, the Hub looks at what is counted here.
+const OF_CANARY: Duration = Duration::from_secs(5);
+
 /// The use of keys by env, as the Hub was told it last.
 type Told = BTreeMap<EnvName, BTreeMap<String, String>>;
 
@@ -48,7 +51,7 @@ impl Reporter {
         loop {
             self.send().await;
             tokio::select! {
-                () = pause(&changed, self.config.poll_wait()) => {}
+                () = pause(&changed, self.interval()) => {}
                 _ = shutdown.wait_for(|stop| *stop) => return,
             }
         }
@@ -67,6 +70,11 @@ impl Reporter {
         let now = Instant::now();
         let envs = self.slots.iter().map(|slot| slot.report(now)).collect();
         Report { version: VERSION.to_owned(), envs, standing: Some(self.standing()) }
+    }
+
+    fn interval(&self) -> Duration {
+        let has_canary = self.slots.iter().any(|slot| slot.has_canary());
+        if has_canary { self.config.poll_wait().min(OF_CANARY) } else { self.config.poll_wait() }
     }
 
     async fn send(&self) {

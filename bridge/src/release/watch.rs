@@ -14,11 +14,12 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::FutureExt;
 use santokit_core::{
     code::Code,
-    logic::Body,
     release::{Digest, Envelope, Pointer, SignedRelease, verify, verify::Trust},
     wire::{Current, Refused, RuntimeBundle},
 };
 use tokio::sync::{Notify, watch};
+
+mod load;
 
 use super::{
     EnvSlot,
@@ -26,15 +27,12 @@ use super::{
     fetch::{Conditional, FetchError, HubClient},
 };
 use crate::{
-    generation::{Generation, LoadError, Loader, Plan, Runtime},
+    generation::{Generation, LoadError, Loader, Runtime},
     metrics::Metrics,
 };
 
 /// Between two polls that brought nothing, for a Hub that does not hold long polls.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// Largest component that is fetched.
-const COMPONENT_BYTES_MAX: u64 = 64 << 20;
 
 /// What a watcher works with.
 #[derive(Clone)]
@@ -70,6 +68,8 @@ struct Watcher {
     release: Option<(String, SignedRelease)>,
     /// Pointer and release have other signatures than those that are kept on disk.
     is_signed_anew: bool,
+    /// Of a canary.
+    candidate: Option<(String, SignedRelease)>,
 }
 
 /// Why a poll came to nothing.
@@ -126,6 +126,7 @@ impl Watcher {
             refused: None,
             release: None,
             is_signed_anew: false,
+            candidate: None,
         }
     }
 
@@ -200,6 +201,8 @@ impl Watcher {
             }
         };
         let runtime_is_new = self.refresh_runtime().await?;
+        // Before the confirmation, after which a candidate may be served again.
+        self.end_canary();
         // Before the swap: what is loaded must never be seen without a time of confirmation.
         self.slot.confirm();
         self.settle(runtime_is_new).await?;
@@ -225,12 +228,9 @@ impl Watcher {
         .await??;
         verdict.map_err(|why| self.refuse_pointer(Some(&pointer), &why))?;
         self.slot.accept(pointer.sequence);
-        if pointer.canary.is_some() {
-            tracing::warn!(env = %self.slot.name, "this version serves no canary: all callers get the baseline");
-        }
         let before = self.pointer.as_ref().map(|(_, before)| before);
         if before.is_some_and(|before| before.payload == envelope.payload && before.signatures != envelope.signatures) {
-            (self.is_signed_anew, self.release) = (true, None);
+            (self.is_signed_anew, self.release, self.candidate) = (true, None, None);
         }
         self.pointer = Some((pointer, envelope));
         Ok(())
@@ -272,7 +272,7 @@ impl Watcher {
         let (Some((pointer, envelope)), Some(runtime)) = (self.pointer.clone(), self.runtime.clone()) else {
             return Ok(());
         };
-        if let Some(running) = self.slot.generation()
+        if let Some(running) = self.slot.serving()
             && running.serves(&pointer)
         {
             if self.is_signed_anew {
@@ -281,8 +281,12 @@ impl Watcher {
             if !runtime_is_new {
                 return Ok(());
             }
-            if running.has_connections(&runtime) {
-                running.runtime.store(Arc::new(Runtime::new(&runtime, Some(&running.runtime.load()))));
+            // What a candidate was refused for may be there now.
+            if running.has_connections(&runtime) && !running.has_refused() {
+                for generation in running.generations() {
+                    let next = Runtime::new(&runtime, Some(&generation.runtime.load()));
+                    generation.runtime.store(Arc::new(next));
+                }
                 return Ok(());
             }
         } else if self.refused == Some(pointer.sequence) && !runtime_is_new {
@@ -314,114 +318,23 @@ impl Watcher {
         }
     }
 
-    /// What runs stays as it is; what a restart would read has the signatures of now, for those of before may soon count no more.
-    async fn keep_anew(&mut self, pointer: &Pointer, envelope: Envelope) -> Result<(), PollError> {
-        let signed = self.tools.hub.release(&pointer.release_id).await?;
-        match verify::release(&signed, &self.tools.trust) {
-            Ok(verified) if verified.statement.digest == pointer.digest => {}
-            _ => {
-                tracing::warn!(env = %self.slot.name, release = pointer.release_id, "its new signatures do not hold; the ones before are kept");
-                return Ok(());
-            }
-        }
-        self.release = Some((pointer.release_id.clone(), signed.clone()));
-        let (cache, env) = (self.tools.cache.clone(), self.slot.name.clone());
-        blocking(move || cache.put_good(&env, &Good { pointer: envelope, release: signed })).await??;
-        self.is_signed_anew = false;
-        Ok(())
-    }
-
-    /// Fetches, verifies, builds and swaps.
-    async fn load(
-        &mut self,
-        pointer: &Pointer,
-        envelope: Envelope,
-        runtime: Arc<RuntimeBundle>,
-    ) -> Result<(), Failure> {
-        let started = Instant::now();
-        let signed = match &self.release {
-            Some((id, signed)) if *id == pointer.release_id => signed.clone(),
-            _ => self.tools.hub.release(&pointer.release_id).await?,
-        };
-        self.build(pointer, &signed, runtime).await?;
-        let env = &self.slot.name;
-        tracing::info!(%env, release = pointer.release_id, sequence = pointer.sequence, took = ?started.elapsed(), "the release runs");
-        self.release = Some((pointer.release_id.clone(), signed.clone()));
-        self.is_signed_anew = false;
-        let (cache, env) = (self.tools.cache.clone(), env.clone());
-        let kept = blocking(move || {
-            cache.put_good(&env, &Good { pointer: envelope, release: signed }).and_then(|()| cache.sweep())
-        });
-        // It runs already: a full disk only means that a restart needs the Hub.
-        if let Ok(Err(error)) | Err(error) = kept.await.map_err(io::Error::other) {
-            tracing::warn!(env = %self.slot.name, %error, "the release could not be kept on disk");
-        }
-        Ok(())
-    }
-
-    async fn build(
-        &mut self,
-        pointer: &Pointer,
-        signed: &SignedRelease,
-        runtime: Arc<RuntimeBundle>,
-    ) -> Result<(), Failure> {
-        let verified = verify::release(signed, &self.tools.trust)?;
-        if verified.statement.release_id != pointer.release_id || verified.statement.digest != pointer.digest {
-            return Err(LoadError::blocked("the release is not the one that the pointer names").into());
-        }
-        if verified.manifest.project != self.slot.name.project {
-            return Err(LoadError::blocked("the release is of another project").into());
-        }
-        self.fetch_components(&verified.manifest).await?;
-        let plan = Plan {
-            env: self.slot.name.clone(),
-            pointer: pointer.clone(),
-            manifest: verified.manifest,
-            runtime,
-            previous: self.slot.generation(),
-        };
-        let generation = self.tools.loader.load(plan).await?;
-        if let Some(previous) = self.slot.swap(Arc::new(generation)) {
-            tokio::spawn(retire(previous));
-        }
-        self.refused = None;
-        self.tools.changed.notify_one();
-        Ok(())
-    }
-
-    async fn fetch_components(&self, manifest: &santokit_core::release::Manifest) -> Result<(), Failure> {
-        for logic in manifest.logics.values() {
-            let Body::Wasm(wasm) = &logic.body else { continue };
-            let digest = Digest::parse(&wasm.component).map_err(|error| LoadError::blocked(error.to_string()))?;
-            if wasm.size_bytes > COMPONENT_BYTES_MAX {
-                return Err(LoadError::blocked(format!(
-                    "component {digest} is larger than {COMPONENT_BYTES_MAX} bytes"
-                ))
-                .into());
-            }
-            let (cache, wanted) = (self.tools.cache.clone(), digest.clone());
-            if blocking(move || cache.blob(&wanted)).await?.is_some() {
-                continue;
-            }
-            let bytes = self.tools.hub.blob(&digest, wasm.size_bytes).await?;
-            let cache = self.tools.cache.clone();
-            blocking(move || cache.put_blob(&digest, &bytes)).await??;
-        }
-        Ok(())
-    }
-
     /// Loads the last good release from disk, as if the Hub had said it when it last did.
     async fn restore(&mut self) -> Result<(), PollError> {
         let (cache, env) = (self.tools.cache.clone(), self.slot.name.clone());
         let (good, runtime, confirmed) =
             blocking(move || (cache.good(&env), cache.runtime(&env), cache.confirmed(&env))).await?;
-        let Some(Good { pointer: envelope, release }) = good else { return Ok(()) };
+        let Some(Good { pointer: envelope, release, candidate }) = good else { return Ok(()) };
         let name = &self.slot.name;
         let pointer = verify::pointer(&envelope, &self.tools.trust, &name.project, &name.env)
             .map_err(|error| PollError::Pointer(error.to_string()))?;
         // A copy that was damaged must not be taken for what the Hub will send.
         verify::release(&release, &self.tools.trust).map_err(|error| PollError::Pointer(error.to_string()))?;
         self.release = Some((pointer.release_id.clone(), release.clone()));
+        if let (Some(terms), Some(candidate)) = (&pointer.canary, candidate)
+            && verify::release(&candidate, &self.tools.trust).is_ok()
+        {
+            self.candidate = Some((terms.release_id.clone(), candidate));
+        }
         let Some(runtime) = runtime.map(Arc::new) else {
             self.slot.wait_for(
                 "the Hub: the connections are not in the cache (they are kept where STK_BRIDGE_CACHE_KEY is set)",
@@ -433,6 +346,8 @@ impl Watcher {
         }
         match self.build(&pointer, &release, runtime.clone()).await {
             Ok(()) => {}
+            // The Hub is asked for what the disk has not of a candidate.
+            Err(Failure::Passing(_)) if self.slot.generation().is_some() => {}
             Err(Failure::Passing(error)) => return Err(error),
             Err(Failure::Refused(error)) => return Err(PollError::Pointer(error.message)),
         }
@@ -466,7 +381,7 @@ fn order(seen: Option<&Seen>, next: &Seen) -> Result<bool, String> {
     }
 }
 
-/// Holds the old generation until its last request has ended, so that no request pays for freeing it.
+/// Holds an old generation until its last request has ended, so that no request pays for freeing it.
 async fn retire(previous: Arc<Generation>) {
     while Arc::strong_count(&previous) > 1 {
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -34,6 +34,7 @@ use tokio::{
 use super::{RunningBridge, serve};
 use crate::config::{BridgeConfig, Rates, Settings};
 
+mod canary;
 mod cors;
 mod listeners;
 mod logic;

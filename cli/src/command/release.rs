@@ -16,6 +16,7 @@ use crate::{
     report::{Tone, cell, printable},
 };
 
+mod canary;
 mod compare;
 mod list;
 mod pin;
@@ -64,6 +65,8 @@ pub enum Command {
     Promote(promote::Promote),
     /// Let an env run again what it ran before
     Rollback(promote::Rollback),
+    /// Let a share of the callers have a release, and take them back when it is worse
+    Canary(canary::Canary),
     /// Write a release with its components into one file
     Export(transfer::Export),
     /// Bring a release from a file into a Hub; no env runs it yet
@@ -112,6 +115,7 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
         Command::Compare(options) => compare::run(&options, shell).await?,
         Command::Promote(options) => promote::promote(&options, shell).await?,
         Command::Rollback(options) => promote::rollback(&options, shell).await?,
+        Command::Canary(options) => canary::run(&options, shell).await?,
         Command::Export(options) => transfer::export(&options, shell).await?,
         Command::Import(options) => transfer::import(&options, shell).await?,
         Command::Pin(options) => pin::pin(&options, shell).await?,

@@ -97,6 +97,7 @@ impl Theatre {
         let connections = manifest.connections.keys().map(|name| (name.clone(), databases.connection(name))).collect();
         let runtime = Arc::new(RuntimeBundle { connections, secrets, api_keys: Vec::new() });
         let env = EnvName { project: manifest.project.clone(), env: ENV.to_owned() };
+        let previous = previous.into_iter().collect();
         let loaded = self.loader.load(Plan { env, pointer, manifest, runtime, previous }).await;
         loaded.map_err(|error| Failure::new(Exit::Refused, error.to_string()).into())
     }

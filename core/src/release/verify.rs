@@ -162,6 +162,12 @@ pub fn pointer(envelope: &super::Envelope, trust: &Trust, project: &str, env: &s
             pointer.project, pointer.env
         )));
     }
+    if let Some(canary) = &pointer.canary {
+        canary.check().map_err(|error| VerifyError::Mismatch(format!("the pointer's canary: {error}")))?;
+        if canary.digest == pointer.digest {
+            return Err(VerifyError::Mismatch("the pointer's candidate is its baseline".to_owned()));
+        }
+    }
     Ok(pointer)
 }
 

@@ -11,7 +11,7 @@ use santokit_core::{
     id::Kind,
     problem::{Outcome, Problem},
     release::{
-        Digest, Manifest, Pointer, Power, Provenance, Statement,
+        Canary, Digest, Manifest, Pointer, Power, Provenance, Statement,
         compare::{self, Access},
         envelope::{POINTER_TYPE, RELEASE_TYPE},
         verify::{self, MANIFEST_BYTES_MAX, VerifyError},
@@ -27,6 +27,7 @@ use tokio::runtime::Handle;
 use super::{
     App,
     bridges::secrets_of,
+    canary::need_no_canary,
     ceilings::need_below,
     deprecation, drift,
     projects::{At, need_env},
@@ -144,6 +145,9 @@ impl App {
     }
 
     async fn apply_in_turn(&self, caller: &Caller, at: At<'_>, body: ApplyBody, turn: &Turn) -> Outcome<Json> {
+        if !body.dry_run {
+            need_no_canary(&mut *self.store.read().await?, at).await?;
+        }
         let mut candidate = self.check(at, &body).await?;
         if !candidate.added.is_empty() && !body.accept_grants && !body.dry_run {
             let message = format!("components gain {} power(s)", candidate.added.len());
@@ -422,8 +426,8 @@ impl App {
         &self,
         db: &mut Db,
         at: At<'_>,
-        release_id: &str,
-        digest: &Digest,
+        (release_id, digest): (&str, &Digest),
+        canary: Option<Canary>,
         sequence: i64,
     ) -> Outcome<PointerRow> {
         let issued_at = now();
@@ -432,7 +436,7 @@ impl App {
             env: at.env.to_owned(),
             release_id: release_id.to_owned(),
             digest: digest.clone(),
-            canary: None,
+            canary,
             sequence: u64::try_from(sequence).map_err(Problem::internal)?,
             issued_at: issued_at.clone(),
         };
@@ -448,6 +452,34 @@ impl App {
 }
 
 impl Candidate {
+    /// What differs from the release before, and what is done to databases, a line each.
+    pub(super) fn changes(&self, steps: &[SchemaStep]) -> Json {
+        let mut changes = serde_json::Map::new();
+        let signed = |sign: &str, lines: &[String]| -> Vec<String> {
+            lines.iter().map(|line| format!("{sign} {line}")).collect()
+        };
+        let powers = [signed("+", &self.added), signed("-", &self.removed)].concat();
+        let schema = steps.iter().map(|step| match step.class {
+            Class::Safe => step.line.clone(),
+            class => format!("{} ({})", step.line, class.as_str()),
+        });
+        let access = self.access.lines().iter().map(ToString::to_string).collect();
+        let rollback = steps.iter().flat_map(|step| step.breaks.clone()).collect();
+        for (key, lines) in [
+            ("schema", schema.collect()),
+            ("rollback", rollback),
+            ("grants", powers),
+            ("login", self.logins.clone()),
+            ("access", access),
+            ("warning", self.warnings.clone()),
+        ] {
+            if !lines.is_empty() {
+                changes.insert(key.to_owned(), json!(lines));
+            }
+        }
+        Json::Object(changes)
+    }
+
     fn databases(&self, consent: Consent) -> impl Iterator<Item = (&String, &Address, Wanted<'_>)> {
         self.manifest.connections.iter().filter_map(move |(name, declared)| {
             let before = self.before.get(name).unwrap_or(&schema::EMPTY);
@@ -538,29 +570,7 @@ fn destructive(refusals: &[(String, Refusal)]) -> Box<Problem> {
 }
 
 pub(super) fn answer(candidate: &Candidate, moved: &Pointed, steps: &[SchemaStep], body: &ApplyBody) -> Json {
-    let mut changes = serde_json::Map::new();
-    let signed =
-        |sign: &str, lines: &[String]| -> Vec<String> { lines.iter().map(|line| format!("{sign} {line}")).collect() };
-    let powers = [signed("+", &candidate.added), signed("-", &candidate.removed)].concat();
-    let schema = steps.iter().map(|step| match step.class {
-        Class::Safe => step.line.clone(),
-        class => format!("{} ({})", step.line, class.as_str()),
-    });
-    let access = candidate.access.lines().iter().map(ToString::to_string).collect();
-    let warnings = candidate.warnings.clone();
-    let rollback = steps.iter().flat_map(|step| step.breaks.clone()).collect();
-    for (key, lines) in [
-        ("schema", schema.collect()),
-        ("rollback", rollback),
-        ("grants", powers),
-        ("login", candidate.logins.clone()),
-        ("access", access),
-        ("warning", warnings),
-    ] {
-        if !lines.is_empty() {
-            changes.insert(key.to_owned(), json!(lines));
-        }
-    }
+    let changes = candidate.changes(steps);
     json!({
         "releaseId": moved.release_id, "digest": candidate.digest, "sequence": moved.sequence, "created": moved.created, "moved": moved.moved,
         "dryRun": body.dry_run, "schemaSteps": lines(steps), "capabilities": {"added": candidate.added, "removed": candidate.removed},

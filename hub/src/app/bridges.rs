@@ -20,10 +20,11 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     App,
     access::{Fleet, foreign},
+    canary::Record,
     projects::{At, missing},
     releases::signed,
 };
-use crate::store::{credentials, envs, guest_logins, releases};
+use crate::store::{Db, credentials, envs, guest_logins, releases};
 
 /// How soon a Bridge that waits at one Hub learns of an apply at another.
 const LOOK_FOR_MOVES_EVERY: Duration = Duration::from_secs(1);
@@ -109,28 +110,22 @@ impl App {
         self.read_blob(digest.clone()).await
     }
 
-    /// What is no release but is needed to run the current one: only what it names.
+    /// What is no release but is needed to run what the pointer names: only what that names.
     pub async fn runtime(&self, fleet: &Fleet, at: At<'_>, known: Option<&str>) -> Outcome<Tagged<RuntimeBundle>> {
         fleet.need(at.project, at.env)?;
         let mut db = self.store.read().await?;
-        let pointer = releases::pointer(&mut db, at.project, at.env).await?;
-        let row = match pointer {
-            Some(pointer) => releases::by_id(&mut db, &pointer.release).await?,
-            None => None,
-        };
-        let manifest: Option<Manifest> =
-            row.map(|row| serde_json::from_str(&row.manifest)).transpose().map_err(Problem::internal)?;
+        let manifests = pointed_manifests(&mut db, at).await?;
         let (mut connections, mut secrets) = (BTreeMap::new(), BTreeMap::new());
-        if let Some(manifest) = &manifest {
+        if !manifests.is_empty() {
             let logins = guest_logins::of_env(&mut db, at.project, at.env).await?;
             for row in envs::connections(&mut db, at.project, at.env).await? {
-                if manifest.connections.contains_key(&row.name) {
+                if manifests.iter().any(|manifest| manifest.connections.contains_key(&row.name)) {
                     let url = self.unseal(&at.context("connection", &row.name), &row.url)?;
                     let guests = self.guests(at, &row, &logins)?;
                     connections.insert(row.name, RuntimeConnection { engine: row.engine, url, guests });
                 }
             }
-            let named = secrets_of(manifest);
+            let named: BTreeSet<&str> = manifests.iter().flat_map(secrets_of).collect();
             for (name, value, _) in envs::secrets(&mut db, at.project, at.env).await? {
                 if named.contains(name.as_str()) {
                     secrets.insert(name.clone(), self.unseal(&at.context("secret", &name), &value)?);
@@ -158,6 +153,19 @@ impl App {
         // The error would quote the secret.
         String::from_utf8(plain).map(Sealed::new).map_err(|_| Problem::internal("a sealed record is no text"))
     }
+}
+
+/// What an env's pointer names: the release, and the candidate of a canary.
+pub(super) async fn pointed_manifests(db: &mut Db, at: At<'_>) -> Outcome<Vec<Manifest>> {
+    let release = releases::pointer(db, at.project, at.env).await?.map(|pointer| pointer.release);
+    let candidate = Record::running(db, at).await?.map(|record| record.terms.release_id);
+    let mut manifests = Vec::new();
+    for id in release.into_iter().chain(candidate) {
+        if let Some(row) = releases::by_id(db, &id).await? {
+            manifests.push(serde_json::from_str(&row.manifest).map_err(Problem::internal)?);
+        }
+    }
+    Ok(manifests)
 }
 
 /// Names of the secrets that a release's logics are granted.

@@ -226,6 +226,11 @@ fn bound(env: &mut EnvReport) {
         refused.message = short(&refused.message, TEXT_MAX);
         refused.release_id = short(&refused.release_id, NAME_MAX);
     }
+    if let Some(canary) = &mut env.canary {
+        canary.salt = short(&canary.salt, NAME_MAX);
+        canary.release_id = short(&canary.release_id, NAME_MAX);
+        canary.reason = canary.reason.take().map(|reason| short(&reason, TEXT_MAX));
+    }
     env.release_id = env.release_id.take().filter(|id| Kind::Release.is_valid(id));
 }
 

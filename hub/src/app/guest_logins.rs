@@ -23,7 +23,8 @@ use serde_json::json;
 
 use super::{
     App,
-    apply::{Candidate, current_manifest},
+    apply::Candidate,
+    bridges::pointed_manifests,
     projects::At,
     releases::ago,
     schema::{
@@ -220,10 +221,11 @@ impl App {
         Ok(all)
     }
 
-    /// Connection and powers of what the release needs that the env is to run, that it runs, and that it could go back to.
+    /// Connection and powers of what the release needs that the env is to run, that it runs (of a canary both), and that it could go
+    /// back to.
     async fn needed(&self, at: At<'_>, manifest: &Manifest) -> Outcome<BTreeSet<(String, String)>> {
-        let current = current_manifest(&mut *self.store.read().await?, at).await?;
-        let all = [Some(manifest.logins()), current.map(|manifest| manifest.logins())].into_iter().flatten();
+        let pointed = pointed_manifests(&mut *self.store.read().await?, at).await?;
+        let all = std::iter::once(manifest.logins()).chain(pointed.into_iter().map(|manifest| manifest.logins()));
         let mut needed = BTreeSet::new();
         for release in all.chain(self.earlier(at).await?.into_iter().map(|release| release.logins)) {
             for (connection, powers) in release {

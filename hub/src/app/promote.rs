@@ -14,6 +14,7 @@ use serde_json::{Value as Json, json};
 use super::{
     App,
     apply::{ApplyBody, Candidate, Pointed, SchemaStep, answer, taken, would_be},
+    canary::need_no_canary,
     fleet::SEEN_MAX,
     projects::{At, missing, need_env},
     releases::ago,
@@ -65,11 +66,13 @@ pub enum How {
     Promote,
     /// A release of before was named, or the last one.
     Rollback,
+    /// The candidate of a canary.
+    Canary,
 }
 
 /// What stands in the way of a release in an env, in words.
 #[derive(Debug, Default)]
-struct Obstacles {
+pub(super) struct Obstacles {
     /// What the databases lack for it.
     needs: Vec<String>,
     /// What they lack for the release that runs: somebody else changed them.
@@ -83,7 +86,7 @@ impl How {
     pub const fn as_str(self) -> &'static str {
         match self {
             How::Apply => "apply",
-            How::Promote => "promote",
+            How::Promote | How::Canary => "promote",
             How::Rollback => "rollback",
         }
     }
@@ -92,7 +95,7 @@ impl How {
     const fn action(self) -> &'static str {
         match self {
             How::Apply => "release.apply",
-            How::Promote => "release.promote",
+            How::Promote | How::Canary => "release.promote",
             How::Rollback => "release.rollback",
         }
     }
@@ -103,6 +106,7 @@ impl How {
             How::Apply => format!("stk apply --env {env} {flag}"),
             How::Promote => format!("stk release promote {release_id} --env {env} {flag}"),
             How::Rollback => format!("stk release rollback --to {release_id} --env {env} {flag}"),
+            How::Canary => format!("stk release canary promote --env {env} {flag}"),
         };
         format!("`{}`", command.trim_end())
     }
@@ -124,11 +128,15 @@ impl App {
     }
 
     /// No other apply to the env runs meanwhile.
-    async fn go(&self, caller: &Caller, at: At<'_>, how: How, body: &MoveBody) -> Outcome<Json> {
+    pub(super) async fn go(&self, caller: &Caller, at: At<'_>, how: How, body: &MoveBody) -> Outcome<Json> {
         need_env(&mut *self.store.read().await?, at).await?;
         let turn = Turn::take(&self.store, at).await?;
         let done = async {
+            if how != How::Canary && !body.dry_run {
+                need_no_canary(&mut *self.store.read().await?, at).await?;
+            }
             let id = match how {
+                How::Canary => self.canary_target(at).await?,
                 How::Rollback => self.rollback_target(at, body.release_id.as_deref()).await?,
                 _ => body.release_id.clone().ok_or_else(|| {
                     Problem::new(Code::BadRequest, "releaseId is missing")
@@ -161,7 +169,7 @@ impl App {
         moves::before(&mut db, at.project, at.env, &pointer.release).await?.ok_or_else(nothing)
     }
 
-    async fn release_row(&self, at: At<'_>, id: &str) -> Outcome<ReleaseRow> {
+    pub(super) async fn release_row(&self, at: At<'_>, id: &str) -> Outcome<ReleaseRow> {
         let found = releases::by_id(&mut *self.store.read().await?, id).await?;
         found.filter(|row| row.project == at.project).ok_or_else(|| missing("release", id))
     }
@@ -173,16 +181,7 @@ impl App {
         let obstacles = self.obstacles(at, &candidate).await?;
         let command = |flag: &str| how.command(&row.id, at.env, flag);
         if !body.dry_run {
-            if !body.force || body.check_bridge_versions {
-                refuse_old(&obstacles.bridges, &candidate.manifest, &command("--force"))?;
-            }
-            if !candidate.added.is_empty() && !body.accept_grants {
-                let message = format!("components gain {} power(s)", candidate.added.len());
-                return Err(Problem::new(Code::GrantsWidened, message)
-                    .hint(format!("read them; if they are meant: {}", command("--accept-grants")))
-                    .detail("added", candidate.added));
-            }
-            obstacles.refuse_databases(at, how, body, command)?;
+            obstacles.refuse(at, (how, body), &candidate, command)?;
         }
         let wishes = self.plan_logins(at, &mut candidate, body.dry_run).await?;
         let steps = if body.apply_schema && !obstacles.needs.is_empty() {
@@ -266,14 +265,20 @@ impl App {
             return Ok((false, sequence));
         }
         let next = sequences::next(db, sequence).await?;
-        let row = self.point(db, at, release_id, &candidate.digest, next).await?;
+        if how == How::Canary {
+            self.canary_promoted(db, caller, at, (release_id, next)).await?;
+        } else {
+            need_no_canary(db, at).await?;
+        }
+        let row = self.point(db, at, (release_id, &candidate.digest), None, next).await?;
         releases::set_pointer(db, at.project, at.env, &row).await?;
         moves::add(db, at.project, at.env, &row, how.as_str()).await?;
         let detail = Detail::of("releaseId", name(release_id))
             .with("from", from.as_deref().map(name))
             .with("sequence", row.sequence);
         audit::append(db, caller, &at.deed(how.action(), detail)).await?;
-        if !candidate.added.is_empty() {
+        // Of a canary, consent was given when it began.
+        if !candidate.added.is_empty() && how != How::Canary {
             let added = lines(candidate.added.iter().map(String::as_str));
             let detail = Detail::of("releaseId", name(release_id)).with("added", added);
             audit::append(db, caller, &at.deed("grants.widen", detail)).await?;
@@ -281,7 +286,7 @@ impl App {
         Ok((true, row.sequence))
     }
 
-    async fn obstacles(&self, at: At<'_>, candidate: &Candidate) -> Outcome<Obstacles> {
+    pub(super) async fn obstacles(&self, at: At<'_>, candidate: &Candidate) -> Outcome<Obstacles> {
         let needs = self.lacking(candidate, &candidate.manifest.connections).await?;
         // What stands in the way of both is not what the release brings.
         let drift = if needs.is_empty() { Vec::new() } else { self.lacking(candidate, &candidate.before).await? };
@@ -313,6 +318,26 @@ impl App {
 }
 
 impl Obstacles {
+    /// Fails where something stands in the way, or where powers are gained without consent; `command` goes on with a flag more.
+    pub(super) fn refuse(
+        &self,
+        at: At<'_>,
+        (how, body): (How, &MoveBody),
+        candidate: &Candidate,
+        command: impl Fn(&str) -> String,
+    ) -> Outcome<()> {
+        if !body.force || body.check_bridge_versions {
+            refuse_old(&self.bridges, &candidate.manifest, &command("--force"))?;
+        }
+        if !candidate.added.is_empty() && !body.accept_grants {
+            let message = format!("components gain {} power(s)", candidate.added.len());
+            return Err(Problem::new(Code::GrantsWidened, message)
+                .hint(format!("read them; if they are meant: {}", command("--accept-grants")))
+                .detail("added", candidate.added.clone()));
+        }
+        self.refuse_databases(at, how, body, command)
+    }
+
     fn refuse_databases(&self, at: At<'_>, how: How, body: &MoveBody, command: impl Fn(&str) -> String) -> Outcome<()> {
         if self.needs.is_empty() || body.force {
             return Ok(());
@@ -335,6 +360,10 @@ impl Obstacles {
             format!("the databases of {:?} lack {} thing(s) that the release needs", at.env, self.needs.len());
         let hint = match how {
             How::Rollback => format!("what needs them would fail; to go back all the same: {}", command("--force")),
+            How::Canary => format!(
+                "a canary changes no database: first promote or apply a release that only adds them; to go on all the same: {}",
+                command("--force")
+            ),
             _ => format!("to change the databases first: {} (with --dry-run it shows how)", command("--apply-schema")),
         };
         Err(Problem::new(Code::ReleaseBlocked, message).hint(hint).detail("needs", json!(self.needs)))
@@ -359,7 +388,7 @@ impl MoveBody {
         (!steps.is_empty()).then(|| taken(steps, self.force, self.migration_window))
     }
 
-    fn as_apply(&self, manifest: String) -> ApplyBody {
+    pub(super) fn as_apply(&self, manifest: String) -> ApplyBody {
         ApplyBody {
             manifest,
             provenance: super::apply::Source::default(),

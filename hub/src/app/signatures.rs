@@ -11,11 +11,13 @@ use serde_json::{Value as Json, json};
 
 use super::{
     App,
+    canary::Record,
     projects::{At, missing},
 };
 use crate::store::{
+    Writing,
     audit::{self, Caller, Deed, Detail, name},
-    commit, moves, releases, sequences,
+    commit, envs, releases, sequences,
 };
 
 /// The body of a signature.
@@ -29,6 +31,19 @@ pub struct SignatureBody {
 }
 
 impl App {
+    /// Gives an env that runs a release, or has it as a candidate, a pointer with a higher sequence.
+    async fn point_anew(&self, db: &mut Writing, at: At<'_>, id: &str) -> Outcome<()> {
+        let Some(pointer) = releases::pointer(db, at.project, at.env).await? else { return Ok(()) };
+        let canary = Record::running(db, at).await?.map(|record| record.terms);
+        if pointer.release != id && canary.as_ref().is_none_or(|terms| terms.release_id != id) {
+            return Ok(());
+        }
+        let digest = Digest::parse(&pointer.digest).map_err(Problem::internal)?;
+        let next = sequences::next(db, pointer.sequence).await?;
+        let anew = self.point(db, at, (&pointer.release, &digest), canary, next).await?;
+        Ok(releases::set_pointer(db, at.project, at.env, &anew).await?)
+    }
+
     /// Adds a signature to a release. Envs that run it get a pointer with a higher sequence, so that a Bridge that refused it for
     /// the want of this signature looks again.
     pub async fn add_signature(&self, caller: &Caller, project: &str, id: &str, body: SignatureBody) -> Outcome<Json> {
@@ -52,13 +67,8 @@ impl App {
             detail: Detail::of("releaseId", name(id)).with("keyId", name(&body.key.id())),
         };
         audit::append(&mut db, caller, &deed).await?;
-        let digest = Digest::parse(&row.digest).map_err(Problem::internal)?;
-        for env in moves::envs_of(&mut db, project, id).await? {
-            let at = At { project, env: &env };
-            let Some(pointer) = releases::pointer(&mut db, project, &env).await? else { continue };
-            let next = sequences::next(&mut db, pointer.sequence).await?;
-            let anew = self.point(&mut db, at, id, &digest, next).await?;
-            releases::set_pointer(&mut db, project, &env, &anew).await?;
+        for env in envs::envs(&mut db, project).await?.into_iter().map(|(env, _)| env) {
+            self.point_anew(&mut db, At { project, env: &env }, id).await?;
         }
         commit(db).await?;
         self.moved.send_modify(|count| *count = count.wrapping_add(1));

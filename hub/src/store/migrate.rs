@@ -17,6 +17,7 @@ const SQLITE: &[&str] = &[
     include_str!("sqlite/0008-fleet.sql"),
     include_str!("sqlite/0009-audit.sql"),
     include_str!("sqlite/0010-sequences.sql"),
+    include_str!("sqlite/0011-canaries.sql"),
 ];
 /// The same tables for the other engine.
 const POSTGRES: &[&str] = &[
@@ -30,6 +31,7 @@ const POSTGRES: &[&str] = &[
     include_str!("postgres/0008-fleet.sql"),
     include_str!("postgres/0009-audit.sql"),
     include_str!("postgres/0010-sequences.sql"),
+    include_str!("postgres/0011-canaries.sql"),
 ];
 const _: () = assert!(SQLITE.len() == POSTGRES.len(), "both engines have the same versions");
 

@@ -43,13 +43,6 @@ pub async fn history(db: &mut Db, project: &str, env: &str, limit: i64) -> Resul
     Ok(rows.bind(project).bind(env).bind(limit).fetch_all(db).await?)
 }
 
-/// The envs of a project that run a release now.
-pub async fn envs_of(db: &mut Db, project: &str, release: &str) -> Result<Vec<String>, StoreError> {
-    let rows =
-        sqlx::query_as::<_, (String,)>("SELECT env FROM pointers WHERE project = $1 AND release = $2 ORDER BY env");
-    Ok(rows.bind(project).bind(release).fetch_all(db).await?.into_iter().map(|(env,)| env).collect())
-}
-
 /// The releases that an env ran before what it runs, each with the sequence of its last pointer; the last one first.
 pub async fn earlier(
     db: &mut Db,

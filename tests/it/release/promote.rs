@@ -19,7 +19,7 @@ pub(super) async fn lab(project: &'static str) -> Lab {
 }
 
 /// Applies to `dev`; the release's id.
-async fn applied_to_dev(lab: &Lab) -> String {
+pub(super) async fn applied_to_dev(lab: &Lab) -> String {
     let applied = lab.done(&["apply", "--env", "dev", "--accept-grants", "--yes"], "").await;
     applied["releaseId"].as_str().unwrap().to_owned()
 }
@@ -39,7 +39,7 @@ pub(super) fn assert_refused(finished: &Finished, code: &str, hint: &str, detail
     lines.iter().map(|line| line.as_str().unwrap().to_owned()).collect()
 }
 
-async fn actions(lab: &Lab) -> Vec<(String, Json)> {
+pub(super) async fn actions(lab: &Lab) -> Vec<(String, Json)> {
     let log = lab.hub().operate(Method::GET, "/v1/audit?limit=1000", &Json::Null).await.unwrap();
     let entries = log["entries"].as_array().unwrap().iter();
     entries.map(|entry| (entry["action"].as_str().unwrap().to_owned(), entry["detail"].clone())).collect()

@@ -12,7 +12,7 @@ const OF_A_REQUEST: [&str; 10] =
     ["requestId", "project", "env", "releaseId", "method", "path", "status", "durationMs", "authType", "logic"];
 
 /// Metrics of the contract whose subject exists, with their labels.
-const OF_A_BRIDGE: [(&str, &[&str]); 17] = [
+const OF_A_BRIDGE: [(&str, &[&str]); 20] = [
     ("stk_bridge_requests_total", &["path", "status"]),
     ("stk_bridge_request_duration_seconds", &["path"]),
     ("stk_bridge_db_query_duration_seconds", &["connection"]),
@@ -23,6 +23,9 @@ const OF_A_BRIDGE: [(&str, &[&str]); 17] = [
     ("stk_bridge_release_cache_age_seconds", &["env", "project"]),
     ("stk_bridge_release_cache_state", &["env", "project", "state"]),
     ("stk_bridge_hub_poll_failures_total", &["env", "project"]),
+    ("stk_bridge_canary_requests_total", &["env", "outcome", "project", "release"]),
+    ("stk_bridge_canary_request_duration_seconds", &["env", "project", "release"]),
+    ("stk_bridge_canary_serving", &["env", "project"]),
     ("stk_bridge_logic_invocations_total", &["logic", "outcome"]),
     ("stk_bridge_logic_duration_seconds", &["logic"]),
     ("stk_bridge_logic_cpu_seconds", &["logic"]),
@@ -31,7 +34,7 @@ const OF_A_BRIDGE: [(&str, &[&str]); 17] = [
     ("stk_bridge_logic_limit_hits_total", &["limit"]),
     ("stk_bridge_limit_hits_total", &["limit"]),
 ];
-const OF_A_HUB: [(&str, &[&str]); 9] = [
+const OF_A_HUB: [(&str, &[&str]); 10] = [
     ("stk_hub_requests_total", &["path", "status"]),
     ("stk_hub_request_duration_seconds", &["path"]),
     ("stk_hub_releases_created_total", &[]),
@@ -41,6 +44,7 @@ const OF_A_HUB: [(&str, &[&str]); 9] = [
     ("stk_hub_audit_write_lag_seconds", &[]),
     ("stk_hub_audit_entries_last_day", &[]),
     ("stk_hub_audit_intact", &[]),
+    ("stk_hub_canary_ends_total", &["outcome"]),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,6 +67,13 @@ async fn log_lines_and_metrics_have_the_names_of_the_contract() {
         assert_eq!(answer.status, status, "{logic}: {answer:?}");
     }
     lines(&bridge.output(), &applied["releaseId"]);
+    // Any other release can be the candidate, an older one too.
+    let first = applied["releaseId"].as_str().unwrap();
+    lab.set_version(2);
+    lab.apply().await;
+    lab.done(&["release", "canary", first, "--percent", "50"], "").await;
+    assert_eq!(bridge.client.logic("version", json!({})).await.unwrap().status, 200);
+    lab.done(&["release", "canary", "abort"], "").await;
     let of_hub = numbers(&lab.hub().url).await;
     lab.kill_hub().await;
     bridge.until("without its Hub", |env| env["reason"].is_string()).await.unwrap();

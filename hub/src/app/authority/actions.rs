@@ -224,6 +224,12 @@ actions! {
     ReleasePromote = "release.promote": Project, DEPLOYERS, SecondFactorWhereProtected;
     /// Lets an env run what it ran before.
     ReleaseRollback = "release.rollback": Project, DEPLOYERS, SecondFactorWhereProtected;
+    /// Begins a canary, or changes its share and its gates.
+    CanarySet = "canary.set": Project, DEPLOYERS, SecondFactorWhereProtected;
+    /// Lets everyone have the candidate.
+    CanaryPromote = "canary.promote": Project, DEPLOYERS, SecondFactorWhereProtected;
+    /// Takes everyone back to the baseline. Nothing must hold it up.
+    CanaryAbort = "canary.abort": Project, DEPLOYERS;
     /// Takes over a release of another Hub.
     ReleaseImport = "release.import": Project, DEPLOYERS;
     /// Adds a signature to a release.
