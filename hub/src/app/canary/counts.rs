@@ -165,6 +165,7 @@ mod tests {
             sequence: 2,
             cache_age_seconds: 0,
             refused: None,
+            keys_used: std::collections::BTreeMap::new(),
             canary: Some(canary),
         }
     }

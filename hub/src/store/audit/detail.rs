@@ -15,6 +15,8 @@ const ITEMS_MAX: usize = 200;
 const REDACTED: &str = "[redacted]";
 /// How our own credentials begin.
 const TOKEN: &str = "stk_";
+/// Names that begin like them: of guests' logins, of indexes and of foreign keys. None has a dot, which an API key has.
+const NAMES: [&str; 4] = ["stk_g_", "stk_ix_", "stk_uq_", "stk_fk_"];
 
 /// Facts by their names.
 ///
@@ -116,7 +118,8 @@ fn bounded(text: &str, chars_max: usize) -> String {
 
 /// A word without a token or a URL's user and password.
 fn redacted(word: &str) -> String {
-    if let Some(at) = word.find(TOKEN) {
+    let is_name = |at: usize| !word.contains('.') && NAMES.iter().any(|name| word[at..].starts_with(name));
+    if let Some(at) = word.find(TOKEN).filter(|at| !is_name(*at)) {
         return format!("{}{REDACTED}", &word[..at]);
     }
     let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
@@ -190,6 +193,9 @@ mod tests {
         for (text, written) in [
             ("add column orders.email", "add column orders.email"),
             ("stk_svc_0123", "[redacted]"),
+            ("stk_g_0123", "stk_g_0123"),
+            ("stk_g_0123.secret", "[redacted]"),
+            ("create index stk_uq_numbers$value", "create index stk_uq_numbers$value"),
             ("see stk_k1.secret and more", "see [redacted] and more"),
             ("postgres://user:pw@db/shop", "postgres://[redacted]@db/shop"),
             ("it is postgres://user:p@w@db:5432/shop now", "it is postgres://[redacted]@db:5432/shop now"),

@@ -30,6 +30,7 @@ fn bridge() -> Bridge {
         cache_age_seconds: 3,
         refused: None,
         keys_used: BTreeMap::new(),
+        canary: None,
     };
     let trusted_keys = vec![vec![CURRENT.to_owned()]];
     Bridge {
