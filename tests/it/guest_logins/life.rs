@@ -299,7 +299,7 @@ async fn comes_and_goes(engine: Engine, project: &'static str) {
     assert_eq!(deeds[1].1["insteadOf"], json!(first.user));
     assert_eq!(
         deeds[3].1,
-        json!({"connection": "main", "user": second.user, "powers": {"numbers": ["select"]}, "dropped": true})
+        json!({"connection": "main", "user": second.user, "powers": "{\"numbers\":[\"select\"]}", "dropped": true})
     );
 }
 
