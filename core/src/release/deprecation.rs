@@ -82,74 +82,132 @@ impl Manifest {
         })
     }
 
-    /// What uses it, in words. Statements are looked through for the names: one that only mentions them is told as well.
-    pub fn uses(&self, thing: &Thing) -> BTreeSet<String> {
-        let mut uses = BTreeSet::new();
-        let Thing { connection, table, column } = thing;
-        if let Some(rules) = self.permissions.tables.get(table) {
+    /// What uses each of them, in words. Statements are looked through for the names: one that only mentions them is told as well.
+    /// Each text is taken apart once, however many things there are.
+    pub fn uses(&self, things: &BTreeMap<Thing, Notice>) -> BTreeMap<Thing, BTreeSet<String>> {
+        let mut looked = Uses::of(things);
+        for (table, rules) in &self.permissions.tables {
             let verbs = [
                 ("select", &rules.select),
                 ("insert", &rules.insert),
                 ("update", &rules.update),
                 ("delete", &rules.delete),
             ];
-            let using = verbs.iter().filter(|(_, rules)| rules.iter().any(|rule| names(rule, column.as_deref())));
-            uses.extend(using.map(|(verb, _)| format!("permissions of {table}: {verb}")));
+            for (verb, rules) in verbs {
+                let names: BTreeSet<&str> = rules.iter().flat_map(names).collect();
+                if !rules.is_empty() {
+                    looked.of_rule(table, &names, &format!("permissions of {table}: {verb}"));
+                }
+            }
         }
         for (name, query) in &self.queries {
-            let is_of_table = query.connection == *connection && query.tables.contains_key(table);
-            if is_of_table && column.as_ref().is_none_or(|column| mentions(&query.statement, column)) {
-                uses.insert(format!("query {name}"));
+            let words = words(&query.statement);
+            for table in query.tables.keys() {
+                looked.of_text(&query.connection, table, &words, &format!("query {name}"));
             }
         }
         for (name, logic) in &self.logics {
-            let is_using = match &logic.body {
-                Body::Sql(body) if logic.connection == *connection => body
-                    .statements
-                    .iter()
-                    .any(|text| mentions(text, table) && column.as_ref().is_none_or(|column| mentions(text, column))),
+            let user = format!("logic {name}");
+            match &logic.body {
+                Body::Sql(body) => {
+                    for words in body.statements.iter().map(|text| words(text)) {
+                        for table in &words {
+                            looked.of_text(&logic.connection, table, &words, &user);
+                        }
+                    }
+                }
                 // What a component does with a table's columns is its own.
-                Body::Wasm(body) => column.is_none() && !body.grants.sql_verbs(connection, table).is_empty(),
-                Body::Sql(_) => false,
-            };
-            if is_using {
-                uses.insert(format!("logic {name}"));
+                Body::Wasm(body) => {
+                    for grant in &body.grants.sql {
+                        for table in grant.tables.keys() {
+                            looked.of_text(&grant.connection, table, &BTreeSet::new(), &user);
+                        }
+                    }
+                }
             }
         }
-        let schema = self.connections.get(connection);
-        for (name, other) in schema.iter().flat_map(|schema| &schema.tables) {
-            uses.extend(structure(name, other, thing));
+        for (connection, schema) in &self.connections {
+            for (name, table) in &schema.tables {
+                looked.of_structure(connection, name, table);
+            }
         }
-        uses
+        looked.found
     }
 }
 
-/// Indexes with the column, and references to it.
-fn structure(name: &str, table: &Table, thing: &Thing) -> Vec<String> {
-    let mut uses = Vec::new();
-    for column in &table.columns {
-        let Some(to) = column.references.as_ref().filter(|to| to.table == thing.table) else { continue };
-        if thing.column.as_ref().is_none_or(|column| to.column == *column) && name != thing.table {
-            uses.push(format!("reference of {name}.{}", column.name));
+/// What is looked for, and who uses it.
+struct Uses<'t> {
+    /// By connection and table: whether the table itself, and which columns.
+    wanted: BTreeMap<(&'t str, &'t str), (bool, BTreeSet<&'t str>)>,
+    found: BTreeMap<Thing, BTreeSet<String>>,
+}
+
+impl<'t> Uses<'t> {
+    fn of(things: &'t BTreeMap<Thing, Notice>) -> Self {
+        let mut wanted: BTreeMap<_, (bool, BTreeSet<&str>)> = BTreeMap::new();
+        for thing in things.keys() {
+            let entry = wanted.entry((thing.connection.as_str(), thing.table.as_str())).or_default();
+            match &thing.column {
+                None => entry.0 = true,
+                Some(column) => drop(entry.1.insert(column)),
+            }
+        }
+        Self { wanted, found: BTreeMap::new() }
+    }
+
+    /// A text that has a table's name in it, and these words.
+    fn of_text(&mut self, connection: &str, table: &str, words: &BTreeSet<&str>, user: &str) {
+        let Some((is_table, columns)) = self.wanted.get(&(connection, table)) else { return };
+        let columns: Vec<&str> = columns.iter().copied().filter(|column| words.contains(column)).collect();
+        if *is_table {
+            self.add(connection, table, None, user);
+        }
+        for column in columns {
+            self.add(connection, table, Some(column), user);
         }
     }
-    if let (true, Some(column)) = (name == thing.table, &thing.column) {
-        let of_column = table.indexes.iter().filter(|index| index.columns.contains(column));
-        uses.extend(of_column.map(|index| format!("index of {name} on {}", index.columns.join(", "))));
+
+    /// A rule of a table, whichever connection it is on: tables' names are the project's.
+    fn of_rule(&mut self, table: &str, names: &BTreeSet<&str>, user: &str) {
+        let connections: Vec<&str> =
+            self.wanted.keys().filter(|(_, known)| *known == table).map(|(connection, _)| *connection).collect();
+        for connection in connections {
+            self.of_text(connection, table, names, user);
+        }
     }
-    uses
+
+    /// Indexes with a column, and references to it.
+    fn of_structure(&mut self, connection: &str, name: &str, table: &Table) {
+        for column in &table.columns {
+            let Some(to) = column.references.as_ref().filter(|to| to.table != name) else { continue };
+            let of_target = BTreeSet::from([to.column.as_str()]);
+            self.of_text(connection, &to.table, &of_target, &format!("reference of {name}.{}", column.name));
+        }
+        for index in &table.indexes {
+            let user = format!("index of {name} on {}", index.columns.join(", "));
+            for column in &index.columns {
+                if self.wanted.get(&(connection, name)).is_some_and(|(_, columns)| columns.contains(column.as_str())) {
+                    self.add(connection, name, Some(column), &user);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, connection: &str, table: &str, column: Option<&str>, user: &str) {
+        let thing =
+            Thing { connection: connection.to_owned(), table: table.to_owned(), column: column.map(str::to_owned) };
+        self.found.entry(thing).or_default().insert(user.to_owned());
+    }
 }
 
-/// Whether a rule is about the column; every rule is about its table.
-fn names(rule: &Rule, column: Option<&str>) -> bool {
-    let Some(column) = column else { return true };
-    let listed = rule.columns.as_ref().is_some_and(|columns| columns.iter().any(|known| known == column));
-    listed || rule.condition.as_ref().is_some_and(|condition| mentions(condition, column))
+/// What a rule names: columns of its list, and all words of its condition.
+fn names(rule: &Rule) -> impl Iterator<Item = &str> {
+    let listed = rule.columns.iter().flatten().map(String::as_str);
+    listed.chain(rule.condition.iter().flat_map(|condition| words(condition)))
 }
 
-/// Whether a name stands in a text as a word.
-fn mentions(text: &str, name: &str) -> bool {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
+fn words(text: &str) -> BTreeSet<&str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -184,9 +242,9 @@ mod tests {
     fn everything_that_uses_a_column_or_a_table_is_told() {
         let manifest = manifest();
         let told: Vec<String> = manifest
-            .deprecated()
-            .keys()
-            .map(|thing| format!("{thing}: {}", manifest.uses(thing).into_iter().collect::<Vec<_>>().join("; ")))
+            .uses(&manifest.deprecated())
+            .into_iter()
+            .map(|(thing, uses)| format!("{thing}: {}", uses.into_iter().collect::<Vec<_>>().join("; ")))
             .collect();
         assert_eq!(
             told,

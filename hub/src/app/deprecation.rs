@@ -1,6 +1,6 @@
 //! The end of tables and columns: what is deprecated gets no new users, and stays until its sunset, whatever whoever applies agrees to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use santokit_core::{
@@ -17,6 +17,9 @@ use crate::store::{Db, moves, releases};
 
 /// So many moves of the pointer are looked at for the first one to a deprecation.
 const MOVES_MAX: i64 = 1_000;
+/// So many are told, of however many there are.
+const TOLD_MAX: usize = 100;
+const USES_TOLD_MAX: usize = 20;
 
 /// Refuses what the env's deprecations do not allow; what a release uses of them is told.
 pub(super) async fn check(
@@ -30,24 +33,30 @@ pub(super) async fn check(
         refuse_new_uses(&deprecated, before, manifest)?;
         refuse_early_ends(db, at, &deprecated, manifest).await?;
     }
-    let of_thing = |(thing, notice): (&Thing, &Notice)| {
-        let uses: Vec<String> = manifest.uses(thing).into_iter().collect();
-        (!uses.is_empty()).then(|| format!("{thing} is deprecated ({}) and used: {}", notice.why, uses.join("; ")))
+    let deprecated = manifest.deprecated();
+    let told = |(thing, uses): (Thing, BTreeSet<String>)| {
+        let why = deprecated.get(&thing).map_or("", |notice| notice.why.as_str());
+        let more = if uses.len() > USES_TOLD_MAX { "; and more" } else { "" };
+        let uses: Vec<String> = uses.into_iter().take(USES_TOLD_MAX).collect();
+        format!("{thing} is deprecated ({why}) and used: {}{more}", uses.join("; "))
     };
-    Ok(manifest.deprecated().iter().filter_map(of_thing).collect())
+    Ok(manifest.uses(&deprecated).into_iter().take(TOLD_MAX).map(told).collect())
 }
 
 fn refuse_new_uses(deprecated: &BTreeMap<Thing, Notice>, before: &Manifest, manifest: &Manifest) -> Outcome<()> {
+    let known = before.uses(deprecated);
     let mut new = Vec::new();
-    for (thing, notice) in deprecated {
-        let known = before.uses(thing);
-        let uses = manifest.uses(thing).into_iter().filter(|used| !known.contains(used));
-        new.extend(uses.map(|used| format!("{thing}: {used} ({})", notice.why)));
+    for (thing, uses) in manifest.uses(deprecated) {
+        let why = deprecated.get(&thing).map_or("", |notice| notice.why.as_str());
+        let uses = uses.into_iter().filter(|used| !known.get(&thing).is_some_and(|known| known.contains(used)));
+        new.extend(uses.map(|used| format!("{thing}: {used} ({why})")));
     }
     if new.is_empty() {
         return Ok(());
     }
-    Err(Problem::new(Code::ReleaseBlocked, format!("{} new use(s) of what is deprecated", new.len()))
+    let count = new.len();
+    new.truncate(TOLD_MAX);
+    Err(Problem::new(Code::ReleaseBlocked, format!("{count} new use(s) of what is deprecated"))
         .hint("use what takes its place; or take `deprecated` away and apply that first")
         .detail("newUses", new))
 }
@@ -58,35 +67,48 @@ async fn refuse_early_ends(
     deprecated: &BTreeMap<Thing, Notice>,
     manifest: &Manifest,
 ) -> Outcome<()> {
-    let (today, mut early) = (Utc::now().date_naive(), Vec::new());
-    for (thing, notice) in deprecated.iter().filter(|(thing, _)| !manifest.declares(thing)) {
-        let sunset = match notice.sunset {
-            Some(day) => day,
-            None => notice.sunset(since(db, at, thing).await?.unwrap_or(today)),
-        };
-        if today < sunset {
-            early.push(format!("{thing} may go from {sunset}"));
-        }
-    }
+    let today = Utc::now().date_naive();
+    let ends: BTreeMap<&Thing, &Notice> = deprecated.iter().filter(|(thing, _)| !manifest.declares(thing)).collect();
+    let undated = ends.iter().filter(|(_, notice)| notice.sunset.is_none()).map(|(thing, _)| *thing).collect();
+    let since = since(db, at, undated).await?;
+    let sunset = |thing: &Thing, notice: &Notice| notice.sunset(since.get(thing).copied().unwrap_or(today));
+    let early = ends.into_iter().map(|(thing, notice)| (thing, sunset(thing, notice)));
+    let mut early: Vec<String> =
+        early.filter(|(_, day)| today < *day).map(|(thing, day)| format!("{thing} may go from {day}")).collect();
     if early.is_empty() {
         return Ok(());
     }
-    Err(Problem::new(Code::ReleaseBlocked, format!("{} thing(s) are to stay until their sunset", early.len()))
+    let count = early.len();
+    early.truncate(TOLD_MAX);
+    Err(Problem::new(Code::ReleaseBlocked, format!("{count} thing(s) are to stay until their sunset"))
         .hint("keep them declared until then; for an earlier end declare an earlier `sunset` and apply that first")
         .detail("sunsets", early))
 }
 
-/// The day of the first of the moves without a gap to releases that have it deprecated.
-async fn since(db: &mut Db, at: At<'_>, thing: &Thing) -> Outcome<Option<NaiveDate>> {
-    let mut first = None;
+/// The day of the first of the moves without a gap to releases that have a thing deprecated. The moves are walked once for all, and
+/// each release is read once.
+async fn since<'t>(
+    db: &mut Db,
+    at: At<'_>,
+    mut things: BTreeSet<&'t Thing>,
+) -> Outcome<BTreeMap<&'t Thing, NaiveDate>> {
+    let mut first = BTreeMap::new();
+    if things.is_empty() {
+        return Ok(first);
+    }
+    let mut known: BTreeMap<String, BTreeMap<Thing, Notice>> = BTreeMap::new();
     for (release, moved_at) in moves::history(db, at.project, at.env, MOVES_MAX).await? {
-        let Some(row) = releases::by_id(db, &release).await? else { break };
-        let manifest: Manifest = serde_json::from_str(&row.manifest).map_err(Problem::internal)?;
-        if !manifest.deprecated().contains_key(thing) {
+        if !known.contains_key(&release) {
+            let Some(row) = releases::by_id(db, &release).await? else { break };
+            let manifest: Manifest = serde_json::from_str(&row.manifest).map_err(Problem::internal)?;
+            known.insert(release.clone(), manifest.deprecated());
+        }
+        things.retain(|thing| known.get(&release).is_some_and(|deprecated| deprecated.contains_key(*thing)));
+        if things.is_empty() {
             break;
         }
-        let moved_at = DateTime::parse_from_rfc3339(&moved_at).map_err(Problem::internal)?;
-        first = Some(moved_at.to_utc().date_naive());
+        let moved_at = DateTime::parse_from_rfc3339(&moved_at).map_err(Problem::internal)?.to_utc().date_naive();
+        first.extend(things.iter().map(|thing| (*thing, moved_at)));
     }
     Ok(first)
 }
