@@ -136,11 +136,7 @@ impl Database {
         settings: &DatabaseSettings,
     ) -> Result<Vec<GuestPool>, DbError> {
         let Engine::Server(platform) = &self.engine else { return Ok(Vec::new()) };
-        let settings = DatabaseSettings {
-            pool_size: settings.login_places(),
-            guest_pool_size: Some(settings.login_places()),
-            ..settings.clone()
-        };
+        let most = settings.login_places();
         let open = |login: &GuestLogin| {
             let is_same = |known: &&GuestPool| {
                 known.login.user == login.user && known.login.password.expose() == login.password.expose()
@@ -148,16 +144,11 @@ impl Database {
             let pool = if let Some(known) = self.guests.iter().find(is_same) {
                 Arc::clone(&known.pool)
             } else {
-                Arc::new(Pool::of_login(platform.dialect(), connection.url.expose(), login, &settings)?)
+                Arc::new(platform.of_login(connection.url.expose(), login, most)?)
             };
             Ok(GuestPool { login: login.clone(), pool })
         };
         connection.guests.iter().map(open).collect()
-    }
-
-    /// Whether there is a login that may do exactly this; SQLite needs none.
-    pub fn admits(&self, powers: &TablePowers) -> bool {
-        matches!(self.engine, Engine::Sqlite(_)) || self.guests.iter().any(|guest| guest.login.tables == *powers)
     }
 
     /// A connection of a server's login that may do exactly this.
@@ -273,8 +264,9 @@ impl Database {
         match &self.engine {
             Engine::Sqlite(database) => database.pool_use(),
             Engine::Server(pool) => {
-                let all = self.guests.iter().map(|guest| guest.pool.usage());
-                all.fold(pool.usage(), |(used, idle), (more_used, more_idle)| (used + more_used, idle + more_idle))
+                // Those in use count once: all take the same places.
+                let (used, idle) = pool.usage();
+                (used, idle + self.guests.iter().map(|guest| guest.pool.usage().1).sum::<i64>())
             }
         }
     }

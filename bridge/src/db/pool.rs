@@ -20,7 +20,7 @@ use santokit_core::wire::GuestLogin;
 use santokit_sql::{dialect::Dialect, failure::FailureKind, statement::Bound};
 use sqlx::Error;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
     time::{sleep, sleep_until, timeout, timeout_at},
 };
 
@@ -39,6 +39,8 @@ pub(super) struct Pool {
     places: Arc<Semaphore>,
     /// Of all places, those that guests' work may hold.
     guest_places: Arc<Semaphore>,
+    /// Of those of guests, the ones that a login may hold. Its connections count as the platform's do.
+    login_places: Option<Arc<Semaphore>>,
     idle: Mutex<Vec<Kept>>,
     /// Raised when a connection turns out dead: those of before are likely dead too.
     epoch: AtomicU64,
@@ -71,8 +73,8 @@ pub(super) struct Lease {
     places: Places,
 }
 
-/// What is held in the pool: a place, and for guests' work one of those that it may hold. Freed when dropped.
-type Places = (Option<OwnedSemaphorePermit>, Option<OwnedSemaphorePermit>);
+/// What is held in the pool: a place, for guests' work one of those that it may hold, for a login's one of its own. Freed when dropped.
+type Places = Vec<OwnedSemaphorePermit>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -114,17 +116,18 @@ impl Pool {
         Ok(Self::of(dialect, Connector::new(dialect, url, settings)?, settings))
     }
 
-    /// As another user than the URL's.
-    pub(super) fn of_login(
-        dialect: Dialect,
-        url: &str,
-        login: &GuestLogin,
-        settings: &DatabaseSettings,
-    ) -> Result<Self, DbError> {
+    /// As another user than the URL's, of whose connections there are at most so many. All logins share the places of the pool that
+    /// they stand beside.
+    pub(super) fn of_login(&self, url: &str, login: &GuestLogin, most: usize) -> Result<Self, DbError> {
+        let (dialect, settings) = (self.dialect, &self.settings);
         let url =
             if dialect == Dialect::Mysql && login.tables.is_empty() { without_database(url) } else { url.to_owned() };
         let connector = Connector::new(dialect, &url, settings)?.with_login(login);
-        Ok(Self::of(dialect, connector, settings))
+        let mut pool = Self::of(dialect, connector, settings);
+        pool.places = Arc::clone(&self.places);
+        pool.guest_places = Arc::clone(&self.guest_places);
+        pool.login_places = Some(Arc::new(Semaphore::new(most)));
+        Ok(pool)
     }
 
     fn of(dialect: Dialect, connector: Connector, settings: &DatabaseSettings) -> Self {
@@ -134,6 +137,7 @@ impl Pool {
             settings: settings.clone(),
             places: Arc::new(Semaphore::new(settings.pool_size)),
             guest_places: Arc::new(Semaphore::new(settings.guest_places())),
+            login_places: None,
             idle: Mutex::default(),
             epoch: AtomicU64::new(0),
             away_since: Mutex::default(),
@@ -183,18 +187,20 @@ impl Pool {
 
     async fn place(&self, share: Share, deadline: Instant) -> Result<Places, DbError> {
         let bound = Instant::now() + self.settings.pool_wait;
+        let guests = (share == Share::Guest).then_some(&self.guest_places);
+        // The narrowest first: who waits for it keeps none of the others.
+        let all = self.login_places.iter().chain(guests).chain([&self.places]);
         let waiting = async {
-            let guest = match share {
-                Share::Platform => None,
-                Share::Guest => Some(Arc::clone(&self.guest_places).acquire_owned().await),
-            };
-            (Arc::clone(&self.places).acquire_owned().await, guest)
+            let mut places = Places::new();
+            for free in all {
+                places.push(Arc::clone(free).acquire_owned().await?);
+            }
+            Ok::<_, AcquireError>(places)
         };
         match timeout_at(bound.min(deadline).into(), waiting).await {
-            Ok((Ok(place), None)) => Ok((Some(place), None)),
-            Ok((Ok(place), Some(Ok(guest)))) => Ok((Some(place), Some(guest))),
+            Ok(Ok(places)) => Ok(places),
             // They are never closed.
-            Ok(_) => Err(DbError::unavailable("the pool is closed")),
+            Ok(Err(_)) => Err(DbError::unavailable("the pool is closed")),
             Err(_) if deadline < bound => Err(DbError::interrupted()),
             Err(_) => Err(DbError::exhausted()),
         }

@@ -76,11 +76,6 @@ impl Logins {
         Self { raw: shared(raw(grants)), queried: shared(queried) }
     }
 
-    /// Every connection with what some login of it must be able to do.
-    pub fn all(&self) -> impl Iterator<Item = (&String, &Arc<TablePowers>)> {
-        self.raw.iter().chain(&self.queried)
-    }
-
     pub(super) fn of_raw(&self, connection: &str) -> Login {
         Login::Raw(self.raw.get(connection).cloned().unwrap_or_default())
     }

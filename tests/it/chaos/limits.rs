@@ -1,5 +1,12 @@
 //! Deadlines that hold on the server, callers that go away, and a pool that is full.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use santokit_core::{
+    logic::Verb,
+    wire::{GuestLogin, RuntimeConnection, Sealed},
+};
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,4 +112,51 @@ async fn guests_cannot_take_the_whole_pool() {
         drop(held);
         at_last("a guest's place", guest).await;
     }
+}
+
+/// Guests' SQL runs as logins, each with connections of its own: all of them together are within the bound.
+#[tokio::test(flavor = "multi_thread")]
+async fn logins_of_guests_cannot_take_the_whole_pool() {
+    for engine in Engine::ALL {
+        let server = TestDatabase::create(engine).await.unwrap();
+        // Which login it is matters to the database alone.
+        let user = server.name();
+        let (made, gone) = match engine {
+            Engine::Postgres => (format!("CREATE ROLE {user} LOGIN PASSWORD 'guest'"), format!("DROP ROLE {user}")),
+            Engine::Mysql => (
+                format!("CREATE USER {user} IDENTIFIED BY 'guest'; GRANT SELECT ON {user}.* TO {user}"),
+                format!("DROP USER {user}"),
+            ),
+        };
+        server.execute(&made).await.unwrap();
+        let login = |table: &str| GuestLogin {
+            tables: BTreeMap::from([(table.to_owned(), BTreeSet::from([Verb::Select]))]),
+            user: user.to_owned(),
+            password: Sealed::new("guest"),
+        };
+        let logins = ["a", "b"].map(login);
+        let connection = RuntimeConnection {
+            engine: engine.as_str().to_owned(),
+            url: Sealed::new(server.url()),
+            guests: logins.to_vec(),
+        };
+        let settings = DatabaseSettings { guest_pool_size: Some(1), pool_wait: Duration::from_millis(300), ..small(2) };
+        let database = Database::open("main", &connection, &settings).unwrap();
+        let guest = async |at: usize| database.guest_session(&logins[at].tables, deadline()).await;
+        let held = at_last("the one place of guests", async || guest(0).await).await;
+        assert_eq!(guest(1).await.unwrap_err().kind, FailureKind::Exhausted, "{engine:?}");
+        let platform = async || database.session(Mode::Read, Share::Platform, deadline()).await;
+        drop(at_last("a place of the platform's", platform).await);
+        drop(held);
+        at_last("a guest's place", async || guest(1).await).await;
+        let unknown = guest_session_of_nobody(&database).await;
+        assert_eq!(unknown.kind, FailureKind::Unavailable, "{engine:?} {unknown:?}");
+        drop(database);
+        server.execute(&gone).await.unwrap();
+    }
+}
+
+/// Powers that no login has.
+async fn guest_session_of_nobody(database: &Database) -> DbError {
+    database.guest_session(&BTreeMap::new(), deadline()).await.unwrap_err()
 }
