@@ -44,3 +44,4 @@ mod shop;
 mod swap;
 mod telemetry;
 mod tutorials;
+mod user_tokens;
