@@ -83,6 +83,19 @@ pub async fn stk_fed(dir: &Path, args: &[&str], env: &[(&str, &str)], input: &st
     })
 }
 
+/// Runs a script of the shell that calls `stk` to its end. It finds the binary under test as `STK`.
+pub async fn script(dir: &Path, script: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<Finished> {
+    let mut command = Command::new("sh");
+    environment(&mut command)?;
+    command.arg(script).args(args).current_dir(dir).kill_on_drop(true).env("STK", stk_binary()?);
+    let output = command.envs(env.iter().copied()).stdin(Stdio::null()).output().await?;
+    Ok(Finished {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
 pub(crate) fn command(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<Command> {
     let mut command = Command::new(stk_binary()?);
     environment(&mut command)?;
