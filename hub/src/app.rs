@@ -61,6 +61,7 @@ pub mod projects;
 pub mod promote;
 pub mod releases;
 pub mod restore;
+pub mod retention;
 pub mod safety;
 pub mod schema;
 pub mod signatures;
@@ -102,6 +103,9 @@ pub struct App {
     /// While it is held, nobody replaces the database under this Hub.
     _lock: Option<File>,
     audit_retention: Duration,
+    audit_entries_a_day: u32,
+    releases_kept: u32,
+    bridges_kept: Duration,
     guest_logins: guest_logins::LoginSettings,
     user_token_life: Duration,
     master_key: Arc<SealKey>,
@@ -193,6 +197,9 @@ impl App {
             data_dir: dir.clone(),
             _lock: lock,
             audit_retention: config.audit_retention,
+            audit_entries_a_day: config.audit_entries_a_day,
+            releases_kept: config.releases_kept,
+            bridges_kept: config.bridges_kept,
             guest_logins: config.guest_logins,
             user_token_life: config.user_token_life,
             master_key,

@@ -36,6 +36,16 @@ const CONNECTIONS_MAX: usize = 10_000;
 const ROTATION: Duration = Duration::from_hours(30 * 24);
 /// Sessions of one login at once: those of all Bridges.
 const SESSIONS: u32 = 40;
+/// So many of the releases that an env ran last are kept by default.
+const RELEASES_KEPT: u32 = 1_000;
+/// Fewer would take away what an env is looked after to go back to.
+const RELEASES_KEPT_MIN: u32 = 20;
+/// How long a Bridge that does not report any more is shown by default.
+const BRIDGES_KEPT: Duration = Duration::from_hours(24);
+/// Shorter would forget Bridges that report once a minute.
+const BRIDGES_KEPT_MIN: Duration = Duration::from_mins(5);
+/// More audit entries in a day than this are warned about by default.
+const AUDIT_ENTRIES_A_DAY: u32 = 1_000_000;
 /// How long audit entries are kept by default.
 const AUDIT_RETENTION: Duration = Duration::from_hours(90 * 24);
 
@@ -77,6 +87,12 @@ pub struct HubConfig {
     pub tls: Option<TlsFiles>,
     /// How long audit entries are kept.
     pub audit_retention: Duration,
+    /// More audit entries in a day than this are warned about.
+    pub audit_entries_a_day: u32,
+    /// So many of the releases that an env ran last are kept.
+    pub releases_kept: u32,
+    /// How long a Bridge that does not report any more is shown.
+    pub bridges_kept: Duration,
     /// How long a client may take to send a request's body; for a component, as long for each MiB.
     pub body_timeout: Duration,
     /// What credentials are judged by. No setting: tests have one that they set.
@@ -168,6 +184,12 @@ settings! {
     audit_retention = "STK_HUB_AUDIT_RETENTION",
     /// [`HubConfig::user_token_life`], default 1h.
     user_token_life = "STK_HUB_USER_TOKEN_LIFE",
+    /// [`HubConfig::audit_entries_a_day`], default 1000000.
+    audit_entries_a_day = "STK_HUB_AUDIT_ENTRIES_A_DAY",
+    /// [`HubConfig::releases_kept`], default 1000.
+    releases_kept = "STK_HUB_RELEASES_KEPT",
+    /// [`HubConfig::bridges_kept`], default 24h.
+    bridges_kept = "STK_HUB_BRIDGES_KEPT",
 }
 
 impl HubConfig {
@@ -273,6 +295,13 @@ impl Settings {
             },
             audit_retention: check.read("auditRetention", self.audit_retention, retention).unwrap_or(AUDIT_RETENTION),
             user_token_life: check.read("userTokenLife", self.user_token_life, token_life).unwrap_or(TOKEN_LIFE_MAX),
+            audit_entries_a_day: check
+                .read("auditEntriesADay", self.audit_entries_a_day, |text| number(text, 1))
+                .unwrap_or(AUDIT_ENTRIES_A_DAY),
+            releases_kept: check
+                .read("releasesKept", self.releases_kept, |text| number(text, RELEASES_KEPT_MIN))
+                .unwrap_or(RELEASES_KEPT),
+            bridges_kept: check.read("bridgesKept", self.bridges_kept, bridges_kept).unwrap_or(BRIDGES_KEPT),
             ignored: Vec::new(),
         };
         if config.internal_tls.is_some() && config.internal_listen.is_none() {
@@ -342,6 +371,20 @@ fn duration(text: &str) -> Result<Duration, String> {
 fn sessions(text: &str) -> Result<u32, String> {
     let number = text.parse().ok().filter(|number| (1..=10_000).contains(number));
     number.ok_or_else(|| format!("{text:?} is no whole number from 1 to 10000"))
+}
+
+fn number(text: &str, least: u32) -> Result<u32, String> {
+    const MOST: u32 = 1_000_000_000;
+    let number = text.parse().ok().filter(|number| (least..=MOST).contains(number));
+    number.ok_or_else(|| format!("{text:?} is no whole number from {least} to {MOST}"))
+}
+
+fn bridges_kept(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if (BRIDGES_KEPT_MIN..=AUDIT_RETENTION_MAX).contains(&time) {
+        return Ok(time);
+    }
+    Err("must be between five minutes and a hundred years, for example 24h".to_owned())
 }
 
 fn retention(text: &str) -> Result<Duration, String> {

@@ -22,6 +22,7 @@ pub struct Metrics {
     pub failed_logins: IntCounter,
     audit_write_lag: Histogram,
     audit_entries_a_day: IntGauge,
+    audit_grows_fast: IntGauge,
     audit_intact: IntGauge,
     canary_ends: IntCounterVec,
 }
@@ -50,6 +51,11 @@ impl Metrics {
         let audit_intact =
             IntGauge::new("stk_hub_audit_intact", "Whether the audit log was whole when it was last verified.")?;
         audit_intact.set(1);
+        let audit_grows_fast = IntGauge::new(
+            "stk_hub_audit_grows_fast",
+            "Whether the last day had more audit entries than auditEntriesADay.",
+        )?;
+        registry.register(Box::new(audit_grows_fast.clone()))?;
         registry.register(Box::new(audit_write_lag.clone()))?;
         registry.register(Box::new(audit_entries_a_day.clone()))?;
         registry.register(Box::new(audit_intact.clone()))?;
@@ -74,6 +80,7 @@ impl Metrics {
             failed_logins,
             audit_write_lag,
             audit_entries_a_day,
+            audit_grows_fast,
             audit_intact,
             canary_ends,
         })
@@ -103,6 +110,11 @@ impl Metrics {
     /// How many audit entries the last day had.
     pub fn audit_entries_a_day(&self, count: i64) {
         self.audit_entries_a_day.set(count);
+    }
+
+    /// Whether they were more than somebody expects.
+    pub fn audit_grows_fast(&self, is_fast: bool) {
+        self.audit_grows_fast.set(i64::from(is_fast));
     }
 
     /// Whether the audit log was found to be whole.

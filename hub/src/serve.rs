@@ -88,6 +88,7 @@ pub async fn serve(config: HubConfig) -> Result<RunningHub, HubError> {
         watching.spawn(shown.watch(tls::LOOK_AGAIN));
     }
     watching.spawn(tasks::audit::tend(app.clone()));
+    watching.spawn(tasks::releases::tend(app.clone()));
     watching.spawn(app.clone().watch_canaries());
     if app.store.is_shared() {
         watching.spawn(app.clone().follow_moves());

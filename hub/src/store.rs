@@ -52,6 +52,7 @@ pub mod orgs;
 pub mod personal_tokens;
 pub mod pins;
 pub mod releases;
+pub mod retention;
 pub mod sealed;
 pub mod sequences;
 pub mod sessions;
@@ -187,6 +188,16 @@ impl Store {
     /// Keeps a component in the transaction, where components are in the database.
     pub async fn put_blob(&self, db: &mut Writing, digest: &Digest, bytes: bytes::Bytes) -> Result<(), StoreError> {
         self.blobs.put_in(db, digest, bytes).await
+    }
+
+    /// Whether a component is kept, as the transaction sees it.
+    pub async fn has_blob(&self, db: &mut Writing, digest: &Digest) -> Result<bool, StoreError> {
+        self.blobs.has_in(db, digest).await
+    }
+
+    /// Removes a component that nobody refers to; where components are in the database, in the transaction.
+    pub async fn remove_blob(&self, db: &mut Writing, digest: &Digest) -> Result<(), StoreError> {
+        self.blobs.remove_in(db, digest).await
     }
 
     /// Leaves nothing beside the one file, so that it can be moved.

@@ -2,3 +2,4 @@
 //! stopped anywhere and several Hubs may do the same at once.
 
 pub mod audit;
+pub mod releases;

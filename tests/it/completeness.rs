@@ -30,6 +30,8 @@ struct Exceptions {
     routes: RouteExceptions,
     codes: CodeExceptions,
     limits: Covered,
+    /// What a Hub keeps, and the test of each.
+    kept: BTreeMap<String, String>,
     audit: AuditExceptions,
     host_calls: HostCalls,
     /// Of packages that the guest above is older than.
@@ -317,6 +319,7 @@ fn the_page_of_limits_says_what_the_code_does() {
     known.extend(LimitName::ALL.iter().map(|limit| limit.as_str().to_owned()));
     known.extend(source::limits("bridge/src").unwrap());
     known.extend(source::limits("hub/src").unwrap());
+    known.extend(exceptions().kept.into_keys());
     wrong.extend(known.iter().filter(|name| row(name).is_none()).map(|name| format!("{name}: the page has no row")));
     let said = rows.iter().map(|row| row[0].trim_matches('`'));
     wrong.extend(said.filter(|name| !known.contains(*name)).map(|name| format!("{name}: there is no such limit")));
@@ -361,6 +364,37 @@ fn every_limit_of_a_request_is_a_setting_with_the_default_that_is_said() {
         }
     }
     assert!(rows.len() >= 6, "the section has lost its rows");
+    tell(&wrong);
+}
+
+#[test]
+fn what_a_hub_keeps_is_a_setting_with_the_default_that_is_said() {
+    let config = santokit_hub::Settings::default().check().unwrap();
+    let is_default = |key: &str, text: &str| match key {
+        "releasesKept" => text.parse() == Ok(config.releases_kept),
+        "auditEntriesADay" => text.parse() == Ok(config.audit_entries_a_day),
+        "auditRetention" => text.parse::<Millis>().is_ok_and(|said| said.duration() == config.audit_retention),
+        "bridgesKept" => text.parse::<Millis>().is_ok_and(|said| said.duration() == config.bridges_kept),
+        _ => false,
+    };
+    let (page, settings) = (source::read(LIMITS_PAGE).unwrap(), source::read("docs/reference/hub.md").unwrap());
+    let (_, section) = page.split_once("# What a Hub keeps\n").unwrap();
+    let rows = section.split("\n# ").next().unwrap().lines().filter(|line| line.starts_with("| `"));
+    let mut said: BTreeSet<String> = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let key = cells[0].trim_matches('`');
+        let setting = settings.lines().find(|line| line.starts_with(&format!("| `{key}` |")));
+        let default = setting.and_then(|line| line.split('|').nth(3)).map(|cell| cell.trim().trim_matches('`'));
+        if !is_default(key, cells[1]) || default != Some(cells[1]) {
+            wrong.push(format!("{key}: the page says {:?}, the settings {default:?}", cells[1]));
+        }
+        said.insert(key.to_owned());
+    }
+    let kept = exceptions().kept;
+    assert_eq!(said, kept.keys().cloned().collect(), "{EXCEPTIONS} and {LIMITS_PAGE}");
+    check_tests(&kept, &mut wrong);
     tell(&wrong);
 }
 

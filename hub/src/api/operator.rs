@@ -228,7 +228,7 @@ pub async fn delete_service_token(
 
 /// `HEAD /v1/projects/{project}/blobs/{digest}`
 pub async fn has_blob(State(app): Hub, Path((project, text)): InEnv) -> Reply {
-    if app.has_blob(&project, &digest(&text)?).await? {
+    if app.wants_no_blob(&project, &digest(&text)?).await? {
         return Ok(StatusCode::OK.into_response());
     }
     Err(Refused(Problem::new(Code::NotFound, "there is no such component")))

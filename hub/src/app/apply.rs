@@ -267,22 +267,7 @@ impl App {
     }
 
     pub(super) async fn check_components(&self, project: &str, manifest: &Manifest) -> Outcome<()> {
-        let mut missing = Vec::new();
-        let mut db = self.store.read().await?;
-        for digest in manifest.components() {
-            if !releases::has_blob(&mut db, project, digest.as_str()).await? {
-                missing.push(digest.as_str().to_owned());
-            }
-        }
-        drop(db);
-        if !missing.is_empty() {
-            return Err(Problem::new(
-                Code::ReleaseBlocked,
-                format!("{} component(s) were not uploaded", missing.len()),
-            )
-            .hint("upload each to /v1/projects/{project}/blobs/{digest}")
-            .detail("missing", missing));
-        }
+        need_blobs(&mut *self.store.read().await?, project, manifest).await?;
         let _permit = self.blobs_at_once.acquire().await.map_err(Problem::internal)?;
         let (blobs, manifest, runtime) = (self.store.blobs.clone(), manifest.clone(), Handle::current());
         let checked = blocking(move || {
@@ -373,6 +358,7 @@ impl App {
             row.id
         } else {
             let row = self.sign(&mut db, caller, at, candidate, body).await?;
+            need_blobs(&mut db, at.project, &candidate.manifest).await?;
             let blobs = candidate.manifest.components().into_iter().map(String::from);
             releases::add(&mut db, &row, blobs).await?;
             let detail = Detail::of("releaseId", name(&row.id)).with("digest", digest);
@@ -519,6 +505,22 @@ pub(super) fn taken(steps: &[SchemaStep], force: bool, migration_window: bool) -
 /// The sequence after a move that may be none.
 pub(super) async fn would_be(db: &mut Db, sequence: i64, moves: bool) -> Outcome<i64> {
     if moves { Ok(sequences::next(db, sequence).await?) } else { Ok(sequence) }
+}
+
+/// Fails where components are not there; asked once more in the transaction that refers to them, for they may have been removed.
+pub(super) async fn need_blobs(db: &mut Db, project: &str, manifest: &Manifest) -> Outcome<()> {
+    let mut missing = Vec::new();
+    for digest in manifest.components() {
+        if !releases::has_blob(db, project, digest.as_str()).await? {
+            missing.push(digest.as_str().to_owned());
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::new(Code::ReleaseBlocked, format!("{} component(s) were not uploaded", missing.len()))
+        .hint("upload each to /v1/projects/{project}/blobs/{digest}")
+        .detail("missing", missing))
 }
 
 /// What the env points to.

@@ -20,8 +20,6 @@ use crate::store::{
 const PAGE_MAX: i64 = 1_000;
 /// Entries removed in one transaction, which holds up all other writers.
 const REMOVED_AT_ONCE: u64 = 10_000;
-/// More entries in a day than this are warned about.
-pub const ENTRIES_A_DAY: i64 = 1_000_000;
 
 /// Which entries are asked for.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -57,6 +55,15 @@ pub struct AuditQuery {
     /// The request's id.
     #[serde(default)]
     pub request_id: Option<String>,
+}
+
+/// What the last day added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Growth {
+    /// How many entries.
+    pub entries: i64,
+    /// Whether that is more than somebody expects, and was warned about.
+    pub is_fast: bool,
 }
 
 impl App {
@@ -113,15 +120,18 @@ impl App {
     }
 
     /// What the log needs from time to time: removing what is too old, and a look at how much is written.
-    pub async fn tend_audit(&self, now: DateTime<Utc>) -> Outcome<()> {
+    pub async fn tend_audit(&self, now: DateTime<Utc>) -> Outcome<Growth> {
         self.trim_audit(now).await?;
         let day_ago = text(now - TimeDelta::days(1));
         let count = audit::count_since(&mut *self.store.read().await?, &day_ago).await?;
         self.metrics.audit_entries_a_day(count);
-        if count > ENTRIES_A_DAY {
-            tracing::warn!(entries = count, "the audit log grows by more than a million entries a day");
+        let growth = Growth { entries: count, is_fast: count > i64::from(self.audit_entries_a_day) };
+        self.metrics.audit_grows_fast(growth.is_fast);
+        if growth.is_fast {
+            let most = self.audit_entries_a_day;
+            tracing::warn!(entries = count, most, "the audit log grows by more entries a day than auditEntriesADay");
         }
-        Ok(())
+        Ok(growth)
     }
 
     /// Removes what is older than it must be kept; how many entries. Several Hubs may do so at once: each finds what is left.

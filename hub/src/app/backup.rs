@@ -61,7 +61,7 @@ impl App {
         };
         let blobs = releases::all_blobs(&mut db).await?;
         drop(db);
-        // A component that was known at that moment is there still: none is ever removed.
+        // A component that was known at that moment is there for a day still, whatever is removed meanwhile.
         for digest in blobs {
             let digest = Digest::parse(&digest).map_err(|error| StoreError::Damaged(error.to_string()))?;
             let _permit = self.blobs_at_once.acquire().await.map_err(io::Error::other)?;

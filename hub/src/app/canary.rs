@@ -19,7 +19,7 @@ use super::{
     App,
     apply::Candidate,
     projects::{At, need_env},
-    promote::{How, MoveBody},
+    promote::{How, MoveBody, need_release},
     random_text,
     turn::Turn,
 };
@@ -168,6 +168,7 @@ impl App {
     ) -> Outcome<()> {
         let (mut db, at) = (self.store.write().await?, turn.at());
         turn.need(&mut db).await?;
+        need_release(&mut db, &record.terms.release_id).await?;
         let stands = releases::pointer(&mut db, at.project, at.env).await?;
         if stands.is_none_or(|stands| stands.sequence != pointer.sequence) {
             return Err(Problem::new(Code::Conflict, "the env's pointer has moved meanwhile")

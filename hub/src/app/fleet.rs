@@ -28,8 +28,6 @@ use findings::{Finding, Severity};
 
 /// A Bridge that has not reported for this long is silent: nobody waits for it. Bridges report at least once a minute.
 pub(super) const SEEN_MAX: TimeDelta = TimeDelta::seconds(90);
-/// After this long it is forgotten; Bridges with a new id at each start leave theirs behind.
-const KEPT: TimeDelta = TimeDelta::hours(24);
 const TEXT_MAX: usize = 2_000;
 const NAME_MAX: usize = 64;
 /// Entries of a list, and keys whose use is told.
@@ -70,6 +68,8 @@ struct Surroundings {
     pointers: BTreeMap<String, (String, u64, DateTime<Utc>)>,
     /// Ids of the Hub's signing keys that are not retired, the current one first.
     signing_keys: Vec<String>,
+    /// How long a silent one is shown.
+    kept: TimeDelta,
 }
 
 impl App {
@@ -102,16 +102,21 @@ impl App {
             let row: ReportRow = (bridge.to_owned(), report.version.clone(), text, now());
             releases::set_report(&mut db, &project, &name, &row).await?;
         }
-        releases::forget_reports(&mut db, &ago(KEPT)).await?;
+        releases::forget_reports(&mut db, &ago(self.bridges_kept())).await?;
         Ok(commit(db).await?)
+    }
+
+    /// After this long a silent one is forgotten; Bridges with a new id at each start leave theirs behind.
+    fn bridges_kept(&self) -> TimeDelta {
+        TimeDelta::seconds(i64::try_from(self.bridges_kept.as_secs()).unwrap_or_default())
     }
 
     /// The Bridges of a project's envs, silent ones too, and what is wrong with each.
     pub async fn bridges_of(&self, project: &str) -> Outcome<Json> {
         let mut db = self.store.read().await?;
         need_project(&mut db, project).await?;
-        let bridges = bridges(&mut db, project).await?;
-        let around = Surroundings::of(&mut db, project).await?;
+        let bridges = bridges(&mut db, project, self.bridges_kept()).await?;
+        let around = Surroundings::of(&mut db, project, self.bridges_kept()).await?;
         let mut all: Vec<Finding> = Vec::new();
         let mut shown = Vec::new();
         for bridge in &bridges {
@@ -143,7 +148,7 @@ pub(super) async fn trusted_keys(db: &mut Db) -> Outcome<Vec<(String, String, Op
 }
 
 impl Surroundings {
-    async fn of(db: &mut Db, project: &str) -> Outcome<Self> {
+    async fn of(db: &mut Db, project: &str, kept: TimeDelta) -> Outcome<Self> {
         let mut pointers = BTreeMap::new();
         for (env, _) in envs::envs(db, project).await? {
             let Some(row) = releases::pointer(db, project, &env).await? else { continue };
@@ -152,7 +157,7 @@ impl Surroundings {
         }
         let keys = credentials::signing_keys(db).await?.into_iter().filter(|key| key.retired_at.is_none());
         let signing_keys = keys.map(|key| key.id).collect();
-        Ok(Self { now: Utc::now(), project: project.to_owned(), pointers, signing_keys })
+        Ok(Self { now: Utc::now(), project: project.to_owned(), pointers, signing_keys, kept })
     }
 }
 
@@ -171,7 +176,7 @@ impl Bridge {
         });
         json!({
             "id": self.id, "version": self.version, "state": state, "lastSeen": time(self.seen),
-            "lastSeenSeconds": (around.now - self.seen).num_seconds().max(0), "forgottenAt": time(self.seen + KEPT),
+            "lastSeenSeconds": (around.now - self.seen).num_seconds().max(0), "forgottenAt": time(self.seen + around.kept),
             "clockSkewSeconds": self.clock_skew_seconds, "serviceToken": self.service_token, "standing": self.standing,
             "envs": envs.collect::<Vec<_>>(), "findings": found,
         })
@@ -179,9 +184,9 @@ impl Bridge {
 }
 
 /// By id, each with all of its envs in the project.
-async fn bridges(db: &mut Db, project: &str) -> Outcome<Vec<Bridge>> {
+async fn bridges(db: &mut Db, project: &str, kept: TimeDelta) -> Outcome<Vec<Bridge>> {
     let mut bridges: BTreeMap<String, Bridge> = BTreeMap::new();
-    for (env, id, version, report, at) in releases::project_reports(db, project, &ago(KEPT)).await? {
+    for (env, id, version, report, at) in releases::project_reports(db, project, &ago(kept)).await? {
         let kept: Kept = serde_json::from_str(&report).map_err(Problem::internal)?;
         let seen = read_time(&at).unwrap_or_default();
         let new = || Bridge {

@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     App,
-    apply::{check_queries, check_tables},
+    apply::{check_queries, check_tables, need_blobs},
     ceilings::need_below,
     projects::need_project,
 };
@@ -91,6 +91,7 @@ impl App {
         if releases::by_id(&mut db, &row.id).await?.is_some() {
             return Err(Problem::new(Code::Conflict, format!("there is another release {:?}", row.id)));
         }
+        need_blobs(&mut db, project, &manifest).await?;
         releases::add(&mut db, &row, manifest.components().into_iter().map(String::from)).await?;
         let signers: Vec<String> = trust.signers.iter().flatten().map(VerifyingKey::id).collect();
         let detail = Detail::of("releaseId", name(&row.id))

@@ -22,7 +22,7 @@ use super::{
     turn::Turn,
 };
 use crate::store::{
-    Writing,
+    Db, Writing,
     audit::{self, Caller, Detail, lines, name},
     commit, moves,
     releases::{self, ReleaseRow},
@@ -226,6 +226,7 @@ impl App {
     ) -> Outcome<Pointed> {
         let (mut db, at) = (self.store.write().await?, turn.at());
         turn.need(&mut db).await?;
+        need_release(&mut db, &release_id).await?;
         if let Some(detail) = applied {
             audit::append(&mut db, caller, &at.deed("schema.apply", detail)).await?;
         }
@@ -368,6 +369,11 @@ impl Obstacles {
         };
         Err(Problem::new(Code::ReleaseBlocked, message).hint(hint).detail("needs", json!(self.needs)))
     }
+}
+
+/// Fails where a release is not there any more: an old one may have been removed since it was looked up.
+pub(super) async fn need_release(db: &mut Db, id: &str) -> Outcome<()> {
+    releases::by_id(db, id).await?.map(|_| ()).ok_or_else(|| missing("release", id))
 }
 
 /// Fails where there are Bridges that cannot load a release; `command` goes on all the same.

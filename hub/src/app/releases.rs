@@ -41,8 +41,16 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
 }
 
 impl App {
-    /// Whether a project has a component.
-    pub async fn has_blob(&self, project: &str, digest: &Digest) -> Outcome<bool> {
+    /// Whether a project has a component, for who would upload it.
+    pub async fn wants_no_blob(&self, project: &str, digest: &Digest) -> Outcome<bool> {
+        let has = self.has_blob(project, digest).await?;
+        if has {
+            self.want_blob(project, digest).await?;
+        }
+        Ok(has)
+    }
+
+    async fn has_blob(&self, project: &str, digest: &Digest) -> Outcome<bool> {
         let mut db = self.store.read().await?;
         need_project(&mut db, project).await?;
         Ok(releases::has_blob(&mut db, project, digest.as_str()).await?)
@@ -62,8 +70,12 @@ impl App {
             return Err(Problem::new(Code::BadRequest, "the bytes do not have this digest")
                 .hint("they changed on the way, or the digest is of something else"));
         }
-        self.store.blobs.put(digest, bytes).await?;
+        self.store.blobs.put(digest, bytes.clone()).await?;
         let mut db = self.store.write().await?;
+        // One that was there, and whose time was over, may be gone by now.
+        if !self.store.has_blob(&mut db, digest).await? {
+            self.store.put_blob(&mut db, digest, bytes).await?;
+        }
         releases::add_blob(&mut db, project, digest.as_str(), i64::try_from(size_bytes).unwrap_or(i64::MAX), &now())
             .await?;
         let deed = audit::Deed {

@@ -51,6 +51,28 @@ impl Blobs {
         }
     }
 
+    /// Whether there are bytes, whatever they are.
+    pub(super) async fn has_in(&self, db: &mut Db, digest: &Digest) -> Result<bool, StoreError> {
+        match &self.0 {
+            Place::Database(_) => database::has_in(db, digest).await,
+            Place::Disk(blobs) => {
+                let (blobs, digest) = (blobs.clone(), digest.clone());
+                blocking(move || blobs.has(&digest)).await
+            }
+        }
+    }
+
+    /// Removes bytes; it is no failure where there are none.
+    pub(super) async fn remove_in(&self, db: &mut Db, digest: &Digest) -> Result<(), StoreError> {
+        match &self.0 {
+            Place::Database(_) => database::remove_in(db, digest).await,
+            Place::Disk(blobs) => {
+                let (blobs, digest) = (blobs.clone(), digest.clone());
+                blocking(move || blobs.remove(&digest)).await
+            }
+        }
+    }
+
     /// Reads bytes and checks them; none if there are none.
     pub async fn get(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
         match &self.0 {

@@ -43,10 +43,11 @@ row!(PointerRow: release, digest, sequence, envelope, issued_at);
 /// A Bridge's last word about an env: id, version, report (JSON), time.
 pub type ReportRow = (String, String, String, String);
 
-/// Notes that a project has a blob.
+/// Notes that a project has a blob, and since when somebody wants it.
 pub async fn add_blob(db: &mut Db, project: &str, digest: &str, size_bytes: i64, at: &str) -> Result<(), StoreError> {
     let done = sqlx::query(
-        "INSERT INTO project_blobs (project, digest, size_bytes, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        "INSERT INTO project_blobs (project, digest, size_bytes, created_at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (project, digest) DO UPDATE SET created_at = excluded.created_at",
     );
     done.bind(project).bind(digest).bind(size_bytes).bind(at).execute(db).await?;
     Ok(())

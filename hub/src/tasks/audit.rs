@@ -16,7 +16,7 @@ pub async fn tend(app: Arc<App>) {
     loop {
         tokio::time::sleep(wait).await;
         wait = match app.tend_audit(Utc::now()).await {
-            Ok(()) => EVERY,
+            Ok(_) => EVERY,
             Err(problem) => {
                 tracing::warn!(code = problem.code.as_str(), cause = ?problem.cause, "the audit log was not tended");
                 SOON

@@ -18,14 +18,18 @@ const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// A Hub without a listener.
 async fn hub(bed: &Bed, dir: &TempDir) -> App {
+    hub_with(bed, dir, &[]).await
+}
+
+async fn hub_with(bed: &Bed, dir: &TempDir, more: &[(&str, &str)]) -> App {
     let variables = [
         ("STK_HUB_DATA_DIR", dir.path().to_str().unwrap()),
         ("STK_HUB_OPERATOR_TOKEN", "planted-operator-token"),
         ("STK_MASTER_KEY", MASTER_KEY),
         ("STK_HUB_AUDIT_RETENTION", "30d"),
     ];
-    let mut variables: Vec<(String, String)> =
-        variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let variables = variables.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let mut variables: Vec<(String, String)> = variables.collect();
     if let Bed::Postgres(database, _) = bed {
         variables.push(("STK_HUB_DATABASE_URL".to_owned(), database.url()));
     }
@@ -141,12 +145,35 @@ async fn numbers_say_how_the_log_fares() {
         let dir = tempfile::tempdir().unwrap();
         let app = hub(&bed, &dir).await;
         projects(&app, &caller("op"), &["one"]).await;
-        app.tend_audit(Utc::now()).await.unwrap();
+        let growth = app.tend_audit(Utc::now()).await.unwrap();
+        assert_eq!((growth.entries, growth.is_fast), (3, false));
         let text = String::from_utf8(app.metrics.scrape().unwrap()).unwrap();
         for line in
             ["stk_hub_audit_write_lag_seconds_count 2", "stk_hub_audit_entries_last_day 3", "stk_hub_audit_intact 1"]
         {
             assert!(text.lines().any(|other| other == line), "{line} is not in {text}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_grows_fast_is_warned_about() {
+    for bed in Bed::both().await {
+        let dir = tempfile::tempdir().unwrap();
+        let app = hub_with(&bed, &dir, &[("STK_HUB_AUDIT_ENTRIES_A_DAY", "3")]).await;
+        let gauge = |app: &App| {
+            let text = String::from_utf8(app.metrics.scrape().unwrap()).unwrap();
+            text.lines().find_map(|line| line.strip_prefix("stk_hub_audit_grows_fast ").map(str::to_owned)).unwrap()
+        };
+        // With the key and the token that it was made with.
+        projects(&app, &caller("op"), &["one"]).await;
+        assert!(!app.tend_audit(Utc::now()).await.unwrap().is_fast, "as many as may be");
+        assert_eq!(gauge(&app), "0");
+        projects(&app, &caller("op"), &["two"]).await;
+        let growth = app.tend_audit(Utc::now()).await.unwrap();
+        assert_eq!((growth.entries, growth.is_fast, gauge(&app).as_str()), (4, true, "1"));
+        // The day passes.
+        assert!(!app.tend_audit(Utc::now() + TimeDelta::hours(25)).await.unwrap().is_fast);
+        assert_eq!(gauge(&app), "0");
     }
 }

@@ -98,6 +98,11 @@ impl Record {
         Ok(Self::last(db, at).await?.filter(|record| record.ended.is_none()))
     }
 
+    /// Both of which it compares.
+    pub(in crate::app) fn releases(&self) -> [&str; 2] {
+        [&self.terms.release_id, &self.baseline]
+    }
+
     pub(super) async fn keep(&self, db: &mut Db, at: At<'_>) -> Outcome<()> {
         let document = serde_json::to_string(self).map_err(Problem::internal)?;
         let ended = self.ended.as_ref().map(|ended| ended.at.as_str());

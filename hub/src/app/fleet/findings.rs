@@ -8,7 +8,7 @@ use santokit_core::{
 };
 use serde::Serialize;
 
-use super::{Bridge, KEPT, Surroundings, time};
+use super::{Bridge, Surroundings, time};
 
 /// Clocks that differ by more make keys and tokens expire at the wrong time.
 const SKEW_SECONDS_MAX: i64 = 10;
@@ -41,7 +41,7 @@ pub(super) struct Finding {
 /// Of one Bridge, the worst first.
 pub(super) fn of_bridge(bridge: &Bridge, around: &Surroundings) -> Vec<Finding> {
     if bridge.is_silent(around.now) {
-        let (since, until) = (span(around.now - bridge.seen), time(bridge.seen + KEPT));
+        let (since, until) = (span(around.now - bridge.seen), time(bridge.seen + around.kept));
         let todo = format!(
             "if it should run, run `stk bridge test-hub-connectivity` where it does; else nothing: it is forgotten at {until}"
         );

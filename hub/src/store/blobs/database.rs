@@ -20,8 +20,8 @@ pub(super) async fn put(pool: &AnyPool, digest: &Digest, bytes: &[u8]) -> Result
 
 /// Likewise, in a transaction of the caller's.
 pub(super) async fn put_in(db: &mut Db, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
-    let damaged = sqlx::query("DELETE FROM blob_chunks WHERE digest = $1");
-    damaged.bind(digest.as_str()).execute(&mut *db).await?;
+    // It may be a damaged one.
+    remove_in(db, digest).await?;
     // One of no bytes is one empty chunk.
     let chunks = bytes.chunks(CHUNK_BYTES).chain(bytes.is_empty().then_some(bytes));
     for (number, chunk) in (0_i64..).zip(chunks) {
@@ -31,6 +31,18 @@ pub(super) async fn put_in(db: &mut Db, digest: &Digest, bytes: &[u8]) -> Result
         );
         done.bind(digest.as_str()).bind(number).bind(chunk.to_vec()).execute(&mut *db).await?;
     }
+    Ok(())
+}
+
+/// Whether there are bytes.
+pub(super) async fn has_in(db: &mut Db, digest: &Digest) -> Result<bool, StoreError> {
+    let found = sqlx::query("SELECT 1 FROM blob_chunks WHERE digest = $1 LIMIT 1").bind(digest.as_str());
+    Ok(found.fetch_optional(db).await?.is_some())
+}
+
+/// Removes bytes.
+pub(super) async fn remove_in(db: &mut Db, digest: &Digest) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM blob_chunks WHERE digest = $1").bind(digest.as_str()).execute(db).await?;
     Ok(())
 }
 

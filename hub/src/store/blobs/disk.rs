@@ -49,6 +49,19 @@ impl Blobs {
         Ok(())
     }
 
+    /// Whether there is a file. Blocks.
+    pub(super) fn has(&self, digest: &Digest) -> Result<bool, StoreError> {
+        Ok(self.path(digest).try_exists()?)
+    }
+
+    /// Removes a file. Blocks.
+    pub(super) fn remove(&self, digest: &Digest) -> Result<(), StoreError> {
+        match fs::remove_file(self.path(digest)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Reads bytes and checks them; none if there are none. Blocks.
     pub(super) fn get(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
         let bytes = match fs::read(self.path(digest)) {
@@ -87,5 +100,9 @@ mod tests {
         assert!(blobs.get(&digest).is_err());
         blobs.put(&digest, b"component").unwrap();
         assert_eq!(blobs.get(&digest).unwrap().unwrap(), b"component");
+        for there in [true, false] {
+            assert_eq!(blobs.has(&digest).unwrap(), there);
+            blobs.remove(&digest).unwrap();
+        }
     }
 }

@@ -16,6 +16,7 @@ fn around() -> Surroundings {
         project: "shop".to_owned(),
         pointers: BTreeMap::from([("prod".to_owned(), ("rel_new".to_owned(), 7, since))]),
         signing_keys: vec![CURRENT.to_owned(), OLDER.to_owned()],
+        kept: TimeDelta::hours(24),
     }
 }
 

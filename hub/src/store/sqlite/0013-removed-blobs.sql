@@ -1,0 +1,4 @@
+-- Components that no project has any more, whose bytes are there still: a backup may be reading them.
+CREATE TABLE removed_blobs (digest TEXT PRIMARY KEY, removed_at TEXT NOT NULL) STRICT;
+CREATE INDEX moves_of_release ON pointer_moves (release);
+CREATE INDEX blobs_of_release ON release_blobs (release);
