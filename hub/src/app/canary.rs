@@ -19,7 +19,7 @@ use super::{
     App,
     apply::Candidate,
     projects::{At, need_env},
-    promote::{How, MoveBody, need_release},
+    promote::{How, MoveBody, Obstacles, need_release},
     random_text,
     turn::Turn,
 };
@@ -105,7 +105,8 @@ impl App {
         }
         let row = self.release_row(at, &body.release_id).await?;
         let terms = body.terms(&row, running.as_ref())?;
-        let mut candidate = self.check_candidate(at, row, &body, running.is_some()).await?;
+        let needs_consent = !body.accept_grants && running.is_none();
+        let (mut candidate, obstacles) = self.check_candidate(at, row, &body, !needs_consent).await?;
         let wishes = self.plan_logins(at, &mut candidate, body.dry_run).await?;
         let moved = running.as_ref().is_none_or(|running| running.terms != terms);
         let sequence = if moved {
@@ -125,6 +126,8 @@ impl App {
         answer["moved"] = json!(moved);
         answer["dryRun"] = json!(body.dry_run);
         answer["changes"] = candidate.changes(&[]);
+        answer["needsAcceptGrants"] = json!(needs_consent && !candidate.added.is_empty());
+        obstacles.tell(&mut answer);
         Ok(answer)
     }
 
@@ -146,17 +149,17 @@ impl App {
         row: ReleaseRow,
         body: &CanaryBody,
         has_consent: bool,
-    ) -> Outcome<Candidate> {
+    ) -> Outcome<(Candidate, Obstacles)> {
         let (id, percent) = (row.id, body.percent);
         let command = |flag: &str| format!("`stk release canary {id} --percent {percent} --env {} {flag}`", at.env);
-        let accept_grants = body.accept_grants || has_consent;
-        let asked = MoveBody { accept_grants, force: body.force, dry_run: body.dry_run, ..MoveBody::default() };
+        let asked =
+            MoveBody { accept_grants: has_consent, force: body.force, dry_run: body.dry_run, ..MoveBody::default() };
         let candidate = self.check(at, &asked.as_apply(row.manifest)).await?;
         let obstacles = self.obstacles(at, &candidate).await?;
         if !body.dry_run {
             obstacles.refuse(at, (How::Canary, &asked), &candidate, command)?;
         }
-        Ok(candidate)
+        Ok((candidate, obstacles))
     }
 
     async fn commit_canary(

@@ -202,9 +202,7 @@ impl App {
         if !body.dry_run {
             answer["auditHead"] = self.head_now().await?;
         }
-        answer["needs"] = json!(obstacles.needs);
-        answer["drift"] = json!(obstacles.drift);
-        answer["incompatibleBridges"] = json!(obstacles.bridges);
+        obstacles.tell(&mut answer);
         Ok(answer)
     }
 
@@ -319,6 +317,13 @@ impl App {
 }
 
 impl Obstacles {
+    /// As fields of an answer.
+    pub(super) fn tell(&self, answer: &mut Json) {
+        answer["needs"] = json!(self.needs);
+        answer["drift"] = json!(self.drift);
+        answer["incompatibleBridges"] = json!(self.bridges);
+    }
+
     /// Fails where something stands in the way, or where powers are gained without consent; `command` goes on with a flag more.
     pub(super) fn refuse(
         &self,

@@ -352,11 +352,21 @@ async fn a_canary_does_not_begin_where_a_promotion_would_not() {
         assert_refused(&begin(&["--accept-grants"]).await, "RELEASE_BLOCKED", &format!("{command} --force"), "needs");
     assert_eq!(needs, ["main: create table more"]);
     assert_eq!(pointer(&lab).await.sequence, 1, "nothing was changed");
+    let looked = begin(&["--dry-run"]).await.json();
+    let told = (&looked["needsAcceptGrants"], &looked["needs"], &looked["dryRun"]);
+    assert_eq!(told, (&json!(true), &json!(["main: create table more"]), &json!(true)), "{looked}");
+    assert_eq!(begin(&["--dry-run", "--accept-grants"]).await.json()["needsAcceptGrants"], false);
+    assert_eq!(pointer(&lab).await.sequence, 1, "nothing was changed");
     let forced = begin(&["--accept-grants", "--force"]).await;
     assert_eq!(forced.code, 0, "{forced:?}");
     let names: Vec<String> = actions(&lab).await.into_iter().map(|(action, _)| action).collect();
     assert!(names.ends_with(&["canary.start", "grants.widen"].map(str::to_owned)), "{names:?}");
     // Consent was given; what the database lacks still stands in the way of everyone.
+    let grown = lab.done(&["release", "canary", &second, "--percent", "6", "--force", "--dry-run"], "").await;
+    assert_eq!((&grown["started"], &grown["needsAcceptGrants"]), (&json!(false), &json!(false)), "{grown}");
+    let looked = lab.done(&["release", "canary", "promote", "--dry-run"], "").await;
+    assert_eq!(looked["capabilities"]["added"], json!(["every: sql main.numbers delete"]), "{looked}");
+    assert_eq!((&looked["needsAcceptGrants"], &looked["needs"]), (&json!(false), &json!(["main: create table more"])));
     let promoted = lab.stk(&["release", "canary", "promote", "--wait", "0"], "").await;
     assert_refused(&promoted, "RELEASE_BLOCKED", "stk release canary promote --env prod --force", "needs");
     lab.done(&["release", "canary", "promote", "--wait", "0", "--force"], "").await;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
-use super::{Shell, Target};
+use super::{Shell, Target, promote::show_obstacles};
 use crate::{
     client::HubClient,
     command::apply::{Applied, finish, may_ask, show_changes, wait_for_bridges},
@@ -154,6 +154,7 @@ async fn begin(options: &Canary, at: &At<'_>, shell: &Shell) -> anyhow::Result<(
     if options.going.dry_run {
         terminal.answer(&answer, |terminal| {
             show_changes(terminal, &answer);
+            show_obstacles(terminal, &answer);
             show_terms(terminal, &answer);
             terminal.say("dry run: nothing was changed");
         });

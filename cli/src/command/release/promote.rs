@@ -132,7 +132,7 @@ async fn go(how: &str, mut body: Json, consent: &Consent, target: &Target, shell
 }
 
 /// What stands in the way, or did before the databases were changed.
-fn show_obstacles(terminal: Terminal, answer: &Json) {
+pub(super) fn show_obstacles(terminal: Terminal, answer: &Json) {
     for (key, said) in
         [("needs", "it lacks"), ("drift", "changed by somebody else"), ("incompatibleBridges", "too old")]
     {
