@@ -10,7 +10,7 @@ use santokit_core::{
 use santokit_hub::store::{
     Store, StoreError,
     audit::{self, Caller, Deed, Detail, FILE, Filter, Page, Signer, line, name},
-    commit, credentials,
+    commit, credentials, envs, orgs,
 };
 use serde_json::{Value as Json, json};
 use sqlx::AssertSqlSafe;
@@ -314,6 +314,46 @@ async fn entries_are_found_by_what_they_say() {
             [3, 4]
         );
         assert_eq!(found(Filter { actor: text("' OR 1=1 --"), ..Filter::default() }, all).await, [] as [i64; 0]);
+        for (orgs, wanted) in [(vec![], vec![]), (vec!["default"], vec![]), (vec!["' OR 1=1 --"], vec![])] {
+            let orgs = Some(orgs.into_iter().map(str::to_owned).collect());
+            assert_eq!(
+                found(Filter { orgs, ..Filter::default() }, all).await,
+                wanted as Vec<i64>,
+                "of no project there is"
+            );
+        }
+    }
+}
+
+/// Entries from before they named an org are of the org of their project, from when there was this project.
+#[tokio::test(flavor = "multi_thread")]
+async fn older_entries_are_of_the_org_that_their_project_is_in() {
+    for ledger in Ledger::both().await {
+        let store = ledger.open().await;
+        let mut db = store.write().await.unwrap();
+        // Of a project that was another org's, and is gone.
+        let deed = Deed { action: "a.b", project: Some("shop"), env: None, detail: Detail::none() };
+        audit::append(&mut db, &caller("before"), &deed).await.unwrap();
+        commit(db).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+        let mut db = store.write().await.unwrap();
+        orgs::add(&mut db, "acme", "2026").await.unwrap();
+        envs::add_project(&mut db, "acme", "shop", &envs::now()).await.unwrap();
+        audit::append(&mut db, &caller("op"), &deed).await.unwrap();
+        let told = Deed { project: None, detail: Detail::of("org", name("acme")), ..deed.clone() };
+        audit::append(&mut db, &caller("op"), &told).await.unwrap();
+        commit(db).await.unwrap();
+        let of = async |org: &str| -> Vec<i64> {
+            let filter = Filter { orgs: Some(vec![org.to_owned()]), ..Filter::default() };
+            let rows = audit::list(&mut store.read().await.unwrap(), &filter, Page::After(0), 10).await.unwrap();
+            rows.iter().map(|row| row.seq).collect()
+        };
+        assert_eq!((of("acme").await, of("default").await), (vec![2, 3], vec![]));
+        assert_eq!(broken_at(&store).await, 0);
+        // As the migration leaves the second one, but for what it says itself.
+        ledger.tamper(&store, &["UPDATE audit SET org = NULL WHERE seq = 2"]).await;
+        assert_eq!(of("acme").await, [2, 3]);
+        assert_eq!(broken_at(&store).await, 2, "it is filed under what it does not say");
     }
 }
 

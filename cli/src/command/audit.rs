@@ -71,6 +71,9 @@ pub struct Log {
     /// Go on with what is added, until Ctrl-C
     #[arg(long, conflicts_with = "until")]
     pub follow: bool,
+    /// Of an org; default: all that you may read
+    #[arg(long, value_name = "NAME")]
+    pub org: Option<String>,
     /// Of a project
     #[arg(long, value_name = "NAME")]
     pub project: Option<String>,
@@ -101,6 +104,7 @@ async fn log(options: &Log, shell: &Shell) -> anyhow::Result<()> {
         ("actor", options.actor.clone()),
         ("action", options.action.clone()),
         ("requestId", options.request.clone()),
+        ("org", options.org.clone()),
         ("project", options.project.clone()),
         ("env", options.env.clone()),
     ] {
@@ -126,9 +130,8 @@ async fn log(options: &Log, shell: &Shell) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut asked = super::ending()?;
-    let mut seen = hub.get(&["v1", "audit", "head"]).await?["head"]["seq"].as_i64().unwrap_or_default();
-    // What was added between the two answers comes now, and not twice.
-    seen = entries.last().and_then(|entry| entry["seq"].as_i64()).map_or(seen, |last| last.max(0));
+    // Where there is none yet, the first one comes as soon as it is there.
+    let mut seen = entries.last().and_then(|entry| entry["seq"].as_i64()).unwrap_or_default();
     loop {
         for entry in &entries {
             shell.terminal.event("entry", json!({"entry": entry}), &told(entry, shell));

@@ -10,11 +10,15 @@ use santokit_core::{
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::{App, hub_itself};
+use super::{
+    App,
+    authority::{self, Action, Target, Who},
+    hub_itself,
+};
 use crate::store::{
     StoreError,
     audit::{self, Deed, Detail, Filter, Page, name},
-    commit,
+    commit, members,
 };
 
 const PAGE_MAX: i64 = 1_000;
@@ -55,6 +59,9 @@ pub struct AuditQuery {
     /// The request's id.
     #[serde(default)]
     pub request_id: Option<String>,
+    /// The org's name.
+    #[serde(default)]
+    pub org: Option<String>,
 }
 
 /// What the last day added.
@@ -67,8 +74,8 @@ pub struct Growth {
 }
 
 impl App {
-    /// A page of the audit log.
-    pub async fn audit(&self, query: AuditQuery) -> Outcome<Json> {
+    /// A page of the audit log: of all of it for who runs the Hub, of their orgs' entries for owners of orgs.
+    pub async fn audit(&self, who: &Who, query: AuditQuery) -> Outcome<Json> {
         let page = match (query.after, query.before) {
             (Some(_), Some(_)) => {
                 return Err(Problem::new(Code::BadRequest, "a page is after a number or before one, not both"));
@@ -76,6 +83,7 @@ impl App {
             (after, None) => Page::After(after.unwrap_or_default().max(0)),
             (None, Some(before)) => Page::Before(before),
         };
+        let orgs = self.readable_orgs(who, query.org.as_deref()).await?;
         let filter = Filter {
             since: query.since.as_deref().map(|text| time("since", text)).transpose()?,
             until: query.until.as_deref().map(|text| time("until", text)).transpose()?,
@@ -84,12 +92,35 @@ impl App {
             project: query.project,
             env: query.env,
             request_id: query.request_id,
+            orgs,
         };
         let limit = query.limit.unwrap_or(100).clamp(1, PAGE_MAX);
         let rows = audit::list(&mut *self.store.read().await?, &filter, page, limit + 1).await?;
         let has_more = i64::try_from(rows.len()).is_ok_and(|count| count > limit);
         let rows = rows.iter().take(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(json!({"entries": rows.map(santokit_core::audit::Row::to_json).collect::<Vec<_>>(), "more": has_more}))
+    }
+
+    /// The orgs whose entries are asked for, and may be read; none is all.
+    async fn readable_orgs(&self, who: &Who, named: Option<&str>) -> Outcome<Option<Vec<String>>> {
+        let mut db = self.store.read().await?;
+        if authority::may(&mut db, who, Action::AuditRead, Target::Hub).await? {
+            return Ok(named.map(|org| vec![org.to_owned()]));
+        }
+        if let Some(org) = named {
+            authority::authorise(&mut db, who, Action::AuditRead, Target::Org(org)).await?;
+            return Ok(Some(vec![org.to_owned()]));
+        }
+        let mut own = Vec::new();
+        for (org, _) in members::orgs_of(&mut db, &who.operator).await? {
+            if authority::may(&mut db, who, Action::AuditRead, Target::Org(&org)).await? {
+                own.push(org);
+            }
+        }
+        if own.is_empty() {
+            authority::authorise(&mut db, who, Action::AuditRead, Target::Hub).await?;
+        }
+        Ok(Some(own))
     }
 
     /// Where the log ends, and what stands for its beginning; both signed, to be kept elsewhere.

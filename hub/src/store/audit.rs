@@ -11,7 +11,10 @@ use santokit_core::{
 use serde_json::{Value as Json, json};
 use sqlx::AssertSqlSafe;
 
-use super::{Db, Store, StoreError, Writing, envs::now};
+use super::{
+    Db, Store, StoreError, Writing,
+    envs::{self, now},
+};
 
 mod detail;
 mod log;
@@ -67,6 +70,8 @@ pub struct Filter {
     pub env: Option<String>,
     /// The request's id.
     pub request_id: Option<String>,
+    /// The orgs that they are about, any of them. None: also those that are about none.
+    pub orgs: Option<Vec<String>>,
 }
 
 /// Which page of them.
@@ -80,8 +85,19 @@ pub enum Page {
 
 type Kept = (i64, String, String, Option<String>);
 /// With what an entry is found by.
-type KeptAndFiled =
-    (i64, String, String, Option<String>, String, String, String, Option<String>, Option<String>, String);
+type KeptAndFiled = (
+    i64,
+    String,
+    String,
+    Option<String>,
+    String,
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+    String,
+    Option<String>,
+);
 
 /// Adds an entry, and moves the head; the transaction that does the deed also writes it. It follows the last entry that the Hub
 /// knows of, whether that is there still: a cut is a gap for ever.
@@ -119,17 +135,17 @@ async fn write(
     deed: &Deed<'_>,
 ) -> Result<(), StoreError> {
     let signer = log.current(db).await?;
-    let ts = now();
+    let (ts, org) = (now(), org_of(db, deed).await?);
     let entry = canonical_json(&json!({
         "seq": seq, "id": Kind::Audit.generate(), "ts": ts,
         "actorId": caller.actor_id, "actorType": caller.actor_type, "requestId": caller.request_id, "ip": caller.ip,
-        "action": deed.action, "project": deed.project, "env": deed.env, "detail": deed.detail.to_json(), "prevHash": prev_hash,
+        "action": deed.action, "org": org, "project": deed.project, "env": deed.env, "detail": deed.detail.to_json(), "prevHash": prev_hash,
     }))
     .map_err(damaged)?;
     let row = Row::sign(seq, String::from_utf8(entry).map_err(damaged)?, &signer.key).map_err(damaged)?;
     sqlx::query(
-        "INSERT INTO audit (seq, entry, hash, signature, ts, actor, action, project, env, request_id) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO audit (seq, entry, hash, signature, ts, actor, action, project, env, request_id, org) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(seq)
     .bind(&row.entry)
@@ -141,11 +157,21 @@ async fn write(
     .bind(deed.project)
     .bind(deed.env)
     .bind(&caller.request_id)
+    .bind(&org)
     .execute(&mut **db)
     .await?;
     let hash = row.hash.parse().map_err(damaged)?;
     let head = Head { epoch, seq, hash, ts };
     set_head(db, head, &signer).await
+}
+
+/// The org that a deed is about: the one of its project, or the one that it tells of. One about the Hub, or about an operator's own
+/// things, is about none.
+async fn org_of(db: &mut Db, deed: &Deed<'_>) -> Result<Option<String>, StoreError> {
+    match deed.project {
+        Some(project) => envs::org_of(db, project).await,
+        None => Ok(deed.detail.to_json()["org"].as_str().map(str::to_owned)),
+    }
 }
 
 /// Moves the head in the transaction; with its commit it is what the Hub believes.
@@ -204,6 +230,19 @@ pub async fn list(db: &mut Db, filter: &Filter, page: Page, limit: i64) -> Resul
             tests.push(format!("{test} ${}", values.len() + 1));
         }
     }
+    if let Some(orgs) = &filter.orgs {
+        let any = orgs.iter().map(|org| {
+            values.push(org);
+            let at = values.len() + 1;
+            // Entries from before they named an org are of their project's, if it was there already.
+            format!(
+                "org = ${at} OR (org IS NULL AND EXISTS (SELECT 1 FROM projects p WHERE p.name = audit.project \
+                 AND p.org = ${at} AND p.created_at <= audit.ts))"
+            )
+        });
+        let any = any.collect::<Vec<_>>().join(" OR ");
+        tests.push(if any.is_empty() { "1 = 0".to_owned() } else { format!("({any})") });
+    }
     let (tests, last) = (tests.join(" AND "), values.len() + 2);
     let sql = format!("SELECT seq, entry, hash, signature FROM audit WHERE {tests} ORDER BY {order} LIMIT ${last}");
     let mut query = sqlx::query_as::<_, Kept>(AssertSqlSafe(sql)).bind(edge);
@@ -248,21 +287,21 @@ pub async fn verify_to(log: &Log, db: &mut Db, seq: i64) -> Result<Option<Broken
 async fn go(db: &mut Db, walk: &mut Walk, last: i64) -> Result<(), StoreError> {
     loop {
         let rows = sqlx::query_as::<_, KeptAndFiled>(
-            "SELECT seq, entry, hash, signature, ts, actor, action, project, env, request_id FROM audit \
+            "SELECT seq, entry, hash, signature, ts, actor, action, project, env, request_id, org FROM audit \
              WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3",
         );
         let rows = rows.bind(walk.seq()).bind(last).bind(PAGE).fetch_all(&mut *db).await?;
         if rows.is_empty() {
             return Ok(());
         }
-        for (seq, entry, hash, signature, ts, actor, action, project, env, request_id) in rows {
+        for (seq, entry, hash, signature, ts, actor, action, project, env, request_id, org) in rows {
             let row = row_of((seq, entry, hash, signature));
             if !walk.step(&row) {
                 return Ok(());
             }
-            let filed = json!([ts, actor, action, project, env, request_id]);
+            let filed = json!([ts, actor, action, project, env, request_id, org]);
             let said: Json = serde_json::from_str(&row.entry).unwrap_or_default();
-            let said = ["ts", "actorId", "action", "project", "env", "requestId"].map(|key| said[key].clone());
+            let said = ["ts", "actorId", "action", "project", "env", "requestId", "org"].map(|key| said[key].clone());
             if filed != json!(said) {
                 walk.fail(seq, "it is filed under what it does not say, so that a question may miss it");
                 return Ok(());

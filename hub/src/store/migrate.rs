@@ -20,6 +20,8 @@ const SQLITE: &[&str] = &[
     include_str!("sqlite/0011-canaries.sql"),
     include_str!("sqlite/0012-user-keys.sql"),
     include_str!("sqlite/0013-removed-blobs.sql"),
+    include_str!("sqlite/0013-removed-blobs.sql"),
+    include_str!("sqlite/0014-audit-org.sql"),
 ];
 /// The same tables for the other engine.
 const POSTGRES: &[&str] = &[
@@ -36,6 +38,8 @@ const POSTGRES: &[&str] = &[
     include_str!("postgres/0011-canaries.sql"),
     include_str!("postgres/0012-user-keys.sql"),
     include_str!("postgres/0013-removed-blobs.sql"),
+    include_str!("postgres/0013-removed-blobs.sql"),
+    include_str!("postgres/0014-audit-org.sql"),
 ];
 const _: () = assert!(SQLITE.len() == POSTGRES.len(), "both engines have the same versions");
 

@@ -160,6 +160,64 @@ async fn what_the_body_names_is_decided_as_what_the_path_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_audit_log_shows_an_owner_what_is_about_their_org() {
+    for lab in Lab::both().await {
+        let people = people(&lab).await;
+        let ada = lab.session("ada@example.com").await;
+        lab.ok(Some(FIRST), "POST", "/v1/projects", json!({"name": "shop"})).await;
+        lab.ok(Some(&ada), "POST", "/v1/orgs", json!({"name": "other"})).await;
+        let read = async |token: &str, query: &str| {
+            let got = lab.ask(Some(token), "GET", &format!("/v1/audit?limit=1000{query}"), Json::Null).await;
+            let entries = got.body["entries"].as_array().cloned().unwrap_or_default();
+            let said = |entry: &Json| (text(entry, "/action"), entry["org"].clone(), entry["project"].clone());
+            (got.status, entries.iter().map(said).collect::<Vec<_>>())
+        };
+        for person in &people {
+            let (status, seen) = read(&person.token, "").await;
+            match (person.standing.runs_hub, person.standing.org) {
+                (true, _) => {
+                    assert_eq!(status, 200);
+                    for org in [json!("acme"), json!("other"), json!("default"), Json::Null] {
+                        assert!(seen.iter().any(|(_, of, _)| *of == org), "{org} is not in {seen:?}");
+                    }
+                    assert!(read(&person.token, "&org=acme").await.1.iter().all(|(_, org, _)| *org == json!("acme")));
+                }
+                // Also one who has less in a project of it.
+                (false, Some(OrgRole::Owner)) => {
+                    assert!(status == 200 && seen.iter().all(|(_, org, _)| *org == json!("acme")), "{seen:?}");
+                    for action in ["org.create", "invite.create", "project.create", "env.create", "operator.create"] {
+                        assert!(seen.iter().any(|(done, ..)| done == action), "{action} is not in {seen:?}");
+                    }
+                    assert_eq!(read(&person.token, "&org=acme").await.1, seen);
+                    assert_eq!(read(&person.token, "&project=shop").await, (200, vec![]));
+                    for org in ["other", "default", "nowhere"] {
+                        assert_eq!(read(&person.token, &format!("&org={org}")).await.0, 404, "{org}");
+                    }
+                }
+                _ => {
+                    assert_eq!(status, 403, "{}", person.name);
+                    let status = if person.standing.org.is_some() { 403 } else { 404 };
+                    assert_eq!(read(&person.token, "&org=acme").await.0, status, "{}", person.name);
+                }
+            }
+            // Whether all of it is whole is for who sees all of it.
+            let status = if person.standing.runs_hub { 200 } else { 403 };
+            for path in ["/v1/audit/verify", "/v1/audit/head"] {
+                assert_eq!(lab.ask(Some(&person.token), "GET", path, Json::Null).await.status, status);
+            }
+        }
+        // A token is for what it is made for.
+        let owner = people.iter().find(|person| person.name == "owner").unwrap();
+        let tokens = [("admin", json!([]), 200), ("deploy", json!([]), 403), ("admin", json!(["site/dev"]), 403)];
+        for (level, envs, status) in tokens {
+            let body = json!({"name": "t", "level": level, "envs": envs});
+            let token = text(&lab.ok(Some(&owner.token), "POST", "/v1/tokens", body).await, "/token");
+            assert_eq!(read(&token, "").await.0, status, "{level} {envs}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lists_show_what_one_may_see() {
     let [lab, _] = Lab::both().await;
     let people = people(&lab).await;

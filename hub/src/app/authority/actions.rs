@@ -98,6 +98,7 @@ macro_rules! need {
 
 const ANYONE: &[Role] = &[Role::Operator];
 const HUB: &[Role] = &[Role::HubOwner];
+const AUDITORS: &[Role] = &[Role::HubOwner, Role::OrgOwner];
 const ORG_ADMINS: &[Role] = &[Role::OrgOwner, Role::OrgAdmin];
 const OWNERS: &[Role] = &[Role::OrgOwner];
 const MEMBERS: &[Role] = &[Role::OrgOwner, Role::OrgAdmin, Role::OrgMember];
@@ -268,8 +269,8 @@ actions! {
     UserTokenIssue = "usertoken.issue": Project, ADMINS;
     /// Makes a token with which an operator speaks to a Bridge itself.
     BridgeToken = "bridge.token": Project, DEPLOYERS;
-    /// The audit log, of all orgs.
-    AuditRead = "audit.read": Hub, HUB;
+    /// The audit log: of all orgs, or the entries of orgs that one owns.
+    AuditRead = "audit.read": Told, AUDITORS;
     /// Whether it is whole.
     AuditVerify = "audit.verify": Hub, HUB;
     /// How the Hub fares, and its clocks.
