@@ -103,6 +103,13 @@ impl HubClient {
         self.json(Method::DELETE, path, None).await
     }
 
+    /// `DELETE` with a query.
+    pub async fn delete_with(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<Json> {
+        let request = self.http.delete(self.url(path)?).query(query);
+        let bytes = answered(self.send(request).await?).await?.bytes().await.context("the Hub's answer was cut off")?;
+        serde_json::from_slice(&bytes).context("the Hub's answer is no JSON; is it a Hub?")
+    }
+
     /// Whether the Hub has a component already.
     pub async fn has_blob(&self, project: &str, digest: &Digest) -> anyhow::Result<bool> {
         let path = ["v1", "projects", project, "blobs", digest.as_str()];

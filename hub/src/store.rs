@@ -52,6 +52,8 @@ pub mod orgs;
 pub mod personal_tokens;
 pub mod pins;
 pub mod releases;
+pub mod removal;
+pub mod resets;
 pub mod retention;
 pub mod sealed;
 pub mod sequences;

@@ -35,6 +35,21 @@ pub enum Command {
         #[command(flatten)]
         target: Target,
     },
+    /// Remove one with its connections, secrets, keys and history; its databases are left as they are
+    #[command(after_help = "Example:\n  stk env delete staging --project shop --yes")]
+    Delete {
+        /// Its name
+        name: String,
+        /// Although Bridges serve it, or logins for guests' SQL are left behind in its databases
+        #[arg(long)]
+        force: bool,
+        /// Do not ask
+        #[arg(long, short = 'y')]
+        yes: bool,
+        /// The Hub and project.
+        #[command(flatten)]
+        target: Target,
+    },
     /// Show all
     #[command(after_help = "Example:\n  stk env list --project shop")]
     List {
@@ -59,6 +74,24 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
         }
         Command::Protect { name, target } => protect(shell, &name, &target, true).await?,
         Command::Unprotect { name, target } => protect(shell, &name, &target, false).await?,
+        Command::Delete { name, force, yes, target } => {
+            let (hub, context) = shell.hub(&target)?;
+            let project = context.project()?;
+            let question = format!("Remove env {project}/{name} with its connections, secrets and keys?");
+            shell.confirm(yes, &format!("{question} Nothing brings them back"))?;
+            let path = ["v1", "projects", project, "envs", &name];
+            let gone = hub.delete_with(&path, &[("force", if force { "true" } else { "false" })]).await?;
+            shell.terminal.answer(&gone, |terminal| {
+                terminal.say(&format!("env {project}/{name} is removed"));
+                for (key, said) in
+                    [("bridges", "serves it still, until it is ended"), ("leftLogins", "is left in its database")]
+                {
+                    for one in gone[key].as_array().into_iter().flatten() {
+                        terminal.warn(&format!("{} {said}", cell(one)));
+                    }
+                }
+            });
+        }
         Command::List { target } => {
             let (hub, context) = shell.hub(&target)?;
             let all = hub.get(&["v1", "projects", context.project()?, "envs"]).await?;

@@ -14,6 +14,7 @@ use crate::{
 
 mod backup;
 mod master_key;
+mod recover;
 mod status;
 
 /// The commands.
@@ -37,6 +38,8 @@ pub enum Command {
     },
     /// Seal everything with a new master key; no Hub runs meanwhile
     RotateMasterKey(Box<master_key::Options>),
+    /// A code for who has lost the password or the second factor, where nobody else can let them in; no Hub runs meanwhile
+    Recover(Box<recover::Options>),
     /// Write everything that the Hub keeps into one file, while it runs
     Backup(backup::Backup),
     /// Bring a Hub back from a backup; no Hub runs meanwhile
@@ -106,6 +109,7 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
         Command::Status { target } => status::status(&target, shell).await,
         Command::Time { target } => status::time(&target, shell).await,
         Command::RotateMasterKey(options) => master_key::run(*options, shell).await,
+        Command::Recover(options) => recover::run(*options, shell).await,
         Command::Backup(options) => backup::backup(&options, shell).await,
         Command::Restore(options) => backup::restore(*options, shell).await,
         Command::Token(command) => run_token(command, shell).await,

@@ -27,6 +27,9 @@ pub struct Options {
     /// What the authenticator shows, or a recovery code; else it is asked for
     #[arg(long, env = "STK_CODE", hide_env_values = true, value_name = "CODE")]
     code: Option<String>,
+    /// Set a new password first, with the code of `stk operator reset` or `stk hub recover`
+    #[arg(long, env = "STK_RESET_CODE", hide_env_values = true, conflicts_with = "bootstrap", value_name = "CODE")]
+    reset_code: Option<String>,
     /// Make the Hub's first owner, with the token that the Hub was started with (--token, STK_TOKEN)
     #[arg(long)]
     bootstrap: bool,
@@ -74,13 +77,21 @@ pub async fn run(options: Options, shell: &Shell) -> anyhow::Result<()> {
         Some(email) => email,
         None => prompt::line(shell.terminal, "Email:", "say --email EMAIL")?,
     };
-    let question = if options.bootstrap { "New password, at least 12 characters:" } else { "Password:" };
-    let password = password(shell, options.password_stdin, question, options.bootstrap)?;
+    let is_new = options.bootstrap || options.reset_code.is_some();
+    let question = if is_new { "New password, at least 12 characters:" } else { "Password:" };
+    let password = password(shell, options.password_stdin, question, is_new)?;
     if options.bootstrap {
         let hub = HubClient::of(&context)?;
         let body = json!({"email": email, "name": options.name.as_ref().unwrap_or(&email), "password": password});
         hub.post(&["v1", "auth", "bootstrap"], &body).await?;
         shell.terminal.note("the first owner is made");
+    }
+    if let Some(code) = &options.reset_code {
+        let body = json!({"code": code, "password": password});
+        let set = HubClient::open(&hub_url)?.post(&["v1", "auth", "reset"], &body).await?;
+        shell
+            .terminal
+            .note(&format!("the password of {} is set; there is no second factor any more", cell(&set["email"])));
     }
     let (place, answer) = open(shell, &hub_url, &email, &password, options.code).await?;
     told(shell, &hub_url, &email, &place, &answer);

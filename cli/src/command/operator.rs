@@ -3,7 +3,12 @@
 use serde_json::{Value as Json, json};
 
 use super::Shell;
-use crate::{client::HubClient, context::Target, failure::Failure, report::cell};
+use crate::{
+    client::HubClient,
+    context::Target,
+    failure::Failure,
+    report::{Tone, cell},
+};
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
@@ -36,6 +41,18 @@ pub enum Command {
         #[command(flatten)]
         target: Target,
     },
+    /// Make a code with which somebody who has lost the password or the second factor comes in again; it is shown once
+    #[command(after_help = "Example:\n  stk operator reset grace@example.com --yes")]
+    Reset {
+        /// Email or id
+        operator: String,
+        /// Do not ask
+        #[arg(long, short = 'y')]
+        yes: bool,
+        /// The Hub.
+        #[command(flatten)]
+        target: Target,
+    },
 }
 
 /// Runs one.
@@ -60,6 +77,20 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
             let id = id_of(&hub, &operator).await?;
             let done = hub.post(&["v1", "operators", &id, "enable"], &json!({})).await?;
             shell.terminal.answer(&done, |terminal| terminal.say(&format!("{operator} may log in again")));
+        }
+        Command::Reset { operator, yes, target } => {
+            let (hub, _) = shell.hub(&target)?;
+            let id = id_of(&hub, &operator).await?;
+            let question = format!("Let {operator} set a new password? Their second factor and sessions end with it");
+            shell.confirm(yes, &question)?;
+            let made = hub.post(&["v1", "operators", &id, "reset"], &json!({})).await?;
+            shell.terminal.answer(&made, |terminal| {
+                let (email, until) = (cell(&made["email"]), cell(&made["expiresAt"]));
+                terminal.say(&terminal.tone(Tone::Strong, &cell(&made["code"])));
+                terminal.note(&format!(
+                    "this is the only time that it is shown; send it to {email}, who uses it once, until {until}: STK_RESET_CODE=<the code> stk login --email {email}"
+                ));
+            });
         }
     }
     Ok(())

@@ -30,6 +30,18 @@ pub enum Command {
         #[command(flatten)]
         target: Target,
     },
+    /// Remove one that has no envs any more, with its releases and roles
+    #[command(after_help = "Example:\n  stk project delete shop --yes")]
+    Delete {
+        /// Its name
+        name: String,
+        /// Do not ask
+        #[arg(long, short = 'y')]
+        yes: bool,
+        /// The Hub.
+        #[command(flatten)]
+        target: Target,
+    },
     /// Invite somebody into a project, and into its org as a member
     Invite(members::Invite),
     /// Who was given a role in a project
@@ -59,6 +71,14 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
             let all = hub.get(&["v1", "projects"]).await?;
             super::list(shell, &all, "projects", &["name", "org", "createdAt"], |row| {
                 vec![cell(&row["name"]), cell(&row["org"]), cell(&row["createdAt"])]
+            });
+        }
+        Command::Delete { name, yes, target } => {
+            let (hub, _) = shell.hub(&target)?;
+            shell.confirm(yes, &format!("Remove project {name} with all of its releases? Nothing brings it back"))?;
+            let gone = hub.delete(&["v1", "projects", &name]).await?;
+            shell.terminal.answer(&gone, |terminal| {
+                terminal.say(&format!("project {name} is removed, with {} releases", cell(&gone["releases"])));
             });
         }
         Command::Invite(options) => members::invite(options, shell).await?,

@@ -22,6 +22,7 @@ use crate::{
         login::{
             BootstrapBody, LoginBody, PasswordBody, RefreshBody,
             mfa::{CodeBody, DisableBody, EnrolBody},
+            reset::ResetBody,
         },
         tokens::TokenBody,
     },
@@ -35,7 +36,11 @@ type Asking = Extension<Who>;
 
 /// For who has no session yet: each of them wants a secret in its body.
 pub(super) fn open() -> Routes<Arc<App>> {
-    Routes::new().post("/v1/auth/login", login).post("/v1/auth/refresh", refresh).post("/v1/auth/join", join)
+    Routes::new()
+        .post("/v1/auth/login", login)
+        .post("/v1/auth/refresh", refresh)
+        .post("/v1/auth/join", join)
+        .post("/v1/auth/reset", reset)
 }
 
 /// For operators.
@@ -55,6 +60,7 @@ pub(super) fn add(routes: Guarded) -> Guarded {
         .get("/v1/operators", A::OperatorList, operators)
         .post("/v1/operators/{id}/disable", A::OperatorDisable, disable_operator)
         .post("/v1/operators/{id}/enable", A::OperatorEnable, enable_operator)
+        .post("/v1/operators/{id}/reset", A::OperatorReset, reset_operator)
 }
 
 /// `POST /v1/auth/login`
@@ -70,6 +76,21 @@ pub async fn refresh(State(app): Hub, Extension(by): By, Body(body): Body<Refres
 /// `POST /v1/auth/join`
 pub async fn join(State(app): Hub, Extension(by): By, Body(body): Body<JoinBody>) -> Reply {
     made(app.join(&by, body).await)
+}
+
+/// `POST /v1/auth/reset`
+pub async fn reset(State(app): Hub, Extension(by): By, Body(body): Body<ResetBody>) -> Reply {
+    ok(app.reset_password(&by, body).await)
+}
+
+/// `POST /v1/operators/{id}/reset`
+pub async fn reset_operator(
+    State(app): Hub,
+    Extension(by): By,
+    Extension(who): Asking,
+    Path(id): Path<String>,
+) -> Reply {
+    made(app.reset_operator(&by, &who, &id).await)
 }
 
 /// `POST /v1/auth/bootstrap`

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Extension,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -30,6 +30,7 @@ use crate::{
         databases::PlanBody,
         fleet::tokens::BridgeTokenBody,
         projects::{At, ConnectionBody},
+        removal::RemoveQuery,
     },
     store::audit::Caller,
 };
@@ -114,6 +115,22 @@ pub async fn create_env(
 /// `GET /v1/projects/{project}/envs`
 pub async fn envs(State(app): Hub, Extension(who): Asking, Path(project): Path<String>) -> Reply {
     ok(app.envs(&who, &project).await)
+}
+
+/// `DELETE /v1/projects/{project}`
+pub async fn delete_project(State(app): Hub, Extension(by): By, Path(project): Path<String>) -> Reply {
+    ok(app.delete_project(&by, &project).await)
+}
+
+/// `DELETE /v1/projects/{project}/envs/{env}?force=true`. It ends what it has begun, also where the caller goes away.
+pub async fn delete_env(
+    State(app): Hub,
+    Extension(by): By,
+    Path(env): InEnv,
+    Query(query): Query<RemoveQuery>,
+) -> Reply {
+    let task = tokio::spawn(async move { app.delete_env(&by, at(&env), query).await });
+    ok(task.await.map_err(Problem::internal)?)
 }
 
 /// `PUT …/connections/{name}`

@@ -31,6 +31,7 @@ use crate::store::{
 pub mod back_off;
 pub mod mfa;
 pub mod passwords;
+pub mod reset;
 pub mod totp;
 
 use back_off::BackOff;

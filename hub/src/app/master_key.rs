@@ -180,14 +180,14 @@ async fn seal_anew(
 }
 
 /// The newest signing key, which one of the keys opens.
-async fn signing_key(db: &mut Writing, keys: &[&SealKey]) -> Result<SigningKey, RotateError> {
+pub(super) async fn signing_key(db: &mut Writing, keys: &[&SealKey]) -> Result<SigningKey, RotateError> {
     let row = credentials::signing_keys(db).await?.into_iter().next().ok_or(RotateError::OldKey)?;
     let context = super::keys::context(&row.id);
     let der = keys.iter().find_map(|key| key.open(&context, &row.private).ok()).ok_or(RotateError::OldKey)?;
     SigningKey::from_pkcs8(&der).map_err(|_| RotateError::OldKey)
 }
 
-fn parsed(file: &Path) -> Result<Option<SealKey>, RotateError> {
+pub(super) fn parsed(file: &Path) -> Result<Option<SealKey>, RotateError> {
     let Some(text) = read_private(file).map_err(at(file))? else { return Ok(None) };
     SealKey::parse(&text).map(Some).map_err(|source| RotateError::NewKey { file: file.display().to_string(), source })
 }

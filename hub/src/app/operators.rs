@@ -55,7 +55,7 @@ impl App {
     }
 }
 
-async fn need_operator(db: &mut Db, id: &str) -> Outcome<OperatorRow> {
+pub(super) async fn need_operator(db: &mut Db, id: &str) -> Outcome<OperatorRow> {
     operators::by_id(db, id).await?.ok_or_else(|| missing("operator", id))
 }
 

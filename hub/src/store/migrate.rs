@@ -22,6 +22,9 @@ const SQLITE: &[&str] = &[
     include_str!("sqlite/0013-removed-blobs.sql"),
     include_str!("sqlite/0013-removed-blobs.sql"),
     include_str!("sqlite/0014-audit-org.sql"),
+    include_str!("sqlite/0013-removed-blobs.sql"),
+    include_str!("sqlite/0014-audit-org.sql"),
+    include_str!("sqlite/0015-resets.sql"),
 ];
 /// The same tables for the other engine.
 const POSTGRES: &[&str] = &[
@@ -40,6 +43,9 @@ const POSTGRES: &[&str] = &[
     include_str!("postgres/0013-removed-blobs.sql"),
     include_str!("postgres/0013-removed-blobs.sql"),
     include_str!("postgres/0014-audit-org.sql"),
+    include_str!("postgres/0013-removed-blobs.sql"),
+    include_str!("postgres/0014-audit-org.sql"),
+    include_str!("postgres/0015-resets.sql"),
 ];
 const _: () = assert!(SQLITE.len() == POSTGRES.len(), "both engines have the same versions");
 

@@ -11,6 +11,16 @@ pub async fn next(db: &mut Db, after: i64) -> Result<i64, StoreError> {
     Ok(after.max(floor) + 1)
 }
 
+/// Lets the next ones be above one that will not be known any more: an env that is made anew must not begin below what Bridges saw.
+pub async fn raise(db: &mut Db, to: i64) -> Result<(), StoreError> {
+    let done = sqlx::query(
+        "INSERT INTO sequences (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value \
+         WHERE sequences.value < excluded.value",
+    );
+    done.bind(POINTERS).bind(to).execute(db).await?;
+    Ok(())
+}
+
 /// Lets the next ones be far above all that there are.
 pub async fn advance(db: &mut Db, by: i64) -> Result<(), StoreError> {
     let highest = sqlx::query_as::<_, (i64,)>("SELECT coalesce(max(sequence), 0) FROM pointers");

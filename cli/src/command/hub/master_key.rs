@@ -62,7 +62,7 @@ pub(super) async fn run(options: Options, shell: &Shell) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn failure(error: &RotateError) -> Failure {
+pub(super) fn failure(error: &RotateError) -> Failure {
     let (exit, hint) = match error {
         RotateError::OldKey => (Exit::Refused, "give the STK_MASTER_KEY that the Hub has now"),
         RotateError::NoKey => (Exit::Refused, "set STK_MASTER_KEY, or say which --data-dir"),

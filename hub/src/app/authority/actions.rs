@@ -117,6 +117,8 @@ actions! {
     OperatorDisable = "operator.disable": Hub, HUB;
     /// Lets an operator work again.
     OperatorEnable = "operator.enable": Hub, HUB;
+    /// Lets an operator set a new password, once; the second factor ends with it.
+    OperatorReset = "operator.reset": Hub, HUB, Person;
     /// Who one is.
     SessionRead = "session.read": Own, ANYONE;
     /// Ends the session that asks.
@@ -183,8 +185,12 @@ actions! {
     ProjectCreate = "project.create": Told, ORG_ADMINS;
     /// The projects in which the caller has a role.
     ProjectList = "project.list": Own, ANYONE;
+    /// Removes a project that has no envs.
+    ProjectDelete = "project.delete": Project, ORG_ADMINS;
     /// Makes an env.
     EnvCreate = "env.create": Project, ADMINS;
+    /// Removes an env with all that it has.
+    EnvDelete = "env.delete": Project, ADMINS, SecondFactorWhereProtected;
     /// The envs of a project.
     EnvList = "env.list": Project, VIEWERS;
     /// What an env runs, and the Bridges that run it.

@@ -99,7 +99,7 @@ impl App {
     }
 
     /// Drops what was retired at a time or before.
-    async fn drop_retired(&self, caller: &Caller, turn: &Turn, latest: &str) -> Outcome<()> {
+    pub(in crate::app) async fn drop_retired(&self, caller: &Caller, turn: &Turn, latest: &str) -> Outcome<()> {
         let at = turn.at();
         let rows = self.known(at).await?;
         let connections = envs::connections(&mut *self.store.read().await?, at.project, at.env).await?;
