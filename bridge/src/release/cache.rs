@@ -15,7 +15,7 @@ use std::{
 
 use santokit_core::{
     id::Kind,
-    release::{Digest, Envelope, Manifest, SignedRelease},
+    release::{Digest, Envelope, Manifest, SignedRelease, canary::Gate},
     seal::SealKey,
     wire::RuntimeBundle,
 };
@@ -54,6 +54,18 @@ pub struct Seen {
     pub sequence: u64,
     /// Digest of what was signed: two different pointers must not have one sequence.
     pub payload: Digest,
+}
+
+/// A gate of a canary that has closed here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stopped {
+    /// Names the canary.
+    pub salt: String,
+    /// Which gate.
+    pub gate: Gate,
+    /// What it saw, for operators.
+    pub seen: String,
 }
 
 impl Cache {
@@ -122,6 +134,16 @@ impl Cache {
     pub fn put_confirmed(&self, env: &EnvName) -> io::Result<()> {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         self.put_json(env, "confirmed.json", &seconds)
+    }
+
+    /// The gate that has closed last.
+    pub fn stopped(&self, env: &EnvName) -> Option<Stopped> {
+        read_json(&self.env_path(env, "stopped.json"))
+    }
+
+    /// Keeps it, in place of the one before.
+    pub fn put_stopped(&self, env: &EnvName, stopped: &Stopped) -> io::Result<()> {
+        self.put_json(env, "stopped.json", stopped)
     }
 
     /// The runtime bundle, where this Bridge has the key that it was sealed under.

@@ -1,6 +1,7 @@
 //! A canary at this Bridge: what its requests came to within its window, of both releases, and whether one of its gates has closed.
 //!
-//! It is told the time and asks no clock. A gate that has closed stays closed for as long as the canary lasts.
+//! It is told the time and asks no clock. A gate that has closed stays closed for as long as the canary lasts, also over a restart: that is
+//! kept on disk, because the Hub, which would take everyone back, may be away.
 
 use std::{
     collections::VecDeque,
@@ -15,7 +16,10 @@ use santokit_core::{
     },
     wire::Counts,
 };
-use tokio::sync::Notify;
+use tokio::{runtime::Handle, sync::Notify};
+
+use super::cache::{Cache, Stopped};
+use crate::config::EnvName;
 
 /// A window is counted in so many parts; the oldest goes as a whole.
 const PARTS: u32 = 12;
@@ -50,6 +54,16 @@ pub struct Trial {
     stopped: OnceLock<Tripped>,
     /// Woken when a gate closes, so that the Hub learns of it at once.
     changed: Arc<Notify>,
+    keeper: Option<Keeper>,
+}
+
+/// Where it is kept that a gate has closed.
+#[derive(Clone, Debug)]
+pub struct Keeper {
+    /// Of this Bridge.
+    pub cache: Cache,
+    /// Whose canary it is.
+    pub env: EnvName,
 }
 
 /// A request that is counted when it ends.
@@ -104,7 +118,21 @@ impl Trial {
     /// With nothing counted.
     pub fn new(terms: Canary, changed: Arc<Notify>, now: Instant) -> Self {
         let counted = Counted { terms: terms.clone(), began: now, sides: Default::default() };
-        Self { salt: terms.salt, counted: Mutex::new(counted), stopped: OnceLock::new(), changed }
+        Self { salt: terms.salt, counted: Mutex::new(counted), stopped: OnceLock::new(), changed, keeper: None }
+    }
+
+    /// With what is kept of it, if its gate has closed before; and it is kept when one closes. Blocks.
+    #[must_use]
+    pub fn kept_by(mut self, keeper: Keeper) -> Self {
+        if let Some(Stopped { gate, seen, .. }) =
+            keeper.cache.stopped(&keeper.env).filter(|kept| kept.salt == self.salt)
+        {
+            let tripped = Tripped { gate, seen };
+            tracing::warn!(env = %keeper.env, reason = %tripped, "a gate of the canary had closed before; everyone gets the baseline");
+            self.stopped = OnceLock::from(tripped);
+        }
+        self.keeper = Some(keeper);
+        self
     }
 
     /// Whether it is the canary of these terms.
@@ -157,15 +185,29 @@ impl Trial {
     }
 
     fn stop(&self, tripped: Tripped) {
+        let kept = Stopped { salt: self.salt.clone(), gate: tripped.gate, seen: tripped.seen.clone() };
         let reason = tripped.to_string();
-        if self.stopped.set(tripped).is_ok() {
-            tracing::error!(reason, "a gate of the canary has closed; everyone gets the baseline again");
-            self.changed.notify_one();
+        if self.stopped.set(tripped).is_err() {
+            return;
+        }
+        tracing::error!(reason, "a gate of the canary has closed; everyone gets the baseline again");
+        self.changed.notify_one();
+        // Not on the way of a request.
+        if let (Some(keeper), Ok(runtime)) = (self.keeper.clone(), Handle::try_current()) {
+            drop(runtime.spawn_blocking(move || keeper.keep(&kept)));
         }
     }
 
     fn counted(&self) -> MutexGuard<'_, Counted> {
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Keeper {
+    fn keep(&self, stopped: &Stopped) {
+        if let Err(error) = self.cache.put_stopped(&self.env, stopped) {
+            tracing::warn!(env = %self.env, %error, "that a gate has closed could not be kept; a restart without the Hub opens it again");
+        }
     }
 }
 

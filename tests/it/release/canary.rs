@@ -319,6 +319,71 @@ async fn a_canary_outlives_a_restart_and_rests_while_the_hub_is_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_canary_goes_on_over_an_exchange_of_the_signing_key() {
+    let mut lab = lab("resigned").await;
+    let sealed = ("STK_BRIDGE_CACHE_KEY", crate::lab::CACHE_KEY);
+    let bridge = lab.bridge("cache", &[sealed]).await;
+    lab.apply().await;
+    lab.set_version(2);
+    let second = applied_to_dev(&lab).await;
+    lab.done(&["release", "canary", &second, "--percent", "50"], "").await;
+    let before = terms(&lab).await;
+    assert_split(&[&bridge], &before).await;
+
+    let made = lab.done(&["keys", "rotate", "--yes"], "").await;
+    let (old, new) = (lab.trusted.clone(), made["key"].as_str().unwrap().to_owned());
+    assert_eq!(
+        (pointer(&lab).await.sequence, terms(&lab).await),
+        (2, before.clone()),
+        "only the signatures are others"
+    );
+    let good = lab.dir.path().join("cache/envs/resigned/prod/good.json");
+    let is_anew = || {
+        let good: Json = serde_json::from_slice(&std::fs::read(&good).unwrap()).unwrap();
+        let places = ["/pointer/signatures", "/release/envelope/signatures", "/candidate/envelope/signatures"];
+        places.iter().all(|place| good.pointer(place).and_then(Json::as_array).map(Vec::len) == Some(2))
+    };
+    santokit_tests::planes::until("all three are kept with both signatures", is_anew).await.unwrap();
+    assert_split(&[&bridge], &before).await;
+    let counted = |status: &Json| status["counted"]["candidate"]["requests"].as_u64().unwrap();
+    let status = async || lab.done(&["release", "canary", "status"], "").await;
+    let mut seen = 0;
+    for _ in 0..600 {
+        seen = counted(&status().await);
+        if seen >= 20 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(seen >= 20, "what was counted before goes on: {seen}");
+
+    // Both sides from the disk, for a Bridge that believes the new key alone, without the Hub.
+    lab.kill_hub().await;
+    bridge.kill().await.unwrap();
+    let bridge = lab.bridge("cache", &[sealed, ("STK_BRIDGE_TRUSTED_KEYS", &new)]).await;
+    bridge.until("there again", |env| env["sequence"] == 2).await.unwrap();
+    assert_split(&[&bridge], &before).await;
+    lab.revive_hub().await;
+    bridge.until_state("fresh").await.unwrap();
+    let keys = lab.done(&["keys", "list"], "").await;
+    let of_old = keys["keys"].as_array().unwrap().iter().find(|key| key["key"] == json!(old)).unwrap()["id"].clone();
+    lab.done(&["keys", "retire", of_old.as_str().unwrap(), "--yes", "--force"], "").await;
+    let grown = lab.done(&["release", "canary", &second, "--percent", "80"], "").await;
+    assert_eq!((&grown["sequence"], &grown["bridges"][0]["state"]), (&json!(3), &json!("running")), "{grown}");
+    assert_split(&[&bridge], &terms(&lab).await).await;
+    lab.done(&["release", "canary", "promote"], "").await;
+    assert_everyone_gets(&[&bridge], 2).await;
+
+    // The log has entries of both keys: who verifies it with their own names both.
+    let both = format!("{old},{new}");
+    assert_eq!(lab.stk(&["audit", "verify", "--key", &both], "").await.code, 0);
+    for one in [&old, &new] {
+        let alone = lab.stk(&["audit", "verify", "--key", one], "").await;
+        assert_eq!((alone.code, &alone.json()["verified"]), (3, &json!(false)), "{alone:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_canary_does_not_begin_where_a_promotion_would_not() {
     let lab = lab("beginnings").await;
     lab.folder.write("logics/one.sql", "---\nauth: public\n---\nSELECT 1 AS one\n").unwrap();

@@ -12,7 +12,7 @@ use santokit_core::{
 use super::{
     super::{
         cache::Good,
-        canary::Trial,
+        canary::{Keeper, Trial},
         serving::{Candidate, Load, Serving},
     },
     Failure, PollError, Watcher, blocking, retire,
@@ -115,7 +115,7 @@ impl Watcher {
             let kept = running.as_ref().and_then(|running| running.canary.as_ref());
             let trial = match kept.filter(|canary| canary.trial.is_of(terms)) {
                 Some(canary) => canary.trial.clone(),
-                None => Arc::new(Trial::new(terms.clone(), self.tools.changed.clone(), Instant::now())),
+                None => self.trial(terms).await?,
             };
             trial.go_on(terms);
             canary = Some(Candidate { terms: terms.clone(), trial, load });
@@ -129,6 +129,13 @@ impl Watcher {
         self.refused = None;
         self.tools.changed.notify_one();
         failed.map_or(Ok(()), |error| Err(Failure::Passing(error)))
+    }
+
+    /// A new one, or one that began before a restart.
+    async fn trial(&self, terms: &Canary) -> Result<Arc<Trial>, Failure> {
+        let trial = Trial::new(terms.clone(), self.tools.changed.clone(), Instant::now());
+        let keeper = Keeper { cache: self.tools.cache.clone(), env: self.slot.name.clone() };
+        Ok(Arc::new(blocking(move || trial.kept_by(keeper)).await?))
     }
 
     /// Takes everyone back to the baseline where the pointer does not name the candidate any more: at once, whatever becomes of what

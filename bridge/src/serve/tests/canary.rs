@@ -332,6 +332,33 @@ async fn a_gate_that_closes_at_a_bridge_takes_everyone_back_at_once() {
         last.is_some_and(|canary| canary.state == CanaryState::Stopped)
     };
     until("the report", told).await;
+    // A restart opens nothing either, also where the Hub cannot be asked.
+    let kept = dir.join("envs/shop/dev/stopped.json");
+    until("it is kept", || kept.exists()).await;
+    bridge.shutdown().await;
+    // As if it were away: its polls fail.
+    hub.script.lock().unwrap().pointer = None;
+    let bridge = serve(hub.config(&dir, true)).await.unwrap();
+    let client = Client::of(&bridge);
+    client.until(|status, _| status == 200).await;
+    let report = until_canary(&bridge, 1, CanaryState::Stopped).await;
+    assert_eq!(report.reason.unwrap(), "error-rate>50%: 100% of 5 requests failed");
+    let call = async |name: &str| client.post("/logics/one", &[("x-santokit-sticky", name)], "{}").await;
+    for name in &inside {
+        assert_eq!(call(name).await.0, 200, "{name}");
+    }
+    // What is damaged says nothing.
+    std::fs::write(&kept, "{}").unwrap();
+    bridge.shutdown().await;
+    let bridge = serve(hub.config(&dir, true)).await.unwrap();
+    let client = Client::of(&bridge);
+    client.until(|status, _| status == 200).await;
+    until_canary(&bridge, 1, CanaryState::Serving).await;
+    let call = async |name: &str| client.post("/logics/one", &[("x-santokit-sticky", name)], "{}").await;
+    for name in inside.iter().take(5) {
+        assert_eq!(call(name).await.0, 500, "{name}");
+    }
+    until_canary(&bridge, 1, CanaryState::Stopped).await;
     // More of the same canary opens nothing; another one does.
     hub.point_canary(&terms, Some(Canary { percent: 90, gates: Vec::new(), ..canary.clone() }), 2, &hub.key);
     until_canary(&bridge, 2, CanaryState::Stopped).await;
