@@ -1,11 +1,12 @@
 //! Requests to tables, beside handlers in axum and sqlx that one would write by hand for the same tables: the same requests, the same
-//! credential, the same statements on the same database, a process each, in turn.
+//! credential, the same statements on the same database, a process each, in turn. And an apply of a hundred tables, beside its statements.
 //!
 //! Prints lines of JSON. Run by `cargo xtask bench`, which makes the table in docs/PERFORMANCE.md of them. With words as arguments, only
 //! what has one of them in its name is measured: `postgres`, `insert`.
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 #![expect(clippy::print_stdout, reason = "this is what a benchmark is for")]
 
+mod apply;
 mod by_hand;
 mod client;
 mod project;
@@ -31,6 +32,12 @@ async fn main() {
         words => {
             sqlite(words).await;
             postgres(words).await;
+            for engine in [None, Some(Engine::Postgres), Some(Engine::Mysql)] {
+                let name = format!("{} apply", engine.map_or("sqlite", Engine::as_str));
+                if words.is_empty() || words.iter().any(|word| name.contains(word.as_str())) {
+                    apply::measure(engine).await.unwrap();
+                }
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ enum Column {
 
 use Column::{Number, Ratio, Text};
 
-const TABLES: [Table; 6] = [
+const TABLES: [Table; 7] = [
     Table {
         bench: "invocation",
         title: "A call in a fresh instance",
@@ -68,6 +68,18 @@ const TABLES: [Table; 6] = [
             ("most", Number("mostRatio", 2)),
             ("plan µs", Number("planUs", 1)),
             ("statement µs", Number("statementUs", 1)),
+        ],
+    },
+    Table {
+        bench: "apply",
+        title: "`stk apply` of a project of 100 tables to an empty database, beside its statements through sqlx",
+        columns: &[
+            ("engine", Text("engine")),
+            ("statements", Number("statements", 0)),
+            ("apply ms", Number("applyMs", 0)),
+            ("longest ms", Number("mostMs", 0)),
+            ("sqlx ms", Number("sqlxMs", 0)),
+            ("ratio, median of rounds", Number("ratio", 2)),
         ],
     },
     Table {
