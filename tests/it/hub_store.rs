@@ -6,7 +6,7 @@ use bytes::Bytes;
 use santokit_core::release::Digest;
 use santokit_hub::store::{
     Db, Failure, Place, Store, StoreError, apply_locks, canaries, ceilings, commit, credentials, envs, moves, orgs,
-    pins, releases,
+    pins, releases, removal,
 };
 use santokit_tests::{Engine, TestDatabase};
 use secrecy::SecretString;
@@ -267,6 +267,27 @@ async fn both_engines_have_the_same_tables() {
     .await;
     assert!(of_sqlite.len() > 50, "{of_sqlite:?}");
     assert_eq!(of_sqlite, of_postgres);
+}
+
+/// A table that somebody adds is thought of where envs and projects are removed.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_table_with_rows_of_an_env_or_a_project_is_removed_with_it() {
+    let [sqlite, _] = Bed::both().await;
+    let store = sqlite.open().await.unwrap();
+    let with = async |column: &str| -> BTreeSet<String> {
+        let sql =
+            "SELECT m.name FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = $1";
+        let rows = sqlx::query_as::<_, (String,)>(sql).bind(column);
+        rows.fetch_all(&mut *store.read().await.unwrap()).await.unwrap().into_iter().map(|(name,)| name).collect()
+    };
+    let (of_project, of_env) = (with("project").await, with("env").await);
+    let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    // What stays, and why, is said there.
+    let kept = names(&["audit", "personal_token_envs"]);
+    assert_eq!(of_env.difference(&kept).cloned().collect::<BTreeSet<_>>(), names(removal::OF_ENV));
+    let alone: BTreeSet<String> = of_project.difference(&of_env).cloned().collect();
+    let own = [removal::OF_PROJECT, &["envs", "project_blobs"]].concat();
+    assert_eq!(alone, names(&own));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -39,6 +39,7 @@ mod project_types;
 mod python;
 mod queries;
 mod release;
+mod removal;
 mod retention;
 mod schema;
 mod service;

@@ -13,6 +13,7 @@ mod attack;
 mod command;
 mod login;
 mod people;
+mod reset;
 mod roles;
 mod second_factor;
 mod tokens;
@@ -63,6 +64,18 @@ impl Lab {
         };
         let hub = santokit_hub::serve(config).await.unwrap();
         Self { hub, http: Client::new(), clock, dir, _database: database }
+    }
+
+    /// With settings of the test's own, on data that is there already or not.
+    pub(crate) async fn of(config: HubConfig) -> Self {
+        let (clock, dir) = (config.clock.clone(), tempfile::tempdir().unwrap());
+        let hub = santokit_hub::serve(config).await.unwrap();
+        Self { hub, http: Client::new(), clock, dir, _database: None }
+    }
+
+    /// In good order.
+    pub(crate) async fn end(self) {
+        self.hub.shutdown().await;
     }
 
     pub(crate) async fn ask(&self, token: Option<&str>, method: &str, path: &str, body: Json) -> Got {

@@ -19,7 +19,10 @@ async fn people(lab: &Lab) -> Vec<Person> {
     let ada = lab.session("ada@example.com").await;
     lab.ok(Some(&ada), "POST", "/v1/orgs", json!({"name": "acme"})).await;
     lab.ok(Some(&ada), "POST", "/v1/projects", json!({"name": "site", "org": "acme"})).await;
-    lab.ok(Some(&ada), "POST", "/v1/projects/site/envs", json!({"name": "dev"})).await;
+    // The second one is asked for by nobody: a project with an env is not removed.
+    for env in ["dev", "kept"] {
+        lab.ok(Some(&ada), "POST", "/v1/projects/site/envs", json!({"name": env})).await;
+    }
     let mut people = Vec::new();
     for (name, role, given, org, project) in [
         ("owner", "owner", None, OrgRole::Owner, Some(ProjectRole::Admin)),
