@@ -136,7 +136,7 @@ async fn from_an_empty_folder_to_a_verified_log() {
     shop.set_version(1);
     shop.stk(&["check"], "").await;
     let applied = shop.stk(&["apply", "--env", "dev"], "").await;
-    assert_eq!(applied["schemaSteps"], json!(["main: create table notes"]), "{applied}");
+    assert_eq!(applied["schemaSteps"][0], "main: create table notes", "{applied}");
     let first = text(&applied["releaseId"]);
     add_note(&dev, &shop.keys[0], "in dev").await;
     assert_eq!((notes(&dev).await, version(&dev, "ada").await), (vec!["in dev".to_owned()], Some(1)));

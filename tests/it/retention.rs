@@ -164,7 +164,7 @@ async fn what_no_env_needs_any_more_is_removed_and_nothing_else() {
         assert_eq!(gone.code.as_str(), "NOT_FOUND");
         let mut db = app.store.read().await.unwrap();
         assert!(!moves::has_run(&mut db, "shop", "dev", "rel_26").await.unwrap());
-        assert_eq!(moves::history(&mut db, "shop", "dev", 100).await.unwrap().len(), 6);
+        assert_eq!(moves::history(&mut db, "shop", "dev", 100).await.unwrap().len(), 11);
         drop(db);
 
         // The canary has ended, the pin too.
@@ -226,10 +226,10 @@ async fn components_go_after_their_releases_and_never_under_an_upload() {
         // Uploads and removals of one component, all at once and by two Hubs: what a project has is there.
         let (contested, bytes) = component(200);
         for round in 1..=10 {
-            let later = now + hour * (100 * round);
+            let (later, by) = (now + hour * (100 * round), caller());
             let (put, again, ..) = tokio::join!(
-                app.put_blob(&caller(), "shop", &contested, bytes.clone()),
-                other.put_blob(&caller(), "shop", &contested, bytes.clone()),
+                app.put_blob(&by, "shop", &contested, bytes.clone()),
+                other.put_blob(&by, "shop", &contested, bytes.clone()),
                 app.tend_releases(later),
                 other.tend_releases(later + hour * 30),
                 app.tend_releases(later + hour * 60),

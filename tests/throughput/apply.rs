@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use santokit_tests::{Engine, Hub, ProjectFolder, TestDatabase, planes::OPERATOR, stk_fed};
 use serde_json::{Value as Json, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, PgConnection, SqliteConnection};

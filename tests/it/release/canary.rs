@@ -321,8 +321,8 @@ async fn a_canary_outlives_a_restart_and_rests_while_the_hub_is_away() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canary_goes_on_over_an_exchange_of_the_signing_key() {
     let mut lab = lab("resigned").await;
-    let sealed = ("STK_BRIDGE_CACHE_KEY", crate::lab::CACHE_KEY);
-    let bridge = lab.bridge("cache", &[sealed]).await;
+    let patient = [("STK_BRIDGE_CACHE_KEY", crate::lab::CACHE_KEY), ("STK_BRIDGE_CANARY_MAX_STALE", "30m")];
+    let bridge = lab.bridge("cache", &patient).await;
     lab.apply().await;
     lab.set_version(2);
     let second = applied_to_dev(&lab).await;
@@ -360,7 +360,8 @@ async fn a_canary_goes_on_over_an_exchange_of_the_signing_key() {
     // Both sides from the disk, for a Bridge that believes the new key alone, without the Hub.
     lab.kill_hub().await;
     bridge.kill().await.unwrap();
-    let bridge = lab.bridge("cache", &[sealed, ("STK_BRIDGE_TRUSTED_KEYS", &new)]).await;
+    let trusting = [&patient[..], &[("STK_BRIDGE_TRUSTED_KEYS", new.as_str())]].concat();
+    let bridge = lab.bridge("cache", &trusting).await;
     bridge.until("there again", |env| env["sequence"] == 2).await.unwrap();
     assert_split(&[&bridge], &before).await;
     lab.revive_hub().await;
