@@ -254,7 +254,7 @@ async fn the_script_of_ci_plans_applies_and_promotes() {
         shop.stk(&["secrets", "set", "TOKEN", "--env", env], SECRET).await;
     }
     let planned = pipeline.refused(&["plan", "dev"], "set DEPLOY_ACCEPT='grants'").await;
-    for line in ["grants: + every: secret TOKEN", "access: + public may call every", "dry run"] {
+    for line in ["grants: + every: secret TOKEN", "access: + anyone gains calls of every", "dry run"] {
         assert!(planned.contains(line), "{line:?} is not in {planned}");
     }
     pipeline.refused(&["apply", "dev"], "consent is missing").await;
