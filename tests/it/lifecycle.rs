@@ -27,7 +27,7 @@ struct Shop {
     service_token: String,
     trusted: String,
     /// Dropped after who uses them.
-    _databases: [TestDatabase; 2],
+    databases: [TestDatabase; 2],
 }
 
 fn text(value: &Json) -> String {
@@ -44,7 +44,7 @@ impl Shop {
         let dir = tempfile::tempdir().unwrap();
         let hub = Hub::start(dir.path()).await.unwrap();
         let (keys, none) = ([String::new(), String::new()], String::new());
-        let mut shop = Self { hub, dir, keys, service_token: none.clone(), trusted: none, _databases: databases };
+        let mut shop = Self { hub, dir, keys, service_token: none.clone(), trusted: none, databases: databases };
         shop.stk_in(shop.dir.path(), &["init", "shop", "--template", "sql"], &[], "").await;
         let bootstrap = ["login", "--bootstrap", "--email", EMAIL, "--name", "Ada", "--password-stdin"];
         shop.stk_in(&shop.folder(), &bootstrap, &[("STK_TOKEN", OPERATOR)], PASSWORD).await;
@@ -54,7 +54,7 @@ impl Shop {
         shop.stk(&["project", "create", "shop"], "").await;
         for (number, env) in ENVS.into_iter().enumerate() {
             shop.stk(&["env", "create", env], "").await;
-            let url = shop._databases[number].url();
+            let url = shop.databases[number].url();
             let set = ["connections", "set", "main", "--env", env, "--engine", "postgres", "--url-stdin"];
             shop.stk(&set, &url).await;
             let made = shop.stk(&["apikey", "create", "app", "--role", "app", "--env", env], "").await;

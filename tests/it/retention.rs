@@ -234,7 +234,8 @@ async fn components_go_after_their_releases_and_never_under_an_upload() {
                 other.tend_releases(later + hour * 30),
                 app.tend_releases(later + hour * 60),
             );
-            (put.unwrap(), again.unwrap());
+            put.unwrap();
+            again.unwrap();
             match other.blob("shop", &contested).await {
                 Ok(found) => assert_eq!(found, bytes),
                 Err(problem) => assert_eq!(problem.code.as_str(), "NOT_FOUND", "{problem:?}"),
