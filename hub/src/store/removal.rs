@@ -18,6 +18,7 @@ pub const OF_ENV: &[&str] = &[
     "unfinished_applies",
     "guest_logins",
     "canaries",
+    "user_keys",
 ];
 
 /// Tables with rows of a project, beside its envs and its components.
