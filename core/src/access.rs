@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -17,7 +18,7 @@ pub mod trial;
 pub use decide::{CompiledRules, Decision, Denial, RuleError, decide_call};
 
 /// One rule of an ordered list. The first rule whose roles match the caller is *the* rule; its condition must then hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
     /// `public`, `authenticated` or role names.
@@ -31,7 +32,7 @@ pub struct Rule {
 }
 
 /// The rules of a project's tables. Logics carry their own.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Permissions {
     /// By table name.
@@ -40,7 +41,7 @@ pub struct Permissions {
 }
 
 /// Ordered rules for each verb; an empty list allows nobody.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TablePermissions {
     /// Who may read rows.

@@ -4,6 +4,7 @@
 //! A token is a JWS in compact form (`jws`). Its signature can not be shown as one of a release or a pointer, nor theirs as one of
 //! it, although the Hub makes both with one key.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -22,8 +23,9 @@ const TOKEN_BYTES_MAX: usize = 2_048;
 const ID_BYTES_MAX: usize = 64;
 
 /// What an operator may do at a Bridge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "BridgeDeed")]
 pub enum Deed {
     /// Ask the Hub at once which release is current, and load it anew if it was refused.
     Sync,

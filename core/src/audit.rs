@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -28,7 +29,7 @@ pub const BEGIN: &str = "audit.begin";
 pub const RESTORE: &str = "hub.restore";
 
 /// Where the log ends. Whoever has one can show later that nothing before it was changed or cut.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Head {
     /// How often the Hub was restored from a backup; a log that goes on from one may have lost entries.
@@ -42,7 +43,7 @@ pub struct Head {
 }
 
 /// What stands for entries that were removed: all up to one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Checkpoint {
     /// Of the last entry that was removed, and so how many were, since the first.

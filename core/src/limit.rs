@@ -1,11 +1,12 @@
 //! Limits: their names, their defaults and their ceilings. What enforces one lives with the thing that is limited.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::quantity::{Bytes, Millis};
 
 /// What one invocation of a component may use (`limits:` of its manifest; wall time is the logic's `timeout`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InvocationLimits {
     /// Wall time.

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{access::Rule, limit::InvocationLimits, param::Param, quantity::Millis};
 
 /// A named function.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Logic {
     /// For people.
@@ -29,8 +30,9 @@ pub struct Logic {
 }
 
 /// What runs when a logic is called.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "LogicBody")]
 pub enum Body {
     /// One or more SQL statements with named parameters.
     Sql(SqlBody),
@@ -39,7 +41,7 @@ pub enum Body {
 }
 
 /// The statements of a SQL logic.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SqlBody {
     /// In order; `:name` placeholders as written.
@@ -47,7 +49,7 @@ pub struct SqlBody {
 }
 
 /// A component with its powers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WasmBody {
     /// `sha256:<hex>` of the component's bytes.
@@ -68,7 +70,7 @@ pub struct WasmBody {
 }
 
 /// Whether an invocation is a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum TransactionMode {
     /// Only what the logic begins itself.
@@ -78,7 +80,7 @@ pub enum TransactionMode {
 }
 
 /// Every power that a component can be given. Deny by default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Grants {
     /// Names of declared queries.
@@ -99,7 +101,7 @@ pub struct Grants {
 }
 
 /// For whom a component asks the tables.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "as", rename_all = "camelCase", deny_unknown_fields)]
 pub enum CrudGrant {
     /// For its caller: what it gets is what the caller would get.
@@ -112,7 +114,7 @@ pub enum CrudGrant {
 }
 
 /// Raw SQL on some tables of one connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SqlGrant {
     /// The connection's name.
@@ -122,7 +124,7 @@ pub struct SqlGrant {
 }
 
 /// What may be done to a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verb {
     /// Read rows.

@@ -2,6 +2,7 @@
 //!
 //! Order: required, default, type, bounds. All errors are reported together.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -20,7 +21,7 @@ pub use check::{CompiledParams, ParamError, check};
 pub use from_value::from_value;
 
 /// One declared parameter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Param {
     /// The name, unchanged.

@@ -4,6 +4,7 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -35,7 +36,7 @@ pub type Cause = Arc<dyn Error + Send + Sync + 'static>;
 pub type Outcome<T> = Result<T, Box<Problem>>;
 
 /// The `error` object on the wire.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProblemBody {
     /// The catalogue's code.

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -39,7 +40,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 ///
 /// Sections that a project does not use are absent from the canonical form. Reserved for later versions, with these names:
 /// `events`, `cron`, `storage`, `clientContract`. A Bridge refuses a manifest with a section it does not know.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Manifest {
     /// [`FORMAT`].
@@ -73,7 +74,7 @@ pub struct Manifest {
 }
 
 /// What an env changes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Overlay {
     /// Values that replace or add to the manifest's.
@@ -85,7 +86,7 @@ pub struct Overlay {
 }
 
 /// What a signature on a release says: this content, made so.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Statement {
     /// `rel_…`, given by the Hub.
@@ -99,7 +100,7 @@ pub struct Statement {
 }
 
 /// Where a release came from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Provenance {
     /// RFC 3339, UTC.
@@ -115,7 +116,7 @@ pub struct Provenance {
 }
 
 /// Which release an env runs. Signed as a whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Pointer {
     /// The project's name.
@@ -136,7 +137,7 @@ pub struct Pointer {
 }
 
 /// A release as it is stored and transferred: the manifest's canonical bytes and the envelope that signs it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SignedRelease {
     /// Canonical JSON of the [`Manifest`], as text.

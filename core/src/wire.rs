@@ -1,7 +1,8 @@
 //! The protocol between Hub and Bridge (`/internal/*`, bearer service token): bodies and headers, no transport.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -22,7 +23,7 @@ pub use standing::{AdminListener, Standing, build};
 pub const WAIT_SECONDS_MAX: u64 = 60;
 
 /// `GET /internal/releases/current?project&env[&wait=30s]`: 200 with an ETag, 304, or 404 where nothing was applied yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Current {
     /// Signs a [`crate::release::Pointer`].
@@ -33,7 +34,7 @@ pub struct Current {
 pub type Release = SignedRelease;
 
 /// `GET /internal/runtime/{project}/{env}` (ETag): what is no release but a Bridge needs. Never logged.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RuntimeBundle {
     /// Connections by name.
@@ -49,7 +50,7 @@ pub struct RuntimeBundle {
 }
 
 /// A connection as the Bridge opens it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RuntimeConnection {
     /// `sqlite`, `postgres` or `mysql`.
@@ -63,7 +64,7 @@ pub struct RuntimeConnection {
 }
 
 /// A user of a database server for guests' SQL.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GuestLogin {
     /// What it may do.
@@ -75,7 +76,7 @@ pub struct GuestLogin {
 }
 
 /// A key that an application calls with: `stk_<id>.<secret>`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiKey {
     /// The part before the dot, without `stk_`.
@@ -94,7 +95,7 @@ pub struct ApiKey {
 pub struct Sealed(SecretString);
 
 /// `POST /internal/bridges/{id}/report`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// Santokit's version.
@@ -107,7 +108,7 @@ pub struct Report {
 }
 
 /// What a Bridge runs for one env.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EnvReport {
     /// The project's name.
@@ -133,8 +134,9 @@ pub struct EnvReport {
 }
 
 /// A release that a Bridge would not load.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "RefusedRelease")]
 pub struct Refused {
     /// `rel_…`.
     pub release_id: String,
@@ -147,7 +149,7 @@ pub struct Refused {
 }
 
 /// How old the release is that a Bridge serves for an env.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EnvState {
     /// Nothing loaded: 503.
@@ -192,6 +194,16 @@ impl Sealed {
 impl fmt::Debug for Sealed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
+    }
+}
+
+impl JsonSchema for Sealed {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"description": "A secret: it is in no log.", "type": "string", "format": "password"})
     }
 }
 

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    handler::Handler,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, header},
     middleware::{Next, from_fn, from_fn_with_state, map_request},
     response::{IntoResponse, Response},
 };
@@ -17,15 +16,17 @@ use santokit_core::{
     problem::{Outcome, Problem},
     release::verify::MANIFEST_BYTES_MAX,
 };
-use santokit_edge::{Route, Routes, unread};
+use santokit_edge::{Route, unread};
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
 use crate::app::{
     App,
+    answers::system::Health,
     authority::{Action, Target},
 };
 
+pub mod answer;
 pub mod audit;
 pub mod auth;
 pub mod backup;
@@ -34,15 +35,19 @@ pub mod canary;
 pub mod guarded;
 pub mod keys;
 pub mod layers;
+pub mod openapi;
 pub mod operator;
 pub mod orgs;
 pub mod releases;
 pub mod respond;
 pub mod status;
+pub mod told;
 pub mod user_keys;
 
+use answer::{Answer, Metrics};
 use guarded::Guarded;
 use respond::Refused;
+use told::{Documented, Told, Verb};
 
 /// Most bodies are small.
 const BODY_BYTES_MAX: usize = 512 << 10;
@@ -61,22 +66,22 @@ pub enum Access {
 /// What is answered, by who may ask.
 struct Groups {
     /// Anyone, at each listener.
-    open: Routes<Arc<App>>,
+    open: Told,
     /// Operators who have not said yet who they are.
-    login: Routes<Arc<App>>,
+    login: Told,
     /// Operators, as far as each may.
     operator: Guarded,
     /// Bridges with a service token.
-    fleet: Routes<Arc<App>>,
+    fleet: Told,
 }
 
 fn groups() -> Groups {
     Groups {
         // Metrics check a token of their own.
-        open: Routes::new().get("/healthz", healthz).get("/readyz", readyz).get("/metrics", metrics),
-        login: auth::open(),
+        open: Told::new().get("/healthz", healthz).get("/readyz", readyz).get("/metrics", metrics),
+        login: auth::open().get("/v1/openapi.json", openapi::document),
         operator: operator_routes(),
-        fleet: Routes::new()
+        fleet: Told::new()
             .get("/internal/healthz", healthz)
             .get("/internal/releases/current", bridges::current)
             .get("/internal/releases/{id}", bridges::release)
@@ -93,9 +98,7 @@ fn operator_routes() -> Guarded {
     use operator as o;
     let at = |rest: &str| format!("/v1/projects/{{project}}/envs/{{env}}{rest}");
     // As a JSON string, a manifest can be twice its size.
-    let apply = o::apply.layer(DefaultBodyLimit::max(2 * MANIFEST_BYTES_MAX + BODY_BYTES_MAX));
-    let import = releases::import.layer(DefaultBodyLimit::max(2 * MANIFEST_BYTES_MAX + BODY_BYTES_MAX));
-    let plan = o::plan_schema.layer(DefaultBodyLimit::max(MANIFEST_BYTES_MAX));
+    let of_manifest = 2 * MANIFEST_BYTES_MAX + BODY_BYTES_MAX;
     let blob = "/v1/projects/{project}/blobs/{digest}";
     user_keys::add(orgs::add(auth::add(Guarded::new())))
         .post("/v1/projects", A::ProjectCreate, o::create_project)
@@ -110,7 +113,7 @@ fn operator_routes() -> Guarded {
         .delete(&at("/connections/{name}"), A::ConnectionDelete, o::delete_connection)
         .post(&at("/connections/{name}/test"), A::ConnectionTest, o::test_connection)
         .get(&at("/connections/{name}/schema"), A::SchemaPull, o::pull_schema)
-        .post(&at("/schema/plan"), A::SchemaPlan, plan)
+        .large((Verb::Post, &at("/schema/plan")), A::SchemaPlan, MANIFEST_BYTES_MAX, o::plan_schema)
         .get(&at("/secrets"), A::SecretList, o::secrets)
         .put(&at("/secrets/{name}"), A::SecretSet, o::set_secret)
         .get(&at("/secrets/{name}"), A::SecretList, o::secret)
@@ -122,7 +125,7 @@ fn operator_routes() -> Guarded {
         .get(&at("/current"), A::EnvStatus, o::current)
         .get(&at("/bridges"), A::EnvStatus, o::bridges)
         .post(&at("/bridges/{id}/tokens"), A::BridgeToken, o::bridge_token)
-        .post(&at("/apply"), A::SchemaApply, apply)
+        .large((Verb::Post, &at("/apply")), A::SchemaApply, of_manifest, o::apply)
         .post(&at("/promote"), A::ReleasePromote, releases::promote)
         .post(&at("/rollback"), A::ReleaseRollback, releases::rollback)
         .get(&at("/rollback"), A::ReleaseRead, releases::targets)
@@ -137,12 +140,12 @@ fn operator_routes() -> Guarded {
         .post("/v1/keys", A::KeyRotate, keys::rotate)
         .get("/v1/keys/status", A::KeyStatus, keys::status)
         .post("/v1/keys/{id}/retire", A::KeyRetire, keys::retire)
-        .put(blob, A::BlobPut, o::put_blob.layer(DefaultBodyLimit::max(SIZE_BYTES_MAX)))
+        .large((Verb::Put, blob), A::BlobPut, SIZE_BYTES_MAX, o::put_blob)
         .head(blob, A::BlobRead, o::has_blob)
         .get(blob, A::BlobRead, o::blob)
         .get("/v1/projects/{project}/bridges", A::EnvStatus, o::fleet)
         .get("/v1/projects/{project}/releases", A::ReleaseRead, o::releases)
-        .post("/v1/projects/{project}/releases", A::ReleaseImport, import)
+        .large((Verb::Post, "/v1/projects/{project}/releases"), A::ReleaseImport, of_manifest, releases::import)
         .get("/v1/projects/{project}/releases/{id}", A::ReleaseRead, o::release)
         .post("/v1/projects/{project}/releases/{id}/signatures", A::ReleaseSign, releases::sign)
         .put("/v1/projects/{project}/releases/{id}/pin", A::ReleasePin, releases::pin)
@@ -195,10 +198,15 @@ pub fn routes() -> Vec<Route> {
 
 /// Every route of [`router`], and who gets through to it.
 pub fn access() -> Vec<(Route, Access)> {
+    documented().into_iter().map(|(told, access)| (told.route, access)).collect()
+}
+
+/// The same with what their handlers take and answer.
+fn documented() -> Vec<(Documented, Access)> {
     let Groups { open, login, operator, fleet } = groups();
-    let open = [open.list(), login.list()].concat().into_iter().map(|route| (route, Access::Anyone));
-    let operator = operator.list().into_iter().map(|(route, action)| (route, Access::Operator(action)));
-    let fleet = fleet.list().into_iter().map(|route| (route, Access::Fleet));
+    let open = [open.list(), login.list()].concat().into_iter().map(|told| (told, Access::Anyone));
+    let operator = operator.list().into_iter().map(|(told, action)| (told, Access::Operator(action)));
+    let fleet = fleet.list().into_iter().map(|told| (told, Access::Fleet));
     open.chain(operator).chain(fleet).collect()
 }
 
@@ -226,18 +234,18 @@ fn bearer(headers: &HeaderMap) -> Outcome<String> {
     })
 }
 
-async fn healthz() -> Response {
-    respond::json(StatusCode::OK, &serde_json::json!({"status": "ok"}))
+async fn healthz() -> Result<Answer<Health>, Refused> {
+    Ok(Answer(Health { status: "ok" }))
 }
 
-async fn readyz(State(app): State<Arc<App>>) -> Response {
+async fn readyz(State(app): State<Arc<App>>) -> Result<Answer<Health>, Refused> {
     if app.is_stopping() || app.store.read().await.is_err() {
-        return Refused(Problem::new(Code::ServiceUnavailable, "the Hub is not ready")).into_response();
+        return Err(Refused(Problem::new(Code::ServiceUnavailable, "the Hub is not ready")));
     }
-    respond::json(StatusCode::OK, &serde_json::json!({"status": "ready"}))
+    Ok(Answer(Health { status: "ready" }))
 }
 
-async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Refused> {
+async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Metrics, Refused> {
     let token = bearer(&headers)?;
     let is_scraper = app
         .metrics_token
@@ -246,6 +254,5 @@ async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Resp
     if !is_scraper {
         app.authorise(&app.who(&token).await?, Action::MetricsRead, Target::Hub).await?;
     }
-    let text = app.metrics.scrape().map_err(Problem::internal)?;
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+    Ok(Metrics(app.metrics.scrape().map_err(Problem::internal)?))
 }

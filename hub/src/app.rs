@@ -36,6 +36,7 @@ use crate::{
 };
 
 pub mod access;
+pub mod answers;
 pub mod apply;
 pub mod audit;
 pub mod authority;

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 mod audited;
 pub(crate) mod case;
 pub(crate) mod check;
+mod contract;
 mod engines;
 mod hub;
 mod servers;
@@ -139,6 +140,9 @@ async fn take(case: &Case, server: Server, address: &str, variables: &mut Variab
     let (asked, at) = (method.clone(), path.clone());
     let got = wire::send(address, Sent { method, path, headers, body }).await?;
     let mut differences = check::differences(case, &got, server, variables);
+    if server == Server::Hub && !case.expect.before_http {
+        differences.extend(contract::differences(&asked, &at, &got));
+    }
     for (name, place) in &case.keep {
         let found = match place.strip_prefix("header: ") {
             Some(header) => got.header(header).map(Into::into),

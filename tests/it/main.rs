@@ -36,6 +36,7 @@ mod operators;
 mod own_database;
 mod processes;
 mod project_types;
+mod protocol;
 mod python;
 mod queries;
 mod release;

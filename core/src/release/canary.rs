@@ -4,6 +4,7 @@
 //! Pure: nothing here knows a clock, a request or a store.
 
 use aws_lc_rs::digest::{Context, SHA256};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Digest;
@@ -30,7 +31,7 @@ const GATES_MAX: usize = 8;
 const SALT_BYTES: std::ops::RangeInclusive<usize> = 8..=128;
 
 /// The terms of a canary.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Canary {
     /// `rel_…` of the candidate.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -21,7 +22,7 @@ const PATTERN_BYTES_MAX: usize = 200;
 ///
 /// A pattern is held against a whole line of [`Manifest::capability_lines`], for example `buy: secret STRIPE_KEY`; `*` stands for
 /// any text. A power must fit one of `allow` and none of `deny`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ceilings {
     /// Absent: every power that is not denied.

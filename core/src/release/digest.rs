@@ -3,11 +3,13 @@
 use std::{fmt, str::FromStr};
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `sha256:` and 64 lower-case hexadecimal digits.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^sha256:[0-9a-f]{64}$"))]
 pub struct Digest(String);
 
 /// Takes the digest of bytes that come one after the other.

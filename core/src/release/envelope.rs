@@ -5,6 +5,7 @@ use std::fmt;
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Digest, canonical_json};
@@ -19,7 +20,7 @@ pub const POINTER_TYPE: &str = "application/vnd.santokit.pointer.v1+json";
 const SIGNATURES_MAX: usize = 16;
 
 /// A signed payload.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Envelope {
     /// Says what the payload is; part of what is signed.
@@ -31,7 +32,7 @@ pub struct Envelope {
 }
 
 /// One signature.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Signature {
     /// [`VerifyingKey::id`] of the signer: a hint, never a proof.
@@ -46,8 +47,9 @@ pub struct SigningKey {
 }
 
 /// An Ed25519 public key, written `ed25519:<base64>`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^ed25519:"))]
 pub struct VerifyingKey([u8; 32]);
 
 /// Why an envelope is refused, or a key cannot be read.

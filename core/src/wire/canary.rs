@@ -1,11 +1,12 @@
 //! The part of a report that is about a canary: how a Bridge serves it, and what it has counted.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::release::canary::Sample;
 
 /// How a Bridge serves a canary.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CanaryReport {
     /// Of the canary: what was counted for another one is not of this one.
@@ -24,7 +25,7 @@ pub struct CanaryReport {
 }
 
 /// What was counted of one of the two.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
     /// Within the canary's window.
@@ -36,7 +37,7 @@ pub struct Counts {
 }
 
 /// Whether anyone gets the candidate at a Bridge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CanaryState {
     /// The share does.

@@ -1,12 +1,13 @@
 //! Public keys as others read them: JSON Web Keys (RFC 7517), of which there is one kind here, Ed25519 (RFC 8037).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::release::VerifyingKey;
 
 /// A public key. A field that it lacks is empty: a key of a kind that is not known here must not spoil those beside it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Jwk {
     /// `OKP`.
@@ -25,7 +26,7 @@ pub struct Jwk {
 }
 
 /// `GET /internal/keys/{project}/{env}`, and what a Bridge publishes at `/p/{project}/{env}/.well-known/jwks.json`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JwkSet {
     /// The one that signs first.
     pub keys: Vec<Jwk>,

@@ -5,27 +5,37 @@ use std::sync::Arc;
 use axum::{
     Extension,
     extract::{Query, State},
-    http::StatusCode,
-    response::Response,
 };
 
-use super::respond::{Refused, json};
-use crate::app::{App, audit::AuditQuery, authority::Who};
+use super::{
+    answer::{Answer, ok},
+    respond::Refused,
+};
+use crate::app::{
+    App,
+    answers::system::{AuditHead, AuditPage, AuditVerdict},
+    audit::AuditQuery,
+    authority::Who,
+};
 
-type Reply = Result<Response, Refused>;
+type Reply<T> = Result<T, Refused>;
 type Hub = State<Arc<App>>;
 
 /// `GET /v1/audit`
-pub async fn entries(State(app): Hub, Extension(who): Extension<Who>, Query(query): Query<AuditQuery>) -> Reply {
-    Ok(json(StatusCode::OK, &app.audit(&who, query).await?))
+pub async fn entries(
+    State(app): Hub,
+    Extension(who): Extension<Who>,
+    Query(query): Query<AuditQuery>,
+) -> Reply<Answer<AuditPage>> {
+    ok(app.audit(&who, query).await)
 }
 
 /// `GET /v1/audit/head`
-pub async fn head(State(app): Hub) -> Reply {
-    Ok(json(StatusCode::OK, &app.audit_head().await?))
+pub async fn head(State(app): Hub) -> Reply<Answer<AuditHead>> {
+    ok(app.audit_head().await)
 }
 
 /// `GET /v1/audit/verify`
-pub async fn verify(State(app): Hub) -> Reply {
-    Ok(json(StatusCode::OK, &app.verify_audit().await?))
+pub async fn verify(State(app): Hub) -> Reply<Answer<AuditVerdict>> {
+    ok(app.verify_audit().await)
 }

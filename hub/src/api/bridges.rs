@@ -5,32 +5,35 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Extension,
     extract::{Path, Query, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
 };
 use santokit_core::{
     code::Code,
-    problem::{Outcome, Problem},
+    problem::Problem,
     quantity::Millis,
-    release::Digest,
-    wire::Report,
+    release::{Digest, SignedRelease},
+    wire::{Current, JwkSet, Report, RuntimeBundle},
 };
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::{
+    answer::{Answer, Component, IfNoneMatch, NoContent, Tagged, gone, ok},
     operator::digest,
-    respond::{Body, Refused, json},
+    respond::{Body, Refused},
 };
-use crate::app::{App, access::Fleet, bridges::Tagged, projects::At};
+use crate::app::{App, access::Fleet, projects::At};
 
-type Reply = Result<Response, Refused>;
+type Reply<T> = Result<T, Refused>;
 type Hub = State<Arc<App>>;
 
 /// Whose pointer, and how long to wait for it to move.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub struct CurrentQuery {
+    /// The project's name.
     project: String,
+    /// The env's name.
     env: String,
+    /// How long to wait for another one, a minute at most, for example `30s`.
     #[serde(default)]
     wait: Option<String>,
 }
@@ -40,8 +43,8 @@ pub async fn current(
     State(app): Hub,
     Extension(fleet): Extension<Fleet>,
     Query(query): Query<CurrentQuery>,
-    headers: HeaderMap,
-) -> Reply {
+    IfNoneMatch(known): IfNoneMatch,
+) -> Reply<Tagged<Current>> {
     let wait = match &query.wait {
         None => Duration::ZERO,
         Some(text) => {
@@ -49,19 +52,23 @@ pub async fn current(
         }
     };
     let at = At { project: &query.project, env: &query.env };
-    tagged(app.current_pointer(&fleet, at, known(&headers), wait).await?)
+    Ok(Tagged(app.current_pointer(&fleet, at, known.as_deref(), wait).await?))
 }
 
 /// `GET /internal/releases/{id}`
-pub async fn release(State(app): Hub, Extension(fleet): Extension<Fleet>, Path(id): Path<String>) -> Reply {
-    Ok(json(StatusCode::OK, &app.release_of_fleet(&fleet, &id).await?))
+pub async fn release(
+    State(app): Hub,
+    Extension(fleet): Extension<Fleet>,
+    Path(id): Path<String>,
+) -> Reply<Answer<SignedRelease>> {
+    ok(app.release_of_fleet(&fleet, &id).await)
 }
 
 /// `GET /internal/blobs/{digest}`
-pub async fn blob(State(app): Hub, Extension(fleet): Extension<Fleet>, Path(text): Path<String>) -> Reply {
+pub async fn blob(State(app): Hub, Extension(fleet): Extension<Fleet>, Path(text): Path<String>) -> Reply<Component> {
     let digest: Digest = digest(&text)?;
     let _permit = app.blobs_at_once.acquire().await.map_err(Problem::internal)?;
-    Ok(bytes(app.blob_of_fleet(&fleet, &digest).await?))
+    Ok(Component(app.blob_of_fleet(&fleet, &digest).await?))
 }
 
 /// `GET /internal/runtime/{project}/{env}`
@@ -69,9 +76,9 @@ pub async fn runtime(
     State(app): Hub,
     Extension(fleet): Extension<Fleet>,
     Path((project, env)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Reply {
-    tagged(app.runtime(&fleet, At { project: &project, env: &env }, known(&headers)).await?)
+    IfNoneMatch(known): IfNoneMatch,
+) -> Reply<Tagged<RuntimeBundle>> {
+    Ok(Tagged(app.runtime(&fleet, At { project: &project, env: &env }, known.as_deref()).await?))
 }
 
 /// `GET /internal/keys/{project}/{env}`
@@ -79,9 +86,9 @@ pub async fn keys(
     State(app): Hub,
     Extension(fleet): Extension<Fleet>,
     Path((project, env)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Reply {
-    tagged(app.user_keys_of_fleet(&fleet, At { project: &project, env: &env }, known(&headers)).await?)
+    IfNoneMatch(known): IfNoneMatch,
+) -> Reply<Tagged<JwkSet>> {
+    Ok(Tagged(app.user_keys_of_fleet(&fleet, At { project: &project, env: &env }, known.as_deref()).await?))
 }
 
 /// `POST /internal/bridges/{id}/report`
@@ -90,29 +97,6 @@ pub async fn report(
     Extension(fleet): Extension<Fleet>,
     Path(id): Path<String>,
     Body(report): Body<Report>,
-) -> Reply {
-    app.report(&fleet, &id, report).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-/// An answer of bytes.
-pub(super) fn bytes(bytes: Vec<u8>) -> Response {
-    ([(header::CONTENT_TYPE, "application/wasm")], bytes).into_response()
-}
-
-fn known(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok())
-}
-
-fn tagged<T: Serialize>(answer: Tagged<T>) -> Reply {
-    let Some((body, etag)) = answer else { return Ok(StatusCode::NOT_MODIFIED.into_response()) };
-    let mut response = json(StatusCode::OK, &body);
-    let headers = response.headers_mut();
-    headers.insert(header::ETAG, etag_value(&etag)?);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    Ok(response)
-}
-
-fn etag_value(etag: &str) -> Outcome<HeaderValue> {
-    HeaderValue::from_str(etag).map_err(Problem::internal)
+) -> Reply<NoContent> {
+    gone(app.report(&fleet, &id, report).await)
 }

@@ -5,29 +5,31 @@ use std::sync::Arc;
 use axum::{
     Extension,
     extract::{Path, State},
-    http::StatusCode,
-    response::{IntoResponse, Response},
 };
 use santokit_core::problem::Problem;
 
-use super::respond::{Body, Refused, json};
+use super::{
+    answer::{Answer, NoContent, gone, ok},
+    respond::{Body, Refused},
+};
 use crate::{
     app::{
         App,
+        answers::releases::{Applied, Canary, CanarySet},
         canary::{CanaryBody, PromoteBody},
         projects::At,
     },
     store::audit::Caller,
 };
 
-type Reply = Result<Response, Refused>;
+type Reply<T> = Result<T, Refused>;
 type Hub = State<Arc<App>>;
 type By = Extension<Caller>;
 type InEnv = Path<(String, String)>;
 
 /// `GET …/canary`
-pub async fn canary(State(app): Hub, Path((project, env)): InEnv) -> Reply {
-    Ok(json(StatusCode::OK, &app.canary(At { project: &project, env: &env }).await?))
+pub async fn canary(State(app): Hub, Path((project, env)): InEnv) -> Reply<Answer<Canary>> {
+    ok(app.canary(At { project: &project, env: &env }).await)
 }
 
 /// `PUT …/canary`. It ends what it has begun, also where the caller goes away.
@@ -36,15 +38,14 @@ pub async fn set(
     Extension(by): By,
     Path((project, env)): InEnv,
     Body(body): Body<CanaryBody>,
-) -> Reply {
+) -> Reply<Answer<CanarySet>> {
     let task = tokio::spawn(async move { app.set_canary(&by, At { project: &project, env: &env }, body).await });
-    Ok(json(StatusCode::OK, &task.await.map_err(Problem::internal)??))
+    ok(task.await.map_err(Problem::internal)?)
 }
 
 /// `DELETE …/canary`
-pub async fn abort(State(app): Hub, Extension(by): By, Path((project, env)): InEnv) -> Reply {
-    app.abort_canary(&by, At { project: &project, env: &env }).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+pub async fn abort(State(app): Hub, Extension(by): By, Path((project, env)): InEnv) -> Reply<NoContent> {
+    gone(app.abort_canary(&by, At { project: &project, env: &env }).await)
 }
 
 /// `POST …/canary/promote`, likewise.
@@ -53,7 +54,7 @@ pub async fn promote(
     Extension(by): By,
     Path((project, env)): InEnv,
     Body(body): Body<PromoteBody>,
-) -> Reply {
+) -> Reply<Answer<Applied>> {
     let task = tokio::spawn(async move { app.promote_canary(&by, At { project: &project, env: &env }, body).await });
-    Ok(json(StatusCode::OK, &task.await.map_err(Problem::internal)??))
+    ok(task.await.map_err(Problem::internal)?)
 }

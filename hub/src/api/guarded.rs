@@ -15,9 +15,14 @@ use santokit_core::{
     code::Code,
     problem::{Outcome, Problem},
 };
-use santokit_edge::{Route, Routes};
+use santokit_edge::Route;
 
-use super::{bearer, respond::Refused};
+use super::{
+    bearer,
+    openapi::describe::Described,
+    respond::Refused,
+    told::{Documented, Told, Verb},
+};
 use crate::{
     app::{
         App,
@@ -29,7 +34,7 @@ use crate::{
 /// Routes with their handlers and actions.
 #[derive(Debug, Default)]
 pub struct Guarded {
-    routes: Routes<Arc<App>>,
+    routes: Told,
     actions: Actions,
 }
 
@@ -44,39 +49,69 @@ impl Guarded {
 
     /// Adds a GET.
     #[must_use]
-    pub fn get<T: 'static>(self, path: &str, action: Action, handler: impl Handler<T, Arc<App>>) -> Self {
-        self.add(&Method::GET, path, action, |routes| routes.get(path, handler))
+    pub fn get<T, H, P>(self, path: &str, action: Action, handler: H) -> Self
+    where
+        T: 'static,
+        H: Handler<T, Arc<App>> + Described<P>,
+    {
+        self.add((Verb::Get, path), action, None, handler)
     }
 
     /// Adds a POST.
     #[must_use]
-    pub fn post<T: 'static>(self, path: &str, action: Action, handler: impl Handler<T, Arc<App>>) -> Self {
-        self.add(&Method::POST, path, action, |routes| routes.post(path, handler))
+    pub fn post<T, H, P>(self, path: &str, action: Action, handler: H) -> Self
+    where
+        T: 'static,
+        H: Handler<T, Arc<App>> + Described<P>,
+    {
+        self.add((Verb::Post, path), action, None, handler)
     }
 
     /// Adds a PUT.
     #[must_use]
-    pub fn put<T: 'static>(self, path: &str, action: Action, handler: impl Handler<T, Arc<App>>) -> Self {
-        self.add(&Method::PUT, path, action, |routes| routes.put(path, handler))
+    pub fn put<T, H, P>(self, path: &str, action: Action, handler: H) -> Self
+    where
+        T: 'static,
+        H: Handler<T, Arc<App>> + Described<P>,
+    {
+        self.add((Verb::Put, path), action, None, handler)
     }
 
     /// Adds a DELETE.
     #[must_use]
-    pub fn delete<T: 'static>(self, path: &str, action: Action, handler: impl Handler<T, Arc<App>>) -> Self {
-        self.add(&Method::DELETE, path, action, |routes| routes.delete(path, handler))
+    pub fn delete<T, H, P>(self, path: &str, action: Action, handler: H) -> Self
+    where
+        T: 'static,
+        H: Handler<T, Arc<App>> + Described<P>,
+    {
+        self.add((Verb::Delete, path), action, None, handler)
     }
 
     /// Adds a HEAD.
     #[must_use]
-    pub fn head<T: 'static>(self, path: &str, action: Action, handler: impl Handler<T, Arc<App>>) -> Self {
-        self.add(&Method::HEAD, path, action, |routes| routes.head(path, handler))
+    pub fn head<T, H, P>(self, path: &str, action: Action, handler: H) -> Self
+    where
+        T: 'static,
+        H: Handler<T, Arc<App>> + Described<P>,
+    {
+        self.add((Verb::Head, path), action, None, handler)
+    }
+
+    /// Adds one whose body may be larger than most.
+    #[must_use]
+    pub fn large<T, H, P>(self, route: (Verb, &str), action: Action, bytes_max: usize, handler: H) -> Self
+    where
+        T: 'static,
+        H: Handler<T, Arc<App>> + Described<P>,
+    {
+        self.add(route, action, Some(bytes_max), handler)
     }
 
     /// What was added.
-    pub fn list(self) -> Vec<(Route, Action)> {
+    pub fn list(self) -> Vec<(Documented, Action)> {
         let Self { routes, actions } = self;
         let of = |route: &Route| actions.get(&(route.path.clone(), route.method.to_string())).copied();
-        routes.list().into_iter().filter_map(|route| of(&route).map(|action| (route, action))).collect()
+        routes.list().into_iter().filter_map(|told| of(&told.route).map(|action| (told, action))).collect()
     }
 
     /// What serves it.
@@ -85,15 +120,13 @@ impl Guarded {
         self.routes.router().route_layer(from_fn_with_state(state, authorised))
     }
 
-    fn add(
-        mut self,
-        method: &Method,
-        path: &str,
-        action: Action,
-        mount: impl FnOnce(Routes<Arc<App>>) -> Routes<Arc<App>>,
-    ) -> Self {
-        self.actions.insert((path.to_owned(), method.to_string()), action);
-        Self { routes: mount(self.routes), actions: self.actions }
+    fn add<T, H, P>(mut self, (verb, path): (Verb, &str), action: Action, bytes_max: Option<usize>, handler: H) -> Self
+    where
+        T: 'static,
+        H: Handler<T, Arc<App>> + Described<P>,
+    {
+        self.actions.insert((path.to_owned(), verb.method().to_string()), action);
+        Self { routes: self.routes.add(verb, path, bytes_max, handler), actions: self.actions }
     }
 }
 

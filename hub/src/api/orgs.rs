@@ -5,18 +5,26 @@ use std::sync::Arc;
 use axum::{
     Extension,
     extract::{Path, State},
-    response::Response,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
+    answer::{Answer, Created, NoContent, gone, made, ok},
     guarded::Guarded,
-    operator::{Named, gone, made, ok},
+    operator::Named,
     respond::{Body, Refused},
 };
 use crate::{
     app::{
         App,
+        answers::{
+            people::{
+                Invites, Members, NewInvite, NewOrg, NewTeam, OrgMember, Orgs, ProjectMember, ProjectMembers,
+                TeamMember, Teams,
+            },
+            projects::Protection,
+        },
         authority::{Action as A, Who},
         invites::{OrgInviteBody, ProjectInviteBody},
         members::ProjectRoleBody,
@@ -25,7 +33,7 @@ use crate::{
     store::audit::Caller,
 };
 
-type Reply = Result<Response, Refused>;
+type Reply<T> = Result<T, Refused>;
 type Hub = State<Arc<App>>;
 type By = Extension<Caller>;
 type Asking = Extension<Who>;
@@ -33,7 +41,7 @@ type InOrg = Path<(String, String)>;
 type InTeam = Path<(String, String, String)>;
 
 /// A body that says whether an env is protected.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProtectionBody {
     protected: bool,
@@ -66,22 +74,27 @@ pub(super) fn add(routes: Guarded) -> Guarded {
 }
 
 /// `POST /v1/orgs`
-pub async fn create(State(app): Hub, Extension(by): By, Extension(who): Asking, Body(body): Body<Named>) -> Reply {
+pub async fn create(
+    State(app): Hub,
+    Extension(by): By,
+    Extension(who): Asking,
+    Body(body): Body<Named>,
+) -> Reply<Created<NewOrg>> {
     made(app.create_org(&by, &who, &body.name).await)
 }
 
 /// `GET /v1/orgs`
-pub async fn list(State(app): Hub, Extension(who): Asking) -> Reply {
+pub async fn list(State(app): Hub, Extension(who): Asking) -> Reply<Answer<Orgs>> {
     ok(app.orgs(&who).await)
 }
 
 /// `DELETE /v1/orgs/{org}`
-pub async fn delete(State(app): Hub, Extension(by): By, Path(org): Path<String>) -> Reply {
+pub async fn delete(State(app): Hub, Extension(by): By, Path(org): Path<String>) -> Reply<NoContent> {
     gone(app.delete_org(&by, &org).await)
 }
 
 /// `GET /v1/orgs/{org}/members`
-pub async fn members(State(app): Hub, Path(org): Path<String>) -> Reply {
+pub async fn members(State(app): Hub, Path(org): Path<String>) -> Reply<Answer<Members>> {
     ok(app.org_members(&org).await)
 }
 
@@ -92,7 +105,7 @@ pub async fn set_member(
     Extension(who): Asking,
     Path((org, operator)): InOrg,
     Body(body): Body<OrgRoleBody>,
-) -> Reply {
+) -> Reply<Answer<OrgMember>> {
     ok(app.set_org_member(&by, &who, (&org, &operator), body).await)
 }
 
@@ -102,7 +115,7 @@ pub async fn remove_member(
     Extension(by): By,
     Extension(who): Asking,
     Path((org, operator)): InOrg,
-) -> Reply {
+) -> Reply<NoContent> {
     gone(app.remove_org_member(&by, &who, (&org, &operator)).await)
 }
 
@@ -113,17 +126,17 @@ pub async fn invite(
     Extension(who): Asking,
     Path(org): Path<String>,
     Body(body): Body<OrgInviteBody>,
-) -> Reply {
+) -> Reply<Created<NewInvite>> {
     made(app.invite_to_org(&by, &who, &org, body).await)
 }
 
 /// `GET /v1/orgs/{org}/invites`
-pub async fn invites(State(app): Hub, Path(org): Path<String>) -> Reply {
+pub async fn invites(State(app): Hub, Path(org): Path<String>) -> Reply<Answer<Invites>> {
     ok(app.invites(&org).await)
 }
 
 /// `DELETE /v1/orgs/{org}/invites/{id}`
-pub async fn delete_invite(State(app): Hub, Extension(by): By, Path((org, id)): InOrg) -> Reply {
+pub async fn delete_invite(State(app): Hub, Extension(by): By, Path((org, id)): InOrg) -> Reply<NoContent> {
     gone(app.delete_invite(&by, &org, &id).await)
 }
 
@@ -133,37 +146,45 @@ pub async fn create_team(
     Extension(by): By,
     Path(org): Path<String>,
     Body(body): Body<Named>,
-) -> Reply {
+) -> Reply<Created<NewTeam>> {
     made(app.create_team(&by, &org, &body.name).await)
 }
 
 /// `GET /v1/orgs/{org}/teams`
-pub async fn teams(State(app): Hub, Path(org): Path<String>) -> Reply {
+pub async fn teams(State(app): Hub, Path(org): Path<String>) -> Reply<Answer<Teams>> {
     ok(app.teams(&org).await)
 }
 
 /// `DELETE /v1/orgs/{org}/teams/{team}`
-pub async fn delete_team(State(app): Hub, Extension(by): By, Path((org, team)): InOrg) -> Reply {
+pub async fn delete_team(State(app): Hub, Extension(by): By, Path((org, team)): InOrg) -> Reply<NoContent> {
     gone(app.delete_team(&by, &org, &team).await)
 }
 
 /// `GET /v1/orgs/{org}/teams/{team}/members`
-pub async fn team_members(State(app): Hub, Path((org, team)): InOrg) -> Reply {
+pub async fn team_members(State(app): Hub, Path((org, team)): InOrg) -> Reply<Answer<Members>> {
     ok(app.team_members(&org, &team).await)
 }
 
 /// `PUT /v1/orgs/{org}/teams/{team}/members/{operator}`
-pub async fn add_to_team(State(app): Hub, Extension(by): By, Path((org, team, operator)): InTeam) -> Reply {
+pub async fn add_to_team(
+    State(app): Hub,
+    Extension(by): By,
+    Path((org, team, operator)): InTeam,
+) -> Reply<Answer<TeamMember>> {
     ok(app.add_to_team(&by, (&org, &team), &operator).await)
 }
 
 /// `DELETE /v1/orgs/{org}/teams/{team}/members/{operator}`
-pub async fn remove_from_team(State(app): Hub, Extension(by): By, Path((org, team, operator)): InTeam) -> Reply {
+pub async fn remove_from_team(
+    State(app): Hub,
+    Extension(by): By,
+    Path((org, team, operator)): InTeam,
+) -> Reply<NoContent> {
     gone(app.remove_from_team(&by, (&org, &team), &operator).await)
 }
 
 /// `GET /v1/projects/{project}/members`
-pub async fn project_members(State(app): Hub, Path(project): Path<String>) -> Reply {
+pub async fn project_members(State(app): Hub, Path(project): Path<String>) -> Reply<Answer<ProjectMembers>> {
     ok(app.project_members(&project).await)
 }
 
@@ -173,12 +194,16 @@ pub async fn set_project_member(
     Extension(by): By,
     Path((project, member)): InOrg,
     Body(body): Body<ProjectRoleBody>,
-) -> Reply {
+) -> Reply<Answer<ProjectMember>> {
     ok(app.set_project_member(&by, (&project, &member), body).await)
 }
 
 /// `DELETE /v1/projects/{project}/members/{member}`
-pub async fn remove_project_member(State(app): Hub, Extension(by): By, Path((project, member)): InOrg) -> Reply {
+pub async fn remove_project_member(
+    State(app): Hub,
+    Extension(by): By,
+    Path((project, member)): InOrg,
+) -> Reply<NoContent> {
     gone(app.remove_project_member(&by, &project, &member).await)
 }
 
@@ -189,7 +214,7 @@ pub async fn invite_to_project(
     Extension(who): Asking,
     Path(project): Path<String>,
     Body(body): Body<ProjectInviteBody>,
-) -> Reply {
+) -> Reply<Created<NewInvite>> {
     made(app.invite_to_project(&by, &who, &project, body).await)
 }
 
@@ -199,6 +224,6 @@ pub async fn protect(
     Extension(by): By,
     Path((project, env)): InOrg,
     Body(body): Body<ProtectionBody>,
-) -> Reply {
+) -> Reply<Answer<Protection>> {
     ok(app.protect_env(&by, (&project, &env), body.protected).await)
 }

@@ -6,18 +6,30 @@ use std::sync::Arc;
 use axum::{
     Extension,
     extract::{Path, State},
-    http::StatusCode,
-    response::{IntoResponse, Response},
 };
 use santokit_core::{problem::Problem, release::ceilings::Ceilings};
 
-use super::respond::{Body, Refused, json};
+use super::{
+    answer::{Answer, Created, NoContent, gone, made, ok},
+    respond::{Body, Refused},
+};
 use crate::{
-    app::{App, import::ImportBody, projects::At, promote::MoveBody, safety::PinBody, signatures::SignatureBody},
+    app::{
+        App,
+        answers::{
+            projects,
+            releases::{Applied, Imported, Pinned, RollbackTargets, Signed},
+        },
+        import::ImportBody,
+        projects::At,
+        promote::MoveBody,
+        safety::PinBody,
+        signatures::SignatureBody,
+    },
     store::audit::Caller,
 };
 
-type Reply = Result<Response, Refused>;
+type Reply<T> = Result<T, Refused>;
 type Hub = State<Arc<App>>;
 type By = Extension<Caller>;
 type InEnv = Path<(String, String)>;
@@ -28,9 +40,9 @@ pub async fn promote(
     Extension(by): By,
     Path((project, env)): InEnv,
     Body(body): Body<MoveBody>,
-) -> Reply {
+) -> Reply<Answer<Applied>> {
     let task = tokio::spawn(async move { app.promote(&by, At { project: &project, env: &env }, body).await });
-    Ok(json(StatusCode::OK, &task.await.map_err(Problem::internal)??))
+    ok(task.await.map_err(Problem::internal)?)
 }
 
 /// `POST …/rollback`, likewise.
@@ -39,9 +51,9 @@ pub async fn rollback(
     Extension(by): By,
     Path((project, env)): InEnv,
     Body(body): Body<MoveBody>,
-) -> Reply {
+) -> Reply<Answer<Applied>> {
     let task = tokio::spawn(async move { app.rollback(&by, At { project: &project, env: &env }, body).await });
-    Ok(json(StatusCode::OK, &task.await.map_err(Problem::internal)??))
+    ok(task.await.map_err(Problem::internal)?)
 }
 
 /// `POST /v1/projects/{project}/releases`
@@ -50,8 +62,8 @@ pub async fn import(
     Extension(by): By,
     Path(project): Path<String>,
     Body(body): Body<ImportBody>,
-) -> Reply {
-    Ok(json(StatusCode::CREATED, &app.import(&by, &project, body).await?))
+) -> Reply<Created<Imported>> {
+    made(app.import(&by, &project, body).await)
 }
 
 /// `POST /v1/projects/{project}/releases/{id}/signatures`
@@ -60,13 +72,13 @@ pub async fn sign(
     Extension(by): By,
     Path((project, id)): Path<(String, String)>,
     Body(body): Body<SignatureBody>,
-) -> Reply {
-    Ok(json(StatusCode::CREATED, &app.add_signature(&by, &project, &id, body).await?))
+) -> Reply<Created<Signed>> {
+    made(app.add_signature(&by, &project, &id, body).await)
 }
 
 /// `GET …/rollback`
-pub async fn targets(State(app): Hub, Path((project, env)): InEnv) -> Reply {
-    Ok(json(StatusCode::OK, &app.rollback_targets(At { project: &project, env: &env }).await?))
+pub async fn targets(State(app): Hub, Path((project, env)): InEnv) -> Reply<Answer<RollbackTargets>> {
+    ok(app.rollback_targets(At { project: &project, env: &env }).await)
 }
 
 /// `PUT /v1/projects/{project}/releases/{id}/pin`
@@ -75,19 +87,22 @@ pub async fn pin(
     Extension(by): By,
     Path((project, id)): Path<(String, String)>,
     Body(body): Body<PinBody>,
-) -> Reply {
-    Ok(json(StatusCode::OK, &app.pin(&by, &project, &id, body).await?))
+) -> Reply<Answer<Pinned>> {
+    ok(app.pin(&by, &project, &id, body).await)
 }
 
 /// `DELETE /v1/projects/{project}/releases/{id}/pin`
-pub async fn unpin(State(app): Hub, Extension(by): By, Path((project, id)): Path<(String, String)>) -> Reply {
-    app.unpin(&by, &project, &id).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+pub async fn unpin(
+    State(app): Hub,
+    Extension(by): By,
+    Path((project, id)): Path<(String, String)>,
+) -> Reply<NoContent> {
+    gone(app.unpin(&by, &project, &id).await)
 }
 
 /// `GET /v1/projects/{project}/ceilings`
-pub async fn ceilings(State(app): Hub, Path(project): Path<String>) -> Reply {
-    Ok(json(StatusCode::OK, &app.ceilings(&project).await?))
+pub async fn ceilings(State(app): Hub, Path(project): Path<String>) -> Reply<Answer<projects::Ceilings>> {
+    ok(app.ceilings(&project).await)
 }
 
 /// `PUT /v1/projects/{project}/ceilings`
@@ -96,12 +111,11 @@ pub async fn set_ceilings(
     Extension(by): By,
     Path(project): Path<String>,
     Body(body): Body<Ceilings>,
-) -> Reply {
-    Ok(json(StatusCode::OK, &app.set_ceilings(&by, &project, body).await?))
+) -> Reply<Answer<projects::Ceilings>> {
+    ok(app.set_ceilings(&by, &project, body).await)
 }
 
 /// `DELETE /v1/projects/{project}/ceilings`
-pub async fn clear_ceilings(State(app): Hub, Extension(by): By, Path(project): Path<String>) -> Reply {
-    app.clear_ceilings(&by, &project).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+pub async fn clear_ceilings(State(app): Hub, Extension(by): By, Path(project): Path<String>) -> Reply<NoContent> {
+    gone(app.clear_ceilings(&by, &project).await)
 }

@@ -12,6 +12,7 @@ use santokit_core::{
     code::Code,
     problem::{Outcome, Problem, ProblemBody},
 };
+use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -37,9 +38,12 @@ pub struct Upload {
     _permit: OwnedSemaphorePermit,
 }
 
-#[derive(Serialize)]
-struct Failure {
-    error: ProblemBody,
+/// The body of every refusal.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub struct Failure {
+    /// What is wrong.
+    pub error: ProblemBody,
 }
 
 /// The status of a code. There is no other such table in the Hub.

@@ -2,19 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::extract::State;
 
-use super::respond::{Refused, json};
-use crate::app::App;
+use super::{
+    answer::{Answer, ok},
+    respond::Refused,
+};
+use crate::app::{
+    App,
+    answers::system::{Clocks, HubStatus},
+};
 
-type Reply = Result<Response, Refused>;
+type Reply<T> = Result<T, Refused>;
 
 /// `GET /v1/status`
-pub async fn status(State(app): State<Arc<App>>) -> Reply {
-    Ok(json(StatusCode::OK, &app.status().await?))
+pub async fn status(State(app): State<Arc<App>>) -> Reply<Answer<HubStatus>> {
+    ok(app.status().await)
 }
 
 /// `GET /v1/time`
-pub async fn time(State(app): State<Arc<App>>) -> Reply {
-    Ok(json(StatusCode::OK, &app.time().await?))
+pub async fn time(State(app): State<Arc<App>>) -> Reply<Answer<Clocks>> {
+    ok(app.time().await)
 }

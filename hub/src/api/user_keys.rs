@@ -5,20 +5,25 @@ use std::sync::Arc;
 use axum::{
     Extension,
     extract::{Path, State},
-    http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
 };
 
 use super::{
+    answer::{Answer, Created, CreatedOnce, NoContent, gone, made, ok},
     guarded::Guarded,
-    respond::{Body, Refused, json},
+    respond::{Body, Refused},
 };
 use crate::{
-    app::{App, authority::Action as A, projects::At, user_keys::ExchangeBody, user_tokens::UserTokenBody},
+    app::{
+        App,
+        authority::Action as A,
+        projects::At,
+        user_keys::{ExchangeBody, UserKeys},
+        user_tokens::{UserToken, UserTokenBody},
+    },
     store::audit::Caller,
 };
 
-type Reply = Result<Response, Refused>;
+type Reply<T> = Result<T, Refused>;
 type Hub = State<Arc<App>>;
 type By = Extension<Caller>;
 type InEnv = Path<(String, String)>;
@@ -34,8 +39,8 @@ pub(super) fn add(routes: Guarded) -> Guarded {
 }
 
 /// `GET …/userkeys`
-pub async fn list(State(app): Hub, Path((project, env)): InEnv) -> Reply {
-    Ok(json(StatusCode::OK, &app.user_keys(At { project: &project, env: &env }).await?))
+pub async fn list(State(app): Hub, Path((project, env)): InEnv) -> Reply<Answer<UserKeys>> {
+    ok(app.user_keys(At { project: &project, env: &env }).await)
 }
 
 /// `POST …/userkeys`
@@ -44,9 +49,9 @@ pub async fn exchange(
     Extension(by): By,
     Path((project, env)): InEnv,
     Body(body): Body<ExchangeBody>,
-) -> Reply {
+) -> Reply<Created<UserKeys>> {
     let at = At { project: &project, env: &env };
-    Ok(json(StatusCode::CREATED, &app.exchange_user_keys(&by, at, body).await?))
+    made(app.exchange_user_keys(&by, at, body).await)
 }
 
 /// `DELETE …/userkeys/{id}`
@@ -54,9 +59,8 @@ pub async fn end(
     State(app): Hub,
     Extension(by): By,
     Path((project, env, id)): Path<(String, String, String)>,
-) -> Reply {
-    app.end_user_key(&by, At { project: &project, env: &env }, &id).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+) -> Reply<NoContent> {
+    gone(app.end_user_key(&by, At { project: &project, env: &env }, &id).await)
 }
 
 /// `POST …/usertokens`
@@ -65,9 +69,7 @@ pub async fn issue(
     Extension(by): By,
     Path((project, env)): InEnv,
     Body(body): Body<UserTokenBody>,
-) -> Reply {
+) -> Reply<CreatedOnce<UserToken>> {
     let at = At { project: &project, env: &env };
-    let mut response = json(StatusCode::CREATED, &app.issue_user_token(&by, at, body).await?);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    Ok(CreatedOnce(app.issue_user_token(&by, at, body).await?))
 }

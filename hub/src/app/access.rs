@@ -11,11 +11,12 @@ use santokit_core::{
     release::Digest,
     wire::Sealed,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
 
 use super::{
     App,
+    answers::credentials::{ApiKey, ApiKeys, NewApiKey, NewServiceToken, ServiceToken, ServiceTokens},
     authority::{self, Action, Credential, Level, Target, Who},
     login,
     projects::{At, bad_name, full, missing, need_env},
@@ -37,7 +38,7 @@ const KEY_BYTES_MAX: usize = 256;
 const LABEL_CHARS_MAX: usize = 100;
 
 /// The body of a new API key. Without `key` or `hash`, the Hub makes the key and shows it once.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApiKeyBody {
     /// What it is for.
@@ -59,7 +60,7 @@ pub struct ApiKeyBody {
 }
 
 /// The body of a new service token.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ServiceTokenBody {
     /// What it is for.
@@ -69,7 +70,7 @@ pub struct ServiceTokenBody {
 }
 
 /// `project/env`, or `{"project", "env"}`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum EnvRef {
     /// As one text.
@@ -108,7 +109,7 @@ impl Fleet {
 }
 
 /// What a token gets that is for something else.
-pub(super) fn foreign() -> Box<Problem> {
+fn foreign() -> Box<Problem> {
     Problem::new(Code::Forbidden, "the service token is not for this")
 }
 
@@ -160,7 +161,7 @@ impl App {
     }
 
     /// Makes an API key.
-    pub async fn create_api_key(&self, caller: &Caller, at: At<'_>, body: ApiKeyBody) -> Outcome<Json> {
+    pub async fn create_api_key(&self, caller: &Caller, at: At<'_>, body: ApiKeyBody) -> Outcome<NewApiKey> {
         check_label(&body.name)?;
         if body.roles.is_empty() || body.roles.len() > ROLES_MAX {
             return Err(Problem::new(Code::BadRequest, format!("a key has between 1 and {ROLES_MAX} roles")));
@@ -177,12 +178,12 @@ impl App {
                 .hint("write it as RFC 3339, for example 2030-01-01T00:00:00Z")
         })?;
         let (id, hash, made) = identity(body.key, body.id, body.hash)?;
-        let roles = json!(body.roles);
+        let roles = serde_json::to_string(&body.roles).map_err(Problem::internal)?;
         let row = ApiKeyRow {
             id,
             name: body.name,
             hash: hash.as_str().to_owned(),
-            roles: roles.to_string(),
+            roles,
             created_at: now(),
             expires_at,
             revoked_at: None,
@@ -202,27 +203,23 @@ impl App {
             .with("expiresAt", row.expires_at.as_deref().map(name));
         audit::append(&mut db, caller, &at.deed("apikey.create", detail)).await?;
         commit(db).await?;
-        let mut answer = shown(&row);
-        if let Some(key) = made {
-            answer["key"] = json!(key.expose());
-        }
-        Ok(answer)
+        Ok(NewApiKey { shown: shown(row), key: made })
     }
 
     /// The API keys of an env, without their secrets.
-    pub async fn api_keys(&self, at: At<'_>) -> Outcome<Json> {
+    pub async fn api_keys(&self, at: At<'_>) -> Outcome<ApiKeys> {
         let mut db = self.store.read().await?;
         need_env(&mut db, at).await?;
         let rows = credentials::api_keys(&mut db, at.project, at.env).await?;
-        Ok(json!({"apiKeys": rows.iter().map(shown).collect::<Vec<_>>()}))
+        Ok(ApiKeys { api_keys: rows.into_iter().map(shown).collect() })
     }
 
     /// One API key, without its secret.
-    pub async fn api_key(&self, at: At<'_>, id: &str) -> Outcome<Json> {
+    pub async fn api_key(&self, at: At<'_>, id: &str) -> Outcome<ApiKey> {
         let mut db = self.store.read().await?;
         need_env(&mut db, at).await?;
         let rows = credentials::api_keys(&mut db, at.project, at.env).await?;
-        rows.iter().find(|row| row.id == id).map(shown).ok_or_else(|| missing("API key", id))
+        rows.into_iter().find(|row| row.id == id).map(shown).ok_or_else(|| missing("API key", id))
     }
 
     /// Revokes an API key; Bridges know within one poll.
@@ -237,7 +234,12 @@ impl App {
     }
 
     /// Makes a service token, which is shown once.
-    pub async fn create_service_token(&self, caller: &Caller, who: &Who, body: ServiceTokenBody) -> Outcome<Json> {
+    pub async fn create_service_token(
+        &self,
+        caller: &Caller,
+        who: &Who,
+        body: ServiceTokenBody,
+    ) -> Outcome<NewServiceToken> {
         check_label(&body.name)?;
         let envs: Vec<(String, String)> = body.envs.into_iter().map(EnvRef::read).collect::<Outcome<_>>()?;
         if envs.is_empty() || envs.len() > SERVICE_TOKENS_MAX {
@@ -263,14 +265,15 @@ impl App {
         audit::append(&mut db, caller, &Deed { action: "servicetoken.create", project: None, env: None, detail })
             .await?;
         commit(db).await?;
-        Ok(json!({"id": row.0, "name": row.1, "envs": names, "createdAt": row.2, "token": token.expose()}))
+        let (id, name, created_at) = row;
+        Ok(NewServiceToken { shown: ServiceToken { id, name, envs: names, created_at }, token })
     }
 
     /// Service tokens without their secrets, each with those of its envs that `who` may see; one without any is not shown.
-    pub async fn service_tokens(&self, who: &Who) -> Outcome<Json> {
+    pub async fn service_tokens(&self, who: &Who) -> Outcome<ServiceTokens> {
         let mut db = self.store.read().await?;
         let (mut rows, mut seen) = (Vec::new(), BTreeMap::new());
-        for (id, name, at) in credentials::service_tokens(&mut db).await? {
+        for (id, name, created_at) in credentials::service_tokens(&mut db).await? {
             let mut envs = Vec::new();
             for (project, env) in credentials::service_token_envs(&mut db, &id).await? {
                 let shown = format!("{project}/{env}");
@@ -282,10 +285,10 @@ impl App {
                 envs.extend(seen.get(&shown).is_some_and(|may| *may).then_some(shown));
             }
             if !envs.is_empty() {
-                rows.push(json!({"id": id, "name": name, "envs": envs, "createdAt": at}));
+                rows.push(ServiceToken { id, name, envs, created_at });
             }
         }
-        Ok(json!({"serviceTokens": rows}))
+        Ok(ServiceTokens { service_tokens: rows })
     }
 
     /// Ends a service token. Who may not see it is told that there is none.
@@ -366,10 +369,14 @@ fn check_label(text: &str) -> Outcome<()> {
     }
 }
 
-fn shown(row: &ApiKeyRow) -> Json {
-    json!({
-        "id": row.id, "name": row.name, "roles": serde_json::from_str::<Json>(&row.roles).unwrap_or_default(),
-        "createdAt": row.created_at, "expiresAt": row.expires_at, "revokedAt": row.revoked_at,
-        "lastUsedAt": row.last_used_at,
-    })
+fn shown(row: ApiKeyRow) -> ApiKey {
+    ApiKey {
+        id: row.id,
+        name: row.name,
+        roles: serde_json::from_str(&row.roles).unwrap_or_default(),
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        revoked_at: row.revoked_at,
+        last_used_at: row.last_used_at,
+    }
 }

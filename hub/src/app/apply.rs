@@ -20,12 +20,14 @@ use santokit_core::{
 };
 use santokit_sql::schema::{Class, Refusal, Step};
 use santokit_sqlite::queries;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::runtime::Handle;
 
 use super::{
     App,
+    answers::releases::{Applied, CapabilityLines, Changes},
     bridges::secrets_of,
     canary::need_no_canary,
     ceilings::need_below,
@@ -52,7 +54,7 @@ const PROVENANCE_CHARS_MAX: usize = 200;
 
 /// The body of an apply.
 #[expect(clippy::struct_excessive_bools, reason = "each is a field of the API, and says something else")]
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApplyBody {
     /// Canonical text.
@@ -87,7 +89,7 @@ pub struct ApplyBody {
 }
 
 /// Where it came from, as the sender says.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Source {
     /// Of the source.
@@ -136,7 +138,7 @@ pub(super) struct Pointed {
 
 impl App {
     /// Applies a manifest to an env.
-    pub async fn apply(&self, caller: &Caller, at: At<'_>, body: ApplyBody) -> Outcome<Json> {
+    pub async fn apply(&self, caller: &Caller, at: At<'_>, body: ApplyBody) -> Outcome<Applied> {
         need_env(&mut *self.store.read().await?, at).await?;
         let turn = Turn::take(&self.store, at).await?;
         let done = self.apply_in_turn(caller, at, body, &turn).await;
@@ -144,7 +146,7 @@ impl App {
         done
     }
 
-    async fn apply_in_turn(&self, caller: &Caller, at: At<'_>, body: ApplyBody, turn: &Turn) -> Outcome<Json> {
+    async fn apply_in_turn(&self, caller: &Caller, at: At<'_>, body: ApplyBody, turn: &Turn) -> Outcome<Applied> {
         if !body.dry_run {
             need_no_canary(&mut *self.store.read().await?, at).await?;
         }
@@ -173,11 +175,11 @@ impl App {
             let sequence = would_be(&mut db, pointer.map_or(0, |pointer| pointer.sequence), moved).await?;
             let created = known.is_none();
             let would = Pointed { release_id: known.map(|row| row.id).unwrap_or_default(), sequence, created, moved };
-            let mut answer = answer(&candidate, &would, &steps, &body);
-            answer["needsAcceptDrift"] = json!(!drift.is_empty() && !body.accept_drift);
-            answer["drift"] = json!(drift);
-            answer["incompatibleBridges"] = json!(old);
-            return Ok(answer);
+            return Ok(Applied {
+                needs_accept_drift: Some(!drift.is_empty() && !body.accept_drift),
+                drift: Some(drift),
+                ..answer(&candidate, would, &steps, (&body, old))
+            });
         }
         let remarks = self.make_logins(caller, turn, &candidate.manifest, &wishes).await?;
         candidate.warnings.extend(remarks);
@@ -199,10 +201,8 @@ impl App {
             moved = moved.moved,
             "applied"
         );
-        let mut answer = answer(&candidate, &moved, &steps, &body);
-        answer["incompatibleBridges"] = json!(old);
-        answer["auditHead"] = self.head_now().await?;
-        Ok(answer)
+        let audit_head = self.head_now().await?;
+        Ok(Applied { audit_head, ..answer(&candidate, moved, &steps, (&body, old)) })
     }
 
     pub(super) async fn check(&self, at: At<'_>, body: &ApplyBody) -> Outcome<Candidate> {
@@ -439,31 +439,22 @@ impl App {
 
 impl Candidate {
     /// What differs from the release before, and what is done to databases, a line each.
-    pub(super) fn changes(&self, steps: &[SchemaStep]) -> Json {
-        let mut changes = serde_json::Map::new();
+    pub(super) fn changes(&self, steps: &[SchemaStep]) -> Changes {
         let signed = |sign: &str, lines: &[String]| -> Vec<String> {
             lines.iter().map(|line| format!("{sign} {line}")).collect()
         };
-        let powers = [signed("+", &self.added), signed("-", &self.removed)].concat();
         let schema = steps.iter().map(|step| match step.class {
             Class::Safe => step.line.clone(),
             class => format!("{} ({})", step.line, class.as_str()),
         });
-        let access = self.access.lines().iter().map(ToString::to_string).collect();
-        let rollback = steps.iter().flat_map(|step| step.breaks.clone()).collect();
-        for (key, lines) in [
-            ("schema", schema.collect()),
-            ("rollback", rollback),
-            ("grants", powers),
-            ("login", self.logins.clone()),
-            ("access", access),
-            ("warning", self.warnings.clone()),
-        ] {
-            if !lines.is_empty() {
-                changes.insert(key.to_owned(), json!(lines));
-            }
+        Changes {
+            schema: schema.collect(),
+            rollback: steps.iter().flat_map(|step| step.breaks.clone()).collect(),
+            grants: [signed("+", &self.added), signed("-", &self.removed)].concat(),
+            login: self.logins.clone(),
+            access: self.access.lines().iter().map(ToString::to_string).collect(),
+            warning: self.warnings.clone(),
         }
-        Json::Object(changes)
     }
 
     fn databases(&self, consent: Consent) -> impl Iterator<Item = (&String, &Address, Wanted<'_>)> {
@@ -571,14 +562,32 @@ fn destructive(refusals: &[(String, Refusal)]) -> Box<Problem> {
         .detail("steps", steps)
 }
 
-pub(super) fn answer(candidate: &Candidate, moved: &Pointed, steps: &[SchemaStep], body: &ApplyBody) -> Json {
-    let changes = candidate.changes(steps);
-    json!({
-        "releaseId": moved.release_id, "digest": candidate.digest, "sequence": moved.sequence, "created": moved.created, "moved": moved.moved,
-        "dryRun": body.dry_run, "schemaSteps": lines(steps), "capabilities": {"added": candidate.added, "removed": candidate.removed},
-        "access": candidate.access,
-        "needsAcceptGrants": !candidate.added.is_empty() && !body.accept_grants, "changes": changes,
-        "needsForce": !body.force && steps.iter().any(|step| step.class > Class::Safe),
-        "needsMigrationWindow": !body.force && !body.migration_window && steps.iter().any(|step| step.is_breaking),
-    })
+/// What it came to, without what is told of some ways alone.
+pub(super) fn answer(
+    candidate: &Candidate,
+    moved: Pointed,
+    steps: &[SchemaStep],
+    (body, incompatible_bridges): (&ApplyBody, Vec<String>),
+) -> Applied {
+    let Pointed { release_id, sequence, created, moved } = moved;
+    Applied {
+        release_id,
+        digest: candidate.digest.clone(),
+        sequence,
+        created,
+        moved,
+        dry_run: body.dry_run,
+        schema_steps: lines(steps).into_iter().map(str::to_owned).collect(),
+        capabilities: CapabilityLines { added: candidate.added.clone(), removed: candidate.removed.clone() },
+        access: candidate.access.clone(),
+        needs_accept_grants: !candidate.added.is_empty() && !body.accept_grants,
+        changes: candidate.changes(steps),
+        needs_force: !body.force && steps.iter().any(|step| step.class > Class::Safe),
+        needs_migration_window: !body.force && !body.migration_window && steps.iter().any(|step| step.is_breaking),
+        needs_accept_drift: None,
+        audit_head: None,
+        needs: None,
+        drift: None,
+        incompatible_bridges,
+    }
 }

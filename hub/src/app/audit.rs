@@ -6,12 +6,15 @@ use santokit_core::{
     audit::{Checkpoint, Head},
     code::Code,
     problem::{Outcome, Problem},
+    release::Envelope,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::{
     App,
+    answers::system::{AuditHead, AuditPage, AuditVerdict},
     authority::{self, Action, Target, Who},
     hub_itself,
 };
@@ -26,7 +29,7 @@ const PAGE_MAX: i64 = 1_000;
 const REMOVED_AT_ONCE: u64 = 10_000;
 
 /// Which entries are asked for.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuditQuery {
     /// The oldest ones after this number.
@@ -75,7 +78,7 @@ pub struct Growth {
 
 impl App {
     /// A page of the audit log: of all of it for who runs the Hub, of their orgs' entries for owners of orgs.
-    pub async fn audit(&self, who: &Who, query: AuditQuery) -> Outcome<Json> {
+    pub async fn audit(&self, who: &Who, query: AuditQuery) -> Outcome<AuditPage> {
         let page = match (query.after, query.before) {
             (Some(_), Some(_)) => {
                 return Err(Problem::new(Code::BadRequest, "a page is after a number or before one, not both"));
@@ -98,7 +101,7 @@ impl App {
         let rows = audit::list(&mut *self.store.read().await?, &filter, page, limit + 1).await?;
         let has_more = i64::try_from(rows.len()).is_ok_and(|count| count > limit);
         let rows = rows.iter().take(usize::try_from(limit).unwrap_or(usize::MAX));
-        Ok(json!({"entries": rows.map(santokit_core::audit::Row::to_json).collect::<Vec<_>>(), "more": has_more}))
+        Ok(AuditPage { entries: rows.map(santokit_core::audit::Row::to_json).collect(), more: has_more })
     }
 
     /// The orgs whose entries are asked for, and may be read; none is all.
@@ -124,30 +127,32 @@ impl App {
     }
 
     /// Where the log ends, and what stands for its beginning; both signed, to be kept elsewhere.
-    pub async fn audit_head(&self) -> Outcome<Json> {
+    pub async fn audit_head(&self) -> Outcome<AuditHead> {
         let mut db = self.store.snapshot().await?;
         let keys = self.store.log.trusted(&mut db).await?;
         let (signed, checkpoint) = (audit::head(&mut db).await?, audit::checkpoint(&mut db).await?);
         let head = signed.as_ref().and_then(|signed| Head::open(signed, &keys).ok());
         let removed = checkpoint.as_ref().and_then(|signed| Checkpoint::open(signed, &keys).ok());
-        Ok(json!({
-            "head": head, "signed": signed, "checkpoint": removed, "signedCheckpoint": checkpoint,
-            "keys": keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        }))
+        let keys = keys.iter().map(ToString::to_string).collect();
+        Ok(AuditHead { head, signed, checkpoint: removed, signed_checkpoint: checkpoint, keys })
     }
 
     /// Whether the audit log is whole.
-    pub async fn verify_audit(&self) -> Outcome<Json> {
+    pub async fn verify_audit(&self) -> Outcome<AuditVerdict> {
         let verdict = audit::verify(&self.store, Vec::new()).await?;
         self.metrics.audit_intact(verdict.broken.is_none());
         if let Some(broken) = &verdict.broken {
             tracing::error!(seq = broken.at, why = broken.why, "the audit log is not whole");
         }
-        Ok(json!({
-            "verified": verdict.broken.is_none(), "entries": verdict.entries, "unsigned": verdict.unsigned,
-            "brokenAt": verdict.broken.as_ref().map(|broken| broken.at), "why": verdict.broken.map(|broken| broken.why),
-            "head": verdict.head, "checkpoint": verdict.checkpoint,
-        }))
+        Ok(AuditVerdict {
+            verified: verdict.broken.is_none(),
+            entries: verdict.entries,
+            unsigned: verdict.unsigned,
+            broken_at: verdict.broken.as_ref().map(|broken| broken.at),
+            why: verdict.broken.map(|broken| broken.why),
+            head: verdict.head,
+            checkpoint: verdict.checkpoint,
+        })
     }
 
     /// What the log needs from time to time: removing what is too old, and a look at how much is written.
@@ -210,8 +215,8 @@ impl App {
     }
 
     /// The head after a deed, for whoever did it to keep.
-    pub(super) async fn head_now(&self) -> Result<Json, StoreError> {
-        Ok(json!(audit::head(&mut *self.store.read().await?).await?))
+    pub(super) async fn head_now(&self) -> Result<Option<Envelope>, StoreError> {
+        audit::head(&mut *self.store.read().await?).await
     }
 }
 

@@ -8,6 +8,7 @@ use santokit_core::{
     code::Code,
     problem::{Outcome, Problem},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::projects::no_project;
@@ -54,7 +55,7 @@ pub enum Credential {
 }
 
 /// The most that a personal token may do, whoever's it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// What a viewer and a member may.

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     App,
-    access::{Fleet, foreign},
+    access::Fleet,
     canary::Record,
     projects::{At, missing},
     releases::signed,
@@ -88,24 +88,17 @@ impl App {
         }
     }
 
-    /// A release, to whom its project is served by.
+    /// A release, to whom its project is served by. To others there is none: an id must not tell what others have.
     pub async fn release_of_fleet(&self, fleet: &Fleet, id: &str) -> Outcome<SignedRelease> {
         let row = releases::by_id(&mut *self.store.read().await?, id).await?;
-        match row {
-            Some(row) if fleet.has_project(&row.project) => signed(row),
-            Some(_) => Err(foreign()),
-            None => Err(missing("release", id)),
-        }
+        row.filter(|row| fleet.has_project(&row.project)).map_or_else(|| Err(missing("release", id)), signed)
     }
 
-    /// A component that a release of the fleet's projects is made of.
+    /// A component that a release of the fleet's projects is made of. To others there is none.
     pub async fn blob_of_fleet(&self, fleet: &Fleet, digest: &Digest) -> Outcome<Vec<u8>> {
         let projects = releases::projects_of_blob(&mut *self.store.read().await?, digest.as_str()).await?;
-        if projects.is_empty() {
-            return Err(missing("component", digest.as_str()));
-        }
         if !projects.iter().any(|project| fleet.has_project(project)) {
-            return Err(foreign());
+            return Err(missing("component", digest.as_str()));
         }
         self.read_blob(digest.clone()).await
     }

@@ -12,11 +12,12 @@ use santokit_core::{
         canary::{Gate, MIN_REQUESTS, WINDOW},
     },
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
 
 use super::{
     App,
+    answers::releases::{Applied, Canary as Shown, CanarySet},
     apply::Candidate,
     projects::{At, need_env},
     promote::{How, MoveBody, Obstacles, need_release},
@@ -40,7 +41,7 @@ use record::Ending;
 pub(super) use record::Record;
 
 /// The body of a canary that is begun or changed.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CanaryBody {
     /// `rel_…` of the candidate.
@@ -68,7 +69,7 @@ pub struct CanaryBody {
 }
 
 /// The body of a canary's promotion.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PromoteBody {
     /// It goes on although a database or a Bridge cannot work with it.
@@ -86,7 +87,7 @@ pub(super) async fn need_no_canary(db: &mut Db, at: At<'_>) -> Outcome<()> {
 
 impl App {
     /// Begins a canary, or changes the terms of the one that runs with the same release.
-    pub async fn set_canary(&self, caller: &Caller, at: At<'_>, body: CanaryBody) -> Outcome<Json> {
+    pub async fn set_canary(&self, caller: &Caller, at: At<'_>, body: CanaryBody) -> Outcome<CanarySet> {
         need_env(&mut *self.store.read().await?, at).await?;
         let turn = Turn::take(&self.store, at).await?;
         let done = self.set_in_turn(caller, &turn, body).await;
@@ -94,7 +95,7 @@ impl App {
         done
     }
 
-    async fn set_in_turn(&self, caller: &Caller, turn: &Turn, body: CanaryBody) -> Outcome<Json> {
+    async fn set_in_turn(&self, caller: &Caller, turn: &Turn, body: CanaryBody) -> Outcome<CanarySet> {
         let at = turn.at();
         let (pointer, running) = self.standing(at).await?;
         if let Some(running) = running.as_ref().filter(|running| running.terms.release_id != body.release_id) {
@@ -121,14 +122,17 @@ impl App {
             candidate.warnings.extend(self.make_logins(caller, turn, &candidate.manifest, &wishes).await?);
             self.commit_canary(caller, turn, (&pointer, &record), began.then_some(&candidate)).await?;
         }
-        let mut answer = record.answer(&Fleet::default());
-        answer["started"] = json!(began);
-        answer["moved"] = json!(moved);
-        answer["dryRun"] = json!(body.dry_run);
-        answer["changes"] = candidate.changes(&[]);
-        answer["needsAcceptGrants"] = json!(needs_consent && !candidate.added.is_empty());
-        obstacles.tell(&mut answer);
-        Ok(answer)
+        Ok(CanarySet {
+            canary: record.answer(&Fleet::default()),
+            started: began,
+            moved,
+            dry_run: body.dry_run,
+            changes: candidate.changes(&[]),
+            needs_accept_grants: needs_consent && !candidate.added.is_empty(),
+            needs: obstacles.needs,
+            drift: obstacles.drift,
+            incompatible_bridges: obstacles.bridges,
+        })
     }
 
     /// What the env points to, and the canary that runs there.
@@ -195,7 +199,7 @@ impl App {
     }
 
     /// The canary that runs, or the last one and how it ended.
-    pub async fn canary(&self, at: At<'_>) -> Outcome<Json> {
+    pub async fn canary(&self, at: At<'_>) -> Outcome<Shown> {
         let mut db = self.store.read().await?;
         need_env(&mut db, at).await?;
         let record = Record::last(&mut db, at).await?.ok_or_else(no_canary)?;
@@ -204,7 +208,7 @@ impl App {
     }
 
     /// Lets everyone have the candidate.
-    pub async fn promote_canary(&self, caller: &Caller, at: At<'_>, body: PromoteBody) -> Outcome<Json> {
+    pub async fn promote_canary(&self, caller: &Caller, at: At<'_>, body: PromoteBody) -> Outcome<Applied> {
         // Consent to its powers was given when it began.
         let asked = MoveBody { accept_grants: true, force: body.force, dry_run: body.dry_run, ..MoveBody::default() };
         self.go(caller, at, How::Canary, &asked).await

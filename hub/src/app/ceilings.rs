@@ -1,24 +1,22 @@
 //! The most that the components of a project may have. It is looked at whenever an env is to run a release, so that a ceiling
 //! that was lowered holds for releases that were made before.
 
-use santokit_core::{
-    code::Code,
-    problem::{Outcome, Problem},
-    release::{Manifest, ceilings::Ceilings},
-};
-use serde_json::{Value as Json, json};
-
-use super::{App, projects::need_project};
+use super::{App, answers::projects, projects::need_project};
 use crate::store::{
     Db,
     audit::{self, Caller, Deed, Detail},
     ceilings, commit,
     envs::now,
 };
+use santokit_core::{
+    code::Code,
+    problem::{Outcome, Problem},
+    release::{Manifest, ceilings::Ceilings},
+};
 
 impl App {
     /// Sets a project's ceilings. What runs goes on running.
-    pub async fn set_ceilings(&self, caller: &Caller, project: &str, body: Ceilings) -> Outcome<Json> {
+    pub async fn set_ceilings(&self, caller: &Caller, project: &str, body: Ceilings) -> Outcome<projects::Ceilings> {
         body.check().map_err(|error| Problem::new(Code::BadRequest, error.to_string()))?;
         let document = serde_json::to_string(&body).map_err(Problem::internal)?;
         let (mut db, at) = (self.store.write().await?, now());
@@ -28,18 +26,18 @@ impl App {
         let deed = Deed { action: "ceilings.set", project: Some(project), env: None, detail };
         audit::append(&mut db, caller, &deed).await?;
         commit(db).await?;
-        Ok(json!({"ceilings": body, "updatedAt": at}))
+        Ok(projects::Ceilings { ceilings: Some(body), updated_at: Some(at) })
     }
 
     /// A project's ceilings; null where it has none.
-    pub async fn ceilings(&self, project: &str) -> Outcome<Json> {
+    pub async fn ceilings(&self, project: &str) -> Outcome<projects::Ceilings> {
         let mut db = self.store.read().await?;
         need_project(&mut db, project).await?;
         let found = ceilings::get(&mut db, project).await?;
-        let (document, at) = found.map_or((None, None), |(document, at)| (Some(document), Some(at)));
+        let (document, updated_at) = found.map_or((None, None), |(document, at)| (Some(document), Some(at)));
         let ceilings: Option<Ceilings> =
             document.map(|text| serde_json::from_str(&text)).transpose().map_err(Problem::internal)?;
-        Ok(json!({"ceilings": ceilings, "updatedAt": at}))
+        Ok(projects::Ceilings { ceilings, updated_at })
     }
 
     /// Removes a project's ceilings.

@@ -7,11 +7,12 @@ use santokit_core::{
     problem::{Outcome, Problem},
     schema::Schema,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
 
 use super::{
     App,
+    answers::projects::{ConnectionTest, Plans, PulledSchema},
     apply::{check_tables, current_manifest},
     projects::{At, missing, need_env},
     schema::{self, Address, Consent, Wanted, diagnosis::diagnose},
@@ -19,7 +20,7 @@ use super::{
 use crate::store::envs::{self, ConnectionRow};
 
 /// The body of a question for a plan.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlanBody {
     /// What is declared, by connection.
@@ -28,31 +29,27 @@ pub struct PlanBody {
 
 impl App {
     /// Tries a connection's URLs and says what is wrong with them.
-    pub async fn test_connection(&self, at: At<'_>, name: &str) -> Outcome<Json> {
+    pub async fn test_connection(&self, at: At<'_>, name: &str) -> Outcome<ConnectionTest> {
         let row = self.connection_row(at, name).await?;
         let url = self.address(at, &row, false)?;
-        let mut answer = json!({"name": name, "engine": row.engine, "url": row.masked});
-        let own = diagnose(&url, row.admin_url.is_none()).await;
-        let mut is_ok = own.ok;
-        answer["bridge"] = serde_json::to_value(own).map_err(Problem::internal)?;
-        if row.admin_url.is_some() {
-            let admin = diagnose(&self.address(at, &row, true)?, true).await;
-            is_ok &= admin.ok;
-            answer["hub"] = serde_json::to_value(admin).map_err(Problem::internal)?;
-        }
-        answer["ok"] = json!(is_ok);
-        Ok(answer)
+        let bridge = diagnose(&url, row.admin_url.is_none()).await;
+        let hub = match row.admin_url {
+            Some(_) => Some(diagnose(&self.address(at, &row, true)?, true).await),
+            None => None,
+        };
+        let ok = bridge.ok && hub.as_ref().is_none_or(|hub| hub.ok);
+        Ok(ConnectionTest { name: row.name, engine: row.engine, url: row.masked, bridge, hub, ok })
     }
 
     /// What is in a database, as a declaration.
-    pub async fn pull_schema(&self, at: At<'_>, name: &str) -> Outcome<Json> {
+    pub async fn pull_schema(&self, at: At<'_>, name: &str) -> Outcome<PulledSchema> {
         let row = self.connection_row(at, name).await?;
         let pulled = schema::pull(&self.address(at, &row, true)?).await?;
-        Ok(json!({"name": name, "engine": row.engine, "schema": pulled.schema, "remarks": pulled.remarks}))
+        Ok(PulledSchema { name: row.name, engine: row.engine, schema: pulled.schema, remarks: pulled.remarks })
     }
 
     /// What an apply would change in each database. Changes nothing.
-    pub async fn plan_schema(&self, at: At<'_>, body: PlanBody) -> Outcome<Json> {
+    pub async fn plan_schema(&self, at: At<'_>, body: PlanBody) -> Outcome<Plans> {
         check_tables(&body.connections)?;
         let (rows, before) = {
             let mut db = self.store.read().await?;
@@ -69,9 +66,9 @@ impl App {
             let wanted =
                 Wanted { declared: schema, before: before.get(name).unwrap_or(&schema::EMPTY), consent: Consent::ALL };
             let compared = schema::compare(&self.address(at, row, true)?, &wanted).await?;
-            connections.push(compared.to_json(name, &row.engine));
+            connections.push(compared.plan(name, &row.engine));
         }
-        Ok(json!({"connections": connections}))
+        Ok(Plans { connections })
     }
 
     async fn connection_row(&self, at: At<'_>, name: &str) -> Outcome<ConnectionRow> {

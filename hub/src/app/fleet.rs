@@ -3,6 +3,18 @@
 
 use std::collections::BTreeMap;
 
+use super::{
+    App,
+    access::Fleet,
+    answers::fleet::{self as shown, Finding, Kept, Severity},
+    projects::need_project,
+    releases::ago,
+};
+use crate::store::{
+    Db, commit, credentials, envs,
+    envs::now,
+    releases::{self, ReportRow},
+};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use santokit_core::{
     code::Code,
@@ -11,20 +23,9 @@ use santokit_core::{
     release::VERSION,
     wire::{EnvReport, Report, Standing},
 };
-use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
-
-use super::{App, access::Fleet, projects::need_project, releases::ago};
-use crate::store::{
-    Db, commit, credentials, envs,
-    envs::now,
-    releases::{self, ReportRow},
-};
 
 mod findings;
 pub mod tokens;
-
-use findings::{Finding, Severity};
 
 /// A Bridge that has not reported for this long is silent: nobody waits for it. Bridges report at least once a minute.
 pub(super) const SEEN_MAX: TimeDelta = TimeDelta::seconds(90);
@@ -32,22 +33,6 @@ const TEXT_MAX: usize = 2_000;
 const NAME_MAX: usize = 64;
 /// Entries of a list, and keys whose use is told.
 const ENTRIES_MAX: usize = 200;
-
-/// A report about one env, as it is kept.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Kept {
-    #[serde(flatten)]
-    env: EnvReport,
-    #[serde(default)]
-    standing: Option<Standing>,
-    /// How far the Bridge's clock is ahead of the Hub's.
-    #[serde(default)]
-    clock_skew_seconds: Option<i64>,
-    /// The id of the token that it showed itself with.
-    #[serde(default)]
-    service_token: Option<String>,
-}
 
 /// A Bridge with all that it said last.
 struct Bridge {
@@ -112,27 +97,35 @@ impl App {
     }
 
     /// The Bridges of a project's envs, silent ones too, and what is wrong with each.
-    pub async fn bridges_of(&self, project: &str) -> Outcome<Json> {
+    pub async fn bridges_of(&self, project: &str) -> Outcome<shown::Fleet> {
         let mut db = self.store.read().await?;
         need_project(&mut db, project).await?;
         let bridges = bridges(&mut db, project, self.bridges_kept()).await?;
         let around = Surroundings::of(&mut db, project, self.bridges_kept()).await?;
         let mut all: Vec<Finding> = Vec::new();
-        let mut shown = Vec::new();
+        let mut rows = Vec::new();
         for bridge in &bridges {
             let found = findings::of_bridge(bridge, &around);
-            shown.push(bridge.shown(&around, &found));
-            all.extend(found);
+            all.extend(found.iter().cloned());
+            rows.push(bridge.shown(&around, found));
         }
         let of_envs = findings::of_envs(&bridges, &around);
         let ok = all.iter().chain(&of_envs).all(|finding| finding.severity == Severity::Note);
-        let pointers = around.pointers.iter().map(|(env, (release, sequence, since))| {
-            json!({"env": env, "releaseId": release, "sequence": sequence, "issuedAt": time(*since)})
+        let envs = around.pointers.into_iter().map(|(env, (release_id, sequence, since))| shown::PointedEnv {
+            env,
+            release_id,
+            sequence,
+            issued_at: time(since),
         });
-        Ok(json!({
-            "ok": ok, "project": project, "hub": {"version": VERSION, "time": time(around.now)},
-            "envs": pointers.collect::<Vec<_>>(), "signingKeys": around.signing_keys, "bridges": shown, "findings": of_envs,
-        }))
+        Ok(shown::Fleet {
+            ok,
+            project: project.to_owned(),
+            hub: shown::HubNow { version: VERSION.to_owned(), time: time(around.now) },
+            envs: envs.collect(),
+            signing_keys: around.signing_keys,
+            bridges: rows,
+            findings: of_envs,
+        })
     }
 }
 
@@ -166,20 +159,29 @@ impl Bridge {
         now - self.seen > SEEN_MAX
     }
 
-    fn shown(&self, around: &Surroundings, found: &[Finding]) -> Json {
+    fn shown(&self, around: &Surroundings, findings: Vec<Finding>) -> shown::Bridge {
         let state = if self.is_silent(around.now) { "silent" } else { "connected" };
-        let envs = self.envs.values().map(|env| {
-            json!({
-                "env": env.env, "state": env.state, "releaseId": env.release_id, "sequence": env.sequence,
-                "cacheAgeSeconds": env.cache_age_seconds, "refused": env.refused,
-            })
+        let envs = self.envs.values().map(|env| shown::BridgeEnv {
+            env: env.env.clone(),
+            state: env.state,
+            release_id: env.release_id.clone(),
+            sequence: env.sequence,
+            cache_age_seconds: env.cache_age_seconds,
+            refused: env.refused.clone(),
         });
-        json!({
-            "id": self.id, "version": self.version, "state": state, "lastSeen": time(self.seen),
-            "lastSeenSeconds": (around.now - self.seen).num_seconds().max(0), "forgottenAt": time(self.seen + around.kept),
-            "clockSkewSeconds": self.clock_skew_seconds, "serviceToken": self.service_token, "standing": self.standing,
-            "envs": envs.collect::<Vec<_>>(), "findings": found,
-        })
+        shown::Bridge {
+            id: self.id.clone(),
+            version: self.version.clone(),
+            state: state.to_owned(),
+            last_seen: time(self.seen),
+            last_seen_seconds: (around.now - self.seen).num_seconds().max(0),
+            forgotten_at: time(self.seen + around.kept),
+            clock_skew_seconds: self.clock_skew_seconds,
+            service_token: self.service_token.clone(),
+            standing: self.standing.clone(),
+            envs: envs.collect(),
+            findings,
+        }
     }
 }
 

@@ -10,11 +10,12 @@ use santokit_core::{
         verify::{self, MANIFEST_BYTES_MAX, Trust, VerifyError},
     },
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
 
 use super::{
     App,
+    answers::releases::Imported,
     apply::{check_queries, check_tables, need_blobs},
     ceilings::need_below,
     projects::need_project,
@@ -29,7 +30,7 @@ use crate::store::{
 const KEYS_MAX: usize = 16;
 
 /// The body of an import.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImportBody {
     /// Canonical text.
@@ -49,7 +50,7 @@ fn one() -> usize {
 
 impl App {
     /// Takes a release over. One whose content is there already is that one.
-    pub async fn import(&self, caller: &Caller, project: &str, body: ImportBody) -> Outcome<Json> {
+    pub async fn import(&self, caller: &Caller, project: &str, body: ImportBody) -> Outcome<Imported> {
         need_project(&mut *self.store.read().await?, project).await?;
         if body.manifest.len() > MANIFEST_BYTES_MAX {
             let message = format!("a manifest may have {MANIFEST_BYTES_MAX} bytes");
@@ -86,7 +87,7 @@ impl App {
             created_at: now(),
         };
         if let Some(known) = releases::by_digest(&mut db, project, &row.digest).await? {
-            return Ok(json!({"releaseId": known.id, "digest": row.digest, "created": false}));
+            return Ok(Imported { release_id: known.id, digest: row.digest, created: false });
         }
         if releases::by_id(&mut db, &row.id).await?.is_some() {
             return Err(Problem::new(Code::Conflict, format!("there is another release {:?}", row.id)));
@@ -101,7 +102,7 @@ impl App {
         audit::append(&mut db, caller, &deed).await?;
         commit(db).await?;
         self.metrics.release_created();
-        Ok(json!({"releaseId": row.id, "digest": row.digest, "created": true}))
+        Ok(Imported { release_id: row.id, digest: row.digest, created: true })
     }
 }
 

@@ -9,11 +9,12 @@ use santokit_core::{
     release::Digest,
     wire::Sealed,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
 
 use super::{
     App,
+    answers::people::{Accepted, Invite, Invites, Joined, NewInvite},
     authority::{self, Action, OrgRole, ProjectRole, Target, Who},
     login::{add_operator, check_name, deed, email},
     members::org_of,
@@ -33,7 +34,7 @@ const VALID_FOR: TimeDelta = TimeDelta::hours(24);
 const INVITES_MAX: usize = 100;
 
 /// The body of an invite into an org.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrgInviteBody {
     email: String,
@@ -41,7 +42,7 @@ pub struct OrgInviteBody {
 }
 
 /// The body of an invite into a project.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectInviteBody {
     email: String,
@@ -49,7 +50,7 @@ pub struct ProjectInviteBody {
 }
 
 /// Who was invited, and is no operator yet.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JoinBody {
     invite: Sealed,
@@ -58,7 +59,7 @@ pub struct JoinBody {
 }
 
 /// A body that is an invite, from who is an operator already.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcceptBody {
     invite: Sealed,
@@ -66,7 +67,13 @@ pub struct AcceptBody {
 
 impl App {
     /// Invites into an org.
-    pub async fn invite_to_org(&self, caller: &Caller, who: &Who, org: &str, body: OrgInviteBody) -> Outcome<Json> {
+    pub async fn invite_to_org(
+        &self,
+        caller: &Caller,
+        who: &Who,
+        org: &str,
+        body: OrgInviteBody,
+    ) -> Outcome<NewInvite> {
         if body.role == OrgRole::Owner {
             authority::authorise(&mut *self.store.read().await?, who, Action::OwnerSet, Target::Org(org)).await?;
         }
@@ -80,15 +87,15 @@ impl App {
         who: &Who,
         project: &str,
         body: ProjectInviteBody,
-    ) -> Outcome<Json> {
+    ) -> Outcome<NewInvite> {
         let org = org_of(&mut *self.store.read().await?, project).await?;
         self.invite(caller, who, (&org, OrgRole::Member), Some((project, body.role)), &body.email).await
     }
 
     /// The invites into an org that can still be used, without their secrets.
-    pub async fn invites(&self, org: &str) -> Outcome<Json> {
+    pub async fn invites(&self, org: &str) -> Outcome<Invites> {
         let rows = invites::open(&mut *self.store.read().await?, org, &self.now()).await?;
-        Ok(json!({"invites": rows.iter().map(shown).collect::<Vec<_>>()}))
+        Ok(Invites { invites: rows.into_iter().map(shown).collect() })
     }
 
     /// Takes an invite back.
@@ -102,7 +109,7 @@ impl App {
     }
 
     /// Makes an operator of who was invited.
-    pub async fn join(&self, caller: &Caller, body: JoinBody) -> Outcome<Json> {
+    pub async fn join(&self, caller: &Caller, body: JoinBody) -> Outcome<Joined> {
         check_name(&body.name)?;
         // Before a password is hashed: who has no invite must not make the Hub work.
         let row = self.usable(&mut *self.store.read().await?, &body.invite).await?;
@@ -119,11 +126,11 @@ impl App {
         let detail = Detail::of("id", name(&row.id)).with("org", name(&row.org)).with("email", name(&row.email));
         deed(&mut db, &caller, "operator.create", detail).await?;
         commit(db).await?;
-        Ok(json!({"id": id, "email": row.email, "name": body.name, "org": row.org, "role": row.org_role}))
+        Ok(Joined { id, email: row.email, name: body.name, org: row.org, role: row.org_role })
     }
 
     /// Takes an operator into the org that it was invited to.
-    pub async fn accept(&self, caller: &Caller, who: &Who, body: AcceptBody) -> Outcome<Json> {
+    pub async fn accept(&self, caller: &Caller, who: &Who, body: AcceptBody) -> Outcome<Accepted> {
         let mut db = self.store.write().await?;
         let row = self.usable(&mut db, &body.invite).await?;
         let own = operators::by_id(&mut db, &who.operator).await?.and_then(|row| row.email);
@@ -134,7 +141,7 @@ impl App {
         let detail = Detail::of("id", name(&row.id)).with("org", name(&row.org));
         deed(&mut db, caller, "invite.accept", detail).await?;
         commit(db).await?;
-        Ok(json!({"org": row.org, "role": row.org_role, "project": row.project, "projectRole": row.project_role}))
+        Ok(Accepted { org: row.org, role: row.org_role, project: row.project, project_role: row.project_role })
     }
 
     async fn invite(
@@ -144,7 +151,7 @@ impl App {
         (org, org_role): (&str, OrgRole),
         project: Option<(&str, ProjectRole)>,
         to: &str,
-    ) -> Outcome<Json> {
+    ) -> Outcome<NewInvite> {
         let row = InviteRow {
             id: Kind::Invite.generate(),
             org: org.to_owned(),
@@ -172,9 +179,7 @@ impl App {
             .with("email", name(&row.email));
         deed(&mut db, caller, "invite.create", detail).await?;
         commit(db).await?;
-        let mut answer = shown(&row);
-        answer["invite"] = json!(secret);
-        Ok(answer)
+        Ok(NewInvite { shown: shown(row), invite: Sealed::new(secret) })
     }
 
     /// The invite of a secret, if it can be used still. One that cannot is told as one that there never was.
@@ -204,9 +209,16 @@ impl App {
     }
 }
 
-fn shown(row: &InviteRow) -> Json {
-    json!({
-        "id": row.id, "org": row.org, "role": row.org_role, "project": row.project, "projectRole": row.project_role,
-        "email": row.email, "invitedBy": row.invited_by, "createdAt": row.created_at, "expiresAt": row.expires_at,
-    })
+fn shown(row: InviteRow) -> Invite {
+    Invite {
+        id: row.id,
+        org: row.org,
+        role: row.org_role,
+        project: row.project,
+        project_role: row.project_role,
+        email: row.email,
+        invited_by: row.invited_by,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+    }
 }

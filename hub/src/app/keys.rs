@@ -13,10 +13,15 @@ use santokit_core::{
         envelope::{POINTER_TYPE, RELEASE_TYPE},
     },
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
 
-use super::{App, fleet, projects::missing};
+use super::{
+    App,
+    answers::system::{self, KeysStatus, SigningKeys},
+    fleet,
+    projects::missing,
+};
 use crate::store::{
     Db,
     audit::{self, Caller, Deed, Detail, lines, name},
@@ -27,7 +32,7 @@ use crate::store::{
 };
 
 /// The body of a retirement.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RetireBody {
     /// Although Bridges trust no other key of this Hub.
@@ -78,13 +83,13 @@ impl App {
     }
 
     /// The public halves of all signing keys, the current one first.
-    pub async fn keys(&self) -> Outcome<Json> {
+    pub async fn keys(&self) -> Outcome<SigningKeys> {
         let rows = credentials::signing_keys(&mut *self.store.read().await?).await?;
-        Ok(json!({"keys": rows.iter().map(shown).collect::<Vec<_>>()}))
+        Ok(SigningKeys { keys: rows.iter().map(shown).collect() })
     }
 
     /// The keys, which of them each Bridge trusts, and what comes next.
-    pub async fn keys_status(&self) -> Outcome<Json> {
+    pub async fn keys_status(&self) -> Outcome<KeysStatus> {
         let mut db = self.store.read().await?;
         let rows = credentials::signing_keys(&mut db).await?;
         let bridges = trust_of_bridges(&mut db, &rows).await?;
@@ -99,16 +104,16 @@ impl App {
             }
             Some(previous) => format!("`stk keys retire {}`, then take it out of trustedKeys", previous.id),
         };
-        let bridges: Vec<Json> = bridges
+        let bridges = bridges
             .into_iter()
-            .map(|(id, trust)| json!({"id": id, "trusts": trust.trusts, "keys": trust.keys, "envs": trust.envs}))
+            .map(|(id, BridgeTrust { trusts, keys, envs })| system::BridgeTrust { id, trusts, keys, envs })
             .collect();
-        let active: Vec<Json> = rows.iter().filter(|row| row.retired_at.is_none()).map(shown).collect();
-        Ok(json!({"keys": active, "bridges": bridges, "next": next}))
+        let keys = rows.iter().filter(|row| row.retired_at.is_none()).map(shown).collect();
+        Ok(KeysStatus { keys, bridges, next })
     }
 
     /// Makes a new current key, and signs what there is with it too.
-    pub async fn rotate_keys(&self, caller: &Caller) -> Outcome<Json> {
+    pub async fn rotate_keys(&self, caller: &Caller) -> Outcome<system::SigningKey> {
         let mut db = self.store.write().await?;
         let rows = credentials::signing_keys(&mut db).await?;
         if let Some(previous) = rows.iter().find(|row| state(row) == "previous") {
@@ -134,7 +139,7 @@ impl App {
     }
 
     /// Ends the key before the current one.
-    pub async fn retire_key(&self, caller: &Caller, id: &str, body: RetireBody) -> Outcome<Json> {
+    pub async fn retire_key(&self, caller: &Caller, id: &str, body: RetireBody) -> Outcome<system::SigningKey> {
         let mut db = self.store.write().await?;
         let rows = credentials::signing_keys(&mut db).await?;
         let row = rows.iter().find(|row| row.id == id).ok_or_else(|| missing("signing key", id))?;
@@ -267,9 +272,13 @@ fn state(row: &SigningKeyRow) -> &'static str {
     }
 }
 
-fn shown(row: &SigningKeyRow) -> Json {
-    json!({
-        "id": row.id, "key": row.public, "state": state(row), "createdAt": row.created_at,
-        "replacedAt": row.replaced_at, "retiredAt": row.retired_at,
-    })
+fn shown(row: &SigningKeyRow) -> system::SigningKey {
+    system::SigningKey {
+        id: row.id.clone(),
+        key: row.public.clone(),
+        state: state(row).to_owned(),
+        created_at: row.created_at.clone(),
+        replaced_at: row.replaced_at.clone(),
+        retired_at: row.retired_at.clone(),
+    }
 }

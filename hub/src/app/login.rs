@@ -11,11 +11,15 @@ use santokit_core::{
     release::Digest,
     wire::Sealed,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
 
 use super::{
     App,
+    answers::{
+        credentials::{Oneself, SecondFactor, Session, Shown, WhoAmI},
+        people::{FirstOwner, OrgRow},
+    },
     authority::{Credential, OrgRole, Who},
     random_text,
 };
@@ -61,7 +65,7 @@ pub struct Logins {
 }
 
 /// The body of a login.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoginBody {
     email: String,
@@ -72,7 +76,7 @@ pub struct LoginBody {
 }
 
 /// The body of the first owner.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BootstrapBody {
     email: String,
@@ -81,14 +85,14 @@ pub struct BootstrapBody {
 }
 
 /// A body that is a refresh token.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RefreshBody {
     refresh_token: Sealed,
 }
 
 /// The body of a new password.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordBody {
     current: Sealed,
@@ -105,7 +109,7 @@ impl Logins {
 
 impl App {
     /// Makes the first operator with a password. The Hub's own token does this once; others are invited.
-    pub async fn bootstrap(&self, caller: &Caller, body: BootstrapBody) -> Outcome<Json> {
+    pub async fn bootstrap(&self, caller: &Caller, body: BootstrapBody) -> Outcome<FirstOwner> {
         let email = email(&body.email)?;
         check_name(&body.name)?;
         let hash = self.logins.passwords.hash(&body.password, &email).await?;
@@ -119,11 +123,12 @@ impl App {
         deed(&mut db, caller, "operator.bootstrap", Detail::of("operator", name(&id)).with("email", name(&email)))
             .await?;
         commit(db).await?;
-        Ok(json!({"id": id, "email": email, "name": body.name, "orgs": [{"name": orgs::FIRST, "role": "owner"}]}))
+        let first = OrgRow { name: orgs::FIRST.to_owned(), role: OrgRole::Owner.as_str().to_owned() };
+        Ok(FirstOwner { id, email, name: body.name, orgs: vec![first] })
     }
 
     /// Opens a session. An unknown account, one that is disabled and a wrong password are one answer, after the same work.
-    pub async fn login(&self, caller: &Caller, body: LoginBody) -> Outcome<Json> {
+    pub async fn login(&self, caller: &Caller, body: LoginBody) -> Outcome<Session> {
         let email = email(&body.email).unwrap_or_default();
         let address = address_key(caller.ip.as_deref());
         self.attempt(&email, &address)?;
@@ -153,7 +158,7 @@ impl App {
         self.logins.addresses.excuse(&address);
         let answer = self.open_session(&mut db, &proof.id, has_totp).await?;
         let caller = Caller { actor_id: proof.id, actor_type: "operator", ..caller.clone() };
-        let detail = Detail::of("session", name(answer["session"].as_str().unwrap_or_default()));
+        let detail = Detail::of("session", name(&answer.session));
         deed(&mut db, &caller, "operator.login", detail.with("secondFactor", has_totp)).await?;
         commit(db).await?;
         Ok(answer)
@@ -161,7 +166,7 @@ impl App {
 
     /// Gives new tokens for a refresh token, which is used up. One that was used before was stolen, by who used it then or by who
     /// uses it now: its session ends.
-    pub async fn refresh(&self, caller: &Caller, body: RefreshBody) -> Outcome<Json> {
+    pub async fn refresh(&self, caller: &Caller, body: RefreshBody) -> Outcome<Session> {
         let hash = Digest::of(body.refresh_token.expose().as_bytes());
         let mut db = self.store.write().await?;
         let found = sessions::token(&mut db, "refresh", hash.as_str()).await?;
@@ -197,23 +202,19 @@ impl App {
     }
 
     /// Who asks, and as what.
-    pub async fn whoami(&self, who: &Who) -> Outcome<Json> {
+    pub async fn whoami(&self, who: &Who) -> Outcome<WhoAmI> {
         let mut db = self.store.read().await?;
         let row = operators::by_id(&mut db, &who.operator).await?.ok_or_else(|| Problem::internal("no operator"))?;
         let proof = operators::proof(&mut db, &who.operator).await?;
         let has_totp = proof.is_some_and(|proof| proof.totp_confirmed_at.is_some());
         let left = operators::count_recovery(&mut db, &who.operator).await?;
-        let orgs: Vec<Json> = if who.is_bound() {
-            Vec::new()
-        } else {
-            let orgs = members::orgs_of(&mut db, &who.operator).await?;
-            orgs.into_iter().map(|(name, role)| json!({"name": name, "role": role})).collect()
-        };
-        Ok(json!({
-            "operator": {"id": row.id, "email": row.email, "name": row.name},
-            "credential": {"kind": who.credential.kind(), "secondFactor": who.has_second_factor()},
-            "secondFactor": {"enabled": has_totp, "recoveryCodesLeft": left}, "orgs": orgs,
-        }))
+        let orgs = if who.is_bound() { Vec::new() } else { members::orgs_of(&mut db, &who.operator).await? };
+        Ok(WhoAmI {
+            operator: Oneself { id: row.id, email: row.email, name: row.name },
+            credential: Shown { kind: who.credential.kind().to_owned(), second_factor: who.has_second_factor() },
+            second_factor: SecondFactor { enabled: has_totp, recovery_codes_left: left },
+            orgs: orgs.into_iter().map(|(name, role)| OrgRow { name, role }).collect(),
+        })
     }
 
     /// Sets another password and ends the other sessions.
@@ -277,7 +278,7 @@ impl App {
         Problem::new(Code::Forbidden, "password or code is wrong")
     }
 
-    async fn open_session(&self, db: &mut Writing, operator: &str, second_factor: bool) -> Outcome<Json> {
+    async fn open_session(&self, db: &mut Writing, operator: &str, second_factor: bool) -> Outcome<Session> {
         sessions::forget(db, operator, &self.clock.text_in(-SESSIONS_KEPT)).await?;
         for old in sessions::open(db, operator).await?.iter().skip(SESSIONS_MAX - 1) {
             sessions::end(db, &old.id).await?;
@@ -293,16 +294,21 @@ impl App {
         self.tokens_of(db, &row.id, second_factor).await
     }
 
-    async fn tokens_of(&self, db: &mut Db, session: &str, second_factor: bool) -> Outcome<Json> {
+    async fn tokens_of(&self, db: &mut Db, session: &str, second_factor: bool) -> Outcome<Session> {
         let (access, refresh) = (format!("{ACCESS}{}", random_text()?), format!("{REFRESH}{}", random_text()?));
         let ends = [self.clock.text_in(ACCESS_FOR), self.clock.text_in(REFRESH_FOR)];
         for (kind, token, end) in [("access", &access, &ends[0]), ("refresh", &refresh, &ends[1])] {
             sessions::add_token(db, session, kind, Digest::of(token.as_bytes()).as_str(), end).await?;
         }
-        Ok(json!({
-            "session": session, "secondFactor": second_factor, "accessToken": access, "expiresAt": ends[0],
-            "refreshToken": refresh, "refreshExpiresAt": ends[1],
-        }))
+        let [expires_at, refresh_expires_at] = ends;
+        Ok(Session {
+            session: session.to_owned(),
+            second_factor,
+            access_token: Sealed::new(access),
+            expires_at,
+            refresh_token: Sealed::new(refresh),
+            refresh_expires_at,
+        })
     }
 
     /// The time, as the store writes it.

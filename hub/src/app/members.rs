@@ -5,11 +5,15 @@ use santokit_core::{
     code::Code,
     problem::{Outcome, Problem},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
 
 use super::{
     App,
+    answers::{
+        people::{ProjectMember, ProjectMembers, ProjectTeam},
+        projects::Protection,
+    },
     authority::ProjectRole,
     orgs::shown,
     projects::{missing, no_project},
@@ -25,7 +29,7 @@ use crate::store::{
 const TEAM: &str = "team:";
 
 /// A body that is a role in a project.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectRoleBody {
     role: ProjectRole,
@@ -33,12 +37,12 @@ pub struct ProjectRoleBody {
 
 impl App {
     /// Who was given a role in a project.
-    pub async fn project_members(&self, project: &str) -> Outcome<Json> {
+    pub async fn project_members(&self, project: &str) -> Outcome<ProjectMembers> {
         let mut db = self.store.read().await?;
-        let rows: Vec<Json> = members::of_project(&mut db, project).await?.iter().map(shown).collect();
+        let members = members::of_project(&mut db, project).await?.into_iter().map(shown).collect();
         let teams = members::teams_of_project(&mut db, project).await?;
-        let teams: Vec<Json> = teams.into_iter().map(|(team, role)| json!({"team": team, "role": role})).collect();
-        Ok(json!({"members": rows, "teams": teams}))
+        let teams = teams.into_iter().map(|(team, role)| ProjectTeam { team, role }).collect();
+        Ok(ProjectMembers { members, teams })
     }
 
     /// Gives a member of the org, or a team of it (`team:NAME`), a role in a project.
@@ -47,7 +51,7 @@ impl App {
         caller: &Caller,
         (project, member): (&str, &str),
         body: ProjectRoleBody,
-    ) -> Outcome<Json> {
+    ) -> Outcome<ProjectMember> {
         let mut db = self.store.write().await?;
         let (org, role) = (org_of(&mut db, project).await?, body.role.as_str());
         if let Some(team) = member.strip_prefix(TEAM) {
@@ -61,7 +65,7 @@ impl App {
         let detail = Detail::of("member", name(member)).with("role", name(role));
         audit::append(&mut db, caller, &deed("projectmember.set", project, detail)).await?;
         commit(db).await?;
-        Ok(json!({"member": member, "role": role}))
+        Ok(ProjectMember { member: member.to_owned(), role: role.to_owned() })
     }
 
     /// Takes back what somebody was given in a project; what the org or a team gives stays.
@@ -85,7 +89,7 @@ impl App {
         caller: &Caller,
         (project, env): (&str, &str),
         is_protected: bool,
-    ) -> Outcome<Json> {
+    ) -> Outcome<Protection> {
         let mut db = self.store.write().await?;
         if !envs::set_protected(&mut db, project, env, is_protected).await? {
             return Err(Problem::new(Code::NotFound, format!("project {project:?} has no env {env:?}"))
@@ -95,7 +99,7 @@ impl App {
         let deed = Deed { action: "env.protect", project: Some(project), env: Some(env), detail };
         audit::append(&mut db, caller, &deed).await?;
         commit(db).await?;
-        Ok(json!({"project": project, "name": env, "protected": is_protected}))
+        Ok(Protection { project: project.to_owned(), name: env.to_owned(), protected: is_protected })
     }
 }
 

@@ -6,11 +6,12 @@ use santokit_core::{
     name,
     problem::{Outcome, Problem},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
 
 use super::{
     App,
+    answers::people::{Member, Members, NewOrg, OrgMember, OrgRow, Orgs},
     authority::{self, Action, OrgRole, Target, Who},
     login::deed,
     projects::{bad_name, full, missing},
@@ -26,7 +27,7 @@ use crate::store::{
 const ORGS_MAX: i64 = 1_000;
 
 /// A body that is a role in an org.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrgRoleBody {
     role: OrgRole,
@@ -34,7 +35,7 @@ pub struct OrgRoleBody {
 
 impl App {
     /// Makes an org, of which who asks is the owner.
-    pub async fn create_org(&self, caller: &Caller, who: &Who, org: &str) -> Outcome<Json> {
+    pub async fn create_org(&self, caller: &Caller, who: &Who, org: &str) -> Outcome<NewOrg> {
         name::check_label("an org's name", org).map_err(|error| bad_name(&error))?;
         let (mut db, at) = (self.store.write().await?, self.now());
         if orgs::count(&mut db).await? >= ORGS_MAX {
@@ -46,17 +47,16 @@ impl App {
         members::set_org_role(&mut db, org, &who.operator, OrgRole::Owner.as_str()).await?;
         deed(&mut db, caller, "org.create", Detail::of("org", named(org))).await?;
         commit(db).await?;
-        Ok(json!({"name": org, "role": OrgRole::Owner.as_str(), "createdAt": at}))
+        Ok(NewOrg { name: org.to_owned(), role: OrgRole::Owner.as_str().to_owned(), created_at: at })
     }
 
     /// The orgs that who asks is in. A token that is for some envs alone shows none.
-    pub async fn orgs(&self, who: &Who) -> Outcome<Json> {
+    pub async fn orgs(&self, who: &Who) -> Outcome<Orgs> {
         if who.is_bound() {
-            return Ok(json!({"orgs": []}));
+            return Ok(Orgs { orgs: Vec::new() });
         }
         let rows = members::orgs_of(&mut *self.store.read().await?, &who.operator).await?;
-        let rows: Vec<Json> = rows.into_iter().map(|(org, role)| json!({"name": org, "role": role})).collect();
-        Ok(json!({"orgs": rows}))
+        Ok(Orgs { orgs: rows.into_iter().map(|(name, role)| OrgRow { name, role }).collect() })
     }
 
     /// Removes an org that has no project.
@@ -76,9 +76,9 @@ impl App {
     }
 
     /// The members of an org.
-    pub async fn org_members(&self, org: &str) -> Outcome<Json> {
+    pub async fn org_members(&self, org: &str) -> Outcome<Members> {
         let rows = members::of_org(&mut *self.store.read().await?, org).await?;
-        Ok(json!({"members": rows.iter().map(shown).collect::<Vec<_>>()}))
+        Ok(Members { members: rows.into_iter().map(shown).collect() })
     }
 
     /// Changes what a member of an org is in it.
@@ -88,7 +88,7 @@ impl App {
         who: &Who,
         (org, operator): (&str, &str),
         body: OrgRoleBody,
-    ) -> Outcome<Json> {
+    ) -> Outcome<OrgMember> {
         let mut db = self.store.write().await?;
         let before = self.need_member(&mut db, who, org, operator).await?;
         if body.role == OrgRole::Owner {
@@ -101,7 +101,7 @@ impl App {
         let detail = detail.with("before", named(before.as_str())).with("role", named(body.role.as_str()));
         deed(&mut db, caller, "member.set", detail).await?;
         commit(db).await?;
-        Ok(json!({"operator": operator, "role": body.role.as_str()}))
+        Ok(OrgMember { operator: operator.to_owned(), role: body.role.as_str().to_owned() })
     }
 
     /// Takes a member out of an org, its teams and projects.
@@ -139,6 +139,6 @@ pub(super) async fn need_other_owner(db: &mut Db, org: &str, operator: &str) -> 
 }
 
 /// A member as it is told.
-pub(super) fn shown((operator, email, name, role): &MemberRow) -> Json {
-    json!({"operator": operator, "email": email, "name": name, "role": role})
+pub(super) fn shown((operator, email, name, role): MemberRow) -> Member {
+    Member { operator, email, name, role }
 }

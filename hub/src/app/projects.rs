@@ -7,11 +7,12 @@ use santokit_core::{
     problem::{Outcome, Problem},
     wire::Sealed,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
 
 use super::{
     App,
+    answers::projects::{Connection, Connections, Env, Envs, NewEnv, Project, Projects, Secret, Secrets},
     authority::{self, Action, Target, Who},
     schema::Address,
     user_keys,
@@ -31,7 +32,7 @@ const SECRETS_MAX: usize = 200;
 const SECRET_BYTES_MAX: usize = 64 << 10;
 
 /// The body of a connection.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConnectionBody {
     /// `sqlite`, `postgres` or `mysql`.
@@ -101,7 +102,7 @@ pub(super) fn missing(what: &str, name: &str) -> Box<Problem> {
 
 impl App {
     /// Makes a project, in the first org that the caller is in where none is named.
-    pub async fn create_project(&self, caller: &Caller, who: &Who, name: &str, org: Option<&str>) -> Outcome<Json> {
+    pub async fn create_project(&self, caller: &Caller, who: &Who, name: &str, org: Option<&str>) -> Outcome<Project> {
         name::check_label("a project's name", name).map_err(|error| bad_name(&error))?;
         let (mut db, at) = (self.store.write().await?, now());
         let org = match org {
@@ -118,19 +119,19 @@ impl App {
         let deed = Deed { action: "project.create", project: Some(name), env: None, detail: Detail::none() };
         audit::append(&mut db, caller, &deed).await?;
         commit(db).await?;
-        Ok(json!({"name": name, "org": org, "createdAt": at}))
+        Ok(Project { name: name.to_owned(), org, created_at: at })
     }
 
     /// The projects in which the caller has a role.
-    pub async fn projects(&self, who: &Who) -> Outcome<Json> {
+    pub async fn projects(&self, who: &Who) -> Outcome<Projects> {
         let rows = envs::projects_of(&mut *self.store.read().await?, &who.operator).await?;
         let rows = rows.into_iter().filter(|(name, ..)| who.is_for(name, None));
-        let row = |(name, org, at): (String, String, String)| json!({"name": name, "org": org, "createdAt": at});
-        Ok(json!({"projects": rows.map(row).collect::<Vec<_>>()}))
+        let projects = rows.map(|(name, org, created_at)| Project { name, org, created_at }).collect();
+        Ok(Projects { projects })
     }
 
     /// Makes an env.
-    pub async fn create_env(&self, caller: &Caller, project: &str, name: &str) -> Outcome<Json> {
+    pub async fn create_env(&self, caller: &Caller, project: &str, name: &str) -> Outcome<NewEnv> {
         name::check_label("an env's name", name).map_err(|error| bad_name(&error))?;
         let (mut db, at) = (self.store.write().await?, now());
         need_project(&mut db, project).await?;
@@ -147,25 +148,31 @@ impl App {
         store::user_keys::add(&mut db, project, name, &key).await?;
         audit::append(&mut db, caller, &env.deed("env.create", Detail::of("userKey", named(&key.id)))).await?;
         commit(db).await?;
-        Ok(json!({"project": project, "name": name, "createdAt": at}))
+        Ok(NewEnv { project: project.to_owned(), name: name.to_owned(), created_at: at })
     }
 
     /// The envs of a project, as far as the caller's token is for them.
-    pub async fn envs(&self, who: &Who, project: &str) -> Outcome<Json> {
+    pub async fn envs(&self, who: &Who, project: &str) -> Outcome<Envs> {
         let mut db = self.store.read().await?;
         need_project(&mut db, project).await?;
         let mut rows = Vec::new();
-        for (name, at) in envs::envs(&mut db, project).await? {
+        for (name, created_at) in envs::envs(&mut db, project).await? {
             if who.is_for(project, Some(&name)) {
-                let is_protected = envs::is_protected(&mut db, project, &name).await?;
-                rows.push(json!({"name": name, "createdAt": at, "protected": is_protected}));
+                let protected = envs::is_protected(&mut db, project, &name).await?;
+                rows.push(Env { name, created_at, protected });
             }
         }
-        Ok(json!({"envs": rows}))
+        Ok(Envs { envs: rows })
     }
 
     /// Adds or changes a connection.
-    pub async fn set_connection(&self, caller: &Caller, at: At<'_>, name: &str, body: ConnectionBody) -> Outcome<Json> {
+    pub async fn set_connection(
+        &self,
+        caller: &Caller,
+        at: At<'_>,
+        name: &str,
+        body: ConnectionBody,
+    ) -> Outcome<Connection> {
         name::check_label("a connection's name", name).map_err(|error| bad_name(&error))?;
         let address = |url: &Sealed| Address { name: name.to_owned(), engine: body.engine.clone(), url: url.clone() };
         let masked = address(&body.url).masked(&self.data_dir)?;
@@ -197,23 +204,23 @@ impl App {
             .with("hasAdminUrl", row.admin_url.is_some());
         audit::append(&mut db, caller, &at.deed("connection.set", detail)).await?;
         commit(db).await?;
-        Ok(shown(&row))
+        Ok(shown(row))
     }
 
     /// The connections of an env, masked.
-    pub async fn connections(&self, at: At<'_>) -> Outcome<Json> {
+    pub async fn connections(&self, at: At<'_>) -> Outcome<Connections> {
         let mut db = self.store.read().await?;
         need_env(&mut db, at).await?;
         let rows = envs::connections(&mut db, at.project, at.env).await?;
-        Ok(json!({"connections": rows.iter().map(shown).collect::<Vec<_>>()}))
+        Ok(Connections { connections: rows.into_iter().map(shown).collect() })
     }
 
     /// One connection, masked.
-    pub async fn connection(&self, at: At<'_>, name: &str) -> Outcome<Json> {
+    pub async fn connection(&self, at: At<'_>, name: &str) -> Outcome<Connection> {
         let mut db = self.store.read().await?;
         need_env(&mut db, at).await?;
         let rows = envs::connections(&mut db, at.project, at.env).await?;
-        rows.iter().find(|row| row.name == name).map(shown).ok_or_else(|| missing("connection", name))
+        rows.into_iter().find(|row| row.name == name).map(shown).ok_or_else(|| missing("connection", name))
     }
 
     /// Removes a connection.
@@ -229,7 +236,7 @@ impl App {
     }
 
     /// Adds or changes a secret.
-    pub async fn set_secret(&self, caller: &Caller, at: At<'_>, name: &str, value: &Sealed) -> Outcome<Json> {
+    pub async fn set_secret(&self, caller: &Caller, at: At<'_>, name: &str, value: &Sealed) -> Outcome<Secret> {
         name::check_secret(name).map_err(|error| bad_name(&error))?;
         if value.expose().len() > SECRET_BYTES_MAX {
             return Err(Problem::limit(
@@ -249,23 +256,21 @@ impl App {
         envs::set_secret(&mut db, (at.project, at.env, name), &sealed, &time).await?;
         audit::append(&mut db, caller, &at.deed("secret.set", Detail::of("name", named(name)))).await?;
         commit(db).await?;
-        Ok(json!({"name": name, "updatedAt": time}))
+        Ok(Secret { name: name.to_owned(), updated_at: time })
     }
 
     /// The names of an env's secrets.
-    pub async fn secrets(&self, at: At<'_>) -> Outcome<Json> {
+    pub async fn secrets(&self, at: At<'_>) -> Outcome<Secrets> {
         let mut db = self.store.read().await?;
         need_env(&mut db, at).await?;
         let rows = envs::secrets(&mut db, at.project, at.env).await?;
-        let rows: Vec<Json> = rows.iter().map(|(name, _, time)| json!({"name": name, "updatedAt": time})).collect();
-        Ok(json!({"secrets": rows}))
+        Ok(Secrets { secrets: rows.into_iter().map(|(name, _, updated_at)| Secret { name, updated_at }).collect() })
     }
 
     /// When a secret was set; never what it is.
-    pub async fn secret(&self, at: At<'_>, name: &str) -> Outcome<Json> {
-        let all = self.secrets(at).await?;
-        let found = all["secrets"].as_array().and_then(|rows| rows.iter().find(|row| row["name"] == name));
-        found.cloned().ok_or_else(|| missing("secret", name))
+    pub async fn secret(&self, at: At<'_>, name: &str) -> Outcome<Secret> {
+        let all = self.secrets(at).await?.secrets;
+        all.into_iter().find(|secret| secret.name == name).ok_or_else(|| missing("secret", name))
     }
 
     /// Removes a secret.
@@ -290,8 +295,12 @@ async fn org_of_caller(db: &mut Db, who: &Who) -> Outcome<String> {
     }
 }
 
-fn shown(row: &ConnectionRow) -> Json {
-    json!({
-        "name": row.name, "engine": row.engine, "url": row.masked, "hasAdminUrl": row.admin_url.is_some(), "updatedAt": row.updated_at,
-    })
+fn shown(row: ConnectionRow) -> Connection {
+    Connection {
+        name: row.name,
+        engine: row.engine,
+        url: row.masked,
+        has_admin_url: row.admin_url.is_some(),
+        updated_at: row.updated_at,
+    }
 }

@@ -8,11 +8,13 @@ use santokit_core::{
     release::{Manifest, verify},
     schema::Schema,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::{
     App,
+    answers::releases::Applied,
     apply::{ApplyBody, Candidate, Pointed, SchemaStep, answer, taken, would_be},
     canary::need_no_canary,
     fleet::SEEN_MAX,
@@ -31,7 +33,7 @@ use crate::store::{
 
 /// The body of a promotion or of going back.
 #[expect(clippy::struct_excessive_bools, reason = "each is a field of the API, and says something else")]
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MoveBody {
     /// `rel_…`; going back may leave it to the Hub.
@@ -74,11 +76,11 @@ pub enum How {
 #[derive(Debug, Default)]
 pub(super) struct Obstacles {
     /// What the databases lack for it.
-    needs: Vec<String>,
+    pub(super) needs: Vec<String>,
     /// What they lack for the release that runs: somebody else changed them.
-    drift: Vec<String>,
+    pub(super) drift: Vec<String>,
     /// Which Bridges are too old.
-    bridges: Vec<String>,
+    pub(super) bridges: Vec<String>,
 }
 
 impl How {
@@ -114,12 +116,12 @@ impl How {
 
 impl App {
     /// Lets an env run a release of its project.
-    pub async fn promote(&self, caller: &Caller, at: At<'_>, body: MoveBody) -> Outcome<Json> {
+    pub async fn promote(&self, caller: &Caller, at: At<'_>, body: MoveBody) -> Outcome<Applied> {
         self.go(caller, at, How::Promote, &body).await
     }
 
     /// Lets an env run a release again that it ran before.
-    pub async fn rollback(&self, caller: &Caller, at: At<'_>, body: MoveBody) -> Outcome<Json> {
+    pub async fn rollback(&self, caller: &Caller, at: At<'_>, body: MoveBody) -> Outcome<Applied> {
         if body.apply_schema {
             return Err(Problem::new(Code::BadRequest, "going back changes no database")
                 .hint("promote the release instead, or apply its source"));
@@ -128,7 +130,7 @@ impl App {
     }
 
     /// No other apply to the env runs meanwhile.
-    pub(super) async fn go(&self, caller: &Caller, at: At<'_>, how: How, body: &MoveBody) -> Outcome<Json> {
+    pub(super) async fn go(&self, caller: &Caller, at: At<'_>, how: How, body: &MoveBody) -> Outcome<Applied> {
         need_env(&mut *self.store.read().await?, at).await?;
         let turn = Turn::take(&self.store, at).await?;
         let done = async {
@@ -174,7 +176,14 @@ impl App {
         found.filter(|row| row.project == at.project).ok_or_else(|| missing("release", id))
     }
 
-    async fn move_to(&self, caller: &Caller, turn: &Turn, how: How, row: ReleaseRow, body: &MoveBody) -> Outcome<Json> {
+    async fn move_to(
+        &self,
+        caller: &Caller,
+        turn: &Turn,
+        how: How,
+        row: ReleaseRow,
+        body: &MoveBody,
+    ) -> Outcome<Applied> {
         let at = turn.at();
         let asked = body.as_apply(row.manifest);
         let mut candidate = self.check(at, &asked).await?;
@@ -198,12 +207,12 @@ impl App {
             self.drop_logins(caller, turn).await;
             pointed
         };
-        let mut answer = answer(&candidate, &pointed, &steps, &asked);
-        if !body.dry_run {
-            answer["auditHead"] = self.head_now().await?;
-        }
-        obstacles.tell(&mut answer);
-        Ok(answer)
+        Ok(Applied {
+            audit_head: if body.dry_run { None } else { self.head_now().await? },
+            needs: Some(obstacles.needs),
+            drift: Some(obstacles.drift),
+            ..answer(&candidate, pointed, &steps, (&asked, obstacles.bridges))
+        })
     }
 
     async fn would_point(&self, at: At<'_>, release_id: String) -> Outcome<Pointed> {
@@ -317,13 +326,6 @@ impl App {
 }
 
 impl Obstacles {
-    /// As fields of an answer.
-    pub(super) fn tell(&self, answer: &mut Json) {
-        answer["needs"] = json!(self.needs);
-        answer["drift"] = json!(self.drift);
-        answer["incompatibleBridges"] = json!(self.bridges);
-    }
-
     /// Fails where something stands in the way, or where powers are gained without consent; `command` goes on with a flag more.
     pub(super) fn refuse(
         &self,

@@ -1,15 +1,11 @@
 //! What there is to read of releases: blobs, lists, what an env runs and which Bridges run it.
 
-use chrono::{SecondsFormat, TimeDelta, Utc};
-use santokit_core::{
-    code::Code,
-    problem::{Outcome, Problem},
-    release::{Digest, SignedRelease},
-};
-use serde_json::{Value as Json, json};
-
 use super::{
     App,
+    answers::{
+        fleet::{Bridges, Current, Reported},
+        releases::{Blob, Pin, ReleaseRow as Shown, Releases},
+    },
     fleet::SEEN_MAX,
     projects::{At, missing, need_env, need_project},
 };
@@ -19,7 +15,13 @@ use crate::store::{
     commit,
     envs::now,
     pins,
-    releases::{self, ReleaseRow},
+    releases::{self, ReleaseRow, ReportRow},
+};
+use chrono::{SecondsFormat, TimeDelta, Utc};
+use santokit_core::{
+    code::Code,
+    problem::{Outcome, Problem},
+    release::{Digest, SignedRelease},
 };
 
 const RELEASES_SHOWN_MAX: i64 = 1_000;
@@ -63,7 +65,7 @@ impl App {
         project: &str,
         digest: &Digest,
         bytes: bytes::Bytes,
-    ) -> Outcome<Json> {
+    ) -> Outcome<Blob> {
         need_project(&mut *self.store.read().await?, project).await?;
         let (expected, sent, size_bytes) = (digest.clone(), bytes.clone(), bytes.len());
         if !blocking(move || expected.matches(&sent)).await? {
@@ -86,7 +88,7 @@ impl App {
         };
         audit::append(&mut db, caller, &deed).await?;
         commit(db).await?;
-        Ok(json!({"digest": digest, "sizeBytes": size_bytes}))
+        Ok(Blob { digest: digest.clone(), size_bytes })
     }
 
     /// A project's component.
@@ -104,16 +106,17 @@ impl App {
     }
 
     /// The releases of a project, the newest first.
-    pub async fn releases(&self, project: &str) -> Outcome<Json> {
+    pub async fn releases(&self, project: &str) -> Outcome<Releases> {
         let mut db = self.store.read().await?;
         need_project(&mut db, project).await?;
         let rows = releases::list(&mut db, project, RELEASES_SHOWN_MAX).await?;
         let pinned = pins::of_project(&mut db, project).await?;
-        let row = |(id, digest, author, at): (String, String, String, String)| {
-            let pin = pinned.iter().find(|(release, _)| *release == id).map(|(_, reason)| json!({"reason": reason}));
-            json!({"id": id, "digest": digest, "author": author, "createdAt": at, "pin": pin})
+        let row = |(id, digest, author, created_at): (String, String, String, String)| {
+            let pin = pinned.iter().find(|(release, _)| *release == id);
+            let pin = pin.map(|(_, reason)| Pin { reason: reason.clone() });
+            Shown { id, digest, author, created_at, pin }
         };
-        Ok(json!({"releases": rows.into_iter().map(row).collect::<Vec<_>>()}))
+        Ok(Releases { releases: rows.into_iter().map(row).collect() })
     }
 
     /// A release of a project.
@@ -123,7 +126,7 @@ impl App {
     }
 
     /// What an env points to, and the Bridges that report about it.
-    pub async fn current(&self, at: At<'_>) -> Outcome<Json> {
+    pub async fn current(&self, at: At<'_>) -> Outcome<Current> {
         let mut db = self.store.read().await?;
         need_env(&mut db, at).await?;
         let pointer = releases::pointer(&mut db, at.project, at.env).await?.ok_or_else(|| {
@@ -131,26 +134,24 @@ impl App {
                 .hint("`stk apply` makes a release and points the env to it")
         })?;
         drop(db);
-        let bridges = self.bridges(at).await?;
-        Ok(json!({
-            "releaseId": pointer.release, "digest": pointer.digest, "sequence": pointer.sequence, "issuedAt": pointer.issued_at,
-            "bridges": bridges["bridges"],
-        }))
+        Ok(Current {
+            release_id: pointer.release,
+            digest: pointer.digest,
+            sequence: pointer.sequence,
+            issued_at: pointer.issued_at,
+            bridges: self.bridges(at).await?.bridges,
+        })
     }
 
     /// The Bridges that have reported about an env lately.
-    pub async fn bridges(&self, at: At<'_>) -> Outcome<Json> {
+    pub async fn bridges(&self, at: At<'_>) -> Outcome<Bridges> {
         let mut db = self.store.read().await?;
         need_env(&mut db, at).await?;
         let rows = releases::reports(&mut db, at.project, at.env, &ago(SEEN_MAX)).await?;
-        let rows: Vec<Json> = rows
-            .into_iter()
-            .map(|(id, version, report, reported_at)| {
-                let mut row: Json = serde_json::from_str(&report).unwrap_or_else(|_| json!({}));
-                (row["id"], row["version"], row["reportedAt"]) = (json!(id), json!(version), json!(reported_at));
-                row
-            })
-            .collect();
-        Ok(json!({"bridges": rows}))
+        let row = |(id, version, report, reported_at): ReportRow| {
+            let report = serde_json::from_str(&report).ok();
+            Reported { report, id, version, reported_at }
+        };
+        Ok(Bridges { bridges: rows.into_iter().map(row).collect() })
     }
 }

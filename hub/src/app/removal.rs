@@ -5,11 +5,13 @@ use santokit_core::{
     code::Code,
     problem::{Outcome, Problem},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::{
     App,
+    answers::projects::{EnvGone, ProjectGone},
     fleet::SEEN_MAX,
     projects::{At, need_env, need_project},
     releases::ago,
@@ -23,7 +25,7 @@ use crate::store::{
 };
 
 /// How an env is removed.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveQuery {
     /// Although Bridges serve it, or what the Hub has made elsewhere cannot be taken back.
@@ -33,7 +35,7 @@ pub struct RemoveQuery {
 
 impl App {
     /// Removes an env with its connections, secrets, keys and history. Its releases are the project's, and stay.
-    pub async fn delete_env(&self, caller: &Caller, at: At<'_>, query: RemoveQuery) -> Outcome<Json> {
+    pub async fn delete_env(&self, caller: &Caller, at: At<'_>, query: RemoveQuery) -> Outcome<EnvGone> {
         need_env(&mut *self.store.read().await?, at).await?;
         let turn = Turn::take(&self.store, at).await?;
         let done = self.delete_in_turn(caller, &turn, query.force).await;
@@ -41,7 +43,7 @@ impl App {
         done
     }
 
-    async fn delete_in_turn(&self, caller: &Caller, turn: &Turn, force: bool) -> Outcome<Json> {
+    async fn delete_in_turn(&self, caller: &Caller, turn: &Turn, force: bool) -> Outcome<EnvGone> {
         let at = turn.at();
         let mut db = self.store.read().await?;
         let bridges: Vec<String> = releases::reports(&mut db, at.project, at.env, &ago(SEEN_MAX))
@@ -86,7 +88,7 @@ impl App {
         removal::env(&mut db, at.project, at.env).await?;
         commit(db).await?;
         self.moved.send_modify(|count| *count = count.wrapping_add(1));
-        Ok(json!({"project": at.project, "deleted": at.env, "bridges": bridges, "leftLogins": left}))
+        Ok(EnvGone { project: at.project.to_owned(), deleted: at.env.to_owned(), bridges, left_logins: left })
     }
 
     /// Drops the users that the Hub has made in the databases of an env; those that are left, by name.
@@ -104,7 +106,7 @@ impl App {
     }
 
     /// Removes a project that has no env any more, with its releases, roles and ceilings.
-    pub async fn delete_project(&self, caller: &Caller, project: &str) -> Outcome<Json> {
+    pub async fn delete_project(&self, caller: &Caller, project: &str) -> Outcome<ProjectGone> {
         let mut db = self.store.write().await?;
         need_project(&mut db, project).await?;
         let envs = envs::envs(&mut db, project).await?;
@@ -120,6 +122,6 @@ impl App {
         audit::append(&mut db, caller, &deed).await?;
         removal::project(&mut db, project, &now()).await?;
         commit(db).await?;
-        Ok(json!({"deleted": project, "releases": count}))
+        Ok(ProjectGone { deleted: project.to_owned(), releases: count })
     }
 }

@@ -10,11 +10,12 @@ use santokit_core::{
     schema::Schema,
 };
 use santokit_sql::schema::{Change, CurrentSchema, Engine, bookkeeping, misfits};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
 
 use super::{
     App,
+    answers::releases::{Pinned, RollbackTarget, RollbackTargets},
     projects::{At, missing, need_env, need_project},
     schema,
 };
@@ -31,7 +32,7 @@ const PINS_MAX: usize = 20;
 const REASON_CHARS_MAX: usize = 200;
 
 /// The body of a pin.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PinBody {
     /// For people.
@@ -52,7 +53,7 @@ pub(super) struct Earlier {
 
 impl App {
     /// The releases that an env ran last or that are pinned, each with what its databases lack for it.
-    pub async fn rollback_targets(&self, at: At<'_>) -> Outcome<Json> {
+    pub async fn rollback_targets(&self, at: At<'_>) -> Outcome<RollbackTargets> {
         need_env(&mut *self.store.read().await?, at).await?;
         let earlier = self.earlier(at).await?;
         let mut live: BTreeMap<String, (Engine, CurrentSchema)> = BTreeMap::new();
@@ -63,11 +64,15 @@ impl App {
         }
         let targets = earlier.iter().map(|release| {
             let needs = release.needs(&live);
-            json!({
-                "releaseId": release.id, "sequence": release.sequence, "pinned": release.is_pinned, "safe": needs.is_empty(), "needs": needs,
-            })
+            RollbackTarget {
+                release_id: release.id.clone(),
+                sequence: release.sequence,
+                pinned: release.is_pinned,
+                safe: needs.is_empty(),
+                needs,
+            }
         });
-        Ok(json!({"targets": targets.collect::<Vec<_>>()}))
+        Ok(RollbackTargets { targets: targets.collect() })
     }
 
     /// What an env ran last, the last one first, then what else is pinned.
@@ -95,7 +100,7 @@ impl App {
     }
 
     /// Keeps a release to go back to.
-    pub async fn pin(&self, caller: &Caller, project: &str, id: &str, body: PinBody) -> Outcome<Json> {
+    pub async fn pin(&self, caller: &Caller, project: &str, id: &str, body: PinBody) -> Outcome<Pinned> {
         let reason: String = body.reason.chars().filter(|c| !c.is_control()).take(REASON_CHARS_MAX).collect();
         let mut db = self.store.write().await?;
         need_project(&mut db, project).await?;
@@ -111,7 +116,7 @@ impl App {
         let deed = Deed { action: "release.pin", project: Some(project), env: None, detail };
         audit::append(&mut db, caller, &deed).await?;
         commit(db).await?;
-        Ok(json!({"releaseId": id, "pinned": true, "reason": reason}))
+        Ok(Pinned { release_id: id.to_owned(), pinned: true, reason })
     }
 
     /// Ends that.

@@ -27,6 +27,7 @@ pub mod logins;
 
 pub use address::Address;
 
+use super::answers::projects::{Plan, PlanRefusal, PlanStep};
 use database::Opened;
 
 /// Where no release was before.
@@ -166,24 +167,31 @@ impl Compared {
     }
 
     /// As the API tells it.
-    pub fn to_json(&self, name: &str, engine: &str) -> Json {
+    pub fn plan(&self, name: &str, engine: &str) -> Plan {
         let (steps, refusals) = match &self.planned {
             Ok(steps) => (steps.as_slice(), [].as_slice()),
             Err(refusals) => ([].as_slice(), refusals.as_slice()),
         };
-        let step = |step: &Step| {
-            json!({
-                "description": step.change.to_string(), "table": step.change.table(), "sql": step.sql(),
-                "class": step.change.class().as_str(), "breaking": step.change.is_breaking(), "holdsUp": step.lock(self.engine),
-                "estimatedRows": self.rows.get(step.change.table()),
-            })
+        let step = |step: &Step| PlanStep {
+            description: step.change.to_string(),
+            table: step.change.table().to_owned(),
+            sql: step.sql(),
+            class: step.change.class().as_str().to_owned(),
+            breaking: step.change.is_breaking(),
+            holds_up: step.lock(self.engine).to_owned(),
+            estimated_rows: self.rows.get(step.change.table()).copied(),
         };
-        let steps: Vec<Json> = steps.iter().map(step).collect();
-        let refusals: Vec<Json> = refusals
-            .iter()
-            .map(|refusal| json!({"description": refusal.description, "reason": refusal.reason}))
-            .collect();
-        json!({"name": name, "engine": engine, "steps": steps, "refusals": refusals, "undeclared": self.undeclared})
+        let refusal = |refusal: &Refusal| PlanRefusal {
+            description: refusal.description.clone(),
+            reason: refusal.reason.clone(),
+        };
+        Plan {
+            name: name.to_owned(),
+            engine: engine.to_owned(),
+            steps: steps.iter().map(step).collect(),
+            refusals: refusals.iter().map(refusal).collect(),
+            undeclared: self.undeclared.clone(),
+        }
     }
 }
 

@@ -6,11 +6,12 @@ use santokit_core::{
     problem::{Outcome, Problem},
     release::{Digest, Envelope, EnvelopeError, VerifyingKey},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
 
 use super::{
     App,
+    answers::releases::Signed,
     canary::Record,
     projects::{At, missing},
 };
@@ -21,7 +22,7 @@ use crate::store::{
 };
 
 /// The body of a signature.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SignatureBody {
     /// Of the signer.
@@ -46,7 +47,13 @@ impl App {
 
     /// Adds a signature to a release. Envs that run it get a pointer with a higher sequence, so that a Bridge that refused it for
     /// the want of this signature looks again.
-    pub async fn add_signature(&self, caller: &Caller, project: &str, id: &str, body: SignatureBody) -> Outcome<Json> {
+    pub async fn add_signature(
+        &self,
+        caller: &Caller,
+        project: &str,
+        id: &str,
+        body: SignatureBody,
+    ) -> Outcome<Signed> {
         let mut db = self.store.write().await?;
         let row = releases::by_id(&mut db, id).await?.filter(|row| row.project == project);
         let row = row.ok_or_else(|| missing("release", id))?;
@@ -72,7 +79,7 @@ impl App {
         }
         commit(db).await?;
         self.moved.send_modify(|count| *count = count.wrapping_add(1));
-        let signers: Vec<&str> = envelope.signatures.iter().map(|signature| signature.keyid.as_str()).collect();
-        Ok(json!({"releaseId": id, "signers": signers}))
+        let signers = envelope.signatures.into_iter().map(|signature| signature.keyid).collect();
+        Ok(Signed { release_id: id.to_owned(), signers })
     }
 }

@@ -1,14 +1,8 @@
 //! Teams of an org: members of it who are given a role in projects together.
 
-use santokit_core::{
-    code::Code,
-    name,
-    problem::{Outcome, Problem},
-};
-use serde_json::{Value as Json, json};
-
 use super::{
     App,
+    answers::people::{Members, NewTeam, Team, TeamMember, Teams},
     login::deed,
     orgs::shown,
     projects::{bad_name, full, missing},
@@ -18,12 +12,17 @@ use crate::store::{
     audit::{Caller, Detail, name as named},
     commit, members, orgs,
 };
+use santokit_core::{
+    code::Code,
+    name,
+    problem::{Outcome, Problem},
+};
 
 const TEAMS_MAX: i64 = 100;
 
 impl App {
     /// Makes a team.
-    pub async fn create_team(&self, caller: &Caller, org: &str, team: &str) -> Outcome<Json> {
+    pub async fn create_team(&self, caller: &Caller, org: &str, team: &str) -> Outcome<NewTeam> {
         name::check_label("a team's name", team).map_err(|error| bad_name(&error))?;
         let mut db = self.store.write().await?;
         if orgs::count_teams(&mut db, org).await? >= TEAMS_MAX {
@@ -34,14 +33,13 @@ impl App {
         }
         deed(&mut db, caller, "team.create", of(org, team)).await?;
         commit(db).await?;
-        Ok(json!({"org": org, "name": team}))
+        Ok(NewTeam { org: org.to_owned(), name: team.to_owned() })
     }
 
     /// The teams of an org.
-    pub async fn teams(&self, org: &str) -> Outcome<Json> {
+    pub async fn teams(&self, org: &str) -> Outcome<Teams> {
         let rows = orgs::teams(&mut *self.store.read().await?, org).await?;
-        let rows: Vec<Json> = rows.into_iter().map(|(name, at)| json!({"name": name, "createdAt": at})).collect();
-        Ok(json!({"teams": rows}))
+        Ok(Teams { teams: rows.into_iter().map(|(name, created_at)| Team { name, created_at }).collect() })
     }
 
     /// Removes a team; its members lose what they had by it.
@@ -55,15 +53,15 @@ impl App {
     }
 
     /// The members of a team.
-    pub async fn team_members(&self, org: &str, team: &str) -> Outcome<Json> {
+    pub async fn team_members(&self, org: &str, team: &str) -> Outcome<Members> {
         let mut db = self.store.read().await?;
         need_team(&mut db, org, team).await?;
         let rows = members::of_team(&mut db, org, team).await?;
-        Ok(json!({"members": rows.iter().map(shown).collect::<Vec<_>>()}))
+        Ok(Members { members: rows.into_iter().map(shown).collect() })
     }
 
     /// Puts a member of the org into a team.
-    pub async fn add_to_team(&self, caller: &Caller, (org, team): (&str, &str), operator: &str) -> Outcome<Json> {
+    pub async fn add_to_team(&self, caller: &Caller, (org, team): (&str, &str), operator: &str) -> Outcome<TeamMember> {
         let mut db = self.store.write().await?;
         need_team(&mut db, org, team).await?;
         if members::org_role(&mut db, org, operator).await?.is_none() {
@@ -72,7 +70,7 @@ impl App {
         members::add_to_team(&mut db, org, team, operator).await?;
         deed(&mut db, caller, "team.add", of(org, team).with("operator", named(operator))).await?;
         commit(db).await?;
-        Ok(json!({"team": team, "operator": operator}))
+        Ok(TeamMember { team: team.to_owned(), operator: operator.to_owned() })
     }
 
     /// Takes somebody out of a team.

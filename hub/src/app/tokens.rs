@@ -8,12 +8,14 @@ use santokit_core::{
     problem::{Outcome, Problem},
     quantity::Millis,
     release::Digest,
+    wire::Sealed,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
 
 use super::{
     App,
+    answers::credentials::{NewToken, Token, Tokens},
     authority::{self, Level, Who},
     login::{check_name, deed},
     projects::{At, full, missing, need_env, no_project},
@@ -37,7 +39,7 @@ const KEPT: TimeDelta = TimeDelta::days(30);
 const USED_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// The body of a new token.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TokenBody {
     /// What it is for.
@@ -54,7 +56,7 @@ pub struct TokenBody {
 
 impl App {
     /// Makes a token, which is shown once.
-    pub async fn create_token(&self, caller: &Caller, who: &Who, body: TokenBody) -> Outcome<Json> {
+    pub async fn create_token(&self, caller: &Caller, who: &Who, body: TokenBody) -> Outcome<NewToken> {
         check_name(&body.name)?;
         let envs: Vec<(String, String)> = body.envs.iter().map(|text| env(text)).collect::<Outcome<_>>()?;
         if envs.len() > ENVS_MAX {
@@ -102,20 +104,18 @@ impl App {
             .with("expiresAt", name(&row.expires_at));
         deed(&mut db, caller, "token.create", detail).await?;
         commit(db).await?;
-        let mut answer = shown(&row, &envs);
-        answer["token"] = json!(token);
-        Ok(answer)
+        Ok(NewToken { shown: shown(row, &envs), token: Sealed::new(token) })
     }
 
     /// The tokens of who asks, without their secrets.
-    pub async fn tokens(&self, who: &Who) -> Outcome<Json> {
+    pub async fn tokens(&self, who: &Who) -> Outcome<Tokens> {
         let mut db = self.store.read().await?;
         let mut rows = Vec::new();
         for row in personal_tokens::list(&mut db, &who.operator).await? {
             let envs = personal_tokens::envs(&mut db, &row.id).await?;
-            rows.push(shown(&row, &envs));
+            rows.push(shown(row, &envs));
         }
-        Ok(json!({"tokens": rows}))
+        Ok(Tokens { tokens: rows })
     }
 
     /// Ends a token of who asks.
@@ -162,10 +162,16 @@ fn expires_in(text: Option<&str>) -> Outcome<TimeDelta> {
         .ok_or_else(|| wrong(format!("it is more than nothing and at most {} days", EXPIRES_IN_MAX.num_days())))
 }
 
-fn shown(row: &PersonalTokenRow, envs: &[(String, String)]) -> Json {
-    let envs: Vec<String> = envs.iter().map(|(project, env)| format!("{project}/{env}")).collect();
-    json!({
-        "id": row.id, "name": row.name, "level": row.level, "envs": envs, "secondFactor": row.second_factor == 1,
-        "createdAt": row.created_at, "expiresAt": row.expires_at, "lastUsedAt": row.last_used_at, "revokedAt": row.revoked_at,
-    })
+fn shown(row: PersonalTokenRow, envs: &[(String, String)]) -> Token {
+    Token {
+        id: row.id,
+        name: row.name,
+        level: row.level,
+        envs: envs.iter().map(|(project, env)| format!("{project}/{env}")).collect(),
+        second_factor: row.second_factor == 1,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        last_used_at: row.last_used_at,
+        revoked_at: row.revoked_at,
+    }
 }

@@ -12,6 +12,7 @@ use santokit_core::{
     user_token::{CLOCK_SECONDS_MAX, LIFETIME_SECONDS_MAX},
     wire::{Jwk, JwkSet},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -38,7 +39,7 @@ const PUBLISHED_BEFORE: TimeDelta = TimeDelta::minutes(2);
 const HOLDS_ON: TimeDelta = TimeDelta::seconds(2 * 60 + LIFETIME_SECONDS_MAX + CLOCK_SECONDS_MAX);
 
 /// The body of an exchange.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExchangeBody {
     /// Although the exchange before is not over: what its key has signed ends.
@@ -50,7 +51,7 @@ pub struct ExchangeBody {
 }
 
 /// A key without its private half.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserKey {
     /// What tokens call it (`kid`).
@@ -70,7 +71,7 @@ pub struct UserKey {
 }
 
 /// The keys of an env.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserKeys {
     /// The current one first.

@@ -12,6 +12,7 @@ use santokit_core::{
     user_token::{self, Claims, TOKEN_BYTES_MAX},
     wire::Sealed,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -25,7 +26,7 @@ use crate::store::{
 };
 
 /// The body of a new token.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UserTokenBody {
     /// Who it is: what the application calls its user.
@@ -42,7 +43,7 @@ pub struct UserTokenBody {
 }
 
 /// A token that was made.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserToken {
     /// The token itself.

@@ -59,7 +59,7 @@ impl Source {
                     let wanted = Wanted { declared: schema, before: &schema::EMPTY, consent: Consent::ALL };
                     let compared = schema::compare(&database.address(name), &wanted).await;
                     let compared = compared.map_err(|problem| local(&problem))?;
-                    connections.push(compared.to_json(name, database.engine.as_str()));
+                    connections.push(compared.plan(name, database.engine.as_str()));
                 }
                 Ok(json!({"connections": connections}))
             }

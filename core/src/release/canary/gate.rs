@@ -5,6 +5,7 @@
 
 use std::{fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Canary, Sample};
@@ -13,7 +14,7 @@ use crate::quantity::Millis;
 const P95_MAX: Millis = Millis(3_600_000);
 
 /// Closes where the candidate is worse than it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub enum Gate {
     /// So many hundredths of a percent of the candidate's requests fail.

@@ -3,13 +3,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Eight buckets for each doubling, up to 2^32 µs (71 minutes).
 const BUCKETS: u16 = 256;
 
 /// Requests of one release.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Sample {
     /// All that were answered, or given up by their caller.
@@ -23,7 +24,7 @@ pub struct Sample {
 }
 
 /// Times by buckets, each at most an eighth wider than its beginning. Written as pairs of bucket and count.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<(u16, u64)>", into = "Vec<(u16, u64)>")]
 pub struct Latencies(BTreeMap<u16, u64>);
 

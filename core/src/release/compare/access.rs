@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Manifest;
@@ -19,8 +20,9 @@ use crate::{
 const CHANGES_MAX: usize = 10_000;
 
 /// What differs in what callers may do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AccessChanges")]
 pub struct Access {
     /// By what it is about, then by the caller, the widest first. What changes for a wider caller is not told again for a narrower one.
     pub changes: Vec<AccessChange>,
@@ -30,7 +32,7 @@ pub struct Access {
 }
 
 /// What a caller might do before and may do after.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccessChange {
     /// What is done, and to what.
@@ -44,8 +46,9 @@ pub struct AccessChange {
 }
 
 /// What is done, and to what.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "camelCase")]
+#[schemars(rename = "AccessTarget")]
 pub enum Target {
     /// A verb on columns of a table, or, to delete, on its rows.
     Table {
@@ -64,8 +67,9 @@ pub enum Target {
 }
 
 /// Who asks. Who has several roles is decided by the first rule for any of them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "camelCase")]
+#[schemars(rename = "AccessCaller")]
 pub enum Caller {
     /// Also without a credential, and so everyone to whom no rule of another role comes first.
     Anyone,
@@ -89,8 +93,9 @@ pub enum Caller {
 }
 
 /// Whether a caller may.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "may", rename_all = "camelCase")]
+#[schemars(rename = "AccessReach")]
 pub enum Reach {
     /// It may not, or there is nothing of that name.
     Never,

@@ -1,13 +1,14 @@
 //! What an operator is to an org or a project, of all that it was given.
 
 use santokit_core::problem::{Outcome, Problem};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Level, Role};
 use crate::store::{Db, members, orgs};
 
 /// A role in an org; the later, the more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OrgRole {
     /// Is in it, and no more.
@@ -19,7 +20,7 @@ pub enum OrgRole {
 }
 
 /// A role in a project; the later, the more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ProjectRole {
     /// Reads, and no secrets.

@@ -1,5 +1,14 @@
 //! What the Bridges of an env have counted of its canary, one by one and together.
 
+use super::{
+    super::{
+        answers::releases::{BridgeCanaryState, CanaryBridge, CanaryCounts, CanaryTotals, CanaryWindow, Waiting},
+        projects::At,
+        releases::ago,
+    },
+    Record,
+};
+use crate::store::{Db, audit::Detail, releases};
 use chrono::TimeDelta;
 use santokit_core::{
     problem::Outcome,
@@ -7,13 +16,6 @@ use santokit_core::{
     wire::{CanaryReport, CanaryState, Counts, EnvReport},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
-
-use super::{
-    super::{projects::At, releases::ago},
-    Record,
-};
-use crate::store::{Db, audit::Detail, releases};
 
 /// A Bridge that has not reported for this long has gone. While a canary lasts, Bridges report every five seconds.
 const SEEN_MAX: TimeDelta = TimeDelta::seconds(90);
@@ -78,8 +80,8 @@ impl Fleet {
     }
 
     /// What was counted of both releases.
-    pub(super) fn totals(&self) -> Json {
-        json!({"baseline": shown(&self.baseline), "candidate": shown(&self.candidate)})
+    pub(super) fn totals(&self) -> CanaryTotals {
+        CanaryTotals { baseline: shown(&self.baseline), candidate: shown(&self.candidate) }
     }
 
     /// The same in the audit log.
@@ -94,14 +96,16 @@ impl Fleet {
     }
 
     /// What each Bridge does.
-    pub(super) fn bridges(&self) -> Json {
-        let row = |bridge: &Bridge| {
-            json!({
-                "id": bridge.id, "state": bridge.state.map_or_else(|| json!("waiting"), |state| json!(state)),
-                "reason": bridge.reason, "sequence": bridge.sequence, "requests": bridge.requests, "errors": bridge.errors,
-            })
+    pub(super) fn bridges(&self) -> Vec<CanaryBridge> {
+        let row = |bridge: &Bridge| CanaryBridge {
+            id: bridge.id.clone(),
+            state: bridge.state.map_or(BridgeCanaryState::Waiting(Waiting::Waiting), BridgeCanaryState::Known),
+            reason: bridge.reason.clone(),
+            sequence: bridge.sequence,
+            requests: bridge.requests,
+            errors: bridge.errors,
         };
-        Json::Array(self.bridges.iter().map(row).collect())
+        self.bridges.iter().map(row).collect()
     }
 }
 
@@ -111,17 +115,20 @@ fn add(all: &mut Counts, one: &Counts) {
     all.errors = all.errors.saturating_add(one.errors);
 }
 
-fn shown(counts: &Counts) -> Json {
+fn shown(counts: &Counts) -> CanaryCounts {
     let Counts { window, requests, errors } = counts;
     let Sample { requests: lately, errors: failed, logic_failed, latencies } = window;
-    let p95 = latencies.p95_duration().map(|p95| p95.as_secs_f64() * 1e3);
-    json!({
-        "requests": requests, "errors": errors,
-        "window": {
-            "requests": lately, "errors": failed, "logicFailed": logic_failed,
-            "errorRatePercent": f64::from(window.error_rate()) / 100.0, "p95Ms": p95,
+    CanaryCounts {
+        requests: *requests,
+        errors: *errors,
+        window: CanaryWindow {
+            requests: *lately,
+            errors: *failed,
+            logic_failed: *logic_failed,
+            error_rate_percent: f64::from(window.error_rate()) / 100.0,
+            p95_ms: latencies.p95_duration().map(|p95| p95.as_secs_f64() * 1e3),
         },
-    })
+    }
 }
 
 #[cfg(test)]
@@ -183,7 +190,7 @@ mod tests {
         let mut fleet = Fleet::default();
         fleet.add("one".into(), report("salt-of-another", CanaryState::Stopped, (1_000, 1_000)), SALT);
         assert_eq!(fleet.verdict(&record), None);
-        assert_eq!(fleet.bridges()[0]["state"], "waiting");
+        assert_eq!(serde_json::to_value(fleet.bridges()).unwrap()[0]["state"], "waiting");
     }
 
     #[test]

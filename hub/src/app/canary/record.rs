@@ -6,9 +6,15 @@ use santokit_core::{
     release::Canary,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
-use super::{super::projects::At, counts::Fleet};
+use super::{
+    super::{
+        answers::releases::{Canary as Shown, CanaryEnd},
+        projects::At,
+    },
+    counts::Fleet,
+};
 use crate::store::{
     Db, Writing,
     audit::{self, Caller, Detail, line, lines, name},
@@ -140,29 +146,30 @@ impl Record {
             .with("sequence", self.sequence)
     }
 
-    /// Its terms, as operators are answered.
-    fn detail(&self) -> Json {
-        let Canary { release_id, percent, gates, min_requests, window, .. } = &self.terms;
-        json!({
-            "releaseId": release_id, "baseline": self.baseline, "percent": percent, "gates": gates,
-            "minRequests": min_requests, "window": window.to_string(), "sequence": self.sequence,
-        })
-    }
-
     /// What operators are answered. What was counted of one that has ended is what was counted then.
-    pub(super) fn answer(&self, fleet: &Fleet) -> Json {
+    pub(super) fn answer(&self, fleet: &Fleet) -> Shown {
         let fleet = self.ended.as_ref().map_or(fleet, |ended| &ended.fleet);
-        let mut answer = self.detail();
-        answer["state"] = json!(self.ended.as_ref().map_or("running", |ended| ended.how.as_str()));
-        answer["digest"] = json!(self.terms.digest);
-        answer["startedAt"] = json!(self.started_at);
-        answer["startedBy"] = json!(self.started_by);
-        if let Some(Ended { at, by, reason, .. }) = &self.ended {
-            (answer["endedAt"], answer["endedBy"], answer["reason"]) = (json!(at), json!(by), json!(reason));
+        let terms = self.terms.clone();
+        Shown {
+            release_id: terms.release_id,
+            baseline: self.baseline.clone(),
+            percent: terms.percent,
+            gates: terms.gates,
+            min_requests: terms.min_requests,
+            window: terms.window.to_string(),
+            sequence: self.sequence,
+            state: self.ended.as_ref().map_or("running", |ended| ended.how.as_str()).to_owned(),
+            digest: terms.digest,
+            started_at: self.started_at.clone(),
+            started_by: self.started_by.clone(),
+            ended: self.ended.as_ref().map(|ended| CanaryEnd {
+                ended_at: ended.at.clone(),
+                ended_by: ended.by.clone(),
+                reason: ended.reason.clone(),
+            }),
+            counted: fleet.totals(),
+            bridges: fleet.bridges(),
         }
-        answer["counted"] = fleet.totals();
-        answer["bridges"] = fleet.bridges();
-        answer
     }
 
     /// That it runs, to who would change what it is compared with.

@@ -1,42 +1,20 @@
 //! What is wrong with a Bridge, in words, and what to do about it. Pure: from what was reported and what the Hub knows.
 
+use super::{
+    super::answers::fleet::{Finding, Severity},
+    Bridge, Surroundings, time,
+};
 use chrono::TimeDelta;
 use santokit_core::{
     code::Code,
     release::{VERSION, verify},
     wire::{EnvReport, EnvState, Refused, Standing},
 };
-use serde::Serialize;
-
-use super::{Bridge, Surroundings, time};
 
 /// Clocks that differ by more make keys and tokens expire at the wrong time.
 const SKEW_SECONDS_MAX: i64 = 10;
 /// A Bridge has this long to load what an env points to before it is said to be behind.
 const LOADING_MAX: TimeDelta = TimeDelta::seconds(60);
-
-/// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Severity {
-    /// Callers notice, or will as soon as something else goes wrong.
-    Error,
-    /// Not as it should be.
-    Warning,
-    /// Worth knowing.
-    Note,
-}
-
-/// One thing, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Finding {
-    pub(super) severity: Severity,
-    /// None: it is about the Bridge as a whole.
-    pub(super) env: Option<String>,
-    pub(super) what: String,
-    pub(super) todo: String,
-}
 
 /// Of one Bridge, the worst first.
 pub(super) fn of_bridge(bridge: &Bridge, around: &Surroundings) -> Vec<Finding> {

@@ -6,13 +6,14 @@ use santokit_core::{
     code::Code,
     problem::{Outcome, Problem},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
 
 use super::{Kept, SEEN_MAX, time};
 use crate::{
     app::{
         App,
+        answers::fleet::BridgeToken,
         projects::{At, missing, need_env},
         random_text,
         releases::ago,
@@ -29,7 +30,7 @@ const LIFETIME_SECONDS: i64 = 60;
 const _: () = assert!(LIFETIME_SECONDS <= admin::LIFETIME_SECONDS_MAX, "Bridges take it");
 
 /// The body of a new token.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BridgeTokenBody {
     /// What it is for.
@@ -44,7 +45,7 @@ impl App {
         at: At<'_>,
         bridge: &str,
         body: BridgeTokenBody,
-    ) -> Outcome<Json> {
+    ) -> Outcome<BridgeToken> {
         let mut db = self.store.write().await?;
         need_env(&mut db, at).await?;
         let listener =
@@ -76,7 +77,7 @@ impl App {
         audit::append(&mut db, caller, &at.deed("bridge.token", detail)).await?;
         commit(db).await?;
         let expires_at = DateTime::from_timestamp(claims.exp, 0).map(time);
-        Ok(json!({"token": token.expose(), "expiresAt": expires_at, "bridge": bridge, "url": listener.url}))
+        Ok(BridgeToken { token, expires_at, bridge: bridge.to_owned(), url: listener.url })
     }
 }
 

@@ -5,15 +5,19 @@ use santokit_core::{
     problem::{Outcome, Problem},
     wire::Sealed,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
 
 use super::{
     deed,
     totp::{Secret, recovery_codes, recovery_hash},
 };
 use crate::{
-    app::{App, authority::Who},
+    app::{
+        App,
+        answers::credentials::{Enrolment, RecoveryCodes},
+        authority::Who,
+    },
     store::{
         Db,
         audit::{Caller, Detail},
@@ -24,21 +28,21 @@ use crate::{
 };
 
 /// The body of setting one up.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnrolBody {
     password: Sealed,
 }
 
 /// A body that is a code.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CodeBody {
     code: Sealed,
 }
 
 /// The body of ending one.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DisableBody {
     password: Sealed,
@@ -47,7 +51,7 @@ pub struct DisableBody {
 
 impl App {
     /// Begins to set up a second factor: its secret is shown once, and nothing is asked for until it is confirmed.
-    pub async fn enrol_mfa(&self, caller: &Caller, who: &Who, body: EnrolBody) -> Outcome<Json> {
+    pub async fn enrol_mfa(&self, caller: &Caller, who: &Who, body: EnrolBody) -> Outcome<Enrolment> {
         let proof = self.prove(caller, who, &body.password).await?;
         let secret = Secret::generate()?;
         let sealed = self.seal(&context(&proof.id), &secret.text())?;
@@ -60,11 +64,11 @@ impl App {
         }
         deed(&mut db, caller, "mfa.enrol", Detail::none()).await?;
         commit(db).await?;
-        Ok(json!({"secret": secret.text().expose(), "uri": secret.uri(&account).expose()}))
+        Ok(Enrolment { secret: secret.text(), uri: secret.uri(&account) })
     }
 
     /// Confirms it with a code of it. From now on logins need one; the session that confirms has shown it.
-    pub async fn confirm_mfa(&self, caller: &Caller, who: &Who, body: CodeBody) -> Outcome<Json> {
+    pub async fn confirm_mfa(&self, caller: &Caller, who: &Who, body: CodeBody) -> Outcome<RecoveryCodes> {
         self.attempt_account(&who.operator)?;
         let mut db = self.store.write().await?;
         let proof = operators::proof(&mut db, &who.operator).await?;
@@ -87,7 +91,7 @@ impl App {
         deed(&mut db, caller, "mfa.confirm", Detail::none()).await?;
         commit(db).await?;
         self.logins.accounts.succeed(&who.operator);
-        Ok(json!({"recoveryCodes": codes.iter().map(Sealed::expose).collect::<Vec<_>>()}))
+        Ok(RecoveryCodes { recovery_codes: codes })
     }
 
     /// Ends it. Nothing that was made by it counts as proven any more.

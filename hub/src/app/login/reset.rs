@@ -8,12 +8,18 @@ use santokit_core::{
     release::Digest,
     wire::Sealed,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
 
 use super::deed;
 use crate::{
-    app::{App, authority::Who, operators::need_operator, random_text},
+    app::{
+        App,
+        answers::people::{Recovered, ResetCode},
+        authority::Who,
+        operators::need_operator,
+        random_text,
+    },
     clock::Clock,
     store::{
         Db, Writing,
@@ -27,7 +33,7 @@ const PREFIX: &str = "stk_rst_";
 const VALID_FOR: TimeDelta = TimeDelta::hours(24);
 
 /// The body of a new password for a code.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResetBody {
     code: Sealed,
@@ -67,7 +73,7 @@ pub(in crate::app) async fn make(db: &mut Writing, clock: &Clock, caller: &Calle
 
 impl App {
     /// Makes a code for somebody else.
-    pub async fn reset_operator(&self, caller: &Caller, who: &Who, id: &str) -> Outcome<Json> {
+    pub async fn reset_operator(&self, caller: &Caller, who: &Who, id: &str) -> Outcome<ResetCode> {
         if id == who.operator {
             // Who has only somebody's session must not come in for good.
             return Err(Problem::new(Code::Conflict, "you are in")
@@ -76,11 +82,12 @@ impl App {
         let mut db = self.store.write().await?;
         let made = make(&mut db, &self.clock, caller, id).await?;
         commit(db).await?;
-        Ok(json!({"operator": id, "email": made.email, "code": made.code.expose(), "expiresAt": made.expires_at}))
+        let Made { code, expires_at, email } = made;
+        Ok(ResetCode { operator: id.to_owned(), email, code, expires_at })
     }
 
     /// Sets a new password with a code. It opens no session: that takes a login.
-    pub async fn reset_password(&self, caller: &Caller, body: ResetBody) -> Outcome<Json> {
+    pub async fn reset_password(&self, caller: &Caller, body: ResetBody) -> Outcome<Recovered> {
         // Before a password is hashed: who has no code must not make the Hub work.
         let id = self.usable_code(&mut *self.store.read().await?, &body.code).await?;
         let row = need_operator(&mut *self.store.read().await?, &id).await?;
@@ -97,7 +104,7 @@ impl App {
         deed(&mut db, &caller, "operator.recover", Detail::of("email", name(&email))).await?;
         commit(db).await?;
         self.logins.accounts.succeed(&email);
-        Ok(json!({"id": id, "email": email}))
+        Ok(Recovered { id, email })
     }
 
     /// Whose code it is, if it can be used still. One that cannot is told as one that there never was.

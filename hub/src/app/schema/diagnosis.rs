@@ -4,6 +4,7 @@
 use std::{borrow::Cow, io::ErrorKind, time::Duration};
 
 use santokit_sql::schema::Engine;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::net::{TcpStream, lookup_host};
 
@@ -15,7 +16,7 @@ use super::{
 const STEP_MAX: Duration = Duration::from_secs(10);
 
 /// What was found.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Diagnosis {
     /// Whether it can be used.
@@ -28,7 +29,7 @@ pub struct Diagnosis {
 }
 
 /// One question.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
     /// `dns`, `reach`, `login`, `version`, `tables`, `guests`, `everybody` or `tls`.
