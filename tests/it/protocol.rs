@@ -14,17 +14,17 @@ use axum::{
     response::Response,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use boon::{Compiler, SchemaIndex, Schemas};
 use reqwest::Client;
 use santokit_core::release::SigningKey;
-use santokit_tests::folder::repository;
+use santokit_tests::{folder::repository, json_schema::Document};
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 
 use crate::lab::{CACHE_KEY, Lab};
 
+mod kept;
+
 const DOCUMENT: &str = "docs/reference/bridge-protocol.json";
-const PLACE: &str = "file:///bridge-protocol.json";
 
 /// By the name of the message.
 type Messages = Arc<Mutex<BTreeMap<&'static str, Vec<Json>>>>;
@@ -111,36 +111,17 @@ async fn pass(State(between): State<Between>, request: Request) -> Response {
 }
 
 /// The committed schemas, each closed: a field that they do not have is a message that nobody reviewed.
-struct Protocol {
-    schemas: Schemas,
-    messages: BTreeMap<String, SchemaIndex>,
-}
+struct Protocol(Document);
 
 impl Protocol {
     fn read() -> Self {
         let text = fs::read_to_string(repository().join(DOCUMENT)).unwrap();
-        let mut document: Json = serde_json::from_str(&text).unwrap();
-        for schema in document["$defs"].as_object_mut().unwrap().values_mut() {
-            let has = |name: &str| schema.get(name).is_some();
-            if has("properties") && !has("additionalProperties") && !has("unevaluatedProperties") {
-                schema["unevaluatedProperties"] = json!(false);
-            }
-        }
-        let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
-        compiler.add_resource(PLACE, document.clone()).unwrap();
-        let names = document["messages"].as_object().unwrap().keys();
-        let messages = names
-            .map(|name| {
-                let index = compiler.compile(&format!("{PLACE}#/messages/{name}"), &mut schemas).unwrap();
-                (name.clone(), index)
-            })
-            .collect();
-        Self { schemas, messages }
+        Self(Document::closed(serde_json::from_str(&text).unwrap(), "/$defs"))
     }
 
     fn check(&self, message: &str, value: &Json) {
-        if let Err(error) = self.schemas.validate(value, self.messages[message]) {
-            panic!("{message} is not what {DOCUMENT} says: {error:#}\n{value:#}");
+        if let Some(wrong) = self.0.wrong(&format!("/messages/{message}"), value) {
+            panic!("{message} is not what {DOCUMENT} says: {wrong}\n{value:#}");
         }
     }
 }
@@ -213,7 +194,7 @@ async fn what_a_hub_and_its_bridges_say_is_what_the_schemas_say() {
     keep(&lab, &between).await;
 }
 
-/// Writes one of each down, where `STK_KEEP` says: how messages of a version that is published come to `core/tests/kept`.
+/// Writes one of each down, where `STK_KEEP` says: how messages of a version that is published come to `tests/cases/protocol`.
 async fn keep(lab: &Lab, between: &Between) {
     let Some(folder) = std::env::var_os("STK_KEEP").map(std::path::PathBuf::from) else { return };
     fs::create_dir_all(&folder).unwrap();

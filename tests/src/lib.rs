@@ -6,6 +6,7 @@ pub mod bridge_client;
 pub mod database;
 pub mod fault_proxy;
 pub mod folder;
+pub mod json_schema;
 pub mod otlp_collector;
 pub mod planes;
 pub mod reader;

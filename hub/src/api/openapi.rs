@@ -17,7 +17,7 @@ use super::{
 use crate::app::authority::Need;
 
 pub mod describe;
-mod operations;
+pub mod operations;
 
 use describe::{Operation, Schemas};
 
@@ -69,7 +69,7 @@ fn make() -> Json {
             },
         },
     });
-    document["components"]["schemas"] = Json::Object(schemas.named().0.into_iter().collect());
+    schemas.put_into(&mut document);
     plain(&mut document);
     document
 }
@@ -151,6 +151,3 @@ fn plain(value: &mut Json) {
         _ => {}
     }
 }
-
-#[cfg(test)]
-mod tests;

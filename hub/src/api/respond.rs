@@ -136,6 +136,11 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Refused> {
         let bytes = read(request, app.body_timeout).await?;
+        // A list would be read as the fields in their order: `[]` as a body that leaves everything out.
+        if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+            let problem = Problem::new(Code::BadRequest, "the body is a list, and should be an object with fields");
+            return Err(Refused(problem));
+        }
         // The parser's message could quote a secret: only its place is told, and what kind of error it is.
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             let what = if error.is_data() { "does not have the fields that it should" } else { "is no JSON" };

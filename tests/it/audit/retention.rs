@@ -46,7 +46,7 @@ async fn projects(app: &App, by: &Caller, names: &[&str]) {
 }
 
 async fn verdict(app: &App) -> Json {
-    app.verify_audit().await.unwrap()
+    serde_json::to_value(app.verify_audit().await.unwrap()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,10 @@
 //! What a handler takes and answers, read off its signature: each type of an argument, and the type of the answer, says what it is to
 //! the document. A handler whose types say nothing does not compile as a route.
 
-use std::{collections::BTreeMap, future::Future};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+};
 
 use axum::{
     Extension,
@@ -38,22 +41,22 @@ pub struct Schemas {
 }
 
 /// Where schemas stand in the document.
-pub(super) const PLACE: &str = "/components/schemas";
+const PLACE: &str = "/components/schemas";
+/// Where those of requests stand until it is known which of them differ from an answer's of the same name.
+const SENT: &str = "/components/sent";
 
 impl Schemas {
     /// None yet.
     pub(super) fn new() -> Self {
-        let settings = |contract: Contract| {
-            SchemaSettings::draft2020_12().with(|settings| {
-                settings.definitions_path = PLACE.into();
+        let generator = |contract: Contract, place: &'static str| {
+            let settings = SchemaSettings::draft2020_12().with(|settings| {
+                settings.definitions_path = place.into();
                 settings.meta_schema = None;
                 settings.contract = contract;
-            })
+            });
+            settings.into_generator()
         };
-        Self {
-            sent: settings(Contract::Deserialize).into_generator(),
-            answered: settings(Contract::Serialize).into_generator(),
-        }
+        Self { sent: generator(Contract::Deserialize, SENT), answered: generator(Contract::Serialize, PLACE) }
     }
 
     /// Of what comes in.
@@ -66,20 +69,78 @@ impl Schemas {
         self.answered.subschema_for::<T>()
     }
 
-    /// All that have a name, and the names of those that a request and an answer have with a different meaning: there must be none.
-    pub(super) fn named(mut self) -> (BTreeMap<String, Json>, Vec<String>) {
+    /// Puts all that have a name into the document. One that a request may leave fields of, and an answer not, is there twice.
+    pub(super) fn put_into(mut self, document: &mut Json) {
         let mut named: BTreeMap<String, Json> = self.answered.take_definitions(true).into_iter().collect();
-        let mut differing = Vec::new();
-        for (name, schema) in self.sent.take_definitions(true) {
-            match named.get(&name) {
-                Some(other) if *other != schema => differing.push(name),
-                Some(_) => {}
-                None => {
-                    named.insert(name, schema);
+        let sent = self.sent.take_definitions(true);
+        let same = |schema: &Json, other: &Json| {
+            let mut schema = schema.clone();
+            settle(&mut schema, &BTreeSet::new());
+            schema == *other
+        };
+        let known = |name: &str| named.get(name);
+        let mut differing: BTreeSet<String> = sent
+            .iter()
+            .filter(|(name, schema)| known(name).is_some_and(|other| !same(schema, other)))
+            .map(|(name, _)| name.clone())
+            .collect();
+        // What refers to one of them differs too.
+        loop {
+            let more: Vec<String> = sent
+                .iter()
+                .filter(|(name, schema)| {
+                    known(name).is_some() && !differing.contains(*name) && refers(schema, &differing)
+                })
+                .map(|(name, _)| name.clone())
+                .collect();
+            if more.is_empty() {
+                break;
+            }
+            differing.extend(more);
+        }
+        for (name, mut schema) in sent {
+            settle(&mut schema, &differing);
+            named.insert(if differing.contains(&name) { format!("{name}Sent") } else { name }, schema);
+        }
+        settle(document, &differing);
+        document["components"]["schemas"] = Json::Object(named.into_iter().collect());
+    }
+}
+
+/// The name of the schema that a reference to one of a request is to.
+fn referred(place: &str) -> Option<&str> {
+    place.strip_prefix('#')?.strip_prefix(SENT)?.strip_prefix('/')
+}
+
+fn refers(schema: &Json, to: &BTreeSet<String>) -> bool {
+    match schema {
+        Json::Object(fields) => fields.iter().any(|(name, field)| match field {
+            Json::String(place) if name == "$ref" => referred(place).is_some_and(|name| to.contains(name)),
+            field => refers(field, to),
+        }),
+        Json::Array(items) => items.iter().any(|item| refers(item, to)),
+        _ => false,
+    }
+}
+
+/// References to schemas of requests lead to where those are.
+fn settle(value: &mut Json, differing: &BTreeSet<String>) {
+    match value {
+        Json::Object(fields) => {
+            for (name, field) in fields {
+                match field {
+                    Json::String(place) if name == "$ref" => {
+                        if let Some(name) = referred(place) {
+                            let more = if differing.contains(name) { "Sent" } else { "" };
+                            *place = format!("#{PLACE}/{name}{more}");
+                        }
+                    }
+                    field => settle(field, differing),
                 }
             }
         }
-        (named, differing)
+        Json::Array(items) => items.iter_mut().for_each(|item| settle(item, differing)),
+        _ => {}
     }
 }
 

@@ -3,7 +3,7 @@
 //! without a route.
 
 /// Method, path, name, what it does.
-type Row = (&'static str, &'static str, &'static str, &'static str);
+pub type Row = (&'static str, &'static str, &'static str, &'static str);
 
 /// The row of a route.
 pub(super) fn of(method: &str, path: &str) -> Option<&'static Row> {
@@ -11,7 +11,7 @@ pub(super) fn of(method: &str, path: &str) -> Option<&'static Row> {
 }
 
 /// Every row.
-pub(super) const ROWS: &[Row] = &[
+pub const ROWS: &[Row] = &[
     ("GET", "/healthz", "health.live", "Whether the process answers"),
     ("GET", "/readyz", "health.ready", "Whether the Hub is ready: its store answers, and it is not stopping"),
     ("GET", "/metrics", "metrics.read", "What the Hub counts, for Prometheus"),

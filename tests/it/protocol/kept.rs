@@ -1,10 +1,8 @@
 //! The messages between Hub and Bridge as JSON Schemas: that the committed ones are those of the code, that messages of every
 //! published version are still read, and that the schemas and the code refuse the same.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs, path::Path};
+use std::fs;
 
-use boon::{Compiler, SchemaIndex, Schemas};
 use santokit_core::{
     problem::ProblemBody,
     release::{
@@ -14,6 +12,7 @@ use santokit_core::{
     },
     wire::{Current, Release, Report, RuntimeBundle},
 };
+use santokit_tests::{folder::repository, json_schema::Document};
 use schemars::{
     JsonSchema,
     generate::{Contract, SchemaSettings},
@@ -21,8 +20,8 @@ use schemars::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value as Json, json};
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/bridge-protocol.json");
-const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kept");
+/// A folder for each version, of messages as they were sent.
+const KEPT: &str = "tests/cases/protocol";
 
 /// All that is sent, or all that is taken: what has a default may be missing there.
 fn document(contract: Contract) -> Json {
@@ -50,7 +49,7 @@ fn document(contract: Contract) -> Json {
     let mut document = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The protocol between Hub and Bridge",
-        "description": "Each message under `messages`. Made by core/tests/protocol.rs (UPDATE_GOLDEN=1); see docs/reference/hub-api.md.",
+        "description": "Each message under `messages`. Made by tests/it/protocol/kept.rs (UPDATE_GOLDEN=1); see docs/reference/hub-api.md.",
         "messages": messages,
         "$defs": defs,
     });
@@ -76,32 +75,18 @@ fn plain(value: &mut Json) {
     }
 }
 
-/// The schema of a message, ready to check with.
-struct Checker {
-    schemas: Schemas,
-    index: SchemaIndex,
-}
-
-impl Checker {
-    fn new(document: &Json, message: &str) -> Self {
-        let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
-        compiler.add_resource("file:///protocol.json", document.clone()).unwrap();
-        let index = compiler.compile(&format!("file:///protocol.json#/messages/{message}"), &mut schemas).unwrap();
-        Self { schemas, index }
-    }
-
-    fn wrong(&self, value: &Json) -> Option<String> {
-        self.schemas.validate(value, self.index).err().map(|error| format!("{error:#}"))
-    }
+/// What is wrong with a message, by what is sent or by what is taken.
+fn wrong(contract: Contract, message: &str, value: &Json) -> Option<String> {
+    Document::new(document(contract)).wrong(&format!("/messages/{message}"), value)
 }
 
 #[test]
 fn the_committed_schemas_are_those_of_the_code() {
     let text = format!("{}\n", serde_json::to_string_pretty(&document(Contract::Serialize)).unwrap());
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(GOLDEN, &text).unwrap();
+        fs::write(repository().join(super::DOCUMENT), &text).unwrap();
     }
-    let golden = fs::read_to_string(GOLDEN).unwrap_or_default();
+    let golden = fs::read_to_string(repository().join(super::DOCUMENT)).unwrap_or_default();
     let at = text.lines().zip(golden.lines()).position(|(own, kept)| own != kept).map_or(0, |at| at + 1);
     assert!(
         text == golden,
@@ -112,7 +97,7 @@ fn the_committed_schemas_are_those_of_the_code() {
 /// Messages as they were sent, by version.
 fn kept(message: &str) -> Vec<(String, Json)> {
     let mut all = Vec::new();
-    for version in fs::read_dir(KEPT).unwrap() {
+    for version in fs::read_dir(repository().join(KEPT)).unwrap() {
         let folder = version.unwrap().path();
         let Ok(files) = fs::read_dir(&folder) else { continue };
         for file in files {
@@ -120,7 +105,7 @@ fn kept(message: &str) -> Vec<(String, Json)> {
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
             if name == message || name.starts_with(&format!("{message}-")) {
                 let value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-                all.push((path.strip_prefix(KEPT).unwrap().display().to_string(), value));
+                all.push((path.display().to_string(), value));
             }
         }
     }
@@ -131,26 +116,29 @@ fn kept(message: &str) -> Vec<(String, Json)> {
 /// Nothing of a kept message is lost or refused; each part that is taken out of it is missed by the schema exactly where the code
 /// misses it.
 fn check<T: Serialize + DeserializeOwned + JsonSchema>(message: &str) {
-    let (sent, taken) = (document(Contract::Serialize), document(Contract::Deserialize));
-    let (sent, taken) = (Checker::new(&sent, message), Checker::new(&taken, message));
+    let place = format!("/messages/{message}");
+    let [sent, taken] = [Contract::Serialize, Contract::Deserialize].map(|contract| Document::new(document(contract)));
     for (file, value) in kept(message) {
         let read: T = serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{file}: {error}"));
         let written = serde_json::to_value(&read).unwrap();
-        assert_eq!(sent.wrong(&written), None, "{file}: what is written now is not what the schema says");
-        assert_eq!(taken.wrong(&value), None, "{file}");
+        assert_eq!(sent.wrong(&place, &written), None, "{file}: what is written now is not what the schema says");
+        assert_eq!(taken.wrong(&place, &value), None, "{file}");
         covers("", &value, &written, &file);
         let mut places = Vec::new();
         collect("", &value, &mut places);
-        for place in places {
+        for at in places {
             for other in [None, Some(json!({"no": "such"})), Some(json!(-1)), Some(json!("")), Some(Json::Null)] {
-                let changed = with(&value, &place, other.clone());
+                let changed = with(&value, &at, other.clone());
                 let by_code = serde_json::from_value::<T>(changed.clone()).err();
                 // What only the code knows: a digest's form, the catalogue of codes.
-                if let (Some(wrong), None) = (taken.wrong(&changed), &by_code) {
-                    panic!("{file}: the schema refuses {place} = {other:?}, and the code takes it: {wrong}");
+                if let (Some(wrong), None) = (taken.wrong(&place, &changed), &by_code) {
+                    panic!("{file}: the schema refuses {at} = {other:?}, and the code takes it: {wrong}");
                 }
                 if other.is_none() && by_code.is_some() {
-                    assert!(taken.wrong(&changed).is_some(), "{file}: the code needs {place}, and the schema does not");
+                    assert!(
+                        taken.wrong(&place, &changed).is_some(),
+                        "{file}: the code needs {at}, and the schema does not"
+                    );
                 }
             }
         }
@@ -210,7 +198,7 @@ fn pointers_of_before_are_read() {
         let pointer: Pointer =
             current.pointer.unverified(POINTER_TYPE).unwrap_or_else(|error| panic!("{file}: {error}"));
         let written = serde_json::to_value(&pointer).unwrap();
-        assert_eq!(Checker::new(&document(Contract::Serialize), "pointer").wrong(&written), None, "{file}");
+        assert_eq!(wrong(Contract::Serialize, "pointer", &written), None, "{file}");
     }
 }
 
@@ -219,16 +207,15 @@ fn releases_of_before_are_read_and_what_they_were_signed_with_holds() {
     check::<Release>("release");
     for (file, value) in kept("release") {
         let release: Release = serde_json::from_value(value).unwrap();
-        let keys = Path::new(KEPT).join(&file).parent().unwrap().join("keys.json");
+        let keys = std::path::Path::new(&file).with_file_name("keys.json");
         let keys: Json = serde_json::from_str(&fs::read_to_string(keys).unwrap()).unwrap();
         let key = serde_json::from_value(keys["keys"][0]["key"].clone()).unwrap();
         let read =
             verify::release(&release, &Trust::in_each([key], 1)).unwrap_or_else(|error| panic!("{file}: {error}"));
-        let sent = document(Contract::Serialize);
         let statement: Statement = release.envelope.unverified(RELEASE_TYPE).unwrap();
-        assert_eq!(Checker::new(&sent, "statement").wrong(&serde_json::to_value(statement).unwrap()), None, "{file}");
+        assert_eq!(wrong(Contract::Serialize, "statement", &serde_json::to_value(statement).unwrap()), None, "{file}");
         let manifest: Json = serde_json::from_str(&release.manifest).unwrap();
-        assert_eq!(Checker::new(&sent, "manifest").wrong(&manifest), None, "{file}");
+        assert_eq!(wrong(Contract::Serialize, "manifest", &manifest), None, "{file}");
         assert_eq!(
             serde_json::to_value(&read.manifest).unwrap(),
             manifest,
