@@ -119,6 +119,7 @@ impl World {
             "connections": {"main": {"tables": {}}}, "defaultConnection": "main", "format": 1, "minimumBridge": "0.1.0", "project": "shop",
         });
         let applied = self.ok(&ada, "POST", &format!("{env}/apply"), json!({"manifest": manifest.to_string()})).await;
+        let user_keys = self.ok(&ada, "GET", &format!("{env}/userkeys"), Json::Null).await;
         let digest = santokit_core::release::Digest::of(COMPONENT).to_string();
         let path = format!("/v1/projects/shop/blobs/{digest}");
         assert_eq!(self.ask(Some(&bearer(&ada)), "PUT", &path, COMPONENT.to_vec()).await.0, 201);
@@ -148,6 +149,7 @@ impl World {
             ("apiKey", text(&key["id"])),
             ("release", text(&applied["releaseId"])),
             ("bridge", BRIDGE.to_owned()),
+            ("userKey", text(&user_keys["keys"][0]["id"])),
         ]);
         self.useless.push(("an API key", text(&key["key"])));
         self.useless.push(("an invite", text(&invite["invite"])));
@@ -194,6 +196,7 @@ impl World {
                 ("id", Some("releases")) => "release",
                 ("id", Some("bridges")) => "bridge",
                 ("id", Some("operators")) => "operator",
+                ("id", Some("userkeys")) => "userKey",
                 // The Hub's own: there is one.
                 ("id", Some("keys")) => "token",
                 (name, _) => name,
@@ -237,6 +240,9 @@ fn body(name: &str) -> Json {
     match name {
         "session.login" => json!({"email": "ada@example.com", "password": "p"}),
         "session.refresh" => json!({"refreshToken": "t"}),
+        "session.reset" => json!({"code": "c", "password": "p"}),
+        "userkey.rotate" => json!({"force": false}),
+        "usertoken.issue" => json!({"sub": "s"}),
         "invite.join" => json!({"invite": "i", "name": "n", "password": "p"}),
         "operator.bootstrap" => {
             json!({"email": "x@example.com", "name": "n", "password": PASSWORD})
