@@ -124,7 +124,13 @@ fn no_secret_is_asked_for_or_shown_as_a_plain_text() {
     let names =
         ["password", "token", "accessToken", "refreshToken", "invite", "code", "current", "new", "key", "adminUrl"];
     // Public halves and the catalogue's codes.
-    let plain = [("SigningKey", "key"), ("SignatureBody", "key"), ("ProblemBody", "code"), ("RefusedRelease", "code")];
+    let plain = [
+        ("SigningKey", "key"),
+        ("UserKey", "key"),
+        ("SignatureBody", "key"),
+        ("ProblemBody", "code"),
+        ("RefusedRelease", "code"),
+    ];
     for (schema, body) in schemas {
         for (field, shape) in body["properties"].as_object().into_iter().flatten() {
             if names.contains(&field.as_str()) && !plain.contains(&(schema.as_str(), field.as_str())) {
