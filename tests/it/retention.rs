@@ -282,7 +282,7 @@ async fn a_silent_bridge_is_shown_for_as_long_as_the_setting_says() {
             commit(db).await.unwrap();
         }
         let shown = app.bridges_of("shop").await.unwrap();
-        let bridges = shown["bridges"].as_array().unwrap();
-        assert_eq!((bridges.len(), &bridges[0]["id"], &bridges[0]["state"]), (1, &json!("brg_1"), &json!("silent")));
+        let bridges: Vec<_> = shown.bridges.iter().map(|bridge| (bridge.id.as_str(), bridge.state.as_str())).collect();
+        assert_eq!(bridges, [("brg_1", "silent")]);
     }
 }
