@@ -21,6 +21,7 @@ use tracing::{Instrument, Span, field::Empty};
 use crate::{
     crud::{limits::CrudSettings, names::Tables},
     db::Database,
+    egress::Egress,
     host::{LoadedQuery, Logins, Session},
     metrics::Metrics,
     rehearsal::Rehearsal,
@@ -72,6 +73,8 @@ pub struct CallContext {
     pub config: Arc<BTreeMap<String, String>>,
     /// Secrets of the env.
     pub secrets: Arc<BTreeMap<String, SecretString>>,
+    /// Sends the outbound requests of components.
+    pub egress: Arc<Egress>,
     /// The numbers.
     pub metrics: Arc<Metrics>,
     /// What a test fixes and sees; none for a request.

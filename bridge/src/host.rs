@@ -11,8 +11,9 @@ use santokit_core::{
     value::{Column, RowSet, Value},
 };
 use santokit_wasm::{
-    CallerInfo, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Fixed, Host, InvocationInfo, Level,
-    LogLine, LookupError, NamedParams, RowBudget, SqlError, TransactionId, packed::PackedBatch,
+    CallerInfo, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Fixed, Host, HttpBudget, HttpDone,
+    HttpRequest, InvocationInfo, Level, LogLine, LookupError, NamedParams, RowBudget, SqlError, TransactionId,
+    packed::PackedBatch,
 };
 use secrecy::SecretString;
 use tracing::{Instrument, field::Empty};
@@ -20,12 +21,14 @@ use tracing::{Instrument, field::Empty};
 use crate::{
     crud::{limits::CrudSettings, names::Tables},
     db::Database,
+    egress::Egress,
     metrics::Metrics,
     rehearsal::Rehearsal,
 };
 
 mod crud;
 mod cursor;
+mod http;
 mod queries;
 mod server_sql;
 mod session_sql;
@@ -48,6 +51,7 @@ pub struct Session {
     crud: Arc<CrudSettings>,
     config: Arc<BTreeMap<String, String>>,
     secrets: Arc<BTreeMap<String, SecretString>>,
+    egress: Arc<Egress>,
     metrics: Arc<Metrics>,
     deadline: Instant,
     sql: SqlSession,
@@ -83,6 +87,8 @@ pub struct SessionParts {
     pub schemas: Arc<BTreeMap<String, Schema>>,
     /// The connection on which the whole invocation is one transaction, if it is.
     pub transaction_on: Option<String>,
+    /// Sends outbound requests.
+    pub egress: Arc<Egress>,
     /// When every statement must have ended.
     pub deadline: Instant,
     /// The numbers.
@@ -105,6 +111,7 @@ impl Session {
             crud,
             config,
             secrets,
+            egress,
             databases,
             schemas,
             transaction_on,
@@ -124,6 +131,7 @@ impl Session {
             crud,
             config,
             secrets,
+            egress,
             metrics,
             deadline,
             sql,
@@ -267,6 +275,10 @@ impl Host for Session {
 
     async fn crud(&mut self, request: CrudRequest, budget: RowBudget) -> Result<CrudAnswer, CrudError> {
         self.ask_tables(request, budget).await
+    }
+
+    async fn http(&mut self, request: HttpRequest, budget: HttpBudget) -> HttpDone {
+        self.send_out(request, budget).await
     }
 
     async fn sql_cursor_next(&mut self, cursor: CursorId, budget: RowBudget) -> Result<Option<PackedBatch>, SqlError> {

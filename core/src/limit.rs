@@ -26,6 +26,10 @@ pub struct InvocationLimits {
     pub log_bytes: Bytes,
     /// Outbound requests.
     pub http_requests: u64,
+    /// Bytes of bodies of outbound requests and their answers. A release says it where it is not the default: one that does not is what it
+    /// was before there was this limit.
+    #[serde(default = "http_bytes", skip_serializing_if = "is_http_bytes")]
+    pub http_bytes: Bytes,
 }
 
 /// The name of a limit, as `details.limit`, metrics and manifests say it.
@@ -53,6 +57,21 @@ pub enum LimitName {
     LogBytes,
     /// Cursors and transactions open at once, and other handles.
     Handles,
+    /// Outbound requests.
+    HttpRequests,
+    /// Bytes of bodies of outbound requests and their answers.
+    HttpBytes,
+}
+
+/// By default.
+const HTTP_BYTES: Bytes = Bytes(8 << 20);
+
+fn http_bytes() -> Bytes {
+    HTTP_BYTES
+}
+
+fn is_http_bytes(bytes: &Bytes) -> bool {
+    *bytes == HTTP_BYTES
 }
 
 impl Default for InvocationLimits {
@@ -67,6 +86,7 @@ impl Default for InvocationLimits {
             output: Bytes(5_000_000),
             log_bytes: Bytes(64 << 10),
             http_requests: 20,
+            http_bytes: HTTP_BYTES,
         }
     }
 }
@@ -84,6 +104,7 @@ impl InvocationLimits {
             output: Bytes(50_000_000),
             log_bytes: Bytes(16 << 20),
             http_requests: 1_000,
+            http_bytes: Bytes(256 << 20),
         }
     }
 }
@@ -102,6 +123,8 @@ impl LimitName {
         LimitName::Output,
         LimitName::LogBytes,
         LimitName::Handles,
+        LimitName::HttpRequests,
+        LimitName::HttpBytes,
     ];
 
     /// As callers, metrics and manifests see it.
@@ -118,6 +141,8 @@ impl LimitName {
             LimitName::Output => "output",
             LimitName::LogBytes => "logBytes",
             LimitName::Handles => "handles",
+            LimitName::HttpRequests => "httpRequests",
+            LimitName::HttpBytes => "httpBytes",
         }
     }
 }

@@ -18,6 +18,7 @@ mod engine_values;
 mod engines;
 mod fleet;
 mod guest_crud;
+mod guest_http;
 mod guest_logins;
 mod guest_sql;
 mod http;

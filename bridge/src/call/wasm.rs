@@ -106,6 +106,7 @@ impl WasmCode {
             crud: context.crud,
             config: context.config,
             secrets: context.secrets,
+            egress: context.egress,
             databases: context.databases,
             schemas: context.schemas,
             transaction_on: (logic.transaction == TransactionMode::Required).then(|| logic.connection.clone()),

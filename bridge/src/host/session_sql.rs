@@ -127,6 +127,11 @@ impl SqlSession {
         }
     }
 
+    /// Whether a transaction of this invocation keeps the one writer of a database.
+    pub(super) fn keeps_a_writer(&self) -> bool {
+        self.opened.iter().any(|opened| opened.transaction.is_some())
+    }
+
     pub(super) fn open(&mut self, name: &str) -> Result<ConnectionId, SqlError> {
         if !self.tables.contains_key(name) {
             return Err(SqlError::Denied(format!("grants.sql does not list connection {name:?}")));

@@ -5,6 +5,7 @@ mod clock;
 mod config;
 mod context;
 mod crud;
+mod http;
 mod log;
 mod queries;
 mod random;

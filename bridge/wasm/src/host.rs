@@ -13,6 +13,10 @@ use secrecy::SecretString;
 
 use crate::packed::PackedBatch;
 
+mod http;
+
+pub use http::{HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse};
+
 /// An open connection of one invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionId(pub u32);
@@ -286,6 +290,8 @@ pub trait Host: Send + 'static {
         request: CrudRequest,
         budget: RowBudget,
     ) -> impl Future<Output = Result<CrudAnswer, CrudError>> + Send;
+    /// Sends an outbound request; [`HttpError::Requests`] and [`HttpError::Bytes`] where the budget ends.
+    fn http(&mut self, request: HttpRequest, budget: HttpBudget) -> impl Future<Output = HttpDone> + Send;
     /// Opens a cursor.
     fn sql_cursor(
         &mut self,

@@ -63,8 +63,10 @@ pub(crate) struct State<H> {
     pub(crate) host_calls_total: u64,
     pub(crate) sql_rows: u64,
     pub(crate) sql_bytes: u64,
-    /// A SQL limit that the guest was told of.
-    pub(crate) sql_limit: Option<LimitName>,
+    pub(crate) http_requests: u64,
+    pub(crate) http_bytes: u64,
+    /// A limit that the guest was told of, and did not end it.
+    pub(crate) told_limit: Option<LimitName>,
     log_bytes: u64,
     lines_dropped: u64,
     output_dropped: u64,
@@ -90,7 +92,9 @@ impl<H: Host> State<H> {
             host_calls_total: 0,
             sql_rows: 0,
             sql_bytes: 0,
-            sql_limit: None,
+            http_requests: 0,
+            http_bytes: 0,
+            told_limit: None,
             log_bytes: 0,
             lines_dropped: 0,
             output_dropped: 0,

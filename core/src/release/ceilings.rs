@@ -117,7 +117,7 @@ impl Ceilings {
             let wrong = |why: String| CeilingsError::Quantity { name: name.clone(), why };
             match name.as_str() {
                 "timeout" | "cpu" => text.parse::<Millis>().map(|millis| millis.0).map_err(|e| wrong(e.to_string())),
-                "memory" | "sqlBytes" | "output" | "logBytes" => {
+                "memory" | "sqlBytes" | "output" | "logBytes" | "httpBytes" => {
                     text.parse::<Bytes>().map(|bytes| bytes.0).map_err(|e| wrong(e.to_string()))
                 }
                 _ => text.parse().map_err(|_| wrong("expected a whole number".to_owned())),
@@ -129,12 +129,15 @@ impl Ceilings {
 
 /// Each limit by its name.
 fn numbers(limits: &InvocationLimits) -> BTreeMap<String, u64> {
-    match serde_json::to_value(limits) {
+    let mut numbers: BTreeMap<String, u64> = match serde_json::to_value(limits) {
         Ok(Json::Object(fields)) => {
             fields.into_iter().filter_map(|(name, value)| Some((name, value.as_u64()?))).collect()
         }
         _ => BTreeMap::new(),
-    }
+    };
+    // A release does not write its default.
+    numbers.insert("httpBytes".to_owned(), limits.http_bytes.0);
+    numbers
 }
 
 /// Whether a text is of a pattern. Its time is the product of both lengths at most.
@@ -211,6 +214,8 @@ mod tests {
             above(json!({"limits": {"hostCalls": 10, "timeout": "1s"}})),
             ["buy: limit hostCalls", "buy: limit timeout"]
         );
+        // Also where the release says nothing of it.
+        assert_eq!(above(json!({"limits": {"httpBytes": "1MiB"}})), ["buy: limit httpBytes"]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("src/santokit/crud.py", include_str!("../../../../sdk-guest/python/src/santokit/crud.py")),
     ("src/santokit/errors.py", include_str!("../../../../sdk-guest/python/src/santokit/errors.py")),
     ("src/santokit/handler.py", include_str!("../../../../sdk-guest/python/src/santokit/handler.py")),
+    ("src/santokit/http.py", include_str!("../../../../sdk-guest/python/src/santokit/http.py")),
     ("src/santokit/log.py", include_str!("../../../../sdk-guest/python/src/santokit/log.py")),
     ("src/santokit/py.typed", include_str!("../../../../sdk-guest/python/src/santokit/py.typed")),
     ("src/santokit/queries.py", include_str!("../../../../sdk-guest/python/src/santokit/queries.py")),

@@ -14,6 +14,7 @@ _INTERFACES = {
     "secrets": "santokit:runtime/secrets",
     "queries": "santokit:queries/queries",
     "crud": "santokit:crud/crud",
+    "http": "santokit:http/http",
 }
 
 
