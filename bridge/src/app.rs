@@ -199,6 +199,8 @@ impl Call {
             env: generation.env.env.clone(),
             release_id: generation.release_id.clone(),
             actor,
+            logics: generation.logics.clone(),
+            depth: 0,
             databases: generation.databases.clone(),
             schemas: generation.schemas.clone(),
             tables: generation.tables.clone(),

@@ -48,6 +48,7 @@ const OURS: &[(&str, &str, Option<Grant>)] = &[
     ("santokit:queries/queries", "0.1", Some(Grant::Queries)),
     (CRUD, "0.1", Some(Grant::Crud)),
     ("santokit:http/http", "0.1", Some(Grant::Http)),
+    ("santokit:logics/logics", "0.1", Some(Grant::Logics)),
 ];
 
 /// WASI 0.2 as toolchains import it. Linked with an empty context: no files, no environment, no sockets.
@@ -147,6 +148,7 @@ enum Grant {
     Queries,
     Crud,
     Http,
+    Logics,
 }
 
 impl Grant {
@@ -158,6 +160,7 @@ impl Grant {
             Grant::Queries => "queries",
             Grant::Crud => "crud",
             Grant::Http => "http",
+            Grant::Logics => "logics",
         }
     }
 
@@ -169,6 +172,7 @@ impl Grant {
             Grant::Queries => !grants.queries.is_empty(),
             Grant::Crud => grants.crud.is_some(),
             Grant::Http => !grants.http.is_empty(),
+            Grant::Logics => !grants.logics.is_empty(),
         }
     }
 }

@@ -109,6 +109,25 @@ impl InvocationLimits {
     }
 }
 
+impl InvocationLimits {
+    /// The smaller of each of both.
+    #[must_use]
+    pub fn within(&self, other: &Self) -> Self {
+        Self {
+            timeout: self.timeout.min(other.timeout),
+            cpu: self.cpu.min(other.cpu),
+            memory: self.memory.min(other.memory),
+            host_calls: self.host_calls.min(other.host_calls),
+            sql_rows: self.sql_rows.min(other.sql_rows),
+            sql_bytes: self.sql_bytes.min(other.sql_bytes),
+            output: self.output.min(other.output),
+            log_bytes: self.log_bytes.min(other.log_bytes),
+            http_requests: self.http_requests.min(other.http_requests),
+            http_bytes: self.http_bytes.min(other.http_bytes),
+        }
+    }
+}
+
 impl LimitName {
     /// Every limit.
     pub const ALL: &'static [LimitName] = &[

@@ -94,6 +94,9 @@ pub struct Grants {
     /// Requests to tables, under the rules of the tables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crud: Option<CrudGrant>,
+    /// Names of other logics.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub logics: BTreeSet<String>,
     /// Outbound requests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub http: Vec<HttpGrant>,
@@ -189,6 +192,7 @@ impl Grants {
                 lines.extend(roles.iter().map(|role| format!("crud as service, role {role}")));
             }
         }
+        lines.extend(self.logics.iter().map(|name| format!("logic {name}")));
         lines.extend(self.http.iter().flat_map(HttpGrant::lines));
         lines.extend(self.secrets.iter().map(|name| format!("secret {name}")));
         lines.extend(self.config.iter().map(|name| format!("config {name}")));

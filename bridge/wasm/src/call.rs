@@ -24,6 +24,8 @@ pub struct Usage {
     pub memory_peak_bytes: u64,
     /// Calls into the host by capability.
     pub host_calls: BTreeMap<&'static str, u64>,
+    /// All of them, and those of logics that were called.
+    pub host_calls_total: u64,
     /// Rows read.
     pub sql_rows: u64,
     /// Bytes read.
@@ -114,6 +116,7 @@ pub(crate) async fn run<H: Host>(
         cpu: cpu.spent(),
         memory_peak_bytes: state.limiter.memory_bytes_peak(),
         host_calls: std::mem::take(&mut state.host_calls),
+        host_calls_total: state.host_calls_total,
         sql_rows: state.sql_rows,
         sql_bytes: state.sql_bytes,
         http_requests: state.http_requests,
@@ -141,7 +144,7 @@ fn accept(output: Vec<u8>, limits: &InvocationLimits) -> Result<Vec<u8>, CallErr
 }
 
 /// The codes that the SDKs give to an unhandled `limit` error.
-const LIMIT_CODES: [&str; 2] = ["SQL_LIMIT", "HTTP_LIMIT"];
+const LIMIT_CODES: [&str; 3] = ["SQL_LIMIT", "HTTP_LIMIT", "LOGICS_LIMIT"];
 const CODE_BYTES_MAX: usize = 100;
 const MESSAGE_BYTES_MAX: usize = 4 << 10;
 const DETAILS_BYTES_MAX: usize = 64 << 10;

@@ -7,6 +7,7 @@ mod context;
 mod crud;
 mod http;
 mod log;
+mod logics;
 mod queries;
 mod random;
 mod secrets;

@@ -23,5 +23,5 @@ pub use error::{Blame, CallError, Frame, LogicError};
 pub use host::{
     CallerInfo, ConnectionId, CrudAnswer, CrudAsked, CrudError, CrudProblem, CrudRequest, CursorId, DatabaseError,
     Fixed, Host, HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse, InvocationInfo, Level, LogLine, LogSource,
-    LookupError, NamedParams, RowBudget, SqlError, TransactionId,
+    LogicCall, LogicCallError, LogicCalled, LogicUsage, LookupError, NamedParams, RowBudget, SqlError, TransactionId,
 };

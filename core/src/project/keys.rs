@@ -354,17 +354,17 @@ pub(super) static GRANTS: Keys = Keys {
         key("queries", Shape::List(&Shape::Text), "Names of declared queries."),
         key("sql", Shape::List(&Shape::Map(&SQL_GRANT)), "Raw SQL on these tables."),
         key("crud", Shape::Map(&CRUD_GRANT), "Requests to tables, under the tables' rules."),
+        key("logics", Shape::List(&Shape::Text), "Names of other logics, which it may call."),
         key("http", Shape::List(&Shape::Map(&HTTP_GRANT)), "Outbound requests; https only."),
         key("secrets", Shape::List(&Shape::Text), "Names of secrets."),
         key("config", Shape::List(&Shape::Text), "Names of configuration values."),
         key("storage", Shape::Any, "Objects (a later version)."),
         key("events", Shape::Any, "Events (a later version)."),
-        key("logics", Shape::Any, "Other logics (a later version)."),
     ],
 };
 
 /// Grants of the contract that this version cannot give.
-pub(super) const LATER_GRANTS: &[&str] = &["storage", "events", "logics"];
+pub(super) const LATER_GRANTS: &[&str] = &["storage", "events"];
 
 pub(super) static SQL_GRANT: Keys = Keys {
     what: "SQL grant",

@@ -124,7 +124,12 @@ fn grants(file: &File<'_>, node: &Node, known: &Known) -> Grants {
     let Some(map) = file.map(node, &keys::GRANTS) else { return Grants::default() };
     for entry in keys::LATER_GRANTS.iter().filter_map(|key| map.entry(key)) {
         let message = format!("the grant {:?} is not supported by this version", entry.key);
-        file.error_hint(entry.span, Check::Unsupported, message, "queries, sql, crud, http, secrets and config are");
+        file.error_hint(
+            entry.span,
+            Check::Unsupported,
+            message,
+            "queries, sql, crud, logics, http, secrets and config are",
+        );
     }
     let sql = map.get("sql").map(|node| file.list(node)).unwrap_or_default();
     let secret = |word: &Word| file.check_name(&word.text, word.span, check_secret);
@@ -145,7 +150,16 @@ fn grants(file: &File<'_>, node: &Node, known: &Known) -> Grants {
         }
         is_known
     };
+    let logic = |word: &Word| {
+        let is_known = known.logics.contains(&word.text);
+        if !is_known {
+            let message = format!("there is no logic {:?}", word.text);
+            file.unknown(word.span, Check::UnknownLogic, message, &word.text, known.logics.iter().map(String::as_str));
+        }
+        is_known
+    };
     Grants {
+        logics: words("logics").into_iter().filter(logic).map(|word| word.text).collect(),
         queries: words("queries").into_iter().filter(query).map(|word| word.text).collect(),
         sql: sql.iter().filter_map(|node| sql_grant(file, node, known)).collect(),
         crud: map.get("crud").and_then(|node| crud_grant(file, node)),

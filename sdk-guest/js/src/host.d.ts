@@ -129,6 +129,10 @@ declare module "santokit:http/http@0.1.0" {
   export function send(request: WitRequest): { status: number; headers: [string, string][]; body: Uint8Array; url: string };
 }
 
+declare module "santokit:logics/logics@0.1.0" {
+  export function call(name: string, params: Uint8Array): Uint8Array;
+}
+
 // Globals that TypeScript knows from the DOM only. `btoa` is native; the others are those of globals.ts.
 
 declare function btoa(binary: string): string;

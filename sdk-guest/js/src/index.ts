@@ -31,6 +31,7 @@ export type { Caller, Invocation } from "./context.ts";
 export * as crud from "./crud.ts";
 export * as http from "./http.ts";
 export * as log from "./log.ts";
+export * as logics from "./logics.ts";
 export * as queries from "./queries.ts";
 export * as random from "./random.ts";
 export * as secrets from "./secrets.ts";

@@ -45,6 +45,7 @@ pub mod crud;
 mod error;
 pub mod http;
 pub mod log;
+pub mod logics;
 mod panic;
 pub mod queries;
 pub mod random;
@@ -59,7 +60,7 @@ pub use run::NoInput;
 pub mod prelude {
     pub use crate::sql::Queries as _;
     pub use crate::{
-        LogicError, NoInput, clock, config, context, crud, http, log, params, queries, random, secrets, sql,
+        LogicError, NoInput, clock, config, context, crud, http, log, logics, params, queries, random, secrets, sql,
     };
     pub use serde::{Deserialize, Serialize};
     pub use serde_json::json;

@@ -316,7 +316,7 @@ async fn nothing_is_stored_after_the_engine_has_rolled_back() {
     }
     let alone = guest.run(MAIN, "INSERT INTO open (text) VALUES ('alone')", &[]).await;
     assert!(matches!(alone, Err(SqlError::Database(_))), "{alone:?}");
-    assert!(guest.finish(true).await.is_err());
+    assert!(guest.hand_back(true).await.0.is_err());
     assert_eq!(count(&database, "text IN ('first', 'alone')").await, Value::Int64(0));
 }
 

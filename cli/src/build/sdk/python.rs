@@ -19,6 +19,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("src/santokit/handler.py", include_str!("../../../../sdk-guest/python/src/santokit/handler.py")),
     ("src/santokit/http.py", include_str!("../../../../sdk-guest/python/src/santokit/http.py")),
     ("src/santokit/log.py", include_str!("../../../../sdk-guest/python/src/santokit/log.py")),
+    ("src/santokit/logics.py", include_str!("../../../../sdk-guest/python/src/santokit/logics.py")),
     ("src/santokit/py.typed", include_str!("../../../../sdk-guest/python/src/santokit/py.typed")),
     ("src/santokit/queries.py", include_str!("../../../../sdk-guest/python/src/santokit/queries.py")),
     ("src/santokit/random.py", include_str!("../../../../sdk-guest/python/src/santokit/random.py")),

@@ -43,7 +43,15 @@ def _module(name: str) -> Any:
 
 
 # Interfaces that need a grant, and the module of this package that stands for each.
-_SELECTED = {"connections": "sql", "config": "config", "secrets": "secrets", "queries": "queries", "crud": "crud", "http": "http"}
+_SELECTED = {
+    "connections": "sql",
+    "config": "config",
+    "secrets": "secrets",
+    "queries": "queries",
+    "crud": "crud",
+    "http": "http",
+    "logics": "logics",
+}
 
 
 def call(interface: str, function: str, *arguments: Any) -> Any:

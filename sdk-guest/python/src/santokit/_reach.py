@@ -15,6 +15,7 @@ _INTERFACES = {
     "queries": "santokit:queries/queries",
     "crud": "santokit:crud/crud",
     "http": "santokit:http/http",
+    "logics": "santokit:logics/logics",
 }
 
 
