@@ -1,6 +1,9 @@
 //! Limits: their names, their defaults and their ceilings. What enforces one lives with the thing that is limited.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::quantity::{Bytes, Millis};
 
@@ -70,6 +73,7 @@ fn http_bytes() -> Bytes {
     HTTP_BYTES
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_http_bytes(bytes: &Bytes) -> bool {
     *bytes == HTTP_BYTES
 }
@@ -106,6 +110,18 @@ impl InvocationLimits {
             http_requests: 1_000,
             http_bytes: Bytes(256 << 20),
         }
+    }
+
+    /// Each by its name, in milliseconds, bytes or pieces; also what a release leaves out.
+    pub fn by_name(&self) -> BTreeMap<String, u64> {
+        let mut all: BTreeMap<String, u64> = match serde_json::to_value(self) {
+            Ok(Json::Object(fields)) => {
+                fields.into_iter().filter_map(|(name, value)| Some((name, value.as_u64()?))).collect()
+            }
+            _ => BTreeMap::new(),
+        };
+        all.insert(LimitName::HttpBytes.as_str().to_owned(), self.http_bytes.0);
+        all
     }
 }
 

@@ -203,7 +203,7 @@ fn http_grant(file: &File<'_>, node: &Node) -> Option<HttpGrant> {
         let hint = "name the hosts, for example hosts: [api.example.com]";
         file.error_hint(map.span, Check::InvalidValue, "nothing is granted without a host", hint);
     }
-    let fine = |check: fn(&str) -> Result<(), HttpGrantError>, word: Word| match check(&word.text) {
+    let checked = |check: fn(&str) -> Result<(), HttpGrantError>, word: Word| match check(&word.text) {
         Ok(()) => Some(word.text),
         Err(error) => {
             file.error(word.span, Check::InvalidValue, error.to_string());
@@ -220,11 +220,11 @@ fn http_grant(file: &File<'_>, node: &Node) -> Option<HttpGrant> {
     let paths = map.get("paths").map(|node| file.texts(node));
     let methods = map.get("methods").map(|node| file.list(node).iter().filter_map(method).collect::<Vec<&str>>());
     Some(HttpGrant {
-        hosts: hosts.into_iter().filter_map(|word| fine(HttpGrant::check_host, word)).collect(),
+        hosts: hosts.into_iter().filter_map(|word| checked(HttpGrant::check_host, word)).collect(),
         methods: methods.unwrap_or_else(|| vec!["GET"]).into_iter().map(str::to_owned).collect(),
         paths: match paths {
             None => BTreeSet::from(["/*".to_owned()]),
-            Some(words) => words.into_iter().filter_map(|word| fine(HttpGrant::check_path, word)).collect(),
+            Some(words) => words.into_iter().filter_map(|word| checked(HttpGrant::check_path, word)).collect(),
         },
     })
 }

@@ -91,7 +91,7 @@ impl Ceilings {
         let mut above: Vec<String> = manifest.capability_lines().into_iter().filter(|line| !is_allowed(line)).collect();
         for (name, logic) in &manifest.logics {
             let Body::Wasm(wasm) = &logic.body else { continue };
-            let own = numbers(&wasm.limits);
+            let own = wasm.limits.by_name();
             let over = largest.iter().filter(|(limit, most)| own.get::<str>(limit).is_some_and(|own| own > *most));
             above.extend(over.map(|(limit, _)| format!("{name}: limit {limit}")));
             // What ends an invocation is the smaller of the two, but the larger is what was asked for.
@@ -107,7 +107,7 @@ impl Ceilings {
 
     /// The limits as numbers of milliseconds, bytes or pieces.
     fn largest(&self) -> Result<BTreeMap<&str, u64>, CeilingsError> {
-        let known = numbers(&InvocationLimits::default());
+        let known = InvocationLimits::default().by_name();
         let number = |(name, json): (&'_ String, &Json)| {
             if !known.contains_key(name) {
                 let known = known.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -125,19 +125,6 @@ impl Ceilings {
         };
         self.limits.iter().map(|entry| Ok((entry.0.as_str(), number(entry)?))).collect()
     }
-}
-
-/// Each limit by its name.
-fn numbers(limits: &InvocationLimits) -> BTreeMap<String, u64> {
-    let mut numbers: BTreeMap<String, u64> = match serde_json::to_value(limits) {
-        Ok(Json::Object(fields)) => {
-            fields.into_iter().filter_map(|(name, value)| Some((name, value.as_u64()?))).collect()
-        }
-        _ => BTreeMap::new(),
-    };
-    // A release does not write its default.
-    numbers.insert("httpBytes".to_owned(), limits.http_bytes.0);
-    numbers
 }
 
 /// Whether a text is of a pattern. Its time is the product of both lengths at most.
