@@ -164,7 +164,7 @@ impl<'f> Reader<'f> {
         let queries = queries.filter_map(|(_, file, _)| query::name_of(file.path)).map(str::to_owned).collect();
         let is_logic = |role: &Role| matches!(role, Role::SqlLogic | Role::WasmLogic);
         let logics = roles.iter().filter(|(role, ..)| is_logic(role));
-        let logics = logics.filter_map(|(_, file, _)| logics::name_of(file.path)).map(str::to_owned).collect();
+        let logics = logics.filter_map(|(_, file, _)| name_of(file.path)).map(str::to_owned).collect();
         let default_connection = settings.default_connection.clone();
         let known = Known { default_connection, connections, config, queries, logics };
         let permissions_file =
