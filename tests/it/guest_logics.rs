@@ -52,6 +52,7 @@ async fn told(dev: &StkDev, logic: &str, steps: Json) -> Vec<Json> {
     answer.body["data"].as_array().unwrap().clone()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "most are made for it")]
 fn call(name: &str, params: Json) -> Json {
     json!({"op": "call", "name": name, "params": params})
 }

@@ -9,7 +9,7 @@ use santokit_core::{
     code::Code,
     limit::{InvocationLimits, LimitName},
     logic::{Grants, TransactionMode, WasmBody},
-    problem::{Outcome, Problem},
+    problem::Problem,
     quantity::Millis,
 };
 use santokit_wasm::{CallError, Frame, InvocationInfo, LoadedLogic, LogicError, LogicUsage, SqlError, Usage};

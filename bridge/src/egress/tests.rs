@@ -197,13 +197,8 @@ async fn a_redirect_is_a_request_like_any_other() {
         assert_eq!(code(&send(&egress, &receiver, request(&receiver, "GET", path)).await), expected, "{path}");
     }
     assert_eq!(receiver.seen().len(), before + 5, "what they led to was not asked");
-    let looping = send_with(
-        &egress,
-        &receiver,
-        request(&receiver, "GET", "/v1/loop"),
-        HttpBudget { requests: 20, bytes: 1 << 20 },
-    )
-    .await;
+    let many = HttpBudget { requests: 20, bytes: 1 << 20 };
+    let looping = send_with(&egress, &receiver, request(&receiver, "GET", "/v1/loop"), many).await;
     assert_eq!((code(&looping.answer), looping.requests), ("redirects", 6));
     let few = HttpBudget { requests: 2, bytes: 1 << 20 };
     let looping = send_with(&egress, &receiver, request(&receiver, "GET", "/v1/loop"), few).await;

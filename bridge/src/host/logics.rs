@@ -43,7 +43,7 @@ impl Session {
             .map_err(|wrong| error("invalid", Code::BadRequest, format!("the params are no JSON object: {wrong}")))?;
         let away = || error("unavailable", Code::ServiceUnavailable, format!("{name:?} is not there now"));
         let entry = self.logics.get(&name).map(Arc::clone).ok_or_else(away)?;
-        let (joined, levels) = self.sql.lend(self.depth).await.map_err(not_lent)?;
+        let (joined, levels) = self.sql.lend(self.depth).await.map_err(|wrong| not_lent(&wrong))?;
         let context = self.context_of_called();
         // On a stack of its own: calls are as deep as guests like. It ends with whoever waits for it.
         let mut calling = JoinSet::new();
@@ -134,7 +134,7 @@ fn told(problem: &Problem) -> LogicCallError {
 }
 
 /// Why a transaction that is open cannot be had in common.
-fn not_lent(wrong: SqlError) -> LogicCallError {
+fn not_lent(wrong: &SqlError) -> LogicCallError {
     match wrong {
         SqlError::Limit(_) => error("depth", Code::LogicFailed, "too many transactions within one another".to_owned()),
         _ => error("unavailable", Code::ServiceUnavailable, "the transaction cannot be used now".to_owned()),

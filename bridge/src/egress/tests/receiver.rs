@@ -67,7 +67,8 @@ impl Seen {
 impl Script {
     /// An answer with a length.
     pub(super) fn answer(status: &str, headers: &[(&str, &str)], body: &[u8]) -> Self {
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers = lines.concat();
         let mut bytes = format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n", body.len()).into_bytes();
         bytes.extend_from_slice(body);
         Self::Bytes(bytes)

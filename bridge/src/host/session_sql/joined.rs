@@ -113,7 +113,8 @@ impl SqlSession {
             ended = ended.and(self.end(id, keep).await);
         }
         let level = CALL_LEVEL + levels.depth;
-        for begun in levels.on_server.iter().filter_map(|name| self.on_server.get_mut(name)) {
+        for name in &levels.on_server {
+            let Some(begun) = self.on_server.get_mut(name) else { continue };
             let undone = if keep { Ok(()) } else { begun.session.rollback_to(level, begun.deadline).await };
             let released = begun.session.release(level, begun.deadline).await;
             begun.is_broken |= undone.is_err() || released.is_err();

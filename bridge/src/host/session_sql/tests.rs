@@ -279,7 +279,7 @@ async fn an_invocation_that_is_one_transaction_is_stored_whole_or_not() {
     for (commit, expected) in [(false, 2), (true, 3)] {
         let mut guest = session(&database, Some("main"));
         guest.run(MAIN, "INSERT INTO open (text) VALUES ('mine')", &[]).await.unwrap();
-        guest.finish(commit).await.unwrap();
+        guest.hand_back(commit).await.0.unwrap();
         assert_eq!(count(&database, "true").await, Value::Int64(expected));
     }
     let mut guest = session(&database, Some("main"));
