@@ -26,6 +26,7 @@ use crate::{
         auth::{self, Credential, Hints, Pinned},
         rate::RateLimiter,
     },
+    egress::Egress,
     generation::Generation,
     metrics::Metrics,
     rehearsal::Rehearsal,
@@ -44,6 +45,7 @@ pub struct App {
     /// How many requests callers have left.
     pub rates: Arc<RateLimiter>,
     crud: Arc<CrudSettings>,
+    egress: Arc<Egress>,
     permits: Arc<Semaphore>,
     is_draining: AtomicBool,
 }
@@ -96,6 +98,7 @@ impl App {
         slots: Arc<[Arc<EnvSlot>]>,
         metrics: Arc<Metrics>,
         rates: Arc<RateLimiter>,
+        egress: Arc<Egress>,
     ) -> Self {
         let permits = Arc::new(Semaphore::new(config.concurrent_requests.get().min(Semaphore::MAX_PERMITS)));
         let crud = Arc::new(CrudSettings {
@@ -103,7 +106,7 @@ impl App {
             bytes_max: config.response_limit,
             query_timeout: config.databases.query_timeout,
         });
-        Self { config, slots, metrics, rates, crud, permits, is_draining: AtomicBool::new(false) }
+        Self { config, slots, metrics, rates, crud, egress, permits, is_draining: AtomicBool::new(false) }
     }
 
     /// A place among the requests that run at once.
@@ -144,7 +147,7 @@ impl App {
             Asked::Batch => Box::pin(crud.batch(&params, idempotency_key.as_deref())).await,
             Asked::Logic(name) => {
                 let call = Call { pinned, name, params, request_id };
-                let data: Box<str> = call.run(&self.metrics, &self.crud, None).await?.into();
+                let data: Box<str> = call.run(&self.metrics, &self.crud, &self.egress, None).await?.into();
                 Ok(Answer::of(data.into_boxed_bytes().into_vec()))
             }
         }
@@ -183,6 +186,7 @@ impl Call {
         self,
         metrics: &Arc<Metrics>,
         crud: &Arc<CrudSettings>,
+        egress: &Arc<Egress>,
         rehearsal: Option<Arc<Rehearsal>>,
     ) -> Outcome<Box<RawValue>> {
         let Call { pinned: Pinned { actor, generation }, name, params, request_id } = self;
@@ -195,12 +199,15 @@ impl Call {
             env: generation.env.env.clone(),
             release_id: generation.release_id.clone(),
             actor,
+            logics: generation.logics.clone(),
+            depth: 0,
             databases: generation.databases.clone(),
             schemas: generation.schemas.clone(),
             tables: generation.tables.clone(),
             crud: crud.clone(),
             config: generation.config.clone(),
             secrets: generation.runtime.load().secrets.clone(),
+            egress: egress.clone(),
             metrics: metrics.clone(),
             rehearsal,
         };

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use santokit_core::{
     access::{Actor, ActorKind, CompiledRules, Decision, Denial},
     code::Code,
+    limit::InvocationLimits,
     logic::{Body, Logic},
     param::CompiledParams,
     problem::{Outcome, Problem},
@@ -13,7 +14,7 @@ use santokit_core::{
     release::logins::queried,
     schema::Schema,
 };
-use santokit_wasm::{LoadedLogic, Sandbox};
+use santokit_wasm::{LoadedLogic, LogicUsage, Sandbox};
 use secrecy::SecretString;
 use serde_json::{Map, Value as Json, value::RawValue};
 use tracing::{Instrument, Span, field::Empty};
@@ -21,7 +22,8 @@ use tracing::{Instrument, Span, field::Empty};
 use crate::{
     crud::{limits::CrudSettings, names::Tables},
     db::Database,
-    host::{LoadedQuery, Logins, Session},
+    egress::Egress,
+    host::{Joined, LoadedQuery, Logins, Session},
     metrics::Metrics,
     rehearsal::Rehearsal,
 };
@@ -47,6 +49,26 @@ enum LoadedCode {
     Wasm(wasm::WasmCode),
 }
 
+/// What a call from another logic comes with.
+#[derive(Debug)]
+pub(crate) struct Called {
+    /// Of the caller's limits.
+    pub(crate) left: InvocationLimits,
+    /// The caller's transactions.
+    pub(crate) joined: Joined,
+}
+
+/// What a call from another logic came to.
+#[derive(Debug)]
+pub(crate) struct CalledParts {
+    /// As any caller would be told.
+    pub(crate) answer: Outcome<Box<RawValue>>,
+    /// Counts against the caller's limits.
+    pub(crate) usage: LogicUsage,
+    /// Given back.
+    pub(crate) joined: Joined,
+}
+
 /// What a call has besides the logic.
 #[derive(Debug)]
 pub struct CallContext {
@@ -60,6 +82,10 @@ pub struct CallContext {
     pub release_id: String,
     /// Who calls.
     pub actor: Actor,
+    /// Logics of the release.
+    pub logics: Arc<BTreeMap<String, Arc<LoadedLogicEntry>>>,
+    /// How many logics have called one another until here.
+    pub depth: usize,
     /// Databases by connection name.
     pub databases: Arc<BTreeMap<String, Arc<Database>>>,
     /// Declared schemas by connection name.
@@ -72,6 +98,8 @@ pub struct CallContext {
     pub config: Arc<BTreeMap<String, String>>,
     /// Secrets of the env.
     pub secrets: Arc<BTreeMap<String, SecretString>>,
+    /// Sends the outbound requests of components.
+    pub egress: Arc<Egress>,
     /// The numbers.
     pub metrics: Arc<Metrics>,
     /// What a test fixes and sees; none for a request.
@@ -127,21 +155,50 @@ impl LoadedLogicEntry {
     ) -> Outcome<Box<RawValue>> {
         let params = self.admit(&context, params, unknown)?;
         let (started, metrics) = (Instant::now(), Arc::clone(&context.metrics));
-        let span = tracing::info_span!(
+        let span = self.span();
+        let answer = match &self.code {
+            LoadedCode::Sql(code) => code.run(self, &context, &params).instrument(span.clone()).await,
+            LoadedCode::Wasm(code) => code.run(self, context, &params, None).instrument(span.clone()).await.answer,
+        };
+        record(&span, &metrics, &answer);
+        metrics.invocation(&self.name, outcome(&answer), started.elapsed());
+        answer
+    }
+
+    /// The same for another logic, whose limits and transactions it has in common.
+    pub(crate) async fn call_from(
+        self: Arc<Self>,
+        context: CallContext,
+        params: Map<String, Json>,
+        called: Called,
+    ) -> CalledParts {
+        let unknown = || Problem::new(Code::NotFound, "there is no such logic");
+        let params = match self.admit(&context, params, unknown) {
+            Ok(params) => params,
+            Err(refused) => {
+                return CalledParts { answer: Err(refused), usage: LogicUsage::default(), joined: called.joined };
+            }
+        };
+        let (started, metrics) = (Instant::now(), Arc::clone(&context.metrics));
+        let span = self.span();
+        let parts = match &self.code {
+            LoadedCode::Sql(code) => code.run_called(&self, &context, &params, called).instrument(span.clone()).await,
+            LoadedCode::Wasm(code) => code.run(&self, context, &params, Some(called)).instrument(span.clone()).await,
+        };
+        record(&span, &metrics, &parts.answer);
+        metrics.invocation(&self.name, outcome(&parts.answer), started.elapsed());
+        parts
+    }
+
+    fn span(&self) -> Span {
+        tracing::info_span!(
             "logic.invoke",
             logic = %self.name,
             outcome = Empty,
             limit = Empty,
             otel.status_code = Empty,
             error.type = Empty,
-        );
-        let answer = match &self.code {
-            LoadedCode::Sql(code) => code.run(self, &context, &params).instrument(span.clone()).await,
-            LoadedCode::Wasm(code) => code.run(self, context, &params).instrument(span.clone()).await,
-        };
-        record(&span, &metrics, &answer);
-        metrics.invocation(&self.name, outcome(&answer), started.elapsed());
-        answer
+        )
     }
 
     /// Who is denied learns nothing of the params; who is not is told all that is wrong with them.

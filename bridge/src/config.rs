@@ -23,10 +23,12 @@ use serde::Deserialize;
 mod admin;
 mod data;
 pub mod edge;
+pub mod egress;
 mod read;
 
 pub use admin::AdminConfig;
 pub use edge::{EdgeConfig, Network, Rate, Rates, RedisConfig};
+pub use egress::EgressConfig;
 pub use read::Text;
 use read::{Check, address, bridge_id, duration, http_url, local_hub, number, secret, signer, size, truth};
 
@@ -88,6 +90,8 @@ pub struct BridgeConfig {
     pub edge: EdgeConfig,
     /// How components are run.
     pub sandbox: SandboxConfig,
+    /// Where they may send requests to.
+    pub egress: EgressConfig,
     /// `STK_BRIDGE_…` variables that mean nothing to this version.
     pub ignored: Vec<String>,
 }
@@ -257,6 +261,10 @@ settings! {
     sandbox_debug_info = "STK_BRIDGE_SANDBOX_DEBUG_INFO",
     /// Whether what a component executes is counted, default false: it costs some percent.
     sandbox_fuel = "STK_BRIDGE_SANDBOX_FUEL",
+    /// [`EgressConfig::allow_private`]: a list of addresses and networks.
+    egress_allow_private = "STK_BRIDGE_EGRESS_ALLOW_PRIVATE",
+    /// [`EgressConfig::ca_file`].
+    egress_ca_file = "STK_BRIDGE_EGRESS_CA_FILE",
 }
 
 impl BridgeConfig {
@@ -313,6 +321,7 @@ impl Settings {
         let mut check = Check::default();
         let edge = self.edge(&mut check);
         let sandbox = self.sandbox(&mut check);
+        let egress = self.egress(&mut check);
         let databases = self.databases(&mut check);
         let crud = self.crud(&mut check);
         let admin = self.admin(&mut check);
@@ -369,6 +378,7 @@ impl Settings {
             databases,
             edge,
             sandbox,
+            egress,
             ignored: Vec::new(),
         };
         if config.edge.drain_grace >= config.drain_timeout {

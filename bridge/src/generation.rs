@@ -42,7 +42,7 @@ pub struct Generation {
     /// Of the pointer that named it.
     pub sequence: u64,
     /// Logics by name.
-    pub logics: BTreeMap<String, Arc<LoadedLogicEntry>>,
+    pub logics: Arc<BTreeMap<String, Arc<LoadedLogicEntry>>>,
     /// Databases by the connection's name.
     pub databases: Arc<BTreeMap<String, Arc<Database>>>,
     /// Declared schemas by the connection's name.

@@ -11,36 +11,42 @@ use santokit_core::{
     value::{Column, RowSet, Value},
 };
 use santokit_wasm::{
-    CallerInfo, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Fixed, Host, InvocationInfo, Level,
-    LogLine, LookupError, NamedParams, RowBudget, SqlError, TransactionId, packed::PackedBatch,
+    CallerInfo, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Fixed, Host, HttpBudget, HttpDone,
+    HttpRequest, InvocationInfo, Level, LogLine, LogicCall, LogicCalled, LookupError, NamedParams, RowBudget, SqlError,
+    TransactionId, packed::PackedBatch,
 };
 use secrecy::SecretString;
 use tracing::{Instrument, field::Empty};
 
 use crate::{
+    call::LoadedLogicEntry,
     crud::{limits::CrudSettings, names::Tables},
     db::Database,
+    egress::Egress,
     metrics::Metrics,
     rehearsal::Rehearsal,
 };
 
 mod crud;
 mod cursor;
+mod http;
+mod logics;
 mod queries;
 mod server_sql;
 mod session_sql;
 
-use session_sql::SqlSession;
-
 pub use queries::{GrantedQueries, LoadedQuery};
 pub use server_sql::Logins;
-pub use session_sql::{GrantedTables, granted_tables};
+pub use session_sql::{GrantedTables, Joined, granted_tables};
+pub(crate) use session_sql::{Place, SqlSession};
 
 /// What an invocation may reach.
 #[derive(Debug)]
 pub struct Session {
     invocation: InvocationInfo,
     actor: Actor,
+    logics: Arc<BTreeMap<String, Arc<LoadedLogicEntry>>>,
+    depth: usize,
     grants: Arc<Grants>,
     queries: Arc<GrantedQueries>,
     tables: Arc<Tables>,
@@ -48,6 +54,7 @@ pub struct Session {
     crud: Arc<CrudSettings>,
     config: Arc<BTreeMap<String, String>>,
     secrets: Arc<BTreeMap<String, SecretString>>,
+    egress: Arc<Egress>,
     metrics: Arc<Metrics>,
     deadline: Instant,
     sql: SqlSession,
@@ -61,6 +68,10 @@ pub struct SessionParts {
     pub invocation: InvocationInfo,
     /// Who called.
     pub actor: Actor,
+    /// Logics of the release.
+    pub logics: Arc<BTreeMap<String, Arc<LoadedLogicEntry>>>,
+    /// How many logics have called one another until here.
+    pub depth: usize,
     /// Of the logic.
     pub grants: Arc<Grants>,
     /// What its own SQL may touch.
@@ -83,6 +94,10 @@ pub struct SessionParts {
     pub schemas: Arc<BTreeMap<String, Schema>>,
     /// The connection on which the whole invocation is one transaction, if it is.
     pub transaction_on: Option<String>,
+    /// Sends outbound requests.
+    pub egress: Arc<Egress>,
+    /// Transactions of a caller.
+    pub joined: Joined,
     /// When every statement must have ended.
     pub deadline: Instant,
     /// The numbers.
@@ -97,6 +112,8 @@ impl Session {
         let SessionParts {
             invocation,
             actor,
+            logics,
+            depth,
             grants,
             granted_tables,
             logins,
@@ -105,18 +122,23 @@ impl Session {
             crud,
             config,
             secrets,
+            egress,
             databases,
             schemas,
             transaction_on,
+            joined,
             deadline,
             metrics,
             rehearsal,
         } = parts;
         let own = (granted_tables, logins);
-        let sql = SqlSession::new(own, Arc::clone(&databases), schemas, transaction_on, deadline, metrics.clone());
+        let mut sql = SqlSession::new(own, Arc::clone(&databases), schemas, transaction_on, deadline, metrics.clone());
+        sql.join(joined);
         Self {
             invocation,
             actor,
+            logics,
+            depth,
             grants,
             queries,
             tables,
@@ -124,6 +146,7 @@ impl Session {
             crud,
             config,
             secrets,
+            egress,
             metrics,
             deadline,
             sql,
@@ -131,9 +154,10 @@ impl Session {
         }
     }
 
-    /// Ends the invocation's own transaction: commits it, or rolls it back. What the guest left open is rolled back.
-    pub async fn finish(self, commit: bool) -> Result<(), SqlError> {
-        self.sql.finish(commit).await
+    /// Ends the invocation's own transaction: commits it, or rolls it back. What the guest left open is rolled back. What is a caller's
+    /// goes back to it.
+    pub async fn finish(self, commit: bool) -> (Result<(), SqlError>, Joined) {
+        self.sql.hand_back(commit).await
     }
 }
 
@@ -267,6 +291,14 @@ impl Host for Session {
 
     async fn crud(&mut self, request: CrudRequest, budget: RowBudget) -> Result<CrudAnswer, CrudError> {
         self.ask_tables(request, budget).await
+    }
+
+    async fn call_logic(&mut self, call: LogicCall) -> LogicCalled {
+        self.call_other(call).await
+    }
+
+    async fn http(&mut self, request: HttpRequest, budget: HttpBudget) -> HttpDone {
+        self.send_out(request, budget).await
     }
 
     async fn sql_cursor_next(&mut self, cursor: CursorId, budget: RowBudget) -> Result<Option<PackedBatch>, SqlError> {

@@ -1,8 +1,8 @@
 //! The Bridge: serves applications from signed releases. It keeps no state of its own but a cache, decides every permission
 //! without the Hub, and never changes a schema.
 //!
-//! A request goes `edge` → `app` → `call` → `edge`; a release comes by `release` → `generation`. Only `db` does I/O for a
-//! request; nothing outside `edge` knows HTTP.
+//! A request goes `edge` → `app` → `call` → `edge`; a release comes by `release` → `generation`. Only `db` and `egress` do
+//! I/O for a request; nothing outside of `edge` and `egress` knows HTTP.
 
 pub mod app;
 pub mod call;
@@ -10,6 +10,7 @@ pub mod config;
 pub mod crud;
 pub mod db;
 pub mod edge;
+pub mod egress;
 pub mod generation;
 pub mod host;
 pub mod metrics;

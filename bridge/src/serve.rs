@@ -21,6 +21,7 @@ use crate::{
         admin::{self, Admin},
         rate::RateLimiter,
     },
+    egress::{Egress, EgressError},
     generation::{Loader, LoaderError},
     metrics::Metrics,
     release::{
@@ -79,6 +80,9 @@ pub enum ServeError {
     /// The client for Redis cannot be made.
     #[error("the client for Redis cannot be made; see STK_BRIDGE_REDIS_URL")]
     Redis(#[from] redis::RedisError),
+    /// The client for logics' requests cannot be made.
+    #[error("the client for outbound requests cannot be made")]
+    Egress(#[from] EgressError),
     /// The sandbox cannot be made.
     #[error("the sandbox cannot be made")]
     Loader(#[from] LoaderError),
@@ -100,6 +104,7 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
     let metrics = Arc::new(Metrics::new()?);
     let loader = Arc::new(Loader::new(&config.sandbox, config.databases.clone(), cache.clone())?);
     let hub = HubClient::new(&config)?;
+    let egress = Arc::new(Egress::new(&config.egress)?);
     let shown = config.edge.tls.clone().map(Tls::load).transpose()?;
     let rates = Arc::new(RateLimiter::new(&config.edge, metrics.clone())?);
     let listener = listen(config.listen)?;
@@ -142,7 +147,7 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
         });
     }
 
-    let app = Arc::new(App::new(config, slots, metrics, rates));
+    let app = Arc::new(App::new(config, slots, metrics, rates, egress));
     let settings = &app.config.edge;
     let mut servers = JoinSet::new();
     let router = edge::router(app.clone());

@@ -47,6 +47,8 @@ const OURS: &[(&str, &str, Option<Grant>)] = &[
     (CONNECTIONS, "0.1", Some(Grant::Sql)),
     ("santokit:queries/queries", "0.1", Some(Grant::Queries)),
     (CRUD, "0.1", Some(Grant::Crud)),
+    ("santokit:http/http", "0.1", Some(Grant::Http)),
+    ("santokit:logics/logics", "0.1", Some(Grant::Logics)),
 ];
 
 /// WASI 0.2 as toolchains import it. Linked with an empty context: no files, no environment, no sockets.
@@ -145,6 +147,8 @@ enum Grant {
     Sql,
     Queries,
     Crud,
+    Http,
+    Logics,
 }
 
 impl Grant {
@@ -155,6 +159,8 @@ impl Grant {
             Grant::Sql => "sql",
             Grant::Queries => "queries",
             Grant::Crud => "crud",
+            Grant::Http => "http",
+            Grant::Logics => "logics",
         }
     }
 
@@ -165,6 +171,8 @@ impl Grant {
             Grant::Sql => !grants.sql.is_empty(),
             Grant::Queries => !grants.queries.is_empty(),
             Grant::Crud => grants.crud.is_some(),
+            Grant::Http => !grants.http.is_empty(),
+            Grant::Logics => !grants.logics.is_empty(),
         }
     }
 }
@@ -360,6 +368,7 @@ mod tests {
             "santokit:runtime/log",
             "wasi:io/streams@0.3.0",
             "wasi:http/outgoing-handler@0.2.0",
+            "santokit:http/http@0.2.0",
             "santokit:runtime/log@0.1.",
             "santokit:runtime/log@0.1.0-rc1",
             "santokit:runtime/log@0.11.0",
@@ -376,6 +385,8 @@ mod tests {
         assert!(matches!(check_imports(&queries, &sql), Err(ComponentError::NotGranted { grant: "queries", .. })));
         let granted = Grants { queries: BTreeSet::from(["a".to_owned()]), ..none.clone() };
         assert_eq!(check_imports(&queries, &granted), Ok(()));
+        let outbound = check_imports(&import("santokit:http/http@0.1.0"), &granted);
+        assert!(matches!(outbound, Err(ComponentError::NotGranted { grant: "http", .. })));
         let raw = check_imports(&import("santokit:sql/connections@0.1.0"), &granted);
         assert!(matches!(raw, Err(ComponentError::NotGranted { grant: "sql", .. })));
     }

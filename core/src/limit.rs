@@ -1,7 +1,10 @@
 //! Limits: their names, their defaults and their ceilings. What enforces one lives with the thing that is limited.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::quantity::{Bytes, Millis};
 
@@ -27,6 +30,10 @@ pub struct InvocationLimits {
     pub log_bytes: Bytes,
     /// Outbound requests.
     pub http_requests: u64,
+    /// Bytes of bodies of outbound requests and their answers. A release says it where it is not the default: one that does not is what it
+    /// was before there was this limit.
+    #[serde(default = "http_bytes", skip_serializing_if = "is_http_bytes")]
+    pub http_bytes: Bytes,
 }
 
 /// The name of a limit, as `details.limit`, metrics and manifests say it.
@@ -54,6 +61,22 @@ pub enum LimitName {
     LogBytes,
     /// Cursors and transactions open at once, and other handles.
     Handles,
+    /// Outbound requests.
+    HttpRequests,
+    /// Bytes of bodies of outbound requests and their answers.
+    HttpBytes,
+}
+
+/// By default.
+const HTTP_BYTES: Bytes = Bytes(8 << 20);
+
+fn http_bytes() -> Bytes {
+    HTTP_BYTES
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_http_bytes(bytes: &Bytes) -> bool {
+    *bytes == HTTP_BYTES
 }
 
 impl Default for InvocationLimits {
@@ -68,6 +91,7 @@ impl Default for InvocationLimits {
             output: Bytes(5_000_000),
             log_bytes: Bytes(64 << 10),
             http_requests: 20,
+            http_bytes: HTTP_BYTES,
         }
     }
 }
@@ -85,6 +109,38 @@ impl InvocationLimits {
             output: Bytes(50_000_000),
             log_bytes: Bytes(16 << 20),
             http_requests: 1_000,
+            http_bytes: Bytes(256 << 20),
+        }
+    }
+
+    /// Each by its name, in milliseconds, bytes or pieces; also what a release leaves out.
+    pub fn by_name(&self) -> BTreeMap<String, u64> {
+        let mut all: BTreeMap<String, u64> = match serde_json::to_value(self) {
+            Ok(Json::Object(fields)) => {
+                fields.into_iter().filter_map(|(name, value)| Some((name, value.as_u64()?))).collect()
+            }
+            _ => BTreeMap::new(),
+        };
+        all.insert(LimitName::HttpBytes.as_str().to_owned(), self.http_bytes.0);
+        all
+    }
+}
+
+impl InvocationLimits {
+    /// The smaller of each of both.
+    #[must_use]
+    pub fn within(&self, other: &Self) -> Self {
+        Self {
+            timeout: self.timeout.min(other.timeout),
+            cpu: self.cpu.min(other.cpu),
+            memory: self.memory.min(other.memory),
+            host_calls: self.host_calls.min(other.host_calls),
+            sql_rows: self.sql_rows.min(other.sql_rows),
+            sql_bytes: self.sql_bytes.min(other.sql_bytes),
+            output: self.output.min(other.output),
+            log_bytes: self.log_bytes.min(other.log_bytes),
+            http_requests: self.http_requests.min(other.http_requests),
+            http_bytes: self.http_bytes.min(other.http_bytes),
         }
     }
 }
@@ -103,6 +159,8 @@ impl LimitName {
         LimitName::Output,
         LimitName::LogBytes,
         LimitName::Handles,
+        LimitName::HttpRequests,
+        LimitName::HttpBytes,
     ];
 
     /// As callers, metrics and manifests see it.
@@ -119,6 +177,8 @@ impl LimitName {
             LimitName::Output => "output",
             LimitName::LogBytes => "logBytes",
             LimitName::Handles => "handles",
+            LimitName::HttpRequests => "httpRequests",
+            LimitName::HttpBytes => "httpBytes",
         }
     }
 }

@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{access::Rule, limit::InvocationLimits, param::Param, quantity::Millis};
 
+mod http_grant;
+
+pub use http_grant::{HttpGrant, HttpGrantError};
+
 /// A named function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -92,6 +96,12 @@ pub struct Grants {
     /// Requests to tables, under the rules of the tables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crud: Option<CrudGrant>,
+    /// Names of other logics.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub logics: BTreeSet<String>,
+    /// Outbound requests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub http: Vec<HttpGrant>,
     /// Names of secrets.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub secrets: BTreeSet<String>,
@@ -161,6 +171,11 @@ impl Grants {
             .collect()
     }
 
+    /// What no project file can say, in a manifest that may come from anywhere: too many hosts or paths, or such as mean nothing.
+    pub fn check(&self) -> Result<(), HttpGrantError> {
+        HttpGrant::check_all(&self.http)
+    }
+
     /// One line for every single power, sorted: what `compare` and the consent to widened grants are made of. What declared
     /// queries may do stands in the manifest; see `Manifest::capability_lines`.
     pub fn lines(&self) -> BTreeSet<String> {
@@ -179,6 +194,8 @@ impl Grants {
                 lines.extend(roles.iter().map(|role| format!("crud as service, role {role}")));
             }
         }
+        lines.extend(self.logics.iter().map(|name| format!("logic {name}")));
+        lines.extend(self.http.iter().flat_map(HttpGrant::lines));
         lines.extend(self.secrets.iter().map(|name| format!("secret {name}")));
         lines.extend(self.config.iter().map(|name| format!("config {name}")));
         lines

@@ -18,6 +18,8 @@ mod engine_values;
 mod engines;
 mod fleet;
 mod guest_crud;
+mod guest_http;
+mod guest_logics;
 mod guest_logins;
 mod guest_sql;
 mod http;

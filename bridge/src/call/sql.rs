@@ -1,6 +1,12 @@
 //! Running a SQL logic: its statements in order, values always bound, the last one's result as the answer.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
 use chrono::SecondsFormat;
 use santokit_core::{
@@ -14,20 +20,20 @@ use santokit_core::{
     value::Value,
 };
 use santokit_sql::{binding::BoundStatement, dialect::Dialect, failure::FailureKind, statement::Bound};
-use santokit_wasm::RowBudget;
+use santokit_wasm::{LogicUsage, RowBudget, SqlError};
 use serde_json::{Map, Value as Json, json, value::RawValue};
 
-use super::{CallContext, LoadedLogicEntry};
+use super::{CallContext, Called, CalledParts, LoadedLogicEntry};
 use crate::db::{
     self, Connection, Cut, Database, DbError, JsonLimits, JsonRows, Mode, Session, Share, SqliteDatabase, Statement,
     Text,
 };
+use crate::host::{Place, SqlSession};
 
 /// Rows and bytes of one answer.
 const ANSWER_MAX: RowBudget = RowBudget { rows: 10_000, bytes: 50_000_000 };
 /// How often a logic that only reads is begun: connections that died while they rested are given up with the first.
 const READS_MAX: usize = 3;
-const JSON_MAX: JsonLimits = JsonLimits { rows: 10_000, bytes: 50_000_000 };
 
 /// The statements of a SQL logic.
 #[derive(Debug)]
@@ -49,6 +55,17 @@ struct Running<'a> {
     params: &'a Map<String, Json>,
     schema: &'a Schema,
     deadline: Instant,
+    /// What its answer may have.
+    most: RowBudget,
+    /// What was read for it.
+    read: &'a Read,
+}
+
+/// Rows and bytes that were read.
+#[derive(Debug, Default)]
+struct Read {
+    rows: AtomicU64,
+    bytes: AtomicU64,
 }
 
 impl SqlCode {
@@ -66,25 +83,85 @@ impl SqlCode {
         context: &CallContext,
         params: &Map<String, Json>,
     ) -> Outcome<Box<RawValue>> {
-        let logic = &entry.logic;
-        let away = || Problem::new(Code::ServiceUnavailable, "the database of this logic is not available");
-        let database = context.databases.get(&logic.connection).ok_or_else(away)?;
         let empty = Schema::default();
+        let schema = context.schemas.get(&entry.logic.connection).unwrap_or(&empty);
+        let deadline = Instant::now() + entry.logic.timeout.duration();
+        let read = Read::default();
+        self.run_alone(&Running { entry, context, params, schema, deadline, most: ANSWER_MAX, read: &read }).await
+    }
+
+    /// For another logic: within what is left to it, and in its transaction where one is open on the database.
+    pub(super) async fn run_called(
+        &self,
+        entry: &LoadedLogicEntry,
+        context: &CallContext,
+        params: &Map<String, Json>,
+        Called { left, joined }: Called,
+    ) -> CalledParts {
+        let (logic, empty, read) = (&entry.logic, Schema::default(), Read::default());
         let schema = context.schemas.get(&logic.connection).unwrap_or(&empty);
-        let deadline = Instant::now() + logic.timeout.duration();
-        let running = Running { entry, context, params, schema, deadline };
+        let deadline = Instant::now() + logic.timeout.min(left.timeout).duration();
+        let most =
+            RowBudget { rows: ANSWER_MAX.rows.min(left.sql_rows), bytes: ANSWER_MAX.bytes.min(left.sql_bytes.0) };
+        let running = Running { entry, context, params, schema, deadline, most, read: &read };
+        let (databases, schemas) = (Arc::clone(&context.databases), Arc::clone(&context.schemas));
+        let nothing_granted = (Arc::default(), Arc::default());
+        let mut sql =
+            SqlSession::new(nothing_granted, databases, schemas, None, deadline, Arc::clone(&context.metrics));
+        sql.join(joined);
+        let answer = match sql.place(&logic.connection, None).await {
+            Ok(Place::Alone) => self.run_alone(&running).await,
+            Ok(Place::Lent(mut lent, ends)) => {
+                let running = Running { deadline: deadline.min(ends), ..running };
+                let answer = self.run_in(&running, lent.session()).await;
+                lent.end();
+                answer
+            }
+            Ok(Place::OnServer(own)) => {
+                let running = Running { deadline: deadline.min(own.deadline), ..running };
+                self.run_in(&running, &mut own.session).await
+            }
+            Err(error) => Err(no_place(error)),
+        };
+        let (ended, joined) = sql.hand_back(answer.is_ok()).await;
+        let answer = answer.and_then(|answer| ended.map(|()| answer).map_err(no_place));
+        let usage = LogicUsage {
+            sql_rows: read.rows.load(Ordering::Relaxed),
+            sql_bytes: read.bytes.load(Ordering::Relaxed),
+            ..LogicUsage::default()
+        };
+        CalledParts { answer, usage, joined }
+    }
+
+    async fn run_alone(&self, running: &Running<'_>) -> Outcome<Box<RawValue>> {
+        let away = || Problem::new(Code::ServiceUnavailable, "the database of this logic is not available");
+        let database = running.context.databases.get(&running.entry.logic.connection).ok_or_else(away)?;
         match database.sqlite() {
-            Ok(sqlite) => self.run_on_sqlite(&running, sqlite).await,
-            Err(_) => self.run_on_server(&running, database).await,
+            Ok(sqlite) => self.run_on_sqlite(running, sqlite).await,
+            Err(_) => self.run_on_server(running, database).await,
         }
     }
 
+    /// In a transaction that is open.
+    async fn run_in(&self, running: &Running<'_>, session: &mut Session) -> Outcome<Box<RawValue>> {
+        let mut answer = Box::<RawValue>::default();
+        for prepared in &self.statements {
+            let started = Instant::now();
+            let ran = prepared.run_on_server(session, running, prepared.of(session.dialect())?).await;
+            running.context.metrics.query(&running.entry.logic.connection, started.elapsed());
+            answer = ran.map_err(|failed| match failed {
+                Failed::Database(error) => caller_problem(error),
+                Failed::Problem(problem) => problem,
+            })?;
+        }
+        Ok(answer)
+    }
+
     async fn run_on_sqlite(&self, running: &Running<'_>, database: &SqliteDatabase) -> Outcome<Box<RawValue>> {
-        let Running { entry, context, schema, deadline, .. } = *running;
+        let Running { entry, context, deadline, .. } = *running;
         let logic = &entry.logic;
         let in_transaction = logic.transaction == TransactionMode::Required;
-        let mut connection =
-            take(database, self.is_read_only(running, Dialect::Sqlite), logic.timeout.duration()).await?;
+        let mut connection = take(database, self.is_read_only(running, Dialect::Sqlite), deadline).await?;
         if in_transaction {
             command(&mut connection, "BEGIN IMMEDIATE", deadline).await?;
         }
@@ -94,7 +171,7 @@ impl SqlCode {
             let values: Vec<Value> = running.bind(bound)?.into_iter().map(|bound| bound.value).collect();
             let statement = Statement { sql: &bound.sql, values: &values, access: None, deadline };
             let started = Instant::now();
-            answer = prepared.run(&statement, &mut connection, schema).await?;
+            answer = prepared.run(&statement, &mut connection, running).await?;
             context.metrics.query(&logic.connection, started.elapsed());
         }
         if in_transaction {
@@ -161,12 +238,18 @@ impl Prepared {
         bound.ok_or_else(|| Problem::internal("a dialect without a statement"))
     }
 
-    async fn run(&self, statement: &Statement<'_>, connection: &mut Connection, schema: &Schema) -> Outcome<Json> {
+    async fn run(
+        &self,
+        statement: &Statement<'_>,
+        connection: &mut Connection,
+        running: &Running<'_>,
+    ) -> Outcome<Json> {
         if !self.has_rows {
             let affected = statement.run(connection).await.map_err(caller_problem)?;
             return Ok(json!({ "affected": affected }));
         }
-        let reading = statement.read(connection, schema, ANSWER_MAX).await.map_err(caller_problem)?;
+        let reading = statement.read(connection, running.schema, running.most).await.map_err(caller_problem)?;
+        running.read.count(&reading.rows.rows);
         match reading.limit {
             Some(limit) => Err(too_large(limit)),
             None => Ok(db::json_rows(reading.rows)),
@@ -191,12 +274,13 @@ impl Prepared {
             let answer = serde_json::value::to_raw_value(&json!({ "affected": done.affected }));
             return answer.map_err(|error| Failed::Problem(Problem::internal(error)));
         }
-        let JsonRows { bytes, cut, .. } =
-            session.text_json(text, JSON_MAX, running.deadline).await.map_err(Failed::Database)?;
+        let JsonRows { bytes, rows, cut } =
+            session.text_json(text, running.json_max(), running.deadline).await.map_err(Failed::Database)?;
         if let Some(cut) = cut {
             let limit = if cut == Cut::Rows { LimitName::SqlRows } else { LimitName::SqlBytes };
             return Err(Failed::Problem(too_large(limit)));
         }
+        running.read.add(rows, bytes.len() as u64);
         let answer = String::from_utf8(bytes)
             .map_err(Problem::internal)
             .and_then(|text| RawValue::from_string(text).map_err(Problem::internal));
@@ -204,7 +288,22 @@ impl Prepared {
     }
 }
 
+impl Read {
+    fn count(&self, rows: &[Vec<Value>]) {
+        self.add(rows.len() as u64, rows.iter().flatten().map(|value| value.size_bytes() as u64).sum());
+    }
+
+    fn add(&self, rows: u64, bytes: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
 impl Running<'_> {
+    fn json_max(&self) -> JsonLimits {
+        JsonLimits { rows: self.most.rows, bytes: usize::try_from(self.most.bytes).unwrap_or(usize::MAX) }
+    }
+
     fn bind(&self, statement: &BoundStatement) -> Outcome<Vec<Bound>> {
         statement.names.iter().map(|name| self.value(name)).collect()
     }
@@ -235,9 +334,21 @@ fn too_large(limit: LimitName) -> Box<Problem> {
         .hint("ask for less, for example with a limit")
 }
 
-async fn take(database: &SqliteDatabase, is_read_only: bool, at_most: Duration) -> Outcome<Connection> {
+/// Why a transaction cannot be had in common.
+fn no_place(error: SqlError) -> Box<Problem> {
+    let message = match error {
+        SqlError::Invalid(message) => message,
+        other => {
+            return Problem::new(Code::ServiceUnavailable, "the transaction cannot be used now")
+                .because(format!("{other:?}"));
+        }
+    };
+    Problem::new(Code::BadRequest, message)
+}
+
+async fn take(database: &SqliteDatabase, is_read_only: bool, deadline: Instant) -> Outcome<Connection> {
     let taking = async { if is_read_only { database.reader().await } else { database.writer().await } };
-    match tokio::time::timeout(at_most, taking).await {
+    match tokio::time::timeout_at(deadline.into(), taking).await {
         Ok(taken) => taken.map_err(caller_problem),
         Err(_) => Err(timeout()),
     }

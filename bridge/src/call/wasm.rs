@@ -1,19 +1,25 @@
 //! Running a component: a session for its imports, its limits, and what its end means to the caller.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use santokit_core::{
     code::Code,
     limit::{InvocationLimits, LimitName},
     logic::{Grants, TransactionMode, WasmBody},
-    problem::{Outcome, Problem},
+    problem::Problem,
     quantity::Millis,
 };
-use santokit_wasm::{CallError, Frame, InvocationInfo, LoadedLogic, LogicError, SqlError, Usage};
+use santokit_wasm::{CallError, Frame, InvocationInfo, LoadedLogic, LogicError, LogicUsage, SqlError, Usage};
 use serde_json::{Map, Value as Json, value::RawValue};
 
-use super::{CallContext, LoadedLogicEntry};
-use crate::host::{GrantedQueries, GrantedTables, Logins, Session, SessionParts, granted_tables};
+use super::{CallContext, Called, CalledParts, LoadedLogicEntry};
+use crate::host::{GrantedQueries, GrantedTables, Joined, Logins, Session, SessionParts, granted_tables};
+
+/// Who is called from another logic waits no longer for a free instance: its caller keeps one meanwhile.
+const CALLED_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A component with its powers.
 pub(super) struct WasmCode {
@@ -45,32 +51,49 @@ impl WasmCode {
         }
     }
 
+    /// `called` is what another logic gives along; without it an application has called.
     pub(super) async fn run(
         &self,
         entry: &LoadedLogicEntry,
         context: CallContext,
         params: &Map<String, Json>,
-    ) -> Outcome<Box<RawValue>> {
+        called: Option<Called>,
+    ) -> CalledParts {
+        let input = match serde_json::to_vec(params) {
+            Ok(input) => input,
+            Err(error) => {
+                let joined = called.map(|called| called.joined).unwrap_or_default();
+                return CalledParts { answer: Err(Problem::internal(error)), usage: LogicUsage::default(), joined };
+            }
+        };
         let (request_id, metrics) = (Arc::clone(&context.request_id), Arc::clone(&context.metrics));
         let rehearsal = context.rehearsal.clone();
-        let input = serde_json::to_vec(params).map_err(Problem::internal)?;
-        let deadline = Instant::now() + self.limits.timeout.duration();
-        let session = self.session(entry, context, deadline);
-        let mut invocation = self.loaded.call(session, input, &self.limits).await;
+        let (limits, patience, joined) = match called {
+            None => (self.limits.clone(), self.limits.timeout.duration(), Joined::default()),
+            Some(Called { left, joined }) => {
+                let limits = self.limits.within(&left);
+                let patience = limits.timeout.duration().min(CALLED_PATIENCE);
+                (limits, patience, joined)
+            }
+        };
+        let deadline = Instant::now() + limits.timeout.duration();
+        let session = self.session(entry, context, deadline, joined);
+        let mut invocation = self.loaded.call_within(session, input, &limits, patience).await;
         // What a guest says at its deadline is what the deadline made it say: a statement was stopped then, for one.
         if matches!(invocation.outcome, Err(CallError::Logic(_))) && Instant::now() >= deadline {
             invocation.outcome = Err(CallError::Limit { limit: LimitName::Timeout, backtrace: Vec::new() });
         }
         count(&metrics, entry.name(), &invocation.usage);
         trace(&invocation.usage);
+        let usage = against_the_caller(&invocation.usage);
         if let Some(rehearsal) = &rehearsal {
-            rehearsal.seen().usage = Some(invocation.usage.clone());
+            rehearsal.seen().usage = Some(invocation.usage);
         }
-        let finished = match invocation.host {
+        let (finished, joined) = match invocation.host {
             Some(session) => session.finish(invocation.outcome.is_ok()).await,
-            None => Ok(()),
+            None => (Ok(()), Joined::default()),
         };
-        match invocation.outcome {
+        let answer = match invocation.outcome {
             Err(error) => {
                 match &rehearsal {
                     Some(rehearsal) => rehearsal.seen().failure = Some(error.clone()),
@@ -78,15 +101,15 @@ impl WasmCode {
                 }
                 Err(caller_problem(error))
             }
-            Ok(output) => {
-                finished.map_err(commit_problem)?;
+            Ok(output) => finished.map_err(commit_problem).and_then(|()| {
                 let text = String::from_utf8(output).map_err(Problem::internal)?;
                 RawValue::from_string(text).map_err(Problem::internal)
-            }
-        }
+            }),
+        };
+        CalledParts { answer, usage, joined }
     }
 
-    fn session(&self, entry: &LoadedLogicEntry, context: CallContext, deadline: Instant) -> Session {
+    fn session(&self, entry: &LoadedLogicEntry, context: CallContext, deadline: Instant, joined: Joined) -> Session {
         let logic = &entry.logic;
         Session::new(SessionParts {
             invocation: InvocationInfo {
@@ -95,9 +118,11 @@ impl WasmCode {
                 project: context.project,
                 env: context.env,
                 release_id: context.release_id,
-                trigger: "request".to_owned(),
+                trigger: if context.depth > 0 { "logic" } else { "request" }.to_owned(),
             },
             actor: context.actor,
+            logics: context.logics,
+            depth: context.depth,
             grants: Arc::clone(&self.grants),
             granted_tables: Arc::clone(&self.tables),
             logins: Arc::clone(&self.logins),
@@ -106,13 +131,28 @@ impl WasmCode {
             crud: context.crud,
             config: context.config,
             secrets: context.secrets,
+            egress: context.egress,
             databases: context.databases,
             schemas: context.schemas,
             transaction_on: (logic.transaction == TransactionMode::Required).then(|| logic.connection.clone()),
+            joined,
             deadline,
             metrics: context.metrics,
             rehearsal: context.rehearsal,
         })
+    }
+}
+
+/// What was used for a caller. The memory is free again.
+fn against_the_caller(usage: &Usage) -> LogicUsage {
+    LogicUsage {
+        cpu: usage.cpu,
+        host_calls: usage.host_calls_total,
+        sql_rows: usage.sql_rows,
+        sql_bytes: usage.sql_bytes,
+        log_bytes: usage.log_bytes,
+        http_requests: usage.http_requests,
+        http_bytes: usage.http_bytes,
     }
 }
 

@@ -181,6 +181,11 @@ impl Network {
         if bits > most { Err(wrong()) } else { Ok(Self { address, bits }) }
     }
 
+    /// Whether it is no more than one address.
+    pub fn is_one_address(&self) -> bool {
+        self.bits == if self.address.is_ipv4() { 32 } else { 128 }
+    }
+
     /// Whether an address is in it.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address) {

@@ -63,7 +63,7 @@ impl Loader {
             release_id: pointer.release_id,
             digest: pointer.digest,
             sequence: pointer.sequence,
-            logics,
+            logics: Arc::new(logics),
             databases: Arc::new(databases),
             schemas: Arc::new(manifest.connections),
             tables: Arc::new(tables),

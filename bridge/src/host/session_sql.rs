@@ -1,7 +1,7 @@
 //! The SQL of one invocation: its connections, its transaction with savepoints, its cursors.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,10 +27,13 @@ use crate::{
     metrics::Metrics,
 };
 
+mod joined;
 mod on_server;
 mod transactions;
 
-pub(super) use on_server::OnServer;
+pub(super) use joined::CallLevels;
+pub use joined::Joined;
+pub(crate) use on_server::OnServer;
 
 /// How long a transaction may keep the one writer, whatever the logic's timeout.
 const TRANSACTION_HOLD_MAX: Duration = Duration::from_secs(10);
@@ -48,17 +51,24 @@ pub fn granted_tables(grants: &Grants) -> GrantedTables {
 }
 
 #[derive(Debug)]
-pub(super) struct SqlSession {
+pub(crate) struct SqlSession {
     tables: Arc<GrantedTables>,
     logins: Arc<Logins>,
     databases: Arc<BTreeMap<String, Arc<Database>>>,
     schemas: Arc<BTreeMap<String, Schema>>,
-    transaction_on: Option<String>,
+    /// The connections on which the whole invocation is one transaction.
+    whole: BTreeSet<String>,
+    /// Those of them on which that is the caller's.
+    inherited: BTreeSet<String>,
+    /// The connections whose transactions are a caller's, and how many levels of them.
+    floors: BTreeMap<String, usize>,
+    /// Whether a logic that was called has what is open.
+    is_lent: bool,
     deadline: Instant,
     metrics: Arc<Metrics>,
     opened: Vec<Opened>,
-    /// The invocation's own transaction of requests to tables on a server.
-    on_server: Option<OnServer>,
+    /// The invocation's own transactions of requests to tables on servers, by connection.
+    on_server: BTreeMap<String, OnServer>,
     cursors: HashMap<u32, Cursor>,
     ids: u32,
 }
@@ -87,7 +97,7 @@ struct Levels {
 }
 
 /// Where a request to tables runs.
-pub(super) enum Place<'s> {
+pub(crate) enum Place<'s> {
     /// On a connection of its own.
     Alone,
     /// In a transaction on SQLite, which ends then.
@@ -104,7 +114,7 @@ pub(super) struct Authority {
 }
 
 impl SqlSession {
-    pub(super) fn new(
+    pub(crate) fn new(
         (tables, logins): (Arc<GrantedTables>, Arc<Logins>),
         databases: Arc<BTreeMap<String, Arc<Database>>>,
         schemas: Arc<BTreeMap<String, Schema>>,
@@ -117,14 +127,22 @@ impl SqlSession {
             logins,
             databases,
             schemas,
-            transaction_on,
+            whole: transaction_on.into_iter().collect(),
+            inherited: BTreeSet::new(),
+            floors: BTreeMap::new(),
+            is_lent: false,
             deadline,
             metrics,
             opened: Vec::new(),
-            on_server: None,
+            on_server: BTreeMap::new(),
             cursors: HashMap::new(),
             ids: 0,
         }
+    }
+
+    /// Whether a transaction of this invocation keeps the one writer of a database.
+    pub(super) fn keeps_a_writer(&self) -> bool {
+        self.opened.iter().any(|opened| opened.transaction.is_some())
     }
 
     pub(super) fn open(&mut self, name: &str) -> Result<ConnectionId, SqlError> {
@@ -141,16 +159,24 @@ impl SqlSession {
         }
         let database = self.databases.get(name).cloned();
         let database = database.ok_or_else(|| SqlError::Unavailable(format!("this env has no connection {name:?}")))?;
+        Ok(self.open_on(name, database, None, None))
+    }
+
+    fn open_on(
+        &mut self,
+        name: &str,
+        database: Arc<Database>,
+        transaction: Option<Levels>,
+        levels: Option<ServerLevels>,
+    ) -> ConnectionId {
         let access = self.tables.get(name).cloned().unwrap_or_default();
-        self.opened.push(Opened {
-            name: name.to_owned(),
-            database,
-            access,
-            checked: None,
-            transaction: None,
-            levels: None,
-        });
-        Ok(ConnectionId(u32::try_from(self.opened.len() - 1).unwrap_or(u32::MAX)))
+        self.opened.push(Opened { name: name.to_owned(), database, access, checked: None, transaction, levels });
+        ConnectionId(u32::try_from(self.opened.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// Declared schemas by connection.
+    pub(super) fn schemas(&self) -> &Arc<BTreeMap<String, Schema>> {
+        &self.schemas
     }
 
     pub(super) fn engine(&self, connection: ConnectionId) -> &'static str {
@@ -310,9 +336,10 @@ impl SqlSession {
     }
 
     async fn ensure_own_transaction(&mut self, connection: ConnectionId) -> Result<(), SqlError> {
-        let (deadline, on) = (self.deadline, self.transaction_on.clone());
+        let deadline = self.deadline;
+        let is_whole = self.opened.get(connection.0 as usize).is_some_and(|opened| self.whole.contains(&opened.name));
         let opened = self.opened(connection)?;
-        if opened.transaction.is_none() && on.as_deref() == Some(&opened.name) {
+        if opened.transaction.is_none() && is_whole {
             opened.transaction = Some(begin(&opened.database, deadline, true).await?);
         }
         Ok(())
@@ -350,6 +377,16 @@ impl Opened {
             (None, Some(levels)) => levels.savepoints(),
             (None, None) => &[],
         }
+    }
+
+    fn has_transaction(&self) -> bool {
+        self.transaction.is_some() || self.levels.is_some()
+    }
+
+    /// Whether its transaction is the whole invocation.
+    fn is_own(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|open| open.is_own)
+            || self.levels.as_ref().is_some_and(ServerLevels::is_own)
     }
 
     /// What the engine's authorizer is never asked about, and an early word on the rest.

@@ -24,10 +24,16 @@ pub struct Usage {
     pub memory_peak_bytes: u64,
     /// Calls into the host by capability.
     pub host_calls: BTreeMap<&'static str, u64>,
+    /// All of them, and those of logics that were called.
+    pub host_calls_total: u64,
     /// Rows read.
     pub sql_rows: u64,
     /// Bytes read.
     pub sql_bytes: u64,
+    /// Outbound requests.
+    pub http_requests: u64,
+    /// Bytes of their bodies and those of their answers.
+    pub http_bytes: u64,
     /// Bytes of log lines that were kept.
     pub log_bytes: u64,
     /// Whether log lines were dropped.
@@ -101,7 +107,7 @@ pub(crate) async fn run<H: Host>(
     let outcome = match answer {
         Err(_elapsed) => Err(CallError::Limit { limit: LimitName::Timeout, backtrace: Vec::new() }),
         Ok(Err(error)) => Err(CallError::from_engine(&error, state.limiter.denied)),
-        Ok(Ok(Err(refusal))) => Err(refused(refusal, state.sql_limit)),
+        Ok(Ok(Err(refusal))) => Err(refused(refusal, state.told_limit)),
         Ok(Ok(Ok(output))) => accept(output, limits),
     };
     let host = state.take_host();
@@ -110,8 +116,11 @@ pub(crate) async fn run<H: Host>(
         cpu: cpu.spent(),
         memory_peak_bytes: state.limiter.memory_bytes_peak(),
         host_calls: std::mem::take(&mut state.host_calls),
+        host_calls_total: state.host_calls_total,
         sql_rows: state.sql_rows,
         sql_bytes: state.sql_bytes,
+        http_requests: state.http_requests,
+        http_bytes: state.http_bytes,
         log_bytes: state.log_bytes(),
         is_log_cut: state.is_log_cut(),
         output_bytes: outcome.as_ref().map_or(0, |output| output.len() as u64),
@@ -134,14 +143,14 @@ fn accept(output: Vec<u8>, limits: &InvocationLimits) -> Result<Vec<u8>, CallErr
     }
 }
 
-/// The code that the SDKs give to an unhandled `limit` error.
-const SQL_LIMIT_CODE: &str = "SQL_LIMIT";
+/// The codes that the SDKs give to an unhandled `limit` error.
+const LIMIT_CODES: [&str; 3] = ["SQL_LIMIT", "HTTP_LIMIT", "LOGICS_LIMIT"];
 const CODE_BYTES_MAX: usize = 100;
 const MESSAGE_BYTES_MAX: usize = 4 << 10;
 const DETAILS_BYTES_MAX: usize = 64 << 10;
 
-fn refused(refusal: WitLogicError, sql_limit: Option<LimitName>) -> CallError {
-    if let (Some(limit), SQL_LIMIT_CODE) = (sql_limit, refusal.code.as_str()) {
+fn refused(refusal: WitLogicError, told_limit: Option<LimitName>) -> CallError {
+    if let (Some(limit), true) = (told_limit, LIMIT_CODES.contains(&refusal.code.as_str())) {
         return CallError::Limit { limit, backtrace: Vec::new() };
     }
     let details = match refusal.details {

@@ -37,6 +37,11 @@ impl CpuClock {
         Duration::from_nanos(self.spent_ns.load(Ordering::Relaxed))
     }
 
+    /// Adds what was spent for the invocation elsewhere.
+    pub(crate) fn charge(&self, spent: Duration) {
+        self.spent_ns.fetch_add(u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
     pub(crate) fn measure<F: Future + Unpin>(self: &Arc<Self>, future: F) -> Measured<F> {
         Measured { future, clock: Arc::clone(self) }
     }

@@ -215,7 +215,19 @@ impl<H: Host> LoadedLogic<H> {
 
     /// Calls the handler in a fresh instance. Dropping the future stops the guest and rolls back what it has open.
     pub async fn call(&self, host: H, input: Vec<u8>, limits: &InvocationLimits) -> Invocation<H> {
-        let free = tokio::time::timeout(limits.timeout.duration(), self.sandbox.instances.acquire()).await;
+        self.call_within(host, input, limits, limits.timeout.duration()).await
+    }
+
+    /// The same, for who keeps an instance meanwhile: it waits no longer than so for a free one. If all waited for one another, none
+    /// would become free.
+    pub async fn call_within(
+        &self,
+        host: H,
+        input: Vec<u8>,
+        limits: &InvocationLimits,
+        patience: Duration,
+    ) -> Invocation<H> {
+        let free = tokio::time::timeout(patience, self.sandbox.instances.acquire()).await;
         let Ok(Ok(_permit)) = free else {
             let outcome =
                 Err(CallError::Host("all instances are busy; raise the Bridge's `sandboxInstances`".to_owned()));

@@ -13,6 +13,12 @@ use secrecy::SecretString;
 
 use crate::packed::PackedBatch;
 
+mod http;
+mod logics;
+
+pub use http::{HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse};
+pub use logics::{LogicCall, LogicCallError, LogicCalled, LogicUsage};
+
 /// An open connection of one invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionId(pub u32);
@@ -286,6 +292,10 @@ pub trait Host: Send + 'static {
         request: CrudRequest,
         budget: RowBudget,
     ) -> impl Future<Output = Result<CrudAnswer, CrudError>> + Send;
+    /// Sends an outbound request; [`HttpError::Requests`] and [`HttpError::Bytes`] where the budget ends.
+    fn http(&mut self, request: HttpRequest, budget: HttpBudget) -> impl Future<Output = HttpDone> + Send;
+    /// Calls another logic, which uses no more than what is left.
+    fn call_logic(&mut self, call: LogicCall) -> impl Future<Output = LogicCalled> + Send;
     /// Opens a cursor.
     fn sql_cursor(
         &mut self,

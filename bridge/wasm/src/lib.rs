@@ -22,6 +22,6 @@ pub use engine::{LoadError, LoadedLogic, Sandbox, SandboxConfig, SandboxError};
 pub use error::{Blame, CallError, Frame, LogicError};
 pub use host::{
     CallerInfo, ConnectionId, CrudAnswer, CrudAsked, CrudError, CrudProblem, CrudRequest, CursorId, DatabaseError,
-    Fixed, Host, InvocationInfo, Level, LogLine, LogSource, LookupError, NamedParams, RowBudget, SqlError,
-    TransactionId,
+    Fixed, Host, HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse, InvocationInfo, Level, LogLine, LogSource,
+    LogicCall, LogicCallError, LogicCalled, LogicUsage, LookupError, NamedParams, RowBudget, SqlError, TransactionId,
 };

@@ -28,6 +28,11 @@ impl Limiter {
         }
     }
 
+    /// What linear memories may still grow by.
+    pub(crate) fn memory_bytes_left(&self) -> u64 {
+        self.memory_bytes_max.saturating_sub(self.memory_bytes) as u64
+    }
+
     pub(crate) fn memory_bytes_peak(&self) -> u64 {
         self.memory_bytes_peak as u64
     }

@@ -1,8 +1,15 @@
 //! What a store holds for one invocation.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use santokit_core::limit::{InvocationLimits, LimitName};
+use santokit_core::{
+    limit::{InvocationLimits, LimitName},
+    quantity::{Bytes, Millis},
+};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
@@ -10,7 +17,7 @@ use crate::{
     clock::CpuClock,
     error::LimitHit,
     fixed::{Randomness, fix},
-    host::{ConnectionId, CursorId, Fixed, Host, Level, LogLine, LogSource, RowBudget, TransactionId},
+    host::{ConnectionId, CursorId, Fixed, Host, Level, LogLine, LogSource, LogicUsage, RowBudget, TransactionId},
     limiter::Limiter,
     stdio::{GuestStream, LINE_BYTES_EXTRA, Lines},
 };
@@ -63,8 +70,10 @@ pub(crate) struct State<H> {
     pub(crate) host_calls_total: u64,
     pub(crate) sql_rows: u64,
     pub(crate) sql_bytes: u64,
-    /// A SQL limit that the guest was told of.
-    pub(crate) sql_limit: Option<LimitName>,
+    pub(crate) http_requests: u64,
+    pub(crate) http_bytes: u64,
+    /// A limit that the guest was told of, and did not end it.
+    pub(crate) told_limit: Option<LimitName>,
     log_bytes: u64,
     lines_dropped: u64,
     output_dropped: u64,
@@ -90,7 +99,9 @@ impl<H: Host> State<H> {
             host_calls_total: 0,
             sql_rows: 0,
             sql_bytes: 0,
-            sql_limit: None,
+            http_requests: 0,
+            http_bytes: 0,
+            told_limit: None,
             log_bytes: 0,
             lines_dropped: 0,
             output_dropped: 0,
@@ -107,7 +118,11 @@ impl<H: Host> State<H> {
         *self.host_calls.entry(capability).or_default() += 1;
         let finished = self.lines.take_finished();
         self.log_all(finished);
-        // Without a host it is the probe at load, which must not do anything.
+        self.host()
+    }
+
+    /// The host, for a call that is counted. Without one it is the probe at load, which must not do anything.
+    pub(crate) fn host(&mut self) -> wasmtime::Result<&mut H> {
         self.host.as_mut().ok_or_else(|| wasmtime::Error::msg("a component must not call the host while it is made"))
     }
 
@@ -158,6 +173,37 @@ impl<H: Host> State<H> {
             rows: self.limits.sql_rows.saturating_sub(self.sql_rows),
             bytes: self.limits.sql_bytes.0.saturating_sub(self.sql_bytes),
         }
+    }
+
+    /// What is left of all limits, for what runs within this invocation.
+    pub(crate) fn left(&self) -> InvocationLimits {
+        let limits = &self.limits;
+        let millis = |limit: Millis, spent: Duration| {
+            Millis(limit.0.saturating_sub(u64::try_from(spent.as_millis()).unwrap_or(u64::MAX)))
+        };
+        InvocationLimits {
+            timeout: millis(limits.timeout, self.started.elapsed()),
+            cpu: millis(limits.cpu, self.cpu.now()),
+            memory: Bytes(self.limiter.memory_bytes_left()),
+            host_calls: limits.host_calls.saturating_sub(self.host_calls_total),
+            sql_rows: self.row_budget().rows,
+            sql_bytes: Bytes(self.row_budget().bytes),
+            output: limits.output,
+            log_bytes: Bytes(limits.log_bytes.0.saturating_sub(self.log_bytes)),
+            http_requests: limits.http_requests.saturating_sub(self.http_requests),
+            http_bytes: Bytes(limits.http_bytes.0.saturating_sub(self.http_bytes)),
+        }
+    }
+
+    /// Counts what was used within this invocation, and not by it.
+    pub(crate) fn charge(&mut self, used: &LogicUsage) {
+        self.cpu.charge(used.cpu);
+        self.host_calls_total = self.host_calls_total.saturating_add(used.host_calls);
+        self.sql_rows = self.sql_rows.saturating_add(used.sql_rows);
+        self.sql_bytes = self.sql_bytes.saturating_add(used.sql_bytes);
+        self.log_bytes = self.log_bytes.saturating_add(used.log_bytes);
+        self.http_requests = self.http_requests.saturating_add(used.http_requests);
+        self.http_bytes = self.http_bytes.saturating_add(used.http_bytes);
     }
 
     fn log_all(&mut self, lines: Vec<LogLine>) {

@@ -6,11 +6,13 @@ use std::collections::BTreeSet;
 use santokit_js::{JsError, Module, componentize};
 
 const HANDLER: &str = "santokit:logic/handler@0.1.0";
-const PACKAGES: [&str; 5] = [
+const PACKAGES: [&str; 7] = [
     include_str!("../../../wit/runtime/runtime.wit"),
     include_str!("../../../wit/sql/sql.wit"),
     include_str!("../../../wit/queries/queries.wit"),
     include_str!("../../../wit/crud/crud.wit"),
+    include_str!("../../../wit/http/http.wit"),
+    include_str!("../../../wit/logics/logics.wit"),
     include_str!("../../../wit/logic/logic.wit"),
 ];
 

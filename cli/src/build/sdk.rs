@@ -25,9 +25,11 @@ const JS: &[(&str, &str)] = &[
     ("src/error.ts", include_str!("../../../sdk-guest/js/src/error.ts")),
     ("src/globals.ts", include_str!("../../../sdk-guest/js/src/globals.ts")),
     ("src/host.d.ts", include_str!("../../../sdk-guest/js/src/host.d.ts")),
+    ("src/http.ts", include_str!("../../../sdk-guest/js/src/http.ts")),
     ("src/index.ts", include_str!("../../../sdk-guest/js/src/index.ts")),
     ("src/log.ts", include_str!("../../../sdk-guest/js/src/log.ts")),
     ("src/logic.ts", include_str!("../../../sdk-guest/js/src/logic.ts")),
+    ("src/logics.ts", include_str!("../../../sdk-guest/js/src/logics.ts")),
     ("src/packed.ts", include_str!("../../../sdk-guest/js/src/packed.ts")),
     ("src/queries.ts", include_str!("../../../sdk-guest/js/src/queries.ts")),
     ("src/random.ts", include_str!("../../../sdk-guest/js/src/random.ts")),
@@ -51,8 +53,11 @@ const RUST: &[(&str, &str)] = &[
     ("src/crud.rs", include_str!("../../../sdk-guest/rust/src/crud.rs")),
     ("src/crud/error.rs", include_str!("../../../sdk-guest/rust/src/crud/error.rs")),
     ("src/error.rs", include_str!("../../../sdk-guest/rust/src/error.rs")),
+    ("src/http.rs", include_str!("../../../sdk-guest/rust/src/http.rs")),
+    ("src/http/error.rs", include_str!("../../../sdk-guest/rust/src/http/error.rs")),
     ("src/lib.rs", include_str!("../../../sdk-guest/rust/src/lib.rs")),
     ("src/log.rs", include_str!("../../../sdk-guest/rust/src/log.rs")),
+    ("src/logics.rs", include_str!("../../../sdk-guest/rust/src/logics.rs")),
     ("src/panic.rs", include_str!("../../../sdk-guest/rust/src/panic.rs")),
     ("src/queries.rs", include_str!("../../../sdk-guest/rust/src/queries.rs")),
     ("src/random.rs", include_str!("../../../sdk-guest/rust/src/random.rs")),
@@ -68,6 +73,8 @@ const RUST: &[(&str, &str)] = &[
     ("src/sql/row.rs", include_str!("../../../sdk-guest/rust/src/sql/row.rs")),
     ("src/sql/value.rs", include_str!("../../../sdk-guest/rust/src/sql/value.rs")),
     ("wit/crud/crud.wit", include_str!("../../../sdk-guest/rust/wit/crud/crud.wit")),
+    ("wit/http/http.wit", include_str!("../../../sdk-guest/rust/wit/http/http.wit")),
+    ("wit/logics/logics.wit", include_str!("../../../sdk-guest/rust/wit/logics/logics.wit")),
     ("wit/logic/logic.wit", include_str!("../../../sdk-guest/rust/wit/logic/logic.wit")),
     ("wit/queries/queries.wit", include_str!("../../../sdk-guest/rust/wit/queries/queries.wit")),
     ("wit/runtime/runtime.wit", include_str!("../../../sdk-guest/rust/wit/runtime/runtime.wit")),
@@ -80,6 +87,8 @@ const WIT: &[(&str, &str)] = &[
     ("sql/sql.wit", include_str!("../../../wit/sql/sql.wit")),
     ("queries/queries.wit", include_str!("../../../wit/queries/queries.wit")),
     ("crud/crud.wit", include_str!("../../../wit/crud/crud.wit")),
+    ("http/http.wit", include_str!("../../../wit/http/http.wit")),
+    ("logics/logics.wit", include_str!("../../../wit/logics/logics.wit")),
     ("logic/logic.wit", include_str!("../../../wit/logic/logic.wit")),
 ];
 
@@ -195,7 +204,7 @@ mod tests {
             ("sdk-guest/rust", &["src", "wit"][..], RUST),
             ("sdk-guest/c", &["bindings", "include", "src", "third_party"][..], c::FILES),
             ("sdk-guest/python", &["src"][..], python::FILES),
-            ("wit", &["crud", "logic", "queries", "runtime", "sql"][..], WIT),
+            ("wit", &["crud", "http", "logic", "logics", "queries", "runtime", "sql"][..], WIT),
         ] {
             let base = root.join(base);
             let mut found = BTreeSet::new();

@@ -258,7 +258,7 @@ async fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, ter
     if let Some((source, language)) = of {
         answer["language"] = json!(language);
         answer["grants"] = json!(source.grants);
-        answer["limits"] = json!(source.limits);
+        answer["limits"] = json!(source.limits.by_name());
     }
     terminal.answer(&answer, |terminal| {
         terminal.say(&format!("{}  {digest}", terminal.tone(Tone::Strong, name)));
@@ -268,7 +268,7 @@ async fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, ter
         section(terminal, "imports", inspection.imports.iter().cloned());
         if let Some((source, _)) = of {
             section(terminal, "grants", source.grants.lines().into_iter());
-            let limits = json!(source.limits);
+            let limits = json!(source.limits.by_name());
             let limits =
                 limits.as_object().into_iter().flatten().map(|(key, value)| format!("{key}: {}", quantity(key, value)));
             section(terminal, "limits", limits);
@@ -288,7 +288,7 @@ async fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, ter
 fn quantity(key: &str, value: &Json) -> String {
     match (key, value.as_u64()) {
         ("timeout" | "cpu", Some(millis)) => Millis(millis).to_string(),
-        ("memory" | "sqlBytes" | "output" | "logBytes", Some(bytes)) => Bytes(bytes).to_string(),
+        ("memory" | "sqlBytes" | "output" | "logBytes" | "httpBytes", Some(bytes)) => Bytes(bytes).to_string(),
         _ => crate::report::cell(value),
     }
 }

@@ -112,6 +112,9 @@ impl Plane {
             // The components are the developer's own.
             sandbox_debug_info: Some("true".to_owned().into()),
             sandbox_fuel: Some(fuel.to_string().into()),
+            // As for any Bridge: who may be asked is said by whose machine it is.
+            egress_allow_private: variable("STK_BRIDGE_EGRESS_ALLOW_PRIVATE"),
+            egress_ca_file: variable("STK_BRIDGE_EGRESS_CA_FILE"),
             ..santokit_bridge::Settings::default()
         };
         let config: BridgeConfig = settings.check()?;
@@ -193,6 +196,10 @@ impl Announced {
 pub fn port_taken(port: u16) -> Failure {
     Failure::failed(format!("port {port} is taken"))
         .hint(format!("end what listens there, or choose another: stk dev --port {}", port.saturating_add(1)))
+}
+
+fn variable(name: &str) -> Option<santokit_bridge::config::Text> {
+    std::env::var(name).ok().map(Into::into)
 }
 
 fn random_text(length: usize) -> String {

@@ -10,12 +10,12 @@ use santokit_bridge::{
     app::Call,
     edge::auth::Pinned,
     generation::Generation,
-    rehearsal::{Rehearsal, Seen},
+    rehearsal::{GivenAnswer, Rehearsal, Seen},
 };
 use santokit_core::{
     code::Code,
     problem::{Outcome, Problem},
-    project::test_file::{Expect, ExpectError, Matcher, TestCase, TestStep, UsageMax},
+    project::test_file::{Expect, ExpectError, GivenHttp, Matcher, TestCase, TestStep, UsageMax},
     schema::Schema,
 };
 use santokit_wasm::{CallError, Frame, Level, LogLine, Usage};
@@ -69,7 +69,9 @@ async fn steps(stage: &Stage, case: &TestCase, ended: &mut Ended) -> anyhow::Res
     for (index, step) in case.steps.iter().enumerate() {
         // Each call has random numbers of its own, or two calls would make the same ids.
         let random = case.given.random_seed.map(|seed| seed.wrapping_add(index as u64));
-        let rehearsal = Arc::new(Rehearsal::new(case.given.now, random));
+        let mut rehearsal = Rehearsal::new(case.given.now, random);
+        rehearsal.http = case.given.http.iter().map(given_answer).collect();
+        let rehearsal = Arc::new(rehearsal);
         let outcome = call(stage, &generation, step, &rehearsal).await;
         if case.steps.len() > 1 {
             ended.step = Some(index + 1);
@@ -116,7 +118,13 @@ pub(super) async fn call(
         params: step.params.clone(),
         request_id: "test".into(),
     };
-    call.run(stage.metrics(), stage.crud(), Some(Arc::clone(rehearsal))).await
+    // Nothing is sent: a request without a given answer has none.
+    call.run(stage.metrics(), stage.crud(), &Arc::default(), Some(Arc::clone(rehearsal))).await
+}
+
+fn given_answer(given: &GivenHttp) -> GivenAnswer {
+    let GivenHttp { method, url, status, headers, body } = given.clone();
+    GivenAnswer { method, url, status, headers, body }
 }
 
 fn outcome_differs(logic: &str, expect: &Expect, outcome: &Outcome<Box<RawValue>>) -> Vec<Difference> {

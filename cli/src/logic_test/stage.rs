@@ -160,7 +160,8 @@ impl Stage {
     /// What serves the calls of a case: the logics that it calls, as they were compiled, on its own databases.
     pub(super) async fn generation(&self, case: &TestCase, databases: &Databases) -> anyhow::Result<Arc<Generation>> {
         let mut manifest = self.manifest.clone();
-        manifest.logics.retain(|name, _| case.steps.iter().any(|step| step.logic == *name));
+        let called = called(&manifest, case);
+        manifest.logics.retain(|name, _| called.contains(name));
         manifest.config.extend(case.given.config.clone());
         let secrets: BTreeMap<String, Sealed> =
             case.given.secrets.iter().map(|(name, value)| (name.clone(), Sealed::new(value.expose_secret()))).collect();
@@ -169,6 +170,19 @@ impl Stage {
         anyhow::ensure!(missing.is_empty(), "given.secrets lacks what the logic is granted: {}", missing.join(", "));
         self.theatre.load(manifest, databases, secrets, Some(self.base.clone())).await.map(Arc::new)
     }
+}
+
+/// The logics that a case calls, and those that these may call.
+fn called(manifest: &Manifest, case: &TestCase) -> BTreeSet<String> {
+    let mut called = BTreeSet::new();
+    let mut next: Vec<&str> = case.steps.iter().map(|step| step.logic.as_str()).collect();
+    while let Some(name) = next.pop() {
+        let Some(logic) = manifest.logics.get(name).filter(|_| called.insert(name.to_owned())) else { continue };
+        if let Body::Wasm(wasm) = &logic.body {
+            next.extend(wasm.grants.logics.iter().map(String::as_str));
+        }
+    }
+    called
 }
 
 fn secrets_of(manifest: &Manifest) -> BTreeSet<String> {

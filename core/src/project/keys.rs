@@ -354,17 +354,17 @@ pub(super) static GRANTS: Keys = Keys {
         key("queries", Shape::List(&Shape::Text), "Names of declared queries."),
         key("sql", Shape::List(&Shape::Map(&SQL_GRANT)), "Raw SQL on these tables."),
         key("crud", Shape::Map(&CRUD_GRANT), "Requests to tables, under the tables' rules."),
+        key("logics", Shape::List(&Shape::Text), "Names of other logics, which it may call."),
+        key("http", Shape::List(&Shape::Map(&HTTP_GRANT)), "Outbound requests; https only."),
         key("secrets", Shape::List(&Shape::Text), "Names of secrets."),
         key("config", Shape::List(&Shape::Text), "Names of configuration values."),
         key("storage", Shape::Any, "Objects (a later version)."),
         key("events", Shape::Any, "Events (a later version)."),
-        key("logics", Shape::Any, "Other logics (a later version)."),
-        key("http", Shape::Any, "Outbound requests (a later version)."),
     ],
 };
 
 /// Grants of the contract that this version cannot give.
-pub(super) const LATER_GRANTS: &[&str] = &["storage", "events", "logics", "http"];
+pub(super) const LATER_GRANTS: &[&str] = &["storage", "events"];
 
 pub(super) static SQL_GRANT: Keys = Keys {
     what: "SQL grant",
@@ -386,6 +386,23 @@ pub(super) static CRUD_GRANT: Keys = Keys {
     ],
 };
 
+pub(super) static HTTP_GRANT: Keys = Keys {
+    what: "HTTP grant",
+    keys: &[
+        must(
+            "hosts",
+            Shape::List(&Shape::Text),
+            "Names such as api.stripe.com, *.example.com for one label more, or with a port: api.example.com:8443.",
+        ),
+        key("methods", Shape::List(&Shape::Words(crate::logic::HttpGrant::METHODS)), "Methods; GET by default."),
+        key(
+            "paths",
+            Shape::List(&Shape::Text),
+            "Paths such as /v1/charges, /v1/customers/*/orders or /v1/* for all below; all by default.",
+        ),
+    ],
+};
+
 pub(super) static LIMITS: Keys = Keys {
     what: "limits",
     keys: &[
@@ -398,6 +415,7 @@ pub(super) static LIMITS: Keys = Keys {
         key("output", Shape::Size, "The answer."),
         key("logBytes", Shape::Size, "Log lines and standard output together."),
         key("httpRequests", Shape::Whole, "Outbound requests."),
+        key("httpBytes", Shape::Size, "Bodies of outbound requests and their answers together."),
     ],
 };
 
@@ -497,6 +515,19 @@ pub(super) static TEST_GIVEN: Keys = Keys {
         key("secrets", Shape::Names(&Shape::Text), "Secrets."),
         key("now", Shape::Text, "The time that the logic sees, as RFC 3339."),
         key("randomSeed", Shape::Whole, "What the logic's random numbers are made from."),
+        key("http", Shape::List(&Shape::Map(&TEST_HTTP)), "What outbound requests are answered; none is sent."),
+    ],
+};
+
+pub(super) static TEST_HTTP: Keys = Keys {
+    what: "answer to a request",
+    keys: &[
+        key("method", Shape::Words(crate::logic::HttpGrant::METHODS), "Of the request; GET by default."),
+        must("url", Shape::Text, "Of the request, the whole of it."),
+        key("status", Shape::Whole, "Of the answer; 200 by default."),
+        key("headers", Shape::Names(&Shape::Text), "Of the answer."),
+        key("body", Shape::Text, "The answer as text."),
+        key("json", Shape::Any, "The answer as JSON."),
     ],
 };
 

@@ -26,6 +26,8 @@ pub(super) struct Known {
     pub(super) config: BTreeSet<String>,
     /// Names of declared queries, also of those that cannot be read.
     pub(super) queries: BTreeSet<String>,
+    /// Names of logics, also of those that cannot be read.
+    pub(super) logics: BTreeSet<String>,
 }
 
 /// A param with the place of its name.

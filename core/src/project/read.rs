@@ -162,7 +162,11 @@ impl<'f> Reader<'f> {
             settings.config.keys().chain(settings.envs.values().flat_map(|env| env.config.keys())).cloned().collect();
         let queries = roles.iter().filter(|(role, ..)| matches!(role, Role::Query));
         let queries = queries.filter_map(|(_, file, _)| query::name_of(file.path)).map(str::to_owned).collect();
-        let known = Known { default_connection: settings.default_connection.clone(), connections, config, queries };
+        let is_logic = |role: &Role| matches!(role, Role::SqlLogic | Role::WasmLogic);
+        let logics = roles.iter().filter(|(role, ..)| is_logic(role));
+        let logics = logics.filter_map(|(_, file, _)| name_of(file.path)).map(str::to_owned).collect();
+        let default_connection = settings.default_connection.clone();
+        let known = Known { default_connection, connections, config, queries, logics };
         let permissions_file =
             roles.iter().find(|(role, ..)| matches!(role, Role::Permissions)).map(|(_, file, text)| (*file, *text));
         let root = permissions_file.and_then(|(file, text)| yaml(file, text).map(|root| (file, root)));

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     access::{Actor, ActorKind},
+    logic::HttpGrant,
     name::{check_role, check_secret},
     param::convert,
     quantity::{Bytes, Millis},
@@ -63,6 +64,23 @@ pub struct Given {
     pub now: Option<DateTime<Utc>>,
     /// What random numbers are made from.
     pub random_seed: Option<u64>,
+    /// What outbound requests are answered.
+    pub http: Vec<GivenHttp>,
+}
+
+/// An answer to outbound requests of one method and URL.
+#[derive(Clone, Debug)]
+pub struct GivenHttp {
+    /// In capitals.
+    pub method: String,
+    /// The whole of it.
+    pub url: String,
+    /// Three digits.
+    pub status: u16,
+    /// Names and values.
+    pub headers: Vec<(String, String)>,
+    /// As it comes.
+    pub body: Vec<u8>,
 }
 
 /// A row that is written before the first call.
@@ -328,8 +346,47 @@ impl Reader<'_> {
         }
         given.now = map.get("now").and_then(|node| self.now(node));
         given.random_seed = map.get("randomSeed").and_then(|node| file.whole(node));
+        let answers = map.get("http").map(|node| file.list(node)).unwrap_or_default();
+        given.http = answers.iter().filter_map(|node| http(file, node)).collect();
         given
     }
+}
+
+/// An answer to an outbound request.
+fn http(file: &File<'_>, node: &Node) -> Option<GivenHttp> {
+    let map = file.map(node, &keys::TEST_HTTP)?;
+    let method = map.get("method").and_then(|node| file.word(node, HttpGrant::METHODS, HttpGrant::METHODS));
+    let url = file.text(map.get("url")?)?;
+    if !url.text.starts_with("https://") {
+        file.error(url.span, Check::InvalidValue, "a request is to https://");
+    }
+    let status = map.get("status").and_then(|node| Some((node.span, file.whole(node)?)));
+    let is_status = |status: u64| (200..600).contains(&status);
+    if let Some((span, _)) = status.filter(|(_, status)| !is_status(*status)) {
+        file.error(span, Check::InvalidValue, "the status of an answer is between 200 and 599");
+    }
+    if let (Some(_), Some(entry)) = (map.get("body"), map.entry("json")) {
+        file.error(entry.span, Check::Conflict, "an answer has \"body\" or \"json\", not both");
+    }
+    let headers = map.get("headers").map(|node| file.names(node)).unwrap_or_default();
+    let mut headers: Vec<(String, String)> =
+        headers.into_iter().filter_map(|entry| Some((entry.key.clone(), file.text(&entry.value)?.text))).collect();
+    let body = match map.get("json") {
+        None => map.get("body").and_then(|node| file.text(node)).map(|word| word.text).unwrap_or_default(),
+        Some(node) => {
+            if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+                headers.push(("content-type".to_owned(), "application/json".to_owned()));
+            }
+            json(file, node).to_string()
+        }
+    };
+    Some(GivenHttp {
+        method: method.unwrap_or("GET").to_owned(),
+        url: url.text,
+        status: status.and_then(|(_, status)| u16::try_from(status).ok()).unwrap_or(200),
+        headers,
+        body: body.into_bytes(),
+    })
 }
 
 /// A value for a column, as it is bound.

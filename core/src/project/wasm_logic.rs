@@ -13,7 +13,7 @@ use super::{
 use crate::{
     access::decide::{AUTHENTICATED, PUBLIC},
     limit::InvocationLimits,
-    logic::{CrudGrant, Grants, SqlGrant, TransactionMode, Verb},
+    logic::{CrudGrant, Grants, HttpGrant, HttpGrantError, SqlGrant, TransactionMode, Verb},
     name::{check_role, check_secret},
     quantity::{Bytes, Millis},
 };
@@ -124,7 +124,12 @@ fn grants(file: &File<'_>, node: &Node, known: &Known) -> Grants {
     let Some(map) = file.map(node, &keys::GRANTS) else { return Grants::default() };
     for entry in keys::LATER_GRANTS.iter().filter_map(|key| map.entry(key)) {
         let message = format!("the grant {:?} is not supported by this version", entry.key);
-        file.error_hint(entry.span, Check::Unsupported, message, "queries, sql, crud, secrets and config are");
+        file.error_hint(
+            entry.span,
+            Check::Unsupported,
+            message,
+            "queries, sql, crud, logics, http, secrets and config are",
+        );
     }
     let sql = map.get("sql").map(|node| file.list(node)).unwrap_or_default();
     let secret = |word: &Word| file.check_name(&word.text, word.span, check_secret);
@@ -145,10 +150,20 @@ fn grants(file: &File<'_>, node: &Node, known: &Known) -> Grants {
         }
         is_known
     };
+    let logic = |word: &Word| {
+        let is_known = known.logics.contains(&word.text);
+        if !is_known {
+            let message = format!("there is no logic {:?}", word.text);
+            file.unknown(word.span, Check::UnknownLogic, message, &word.text, known.logics.iter().map(String::as_str));
+        }
+        is_known
+    };
     Grants {
+        logics: words("logics").into_iter().filter(logic).map(|word| word.text).collect(),
         queries: words("queries").into_iter().filter(query).map(|word| word.text).collect(),
         sql: sql.iter().filter_map(|node| sql_grant(file, node, known)).collect(),
         crud: map.get("crud").and_then(|node| crud_grant(file, node)),
+        http: map.get("http").map(|node| http_grants(file, node)).unwrap_or_default(),
         secrets: words("secrets").into_iter().filter(secret).map(|word| word.text).collect(),
         config: words("config").into_iter().filter(config).map(|word| word.text).collect(),
     }
@@ -170,6 +185,48 @@ fn sql_grant(file: &File<'_>, node: &Node, known: &Known) -> Option<SqlGrant> {
         tables.insert(entry.key.clone(), granted);
     }
     Some(SqlGrant { connection, tables })
+}
+
+fn http_grants(file: &File<'_>, node: &Node) -> Vec<HttpGrant> {
+    let grants: Vec<HttpGrant> = file.list(node).iter().filter_map(|node| http_grant(file, node)).collect();
+    // What is wrong with one of them was told at its place.
+    if let Err(error @ HttpGrantError::TooMany) = HttpGrant::check_all(&grants) {
+        file.error(node.span, Check::TooMany, error.to_string());
+    }
+    grants
+}
+
+fn http_grant(file: &File<'_>, node: &Node) -> Option<HttpGrant> {
+    let map = file.map(node, &keys::HTTP_GRANT)?;
+    let hosts = file.texts(map.get("hosts")?);
+    if hosts.is_empty() {
+        let hint = "name the hosts, for example hosts: [api.example.com]";
+        file.error_hint(map.span, Check::InvalidValue, "nothing is granted without a host", hint);
+    }
+    let checked = |check: fn(&str) -> Result<(), HttpGrantError>, word: Word| match check(&word.text) {
+        Ok(()) => Some(word.text),
+        Err(error) => {
+            file.error(word.span, Check::InvalidValue, error.to_string());
+            None
+        }
+    };
+    let method = |node: &Node| file.word(node, HttpGrant::METHODS, HttpGrant::METHODS);
+    for key in ["methods", "paths"] {
+        if let Some(node) = map.get(key).filter(|node| matches!(&node.yaml, Yaml::List(items) if items.is_empty())) {
+            let message = format!("nothing is granted without one of {key:?}");
+            file.error_hint(node.span, Check::InvalidValue, message, format!("name one, or leave {key:?} out"));
+        }
+    }
+    let paths = map.get("paths").map(|node| file.texts(node));
+    let methods = map.get("methods").map(|node| file.list(node).iter().filter_map(method).collect::<Vec<&str>>());
+    Some(HttpGrant {
+        hosts: hosts.into_iter().filter_map(|word| checked(HttpGrant::check_host, word)).collect(),
+        methods: methods.unwrap_or_else(|| vec!["GET"]).into_iter().map(str::to_owned).collect(),
+        paths: match paths {
+            None => BTreeSet::from(["/*".to_owned()]),
+            Some(words) => words.into_iter().filter_map(|word| checked(HttpGrant::check_path, word)).collect(),
+        },
+    })
 }
 
 fn crud_grant(file: &File<'_>, node: &Node) -> Option<CrudGrant> {
@@ -248,6 +305,7 @@ fn limits(file: &File<'_>, map: &Map<'_>) -> (InvocationLimits, Millis) {
         size(file, &inner, "sqlBytes", &mut limits.sql_bytes, ceiling.sql_bytes);
         size(file, &inner, "output", &mut limits.output, ceiling.output);
         size(file, &inner, "logBytes", &mut limits.log_bytes, ceiling.log_bytes);
+        size(file, &inner, "httpBytes", &mut limits.http_bytes, ceiling.http_bytes);
         count(file, &inner, "hostCalls", &mut limits.host_calls, ceiling.host_calls);
         count(file, &inner, "sqlRows", &mut limits.sql_rows, ceiling.sql_rows);
         count(file, &inner, "httpRequests", &mut limits.http_requests, ceiling.http_requests);

@@ -92,7 +92,7 @@ impl Ceilings {
         let mut above: Vec<String> = manifest.capability_lines().into_iter().filter(|line| !is_allowed(line)).collect();
         for (name, logic) in &manifest.logics {
             let Body::Wasm(wasm) = &logic.body else { continue };
-            let own = numbers(&wasm.limits);
+            let own = wasm.limits.by_name();
             let over = largest.iter().filter(|(limit, most)| own.get::<str>(limit).is_some_and(|own| own > *most));
             above.extend(over.map(|(limit, _)| format!("{name}: limit {limit}")));
             // What ends an invocation is the smaller of the two, but the larger is what was asked for.
@@ -108,7 +108,7 @@ impl Ceilings {
 
     /// The limits as numbers of milliseconds, bytes or pieces.
     fn largest(&self) -> Result<BTreeMap<&str, u64>, CeilingsError> {
-        let known = numbers(&InvocationLimits::default());
+        let known = InvocationLimits::default().by_name();
         let number = |(name, json): (&'_ String, &Json)| {
             if !known.contains_key(name) {
                 let known = known.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -118,23 +118,13 @@ impl Ceilings {
             let wrong = |why: String| CeilingsError::Quantity { name: name.clone(), why };
             match name.as_str() {
                 "timeout" | "cpu" => text.parse::<Millis>().map(|millis| millis.0).map_err(|e| wrong(e.to_string())),
-                "memory" | "sqlBytes" | "output" | "logBytes" => {
+                "memory" | "sqlBytes" | "output" | "logBytes" | "httpBytes" => {
                     text.parse::<Bytes>().map(|bytes| bytes.0).map_err(|e| wrong(e.to_string()))
                 }
                 _ => text.parse().map_err(|_| wrong("expected a whole number".to_owned())),
             }
         };
         self.limits.iter().map(|entry| Ok((entry.0.as_str(), number(entry)?))).collect()
-    }
-}
-
-/// Each limit by its name.
-fn numbers(limits: &InvocationLimits) -> BTreeMap<String, u64> {
-    match serde_json::to_value(limits) {
-        Ok(Json::Object(fields)) => {
-            fields.into_iter().filter_map(|(name, value)| Some((name, value.as_u64()?))).collect()
-        }
-        _ => BTreeMap::new(),
     }
 }
 
@@ -212,6 +202,8 @@ mod tests {
             above(json!({"limits": {"hostCalls": 10, "timeout": "1s"}})),
             ["buy: limit hostCalls", "buy: limit timeout"]
         );
+        // Also where the release says nothing of it.
+        assert_eq!(above(json!({"limits": {"httpBytes": "1MiB"}})), ["buy: limit httpBytes"]);
     }
 
     #[test]

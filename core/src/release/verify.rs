@@ -129,6 +129,15 @@ pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
     for cors in manifest.cors.iter().chain(manifest.envs.values().filter_map(|overlay| overlay.cors.as_ref())) {
         cors.check().map_err(|error| VerifyError::Manifest(format!("cors: {error}")))?;
     }
+    for (name, logic) in &manifest.logics {
+        if let Body::Wasm(wasm) = &logic.body {
+            wasm.grants.check().map_err(|error| VerifyError::Manifest(format!("logic {name:?}: {error}")))?;
+            if let Some(absent) = wasm.grants.logics.iter().find(|called| !manifest.logics.contains_key(*called)) {
+                let message = format!("logic {name:?} may call {absent:?}, and there is no such logic");
+                return Err(VerifyError::Manifest(message));
+            }
+        }
+    }
     Ok(manifest)
 }
 

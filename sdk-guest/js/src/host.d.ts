@@ -116,6 +116,23 @@ declare module "santokit:crud/crud@0.1.0" {
   export function batch(params: Uint8Array, within: Within): WitAnswer;
 }
 
+declare module "santokit:http/http@0.1.0" {
+  export interface WitRequest {
+    method: string;
+    url: string;
+    headers: [string, string][];
+    body: Uint8Array;
+    timeout: number | undefined;
+    options: [string, string][];
+  }
+
+  export function send(request: WitRequest): { status: number; headers: [string, string][]; body: Uint8Array; url: string };
+}
+
+declare module "santokit:logics/logics@0.1.0" {
+  export function call(name: string, params: Uint8Array): Uint8Array;
+}
+
 // Globals that TypeScript knows from the DOM only. `btoa` is native; the others are those of globals.ts.
 
 declare function btoa(binary: string): string;

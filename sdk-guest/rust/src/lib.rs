@@ -43,7 +43,9 @@ pub mod config;
 pub mod context;
 pub mod crud;
 mod error;
+pub mod http;
 pub mod log;
+pub mod logics;
 mod panic;
 pub mod queries;
 pub mod random;
@@ -57,7 +59,9 @@ pub use run::NoInput;
 /// What most handlers need: `use santokit_guest::prelude::*;`.
 pub mod prelude {
     pub use crate::sql::Queries as _;
-    pub use crate::{LogicError, NoInput, clock, config, context, crud, log, params, queries, random, secrets, sql};
+    pub use crate::{
+        LogicError, NoInput, clock, config, context, crud, http, log, logics, params, queries, random, secrets, sql,
+    };
     pub use serde::{Deserialize, Serialize};
     pub use serde_json::json;
 }

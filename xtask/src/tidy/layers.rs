@@ -34,7 +34,10 @@ const INSIDE: &[(&str, &[&str])] = &[
             "santokit-python",
         ],
     ),
-    ("santokit-tests", &["santokit-core", "santokit-sql", "santokit-wasm", "santokit-bridge", "santokit-hub", "stk"]),
+    (
+        "santokit-tests",
+        &["santokit-core", "santokit-sql", "santokit-edge", "santokit-wasm", "santokit-bridge", "santokit-hub", "stk"],
+    ),
     ("xtask", &[]),
 ];
 

@@ -1,7 +1,7 @@
 //! What of an invocation's SQL is another way on a database server: statements run as logins, and the platform's own requests to tables
 //! in a transaction of theirs.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::btree_map::Entry, sync::Arc, time::Instant};
 
 use santokit_core::schema::Schema;
 use santokit_sql::guest::{self, Refused};
@@ -15,9 +15,9 @@ use crate::{
 
 /// The transaction of requests to tables.
 #[derive(Debug)]
-pub(in crate::host) struct OnServer {
-    pub(in crate::host) session: Session,
-    pub(in crate::host) deadline: Instant,
+pub(crate) struct OnServer {
+    pub(crate) session: Session,
+    pub(crate) deadline: Instant,
     /// Whether a part of it could not be undone: it is not stored then.
     pub(in crate::host) is_broken: bool,
 }
@@ -101,9 +101,11 @@ impl SqlSession {
 
     /// The invocation's own transaction is of the login that its first statement needs.
     async fn ensure_own_on_server(&mut self, connection: ConnectionId, login: &Login) -> Result<(), SqlError> {
-        let (deadline, on, is_taken) = (self.deadline, self.transaction_on.clone(), self.on_server.is_some());
+        let deadline = self.deadline;
+        let name = self.opened(connection)?.name.clone();
+        let (is_whole, is_taken) = (self.whole.contains(&name), self.on_server.contains_key(&name));
         let opened = self.opened(connection)?;
-        if opened.levels.is_some() || on.as_deref() != Some(&opened.name) {
+        if opened.levels.is_some() || !is_whole && !is_taken {
             return Ok(());
         }
         if is_taken {
@@ -120,24 +122,23 @@ impl SqlSession {
         if opened.levels.is_some() {
             return Err(not_in_one());
         }
-        let database = Arc::clone(&opened.database);
-        let begun = match self.on_server.take() {
-            Some(begun) if begun.is_broken => {
-                self.on_server = Some(begun);
-                return Err(SqlError::Invalid("the transaction has ended".to_owned()));
+        let (database, name) = (Arc::clone(&opened.database), opened.name.clone());
+        match self.on_server.entry(name) {
+            Entry::Occupied(begun) if begun.get().is_broken => {
+                Err(SqlError::Invalid("the transaction has ended".to_owned()))
             }
-            Some(begun) => begun,
-            None => {
+            Entry::Occupied(begun) => Ok(begun.into_mut()),
+            Entry::Vacant(free) => {
                 let session = database.begin(Mode::Write, Share::Guest, deadline).await.map_err(guest_error)?;
-                OnServer { session, deadline, is_broken: false }
+                let begun = OnServer { session, deadline, is_broken: false };
+                Ok(free.insert(begun))
             }
-        };
-        Ok(self.on_server.insert(begun))
+        }
     }
 
     /// Stores what the invocation's own transactions did.
     pub(super) async fn commit_on_server(&mut self) -> Result<(), SqlError> {
-        if let Some(OnServer { mut session, deadline, is_broken }) = self.on_server.take() {
+        for OnServer { mut session, deadline, is_broken } in std::mem::take(&mut self.on_server).into_values() {
             if is_broken {
                 return Err(SqlError::Other("ROLLED_BACK".to_owned(), "a part could not be undone".to_owned()));
             }
@@ -145,11 +146,9 @@ impl SqlSession {
             session.end();
         }
         for opened in &mut self.opened {
-            let Some(levels) = opened.levels.take().filter(Levels::is_own) else { continue };
-            if !levels.savepoints().is_empty() {
-                return Err(SqlError::Invalid("a nested transaction was left open, so all was rolled back".to_owned()));
+            if let Some(levels) = opened.levels.take().filter(Levels::is_own) {
+                levels.commit().await?;
             }
-            levels.commit().await?;
         }
         Ok(())
     }

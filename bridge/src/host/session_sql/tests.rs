@@ -279,7 +279,7 @@ async fn an_invocation_that_is_one_transaction_is_stored_whole_or_not() {
     for (commit, expected) in [(false, 2), (true, 3)] {
         let mut guest = session(&database, Some("main"));
         guest.run(MAIN, "INSERT INTO open (text) VALUES ('mine')", &[]).await.unwrap();
-        guest.finish(commit).await.unwrap();
+        guest.hand_back(commit).await.0.unwrap();
         assert_eq!(count(&database, "true").await, Value::Int64(expected));
     }
     let mut guest = session(&database, Some("main"));
@@ -316,7 +316,7 @@ async fn nothing_is_stored_after_the_engine_has_rolled_back() {
     }
     let alone = guest.run(MAIN, "INSERT INTO open (text) VALUES ('alone')", &[]).await;
     assert!(matches!(alone, Err(SqlError::Database(_))), "{alone:?}");
-    assert!(guest.finish(true).await.is_err());
+    assert!(guest.hand_back(true).await.0.is_err());
     assert_eq!(count(&database, "text IN ('first', 'alone')").await, Value::Int64(0));
 }
 

@@ -36,12 +36,9 @@ impl SqlSession {
         let opened = self.opened(connection)?;
         match &mut opened.transaction {
             None => opened.transaction = Some(begin(&opened.database, deadline, false).await?),
-            Some(transaction) if transaction.savepoints.len() >= SAVEPOINTS_MAX => {
-                return Err(SqlError::Limit(LimitName::Handles));
-            }
             Some(transaction) => {
-                let level = transaction.savepoints.len();
-                transaction.open.command(&format!("SAVEPOINT stk_{level}")).await.map_err(guest_error)?;
+                transaction.enter(id).await?;
+                return Ok(id);
             }
         }
         if let Some(transaction) = &mut opened.transaction {
@@ -84,12 +81,13 @@ impl SqlSession {
     }
 
     /// Where a request to tables of a connection runs: never beside a transaction of this invocation, for whose locks it would wait.
-    pub(in crate::host) async fn place(
+    pub(crate) async fn place(
         &mut self,
         connection: &str,
         within: Option<TransactionId>,
     ) -> Result<Place<'_>, SqlError> {
-        let open = |opened: &Opened| !opened.savepoints().is_empty();
+        let floor = self.floors.get(connection).copied().unwrap_or(0);
+        let open = |opened: &Opened| opened.savepoints().len() > floor;
         if let Some(id) = within {
             let found = self.opened.iter().find(|opened| opened.savepoints().contains(&id));
             let found = found.ok_or_else(|| SqlError::Invalid("the transaction has ended".to_owned()))?;
@@ -99,7 +97,7 @@ impl SqlSession {
         } else if self.opened.iter().any(|opened| opened.name == connection && open(opened)) {
             let message = "a transaction is open on the table's database: pass it to this call, or end it before";
             return Err(SqlError::Invalid(message.to_owned()));
-        } else if self.transaction_on.as_deref() != Some(connection) {
+        } else if !self.whole.contains(connection) && !self.has_joined(connection) {
             return Ok(Place::Alone);
         }
         let id = self.open_declared(connection)?;
@@ -112,21 +110,17 @@ impl SqlSession {
         let deadline = open.deadline();
         Ok(Place::Lent(open.lend().await.map_err(guest_error)?, deadline))
     }
+}
 
-    pub(in crate::host) async fn finish(mut self, commit: bool) -> Result<(), SqlError> {
-        if commit {
-            self.commit_on_server().await?;
+impl Levels {
+    /// Begins a level within it.
+    pub(super) async fn enter(&mut self, id: TransactionId) -> Result<(), SqlError> {
+        let level = self.savepoints.len();
+        if level >= SAVEPOINTS_MAX {
+            return Err(SqlError::Limit(LimitName::Handles));
         }
-        for opened in &mut self.opened {
-            // What is not committed is rolled back when it is dropped.
-            let Some(transaction) = opened.transaction.take().filter(|transaction| commit && transaction.is_own) else {
-                continue;
-            };
-            if !transaction.savepoints.is_empty() {
-                return Err(SqlError::Invalid("a nested transaction was left open, so all was rolled back".to_owned()));
-            }
-            transaction.open.commit().await.map_err(guest_error)?;
-        }
+        self.open.command(&format!("SAVEPOINT stk_{level}")).await.map_err(guest_error)?;
+        self.savepoints.push(id);
         Ok(())
     }
 }

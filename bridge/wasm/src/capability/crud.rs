@@ -71,7 +71,7 @@ impl<H: Host> State<H> {
             CrudError::Invalid(message) => Error::Invalid(message),
             CrudError::Timeout(message) => Error::Timeout(message),
             CrudError::Limit(limit) => {
-                self.sql_limit = Some(limit);
+                self.told_limit = Some(limit);
                 Error::Limit(limit.as_str().to_owned())
             }
             CrudError::Refused(problem) => Error::Refused(Problem {

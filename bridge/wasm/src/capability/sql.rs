@@ -45,7 +45,7 @@ impl<H: Host> State<H> {
     /// Remembers a limit that the guest is told of, so that giving up over it is seen as the limit that it is.
     pub(super) fn sql_error(&mut self, error: SqlError) -> Error {
         if let SqlError::Limit(limit) = error {
-            self.sql_limit = Some(limit);
+            self.told_limit = Some(limit);
         }
         convert::error(error)
     }

@@ -8,8 +8,9 @@ use std::{
 
 use santokit_core::value::{Column, RowSet, Value};
 use santokit_wasm::{
-    CallerInfo, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Host, InvocationInfo, LogLine, LookupError,
-    NamedParams, RowBudget, SqlError, TransactionId,
+    CallerInfo, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Host, HttpBudget, HttpDone, HttpRequest,
+    HttpResponse, InvocationInfo, LogLine, LogicCall, LogicCalled, LogicUsage, LookupError, NamedParams, RowBudget,
+    SqlError, TransactionId,
     packed::{PackedBatch, PackedRows},
 };
 use secrecy::SecretString;
@@ -177,6 +178,15 @@ impl Host for Fake {
 
     async fn crud(&mut self, _request: CrudRequest, _budget: RowBudget) -> Result<CrudAnswer, CrudError> {
         Ok(CrudAnswer { data: b"[]".to_vec(), meta: b"{}".to_vec(), rows: 0 })
+    }
+
+    async fn call_logic(&mut self, call: LogicCall) -> LogicCalled {
+        LogicCalled { answer: Ok(call.params), usage: LogicUsage::default() }
+    }
+
+    async fn http(&mut self, request: HttpRequest, _budget: HttpBudget) -> HttpDone {
+        let answer = HttpResponse { status: 200, url: request.url, ..HttpResponse::default() };
+        HttpDone { answer: Ok(answer), requests: 1, bytes: 0 }
     }
 
     async fn sql_cursor_next(&mut self, _cursor: CursorId, budget: RowBudget) -> Result<Option<PackedBatch>, SqlError> {

@@ -43,12 +43,25 @@ def _module(name: str) -> Any:
 
 
 # Interfaces that need a grant, and the module of this package that stands for each.
-_SELECTED = {"connections": "sql", "config": "config", "secrets": "secrets", "queries": "queries", "crud": "crud"}
+_SELECTED = {
+    "connections": "sql",
+    "config": "config",
+    "secrets": "secrets",
+    "queries": "queries",
+    "crud": "crud",
+    "http": "http",
+    "logics": "logics",
+}
 
 
 def call(interface: str, function: str, *arguments: Any) -> Any:
     """Calls a function of the host."""
     return getattr(_module(interface), function)(*arguments)
+
+
+def record(interface: str, name: str, *fields: Any) -> Any:
+    """A record of an interface of the host."""
+    return getattr(_module(interface), name)(*fields)
 
 
 def calling(work: Callable[[], T], convert: Callable[[str, Any], Exception]) -> T:
@@ -62,5 +75,6 @@ def calling(work: Callable[[], T], convert: Callable[[str, Any], Exception]) -> 
         if type(error).__name__ != "Err":
             raise
         case = type(payload).__name__.rpartition("_")[2].lower()
-        raised = convert(case, getattr(payload, "value", None))
+        # A variant has its payload inside; a record is its own.
+        raised = convert(case, getattr(payload, "value", payload))
     raise raised

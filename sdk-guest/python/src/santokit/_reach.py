@@ -14,6 +14,8 @@ _INTERFACES = {
     "secrets": "santokit:runtime/secrets",
     "queries": "santokit:queries/queries",
     "crud": "santokit:crud/crud",
+    "http": "santokit:http/http",
+    "logics": "santokit:logics/logics",
 }
 
 

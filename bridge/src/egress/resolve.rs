@@ -1,0 +1,93 @@
+//! Names to addresses, of which only those are left that may be connected to. The client connects to what is answered here and asks
+//! nobody else, so that a name cannot mean one address when it is checked and another when it is used.
+
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr, ToSocketAddrs},
+    pin::Pin,
+    sync::Arc,
+};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::Semaphore;
+
+use super::address::may_connect;
+use crate::config::Network;
+
+/// Names that are looked up at once: each takes a thread while it lasts.
+const LOOKUPS_MAX: usize = 64;
+
+type Looking = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+
+/// Looks a name up.
+#[derive(Clone)]
+pub struct Lookup(Arc<dyn Fn(String) -> Looking + Send + Sync>);
+
+/// The name leads to no address that may be connected to.
+#[derive(Debug, thiserror::Error)]
+#[error("every address of the host is refused")]
+pub(super) struct Refused;
+
+/// The resolver of the client.
+pub(super) struct Checked {
+    lookup: Lookup,
+    opened: Arc<[Network]>,
+}
+
+impl Lookup {
+    /// What the system says.
+    pub fn system() -> Self {
+        let lookups = Arc::new(Semaphore::new(LOOKUPS_MAX));
+        Self::new(move |name| {
+            let lookups = Arc::clone(&lookups);
+            async move {
+                let permit = lookups.acquire_owned().await.map_err(io::Error::other)?;
+                let looking = tokio::task::spawn_blocking(move || {
+                    // Kept to the end of the thread's work, also where nobody waits any more.
+                    let _permit = permit;
+                    (name.as_str(), 0).to_socket_addrs().map(|all| all.map(|address| address.ip()).collect())
+                });
+                looking.await.map_err(io::Error::other)?
+            }
+        })
+    }
+
+    /// What a function says.
+    pub fn new<F>(lookup: impl Fn(String) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<Vec<IpAddr>>> + Send + 'static,
+    {
+        Self(Arc::new(move |name| Box::pin(lookup(name))))
+    }
+}
+
+impl Checked {
+    pub(super) fn new(lookup: Lookup, opened: Vec<Network>) -> Self {
+        Self { lookup, opened: opened.into() }
+    }
+}
+
+impl Resolve for Checked {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (looking, opened) = ((self.lookup.0)(name.as_str().to_owned()), Arc::clone(&self.opened));
+        Box::pin(async move {
+            let found = looking.await?;
+            // The port is the URL's.
+            let fine: Vec<SocketAddr> = found
+                .iter()
+                .filter(|address| may_connect(**address, &opened))
+                .map(|address| SocketAddr::new(*address, 0))
+                .collect();
+            if fine.is_empty() && !found.is_empty() {
+                return Err(Box::new(Refused) as Box<dyn std::error::Error + Send + Sync>);
+            }
+            Ok(Box::new(fine.into_iter()) as Addrs)
+        })
+    }
+}
+
+impl fmt::Debug for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lookup")
+    }
+}

@@ -1,0 +1,39 @@
+//! `santokit:logics`: hands over what is left of the invocation's limits, and counts what was used of them. Who may call what is the
+//! host's matter.
+
+use crate::{
+    bindings::santokit::logics::logics::{Error, Host as Logics},
+    host::{Host, LogicCall},
+    state::State,
+};
+
+/// The largest name that is looked up.
+const NAME_BYTES_MAX: usize = 200;
+/// The largest params, as large as the body of a request is by default.
+const PARAMS_BYTES_MAX: usize = 10_000_000;
+
+impl<H: Host> Logics for State<H> {
+    async fn call(&mut self, name: String, params: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, Error>> {
+        self.enter("logics")?;
+        if name.len() > NAME_BYTES_MAX {
+            return Ok(Err(refusal("denied", "NOT_FOUND", "grants.logics does not list this logic".to_owned())));
+        }
+        if params.len() > PARAMS_BYTES_MAX {
+            let message = format!("the params are longer than {PARAMS_BYTES_MAX} bytes");
+            return Ok(Err(refusal("invalid", "BAD_REQUEST", message)));
+        }
+        let left = self.left();
+        let called = self.host()?.call_logic(LogicCall { name, params, left }).await;
+        self.charge(&called.usage);
+        Ok(called.answer.map_err(|error| {
+            if error.limit.is_some() {
+                self.told_limit = error.limit;
+            }
+            Error { kind: error.kind.to_owned(), code: error.code, message: error.message, details: error.details }
+        }))
+    }
+}
+
+fn refusal(kind: &str, code: &str, message: String) -> Error {
+    Error { kind: kind.to_owned(), code: code.to_owned(), message, details: None }
+}
