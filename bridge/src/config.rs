@@ -25,17 +25,22 @@ mod data;
 pub mod edge;
 pub mod egress;
 mod read;
+pub mod sandbox;
 
 pub use admin::AdminConfig;
 pub use edge::{EdgeConfig, Network, Rate, Rates, RedisConfig};
 pub use egress::EgressConfig;
 pub use read::Text;
-use read::{Check, address, bridge_id, duration, http_url, local_hub, number, secret, signer, size, truth};
+use read::{Check, address, bridge_id, duration, http_url, local_hub, number, secret, signer, size};
+pub use sandbox::CompileConfig;
 
 use crate::{crud::limits::CrudLimits, db::DatabaseSettings};
 
 /// Requests at once, unless [`BridgeConfig::concurrent_requests`] says another number.
 const REQUESTS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+/// Unless [`BridgeConfig::cache_dir`] says another folder.
+const CACHE_DIR: &str = "santokit-bridge-cache";
 
 /// Everything a Bridge needs to start.
 #[derive(Clone, Debug)]
@@ -92,6 +97,8 @@ pub struct BridgeConfig {
     pub sandbox: SandboxConfig,
     /// Where they may send requests to.
     pub egress: EgressConfig,
+    /// How components are compiled.
+    pub compile: CompileConfig,
     /// `STK_BRIDGE_…` variables that mean nothing to this version.
     pub ignored: Vec<String>,
 }
@@ -265,6 +272,16 @@ settings! {
     egress_allow_private = "STK_BRIDGE_EGRESS_ALLOW_PRIVATE",
     /// [`EgressConfig::ca_file`].
     egress_ca_file = "STK_BRIDGE_EGRESS_CA_FILE",
+    /// [`CompileConfig::limits`], default 4GiB.
+    compile_memory = "STK_BRIDGE_COMPILE_MEMORY",
+    /// [`CompileConfig::limits`], default 2m.
+    compile_cpu = "STK_BRIDGE_COMPILE_CPU",
+    /// [`CompileConfig::limits`], default 4m.
+    compile_timeout = "STK_BRIDGE_COMPILE_TIMEOUT",
+    /// [`CompileConfig::dir`], default `compiled` in the cache directory.
+    compiled_dir = "STK_BRIDGE_COMPILED_DIR",
+    /// [`CompileConfig::disk_bytes_max`], default 4GiB.
+    compiled_disk = "STK_BRIDGE_COMPILED_DISK",
 }
 
 impl BridgeConfig {
@@ -322,6 +339,7 @@ impl Settings {
         let edge = self.edge(&mut check);
         let sandbox = self.sandbox(&mut check);
         let egress = self.egress(&mut check);
+        let compile = self.compile(&mut check);
         let databases = self.databases(&mut check);
         let crud = self.crud(&mut check);
         let admin = self.admin(&mut check);
@@ -359,9 +377,7 @@ impl Settings {
             service_token: check.required("serviceToken", self.service_token, secret).unwrap_or_default(),
             envs,
             trust: Trust { signers: trusted, required },
-            cache_dir: self
-                .cache_dir
-                .map_or_else(|| PathBuf::from("santokit-bridge-cache"), |dir| PathBuf::from(dir.0)),
+            cache_dir: self.cache_dir.map_or_else(|| PathBuf::from(CACHE_DIR), |dir| PathBuf::from(dir.0)),
             cache_key: check.optional("cacheKey", self.cache_key, |text| {
                 SealKey::parse(text).map(Arc::new).map_err(|error| error.to_string())
             }),
@@ -379,6 +395,7 @@ impl Settings {
             edge,
             sandbox,
             egress,
+            compile,
             ignored: Vec::new(),
         };
         if config.edge.drain_grace >= config.drain_timeout {
@@ -399,25 +416,6 @@ impl Settings {
             check.add("canaryMaxStale", "must be at least two poll intervals, and no more than maxStale");
         }
         Staleness { poll_interval, max_stale, canary_max_stale }
-    }
-
-    fn sandbox(&mut self, check: &mut Check) -> SandboxConfig {
-        let default = SandboxConfig::default();
-        let (compiled, debug_info) = (self.sandbox_compiled.take(), self.sandbox_debug_info.take());
-        SandboxConfig {
-            instances_max: check.value(
-                "sandboxInstances",
-                self.sandbox_instances.take(),
-                default.instances_max,
-                number,
-            ),
-            memory_bytes_max: check.value("sandboxMemory", self.sandbox_memory.take(), default.memory_bytes_max, size),
-            compiles_max: check.value("sandboxCompiles", self.sandbox_compiles.take(), default.compiles_max, number),
-            compiled_bytes_max: check.value("sandboxCompiled", compiled, default.compiled_bytes_max, size),
-            debug_info: check.value("sandboxDebugInfo", debug_info, default.debug_info, truth),
-            fuel: check.value("sandboxFuel", self.sandbox_fuel.take(), default.fuel, truth),
-            ..default
-        }
     }
 }
 

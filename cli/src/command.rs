@@ -218,6 +218,11 @@ impl Arguments {
 }
 
 impl Command {
+    /// Whether this process is a Bridge's compiler and nothing else.
+    pub fn is_compiler(&self) -> bool {
+        matches!(self, Self::Bridge(command) if matches!(**command, bridge::Command::CompileWorker))
+    }
+
     /// For whom the process logs.
     pub fn log_for(&self) -> LogFor {
         match self {

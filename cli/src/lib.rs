@@ -16,8 +16,9 @@ pub mod report;
 pub mod session;
 pub mod telemetry;
 pub mod types;
+pub mod user_cache;
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 
@@ -30,6 +31,10 @@ use crate::{
 /// Runs the command line of this process to its end.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.command.is_compiler() {
+        // Without runtime, telemetry or anything else that it could be made to use.
+        return compile();
+    }
     let terminal = Terminal::new(arguments.json);
     // Before the runtime and ended after it: the exporter of traces blocks.
     let telemetry = telemetry::start(arguments.command.log_for(), terminal.colours_log(), arguments.project());
@@ -46,6 +51,18 @@ pub fn run() -> ExitCode {
             terminal.failure(&error);
             let exit: Exit = exit_of(&error);
             ExitCode::from(exit as u8)
+        }
+    }
+}
+
+/// Compiles components for the Bridge that started this process.
+fn compile() -> ExitCode {
+    match santokit_wasm::run_worker(std::io::stdin().lock(), std::io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Its words are for who started it by hand; a Bridge looks at how it ended.
+        Err(error) => {
+            writeln!(std::io::stderr(), "{error}").ok();
+            ExitCode::FAILURE
         }
     }
 }

@@ -293,7 +293,7 @@ impl Served {
 async fn load(manifest: Manifest, database: &TestDatabase, folder: &std::path::Path) -> Result<Generation, LoadError> {
     let settings = DatabaseSettings { pool_size: 4, ..DatabaseSettings::default() };
     let cache = Cache::open(folder, None).unwrap();
-    let loader = Loader::new(&SandboxConfig::default(), settings, cache).unwrap();
+    let loader = Loader::new(&SandboxConfig::default(), None, settings, cache).unwrap();
     let pointer = Pointer {
         project: "shop".to_owned(),
         env: "test".to_owned(),

@@ -9,6 +9,7 @@ mod backup;
 mod c;
 mod chaos;
 mod cli;
+mod compile;
 mod completeness;
 mod connectivity;
 mod crud;

@@ -115,6 +115,8 @@ pub(crate) fn environment(command: &mut Command) -> Result<()> {
     command.env("STK_GUEST_TARGET_DIR", shared.join("rust"));
     command.env("STK_JS_TOOLCHAIN_DIR", shared.join("js")).env("STK_C_TOOLCHAIN_DIR", shared.join("c"));
     command.env("STK_PYTHON_TOOLCHAIN_DIR", shared.join("python"));
+    // What one test's Bridge has compiled, the next one's loads.
+    command.env("STK_COMPILED_DIR", shared.join("compiled")).env("STK_BRIDGE_COMPILED_DIR", shared.join("compiled"));
     Ok(())
 }
 

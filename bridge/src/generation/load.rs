@@ -7,6 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use santokit_core::{
     logic::{Body, Logic},
     query::Query,
@@ -14,7 +15,7 @@ use santokit_core::{
     wire::{RuntimeBundle, RuntimeConnection},
 };
 use santokit_sqlite::queries;
-use santokit_wasm::{Sandbox, SandboxConfig, SandboxError};
+use santokit_wasm::{CompiledStore, Sandbox, SandboxConfig, SandboxError};
 
 use super::{Generation, LoadError, Plan, Runtime, has_same_guests, same};
 use crate::{
@@ -24,6 +25,9 @@ use crate::{
     host::Session,
     release::cache::Cache,
 };
+
+/// Reading, checking and mapping are work of several processors; compiling has its own bound.
+const LOADS_AT_ONCE: usize = 8;
 
 /// Logics by name, loaded.
 type Entries = BTreeMap<String, Arc<LoadedLogicEntry>>;
@@ -41,9 +45,14 @@ pub struct Loader {
 pub struct LoaderError(#[from] SandboxError);
 
 impl Loader {
-    /// With a sandbox of its own.
-    pub fn new(sandbox: &SandboxConfig, databases: DatabaseSettings, cache: Cache) -> Result<Self, LoaderError> {
-        Ok(Self { cache, sandbox: Sandbox::new(sandbox)?, databases })
+    /// With a sandbox of its own, which keeps compiled code in `store`.
+    pub fn new(
+        sandbox: &SandboxConfig,
+        store: Option<CompiledStore>,
+        databases: DatabaseSettings,
+        cache: Cache,
+    ) -> Result<Self, LoaderError> {
+        Ok(Self { cache, sandbox: Sandbox::with_store(sandbox, store)?, databases })
     }
 
     /// Makes the generation that a plan describes. Components are in the cache already.
@@ -87,9 +96,14 @@ impl Loader {
             kept.is_none_or(|entry| entries.insert(name.clone(), entry.clone()).is_some())
         });
         let changed = self.verify(changed).await?;
-        for (name, logic) in changed.logics {
+        let loads = changed.logics.into_iter().map(async |(name, logic)| {
             let entry = self.logic(&name, logic, &manifest.queries).await?;
-            entries.insert(name, Arc::new(entry));
+            Ok::<_, LoadError>((name, Arc::new(entry)))
+        });
+        // In order, so that of several logics that cannot be loaded the same one is always named.
+        let mut loads = stream::iter(loads).buffered(LOADS_AT_ONCE);
+        while let Some((name, entry)) = loads.try_next().await? {
+            entries.insert(name, entry);
         }
         Ok(entries)
     }

@@ -77,11 +77,6 @@ impl Cache {
         Ok(cache)
     }
 
-    /// Where compiled components are kept.
-    pub fn compiled_dir(&self) -> PathBuf {
-        self.dir.join("compiled")
-    }
-
     /// A blob whose bytes still have their digest. A damaged one is removed.
     pub fn blob(&self, digest: &Digest) -> Option<Vec<u8>> {
         let path = self.blob_path(digest);

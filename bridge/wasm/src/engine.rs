@@ -8,21 +8,21 @@ use std::{
 };
 
 use santokit_core::{
-    component::{self, ComponentError},
+    component::ComponentError,
     limit::InvocationLimits,
     quantity::{Bytes, Millis},
 };
 use tokio::sync::Semaphore;
 use wasmtime::{
     CacheStore, Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
-    WasmBacktraceDetails,
-    component::{Component, Linker},
+    WasmBacktraceDetails, component::Linker,
 };
 
 use crate::{
     bindings::LogicPre,
     call::{self, Invocation},
     capability,
+    compile::{CompiledStore, Compiler, WorkerConfig},
     compiled_functions::CompiledFunctions,
     error::CallError,
     host::Host,
@@ -49,6 +49,8 @@ pub struct SandboxConfig {
     /// Whether [`Usage::fuel`](crate::Usage::fuel) is counted. Every piece of code then counts as it goes, which costs some percent of
     /// a guest's time: for looking into a logic.
     pub fuel: bool,
+    /// Where components are compiled. None: in this process, which is for components that one trusts.
+    pub worker: Option<WorkerConfig>,
 }
 
 /// Compiles and runs components for one kind of host.
@@ -58,7 +60,7 @@ pub struct Sandbox<H: 'static> {
     instances: Semaphore,
     memory_bytes_max: usize,
     counts_fuel: bool,
-    compiles: Arc<Semaphore>,
+    compiler: Compiler,
     /// By digest, while some generation holds it: a swap compiles only what changed.
     compiled: Mutex<HashMap<String, Weak<Compiled<H>>>>,
 }
@@ -111,13 +113,19 @@ impl Default for SandboxConfig {
             compiled_bytes_max: 64 << 20,
             debug_info: false,
             fuel: false,
+            worker: None,
         }
     }
 }
 
 impl<H: Host> Sandbox<H> {
-    /// Makes the engine and starts its ticker, which ends with it.
+    /// A sandbox that keeps nothing compiled on disk.
     pub fn new(config: &SandboxConfig) -> Result<Arc<Self>, SandboxError> {
+        Self::with_store(config, None)
+    }
+
+    /// Makes the engine and starts its ticker, which ends with it.
+    pub fn with_store(config: &SandboxConfig, store: Option<CompiledStore>) -> Result<Arc<Self>, SandboxError> {
         let failed = |error: wasmtime::Error| SandboxError(format!("{error:#}"));
         let functions = Arc::new(CompiledFunctions::new(config.compiled_bytes_max));
         // Where the address space is too small for the pool, instances are made on demand: slower, and just as bounded.
@@ -132,12 +140,12 @@ impl<H: Host> Sandbox<H> {
         capability::link(&mut linker).map_err(failed)?;
         start_ticker(&engine, config.tick)?;
         Ok(Arc::new(Self {
+            compiler: Compiler::new(&engine, config, store),
             engine,
             linker,
             instances: Semaphore::new(config.instances_max.max(16) as usize),
             memory_bytes_max: config.memory_bytes_max,
             counts_fuel: config.fuel,
-            compiles: Arc::new(Semaphore::new(config.compiles_max.max(1))),
             compiled: Mutex::default(),
         }))
     }
@@ -147,7 +155,7 @@ impl<H: Host> Sandbox<H> {
         if let Some(compiled) = self.known(digest) {
             return Ok(LoadedLogic { sandbox: Arc::clone(self), compiled });
         }
-        let component = self.compile(bytes.to_vec()).await?;
+        let component = self.compiler.compile(bytes.to_vec(), digest).await?;
         let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
         let pre = self.linker.instantiate_pre(&component).and_then(LogicPre::new).map_err(link)?;
         let compiled = Arc::new(Compiled { pre, counts_fuel: self.counts_fuel });
@@ -161,26 +169,6 @@ impl<H: Host> Sandbox<H> {
 
     fn known(&self, digest: &str) -> Option<Arc<Compiled<H>>> {
         self.compiled.lock().unwrap_or_else(PoisonError::into_inner).get(digest).and_then(Weak::upgrade)
-    }
-
-    async fn compile(&self, bytes: Vec<u8>) -> Result<Component, LoadError> {
-        let permit =
-            Arc::clone(&self.compiles).acquire_owned().await.map_err(|error| LoadError::Host(error.to_string()))?;
-        let engine = self.engine.clone();
-        tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let inspection = component::inspect(&bytes)?;
-            component::check_world(&inspection)?;
-            component::check_offered(&inspection.imports)?;
-            let compiled = Component::new(&engine, bytes).and_then(|component| {
-                // Now, rather than in the first call.
-                component.initialize_copy_on_write_image()?;
-                Ok(component)
-            });
-            compiled.map_err(|error| LoadError::Compile(format!("{error:#}")))
-        })
-        .await
-        .map_err(|error| LoadError::Host(error.to_string()))?
     }
 
     /// One instantiation without a host: what fails here would fail in every call.
@@ -241,7 +229,7 @@ impl<H: Host> LoadedLogic<H> {
 }
 
 /// See docs/decisions/0002: components only, and everything off that no guest of ours needs.
-fn settings(
+pub(crate) fn settings(
     sandbox: &SandboxConfig,
     pool: Option<PoolingAllocationConfig>,
     functions: &Arc<CompiledFunctions>,

@@ -5,6 +5,7 @@ mod bindings;
 mod call;
 mod capability;
 mod clock;
+mod compile;
 mod compiled_functions;
 mod cost;
 mod engine;
@@ -17,6 +18,7 @@ mod state;
 mod stdio;
 
 pub use call::{Invocation, Usage};
+pub use compile::{CompileLimits, CompiledStore, StoreError, WorkerConfig, WorkerError, run_worker};
 pub use cost::Cost;
 pub use engine::{LoadError, LoadedLogic, Sandbox, SandboxConfig, SandboxError};
 pub use error::{Blame, CallError, Frame, LogicError};

@@ -7,12 +7,13 @@ mod dependencies;
 mod machine;
 mod source;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use santokit_python::PythonError;
 
 use super::cache::{Made, blocking};
 use super::{BuildError, Progress, sdk};
+use crate::user_cache;
 
 /// What a built component depends on besides its source.
 pub(super) fn recipe() -> String {
@@ -21,7 +22,7 @@ pub(super) fn recipe() -> String {
 
 /// Builds the module in `dir`.
 pub(super) async fn build(dir: &Path, cache: &Path, progress: Progress<'_>) -> Result<Made, BuildError> {
-    let folder = folder(cache);
+    let folder = user_cache::folder("STK_PYTHON_TOOLCHAIN_DIR", "python-toolchain", cache);
     let entry = source::entry(dir)?;
     let machine = machine::get(&folder, progress).await?;
     let vendored = dependencies::get(&dir.join("requirements.txt"), &folder, progress).await?;
@@ -35,16 +36,6 @@ pub(super) async fn build(dir: &Path, cache: &Path, progress: Progress<'_>) -> R
         Ok(Made { wasm, outside })
     })
     .await
-}
-
-/// One for all projects of a user: what is in it is pinned or named by its content, so that no project can spoil it for another.
-fn folder(cache: &Path) -> PathBuf {
-    if let Some(named) = std::env::var_os("STK_PYTHON_TOOLCHAIN_DIR") {
-        return std::path::absolute(&named).unwrap_or_else(|_| named.into());
-    }
-    let users = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let users = users.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
-    users.map_or_else(|| cache.join("python-toolchain"), |users| users.join("santokit/python-toolchain"))
 }
 
 fn explained(error: PythonError) -> BuildError {

@@ -30,6 +30,9 @@ pub enum Command {
         after_help = "Example:\n  stk bridge test-hub-connectivity --config bridge.yaml\n\nRun it where the Bridge runs, with the Bridge's environment."
     )]
     TestHubConnectivity(Box<Serve>),
+    /// Compile components for the Bridge that starts this
+    #[command(hide = true)]
+    CompileWorker,
 }
 
 /// Flags of `stk bridge serve`. Every setting is also a variable `STK_BRIDGE_…` and a key of the file.
@@ -70,6 +73,8 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
         Command::Serve(flags) => serve(flags.config()?, shell).await,
         Command::Status(options) => status::run(&options, shell).await,
         Command::ForceSync(options) => sync::run(&options, shell).await,
+        // Taken before there is a runtime: see `stk::run`.
+        Command::CompileWorker => Ok(()),
         Command::TestHubConnectivity(flags) => connectivity::run(&flags.config()?, shell).await,
     }
 }
@@ -99,8 +104,9 @@ impl Serve {
     }
 }
 
-async fn serve(config: BridgeConfig, shell: &Shell) -> anyhow::Result<()> {
+async fn serve(mut config: BridgeConfig, shell: &Shell) -> anyhow::Result<()> {
     let mut asked = super::ending()?;
+    config.compile_with(this_program()?, vec!["bridge".to_owned(), "compile-worker".to_owned()]);
     let mut bridge = santokit_bridge::serve(config).await?;
     let (url, metrics, admin) = (bridge.url(), bridge.metrics_url(), bridge.admin_url());
     shell.terminal.event(
@@ -118,4 +124,9 @@ async fn serve(config: BridgeConfig, shell: &Shell) -> anyhow::Result<()> {
         () = asked.asked() => shell.terminal.note("ended at once"),
     }
     Ok(())
+}
+
+/// The program that runs, even where its file was replaced since: machine code is for the version that asked for it.
+fn this_program() -> std::io::Result<PathBuf> {
+    if cfg!(target_os = "linux") { Ok(PathBuf::from("/proc/self/exe")) } else { std::env::current_exe() }
 }

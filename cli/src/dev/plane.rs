@@ -28,6 +28,7 @@ use crate::{
     context::write_private,
     failure::Failure,
     folder::Folder,
+    user_cache,
 };
 
 /// A Bridge knows a new key within a poll.
@@ -102,6 +103,7 @@ impl Plane {
             trusted_keys: Some(keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(",").into()),
             listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string().into()),
             cache_dir: Some(self.state.join("bridge").display().to_string().into()),
+            compiled_dir: Some(user_cache::compiled(&self.state).display().to_string().into()),
             poll_interval: Some("1s".to_owned().into()),
             drain_timeout: Some("5s".to_owned().into()),
             // Nobody balances load to it, and who calls it too often is the developer.

@@ -24,7 +24,7 @@ use santokit_core::{
     release::{Manifest, Pointer, verify},
     wire::{RuntimeBundle, Sealed},
 };
-use santokit_wasm::SandboxConfig;
+use santokit_wasm::{CompiledStore, SandboxConfig};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
@@ -33,11 +33,14 @@ use crate::{
     failure::{Exit, Failure},
     folder::Candidate,
     report::Terminal,
+    user_cache,
 };
 
 /// The env that logics see.
 const ENV: &str = "test";
 const RELEASE: &str = "rel_test";
+/// As a Bridge keeps.
+const COMPILED_DISK_MAX: u64 = 4 << 30;
 
 /// Outlives a run: what was compiled stays so until the next save.
 pub(super) struct Theatre {
@@ -68,7 +71,8 @@ impl Theatre {
         let cache = Cache::open(&dir.path().join("cache"), None).context("cannot make a cache for the tests")?;
         // The components are the developer's own: a trap is told with its line.
         let sandbox = SandboxConfig { debug_info: true, ..SandboxConfig::default() };
-        let loader = Loader::new(&sandbox, DatabaseSettings::default(), cache.clone())?;
+        let compiled = CompiledStore::open(&user_cache::compiled(dir.path()), None, COMPILED_DISK_MAX);
+        let loader = Loader::new(&sandbox, compiled.ok(), DatabaseSettings::default(), cache.clone())?;
         let metrics = Arc::new(Metrics::new()?);
         Ok(Self { root, terminal, dir, cache, loader, metrics, crud: Arc::default(), made: AtomicU64::new(0) })
     }

@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 
 use crate::build::cache::blocking;
 use crate::build::{BuildError, Progress};
+use crate::user_cache;
 
 /// Pins versions and digests.
 pub(super) const LOCK: &str = include_str!("package-lock.json");
@@ -49,14 +50,9 @@ pub(super) async fn tools(cache: &Path, progress: Progress<'_>) -> Result<Tools,
     Ok(Tools { esbuild, tsc })
 }
 
-/// One for all projects of a user: what is in it is pinned, so that no project can spoil it for another.
+/// Where the tools are kept.
 pub(super) fn folder(cache: &Path) -> PathBuf {
-    if let Some(named) = std::env::var_os("STK_JS_TOOLCHAIN_DIR") {
-        return std::path::absolute(&named).unwrap_or_else(|_| named.into());
-    }
-    let users = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let users = users.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
-    users.map_or_else(|| cache.join("js-toolchain"), |users| users.join("santokit/js-toolchain"))
+    user_cache::folder("STK_JS_TOOLCHAIN_DIR", "js-toolchain", cache)
 }
 
 /// The registry's words for this machine.

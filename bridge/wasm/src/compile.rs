@@ -1,0 +1,142 @@
+//! From a component's bytes to machine code that can be loaded: what was compiled before comes from the disk, the rest from a compiler
+//! that has a process, a memory and a time of its own.
+//!
+//! A component is hostile input to a compiler, and a compilation cannot be cut short from within its process (docs/decisions/0007).
+
+mod client;
+mod store;
+mod worker;
+
+use std::{sync::Arc, time::Duration};
+
+use santokit_core::component;
+use tokio::sync::Semaphore;
+use wasmtime::{Engine, component::Component};
+
+pub use store::{CompiledStore, StoreError};
+pub use worker::{WorkerError, run_worker};
+
+use crate::engine::{LoadError, SandboxConfig};
+use client::Workers;
+
+/// The program that compiles, and what one component may cost it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerConfig {
+    /// A program that calls [`run_worker`] with its standard input and output.
+    pub program: std::path::PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Bounds.
+    pub limits: CompileLimits,
+}
+
+/// What compiling one component may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompileLimits {
+    /// Address space of the process, in bytes.
+    pub memory_bytes_max: usize,
+    /// Time on the processors, all threads together; whole seconds.
+    pub cpu: Duration,
+    /// Time by the clock.
+    pub timeout: Duration,
+}
+
+/// Compiles for one engine.
+pub(crate) struct Compiler {
+    engine: Engine,
+    place: Place,
+    store: Option<Arc<CompiledStore>>,
+    permits: Semaphore,
+}
+
+enum Place {
+    /// Here: for components that one trusts, whose functions are then kept for the next one.
+    Process,
+    /// In a process of its own.
+    Workers(Workers),
+}
+
+impl Default for CompileLimits {
+    fn default() -> Self {
+        Self { memory_bytes_max: 4 << 30, cpu: Duration::from_mins(2), timeout: Duration::from_mins(4) }
+    }
+}
+
+impl Compiler {
+    pub(crate) fn new(engine: &Engine, config: &SandboxConfig, store: Option<CompiledStore>) -> Self {
+        let place = config.worker.clone().map_or(Place::Process, |worker| {
+            Place::Workers(Workers::new(worker, config.debug_info, config.fuel, config.compiled_bytes_max))
+        });
+        Self {
+            engine: engine.clone(),
+            place,
+            store: store.map(Arc::new),
+            permits: Semaphore::new(config.compiles_max.max(1)),
+        }
+    }
+
+    /// Looks at the component, and makes it ready to be linked.
+    pub(crate) async fn compile(&self, bytes: Vec<u8>, digest: &str) -> Result<Component, LoadError> {
+        let (engine, store, key) = (self.engine.clone(), self.store.clone(), digest.to_owned());
+        let looked = blocking(move || {
+            inspect(&bytes)?;
+            Ok((store.and_then(|store| store.get(&engine, &key)), bytes))
+        });
+        match looked.await? {
+            (Some(component), _) => ready(component),
+            (None, bytes) => {
+                let permit = self.permits.acquire().await.map_err(|error| LoadError::Host(error.to_string()))?;
+                let compiled = self.compile_anew(bytes, digest).await;
+                drop(permit);
+                compiled
+            }
+        }
+    }
+
+    async fn compile_anew(&self, bytes: Vec<u8>, digest: &str) -> Result<Component, LoadError> {
+        let (engine, store, key) = (self.engine.clone(), self.store.clone(), digest.to_owned());
+        let code = match &self.place {
+            Place::Process if store.is_none() => {
+                return blocking(move || {
+                    Component::new(&engine, bytes).map_err(|error| refused(&error)).and_then(ready)
+                })
+                .await;
+            }
+            Place::Process => {
+                let engine = engine.clone();
+                blocking(move || engine.precompile_component(&bytes).map_err(|error| refused(&error))).await?
+            }
+            Place::Workers(workers) => workers.compile(&bytes).await?,
+        };
+        blocking(move || {
+            let kept = store.and_then(|store| store.put(&engine, &key, &code));
+            let component = kept.map_or_else(|| store::load(&engine, &code), Ok);
+            // What this very engine has asked for is only refused for what the component wants of it: more than the pool has.
+            component.map_err(|error| refused(&error)).and_then(ready)
+        })
+        .await
+    }
+}
+
+fn inspect(bytes: &[u8]) -> Result<(), LoadError> {
+    let inspection = component::inspect(bytes)?;
+    component::check_world(&inspection)?;
+    component::check_offered(&inspection.imports)?;
+    Ok(())
+}
+
+/// The image of its memory is made now, rather than in the first call.
+fn ready(component: Component) -> Result<Component, LoadError> {
+    component.initialize_copy_on_write_image().map_err(|error| refused(&error))?;
+    Ok(component)
+}
+
+fn refused(error: &wasmtime::Error) -> LoadError {
+    LoadError::Compile(format!("{error:#}"))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
+) -> Result<T, LoadError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| LoadError::Host(error.to_string()))?
+}

@@ -1,0 +1,148 @@
+//! The compiler's own process. It reads components from its input and writes machine code to its output, and can do nothing else: its limits
+//! are set before it has read a byte of a component, and it is given neither files nor environment.
+//!
+//! The exchange, integers as 8 bytes little-endian: one [`Order`] as JSON behind its length; then, for each component, its bytes behind their
+//! length, answered by one byte (0: compiled, 1: refused) and the machine code or the reason behind its length. The end of the input ends the
+//! process.
+
+use std::{
+    io::{self, Read, Write},
+    sync::Arc,
+    time::Duration,
+};
+
+use rustix::{
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+    time::{ClockId, clock_gettime},
+};
+use serde::{Deserialize, Serialize};
+use wasmtime::Engine;
+
+use crate::{
+    compiled_functions::CompiledFunctions,
+    engine::{SandboxConfig, settings},
+};
+
+/// Longest order.
+const ORDER_BYTES_MAX: u64 = 4 << 10;
+/// Longest component; the gate before it takes less.
+const COMPONENT_BYTES_MAX: u64 = 1 << 30;
+/// Lets everything else on the machine go first.
+const NICE: i32 = 10;
+
+/// Answer: what follows is machine code.
+pub(super) const COMPILED: u8 = 0;
+/// Answer: what follows is why there is none.
+pub(super) const REFUSED: u8 = 1;
+
+/// What a compiler is to make, and within what.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Order {
+    /// Whether backtraces will name source lines.
+    pub(super) debug_info: bool,
+    /// Whether the code counts as it goes.
+    pub(super) fuel: bool,
+    /// Functions kept for the next component, in bytes.
+    pub(super) functions_bytes_max: usize,
+    /// Address space of the process, in bytes.
+    pub(super) memory_bytes_max: u64,
+    /// Seconds on the processors for one component.
+    pub(super) cpu_seconds: u64,
+}
+
+/// Why a compiler's process ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// Its limits could not be set, so it reads nothing.
+    #[error("the compiler's limits cannot be set: {0}")]
+    Limits(#[from] rustix::io::Errno),
+    /// What it was sent is not of its protocol.
+    #[error("this is no order for a compiler; it is started by a Bridge, not by hand")]
+    Order,
+    /// It cannot compile at all.
+    #[error("there is no compiler: {0}")]
+    Engine(String),
+    /// The other end is gone.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Serves as a compiler until the input ends.
+pub fn run_worker(mut input: impl Read, mut output: impl Write) -> Result<(), WorkerError> {
+    let order = read_block(&mut input, ORDER_BYTES_MAX)?.ok_or(WorkerError::Order)?;
+    let order: Order = serde_json::from_slice(&order).map_err(|_| WorkerError::Order)?;
+    confine(&order)?;
+    let engine = engine(&order)?;
+    while let Some(component) = read_block(&mut input, COMPONENT_BYTES_MAX)? {
+        allow_cpu(order.cpu_seconds)?;
+        let (kind, answer) = match engine.precompile_component(&component) {
+            Ok(code) => (COMPILED, code),
+            Err(error) => (REFUSED, format!("{error:#}").into_bytes()),
+        };
+        output.write_all(&[kind])?;
+        output.write_all(&(answer.len() as u64).to_le_bytes())?;
+        output.write_all(&answer)?;
+        output.flush()?;
+    }
+    Ok(())
+}
+
+fn engine(order: &Order) -> Result<Engine, WorkerError> {
+    let config = SandboxConfig {
+        debug_info: order.debug_info,
+        fuel: order.fuel,
+        compiled_bytes_max: order.functions_bytes_max,
+        ..SandboxConfig::default()
+    };
+    let functions = Arc::new(CompiledFunctions::new(config.compiled_bytes_max));
+    // No pool of instances: nothing runs here, and its address space would be above the limit.
+    settings(&config, None, &functions)
+        .and_then(|settings| Engine::new(&settings))
+        .map_err(|error| WorkerError::Engine(format!("{error:#}")))
+}
+
+/// What holds for all components of this process.
+fn confine(order: &Order) -> Result<(), WorkerError> {
+    rustix::thread::set_no_new_privs(true)?;
+    limit(Resource::As, order.memory_bytes_max)?;
+    // No dump of what a customer sent, and no file of any kind.
+    limit(Resource::Core, 0)?;
+    limit(Resource::Fsize, 0)?;
+    // A machine that does not let processes be nice has another way to share its processors.
+    rustix::process::nice(NICE).ok();
+    Ok(())
+}
+
+/// A new allowance from now on: the kernel ends the process at its end.
+fn allow_cpu(seconds: u64) -> Result<(), WorkerError> {
+    let used = clock_gettime(ClockId::ProcessCPUTime);
+    let used = Duration::new(u64::try_from(used.tv_sec).unwrap_or(0), 0).as_secs();
+    let maximum = getrlimit(Resource::Cpu).maximum;
+    setrlimit(Resource::Cpu, Rlimit { current: Some(used.saturating_add(seconds).saturating_add(1)), maximum })?;
+    Ok(())
+}
+
+fn limit(resource: Resource, value: u64) -> Result<(), WorkerError> {
+    let value = getrlimit(resource).maximum.map_or(value, |maximum| maximum.min(value));
+    setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?;
+    Ok(())
+}
+
+/// Bytes behind their length; none where the input ended before it.
+fn read_block(input: &mut impl Read, bytes_max: u64) -> Result<Option<Vec<u8>>, WorkerError> {
+    let mut length = [0; 8];
+    match input.read_exact(&mut length) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    let length = u64::from_le_bytes(length);
+    if length > bytes_max {
+        return Err(WorkerError::Order);
+    }
+    // Grows with what arrives: a length alone takes no memory.
+    let mut block = Vec::new();
+    input.take(length).read_to_end(&mut block)?;
+    if block.len() as u64 == length { Ok(Some(block)) } else { Err(WorkerError::Order) }
+}
