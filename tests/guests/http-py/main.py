@@ -31,7 +31,7 @@ def handle(input: Input) -> list[Any]:
 
 def within(step: Step) -> Any:
     with sql.open("main").transaction() as tx:
-        tx.execute("INSERT INTO notes (id) VALUES (?)", ["within"])
+        tx.execute("INSERT INTO notes (id) VALUES (?)", ["within-py"])
         return told(step)
 
 

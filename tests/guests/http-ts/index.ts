@@ -18,7 +18,7 @@ export default logic<{ steps: Step[] }, unknown>(({ steps }) =>
   steps.map((step) => {
     if (!step.within) return told(step);
     return sql.open("main").transaction((tx) => {
-      tx.execute("INSERT INTO notes (id) VALUES (?)", ["within"]);
+      tx.execute("INSERT INTO notes (id) VALUES (?)", ["within-ts"]);
       return told(step);
     });
   }),
