@@ -13,6 +13,7 @@ pub mod auth;
 pub mod cors;
 mod counting;
 pub mod health;
+pub mod keys;
 pub mod layers;
 pub mod rate;
 pub mod request;
@@ -31,7 +32,8 @@ fn groups() -> Groups {
         open: Routes::new()
             .get("/healthz", health::healthz)
             .get("/readyz", health::readyz)
-            .get("/metrics", health::metrics_with_token),
+            .get("/metrics", health::metrics_with_token)
+            .get("/p/{project}/{env}/.well-known/jwks.json", keys::jwks),
         calls: Routes::new()
             .post("/call", request::call)
             .post("/logics/{*name}", request::logic)

@@ -18,9 +18,9 @@ use santokit_core::{
     cors::Cors,
     logic::Logic,
     query::Query,
-    release::{Digest, Manifest, Pointer, VERSION, verify::VerifyError},
+    release::{Digest, Manifest, Pointer, VERSION, VerifyingKey, verify::VerifyError},
     schema::Schema,
-    wire::{ApiKey, GuestLogin, RuntimeBundle, RuntimeConnection},
+    wire::{ApiKey, GuestLogin, Jwk, JwkSet, RuntimeBundle, RuntimeConnection},
 };
 use secrecy::SecretString;
 
@@ -67,6 +67,10 @@ pub struct Generation {
 #[derive(Debug, Default)]
 pub struct Runtime {
     api_keys: HashMap<String, KnownKey>,
+    /// What tokens of end users are verified with, by the name that they call it.
+    user_keys: HashMap<String, VerifyingKey>,
+    /// The same for everyone.
+    pub jwks: JwkSet,
     /// Secrets by name.
     pub secrets: Arc<BTreeMap<String, SecretString>>,
 }
@@ -124,8 +128,14 @@ impl Runtime {
             let used = before.and_then(|before| before.api_keys.get(&key.id)).map(|known| known.used.clone());
             (key.id.clone(), KnownKey { key: key.clone(), used: used.unwrap_or_default() })
         };
+        // A key of a kind that this version does not know is no reason to refuse the others.
+        let keys = bundle.user_keys.iter().filter_map(|jwk| Some((jwk, jwk.verifying_key()?)));
+        let (jwks, user_keys): (Vec<Jwk>, HashMap<_, _>) =
+            keys.map(|(jwk, key)| (jwk.clone(), (jwk.kid.clone(), key))).unzip();
         Self {
             api_keys: bundle.api_keys.iter().map(known).collect(),
+            user_keys,
+            jwks: JwkSet { keys: jwks },
             secrets: Arc::new(bundle.secrets.iter().map(|(name, secret)| (name.clone(), secret.secret())).collect()),
         }
     }
@@ -133,6 +143,11 @@ impl Runtime {
     /// A key by its id.
     pub fn api_key(&self, id: &str) -> Option<&ApiKey> {
         self.api_keys.get(id).map(|known| &known.key)
+    }
+
+    /// A key that tokens of end users are signed with, by its id.
+    pub fn user_key(&self, kid: &str) -> Option<&VerifyingKey> {
+        self.user_keys.get(kid)
     }
 
     /// Notes that a key was used. To the minute: a caller of many requests is one write a minute.

@@ -24,6 +24,7 @@ use crate::{
 pub mod apikey;
 pub mod apply;
 pub mod audit;
+pub mod auth;
 pub mod bridge;
 pub mod call;
 pub mod check;
@@ -131,9 +132,12 @@ pub enum Command {
     /// Keys that applications call with
     #[command(subcommand, alias = "apikeys")]
     Apikey(apikey::Command),
-    /// Keys that the Hub signs with
+    /// Keys that the Hub signs with: releases, and tokens of end users
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Tokens of end users
+    #[command(subcommand)]
+    Auth(auth::Command),
     /// The Hub: serve it, make tokens for Bridges
     #[command(subcommand)]
     Hub(Box<hub::Command>),
@@ -191,6 +195,7 @@ pub async fn run(arguments: Arguments, terminal: Terminal) -> anyhow::Result<()>
         Command::Secrets(command) => secrets::run(command, &shell).await,
         Command::Apikey(command) => apikey::run(command, &shell).await,
         Command::Keys(command) => keys::run(command, &shell).await,
+        Command::Auth(command) => auth::run(command, &shell).await,
         Command::Hub(command) => hub::run(*command, &shell).await,
         Command::Bridge(command) => bridge::run(*command, &shell).await,
         Command::Audit(command) => audit::run(command, &shell).await,

@@ -1,14 +1,13 @@
 //! Tokens with which an operator speaks to a Bridge itself: made by the Hub, for one Bridge, one env and one deed, good for a few
 //! minutes, once. A Bridge checks one without the Hub, against keys of its own configuration.
 //!
-//! A token is a JWS in compact form (RFC 7515) with one algorithm, `EdDSA`. What is signed of it is base64url with a dot in
-//! between; what is signed of a release or a pointer begins with `DSSEv1` and a space. So neither signature can be shown as one of
-//! the other kind, although the Hub makes both with one key.
+//! A token is a JWS in compact form (`jws`). Its signature can not be shown as one of a release or a pointer, nor theirs as one of
+//! it, although the Hub makes both with one key.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    jws::{self, ALGORITHM, Compact},
     release::{EnvelopeError, SigningKey, VerifyingKey},
     wire::Sealed,
 };
@@ -18,7 +17,6 @@ pub const LIFETIME_SECONDS_MAX: i64 = 300;
 
 /// How far the Hub's clock may be ahead of the Bridge's.
 const CLOCK_SECONDS_MAX: i64 = 30;
-const ALGORITHM: &str = "EdDSA";
 const TYPE: &str = "stk-bridge-admin+jwt";
 const TOKEN_BYTES_MAX: usize = 2_048;
 const ID_BYTES_MAX: usize = 64;
@@ -82,20 +80,9 @@ pub enum TokenError {
     Lifetime,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Header {
-    alg: String,
-    typ: String,
-    kid: String,
-}
-
 /// Makes a token.
 pub fn sign(claims: &Claims, key: &SigningKey) -> Result<Sealed, EnvelopeError> {
-    let header = Header { alg: ALGORITHM.to_owned(), typ: TYPE.to_owned(), kid: key.verifying_key().id() };
-    let signed = format!("{}.{}", part(&header)?, part(claims)?);
-    let signature = URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()));
-    Ok(Sealed::new(format!("{signed}.{signature}")))
+    jws::sign(TYPE, claims, key)
 }
 
 /// What a token says, once it is found to be signed by a trusted key, for this audience, and good now.
@@ -103,21 +90,19 @@ pub fn verify(token: &str, trusted: &[VerifyingKey], audience: &str, now: i64) -
     if token.len() > TOKEN_BYTES_MAX {
         return Err(TokenError::Malformed);
     }
-    let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
-    let (header, claims) = signed.split_once('.').ok_or(TokenError::Malformed)?;
-    let header: Header = serde_json::from_slice(&bytes(header)?).map_err(|_| TokenError::Malformed)?;
-    if header.alg != ALGORITHM || header.typ != TYPE {
+    let token = Compact::read(token).ok_or(TokenError::Malformed)?;
+    if token.header.alg != ALGORITHM || token.header.typ != TYPE {
         return Err(TokenError::Kind);
     }
-    let signature = bytes(signature)?;
-    let mut named = trusted.iter().filter(|key| key.id() == header.kid).peekable();
+    let signature = token.signature().ok_or(TokenError::Malformed)?;
+    let mut named = trusted.iter().filter(|key| key.id() == token.header.kid).peekable();
     if named.peek().is_none() {
         return Err(TokenError::Key);
     }
-    if !named.any(|key| key.has_signed(signed.as_bytes(), &signature)) {
+    if !named.any(|key| token.is_signed_by(key, &signature)) {
         return Err(TokenError::Signature);
     }
-    let claims: Claims = serde_json::from_slice(&bytes(claims)?).map_err(|_| TokenError::Malformed)?;
+    let claims: Claims = token.claims().ok_or(TokenError::Malformed)?;
     if claims.aud != audience {
         return Err(TokenError::Audience);
     }
@@ -134,15 +119,6 @@ pub fn verify(token: &str, trusted: &[VerifyingKey], audience: &str, now: i64) -
         return Err(TokenError::Malformed);
     }
     Ok(claims)
-}
-
-fn part<T: Serialize>(value: &T) -> Result<String, EnvelopeError> {
-    let json = serde_json::to_vec(value).map_err(|error| EnvelopeError::Malformed(error.to_string()))?;
-    Ok(URL_SAFE_NO_PAD.encode(json))
-}
-
-fn bytes(part: &str) -> Result<Vec<u8>, TokenError> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)
 }
 
 #[cfg(test)]

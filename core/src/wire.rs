@@ -11,9 +11,11 @@ use crate::{
 };
 
 mod canary;
+mod jwk;
 mod standing;
 
 pub use canary::{CanaryReport, CanaryState, Counts};
+pub use jwk::{Jwk, JwkSet};
 pub use standing::{AdminListener, Standing, build};
 
 /// Longest wait of a long poll, in seconds.
@@ -40,6 +42,10 @@ pub struct RuntimeBundle {
     pub secrets: BTreeMap<String, Sealed>,
     /// Valid API keys.
     pub api_keys: Vec<ApiKey>,
+    /// What tokens of end users are verified with, the current key first. A Hub of before says none, and a Bridge of before does
+    /// not look at them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub user_keys: Vec<Jwk>,
 }
 
 /// A connection as the Bridge opens it.

@@ -39,6 +39,7 @@ pub mod orgs;
 pub mod releases;
 pub mod respond;
 pub mod status;
+pub mod user_keys;
 
 use guarded::Guarded;
 use respond::Refused;
@@ -80,6 +81,7 @@ fn groups() -> Groups {
             .get("/internal/releases/current", bridges::current)
             .get("/internal/releases/{id}", bridges::release)
             .get("/internal/blobs/{digest}", bridges::blob)
+            .get("/internal/keys/{project}/{env}", bridges::keys)
             .get("/internal/runtime/{project}/{env}", bridges::runtime)
             .post("/internal/bridges/{id}/report", bridges::report),
     }
@@ -95,7 +97,7 @@ fn operator_routes() -> Guarded {
     let import = releases::import.layer(DefaultBodyLimit::max(2 * MANIFEST_BYTES_MAX + BODY_BYTES_MAX));
     let plan = o::plan_schema.layer(DefaultBodyLimit::max(MANIFEST_BYTES_MAX));
     let blob = "/v1/projects/{project}/blobs/{digest}";
-    orgs::add(auth::add(Guarded::new()))
+    user_keys::add(orgs::add(auth::add(Guarded::new())))
         .post("/v1/projects", A::ProjectCreate, o::create_project)
         .get("/v1/projects", A::ProjectList, o::projects)
         .post("/v1/projects/{project}/envs", A::EnvCreate, o::create_env)

@@ -68,6 +68,8 @@ pub mod status;
 pub mod teams;
 pub mod tokens;
 mod turn;
+pub mod user_keys;
+pub mod user_tokens;
 
 use authority::OrgRole;
 use login::Logins;
@@ -101,6 +103,7 @@ pub struct App {
     _lock: Option<File>,
     audit_retention: Duration,
     guest_logins: guest_logins::LoginSettings,
+    user_token_life: Duration,
     master_key: Arc<SealKey>,
     /// Makes ETags of secret content say nothing about it. Of the key that was current at the start: where Hubs differ in it, a Bridge
     /// that asks now one and now another is told the same once more.
@@ -136,6 +139,9 @@ pub enum StartError {
     /// The signing key cannot be made or read.
     #[error("the signing key cannot be used")]
     SigningKey(#[from] EnvelopeError),
+    /// A key for end users of an env cannot be made.
+    #[error("a key for tokens of end users cannot be made")]
+    UserKey(#[from] user_keys::NewKeyError),
     /// The system has no randomness.
     #[error("logins cannot be checked: {}", .0.message)]
     Logins(Box<Problem>),
@@ -171,6 +177,7 @@ impl App {
         let metrics = Metrics::new()?;
         store.log.measure(metrics.audit_write_lag());
         let signing_key = prepare(&store, &master_key, &token, dir).await?;
+        user_keys::furnish(&store, &master_key, &config.clock).await?;
         let etag_salt = Digest::of(&[b"etags of ".as_slice(), &signing_key.to_pkcs8()?].concat());
         let app = Self {
             store,
@@ -187,6 +194,7 @@ impl App {
             _lock: lock,
             audit_retention: config.audit_retention,
             guest_logins: config.guest_logins,
+            user_token_life: config.user_token_life,
             master_key,
             etag_salt,
             moved: watch::Sender::new(0),

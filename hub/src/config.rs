@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use santokit_core::{quantity::Millis, seal::SealKey};
+use santokit_core::{quantity::Millis, seal::SealKey, user_token::LIFETIME_SECONDS_MAX};
 use santokit_edge::{Bounds, TlsFiles};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
@@ -42,6 +42,10 @@ const AUDIT_RETENTION: Duration = Duration::from_hours(90 * 24);
 /// Shorter is most likely a mistake, and nothing brings back what was removed.
 const AUDIT_RETENTION_MIN: Duration = Duration::from_hours(24);
 const AUDIT_RETENTION_MAX: Duration = Duration::from_hours(100 * 365 * 24);
+
+/// Of a token of an end user. Nothing takes one back before its time.
+const TOKEN_LIFE_MAX: Duration = Duration::from_secs(LIFETIME_SECONDS_MAX.cast_unsigned());
+const TOKEN_LIFE_MIN: Duration = Duration::from_mins(1);
 
 /// Variables that other commands of `stk` read.
 const NOT_OURS: &[&str] = &["STK_HUB_URL", "STK_HUB_CONFIG"];
@@ -79,6 +83,8 @@ pub struct HubConfig {
     pub clock: Clock,
     /// How logins of databases are made for guests' SQL.
     pub guest_logins: LoginSettings,
+    /// How long a token of an end user is good for, and the most that may be asked for.
+    pub user_token_life: Duration,
     /// `STK_HUB_…` variables that mean nothing to this version.
     pub ignored: Vec<String>,
 }
@@ -160,6 +166,8 @@ settings! {
     guest_login_sessions = "STK_HUB_GUEST_LOGIN_SESSIONS",
     /// [`HubConfig::audit_retention`], default 90d.
     audit_retention = "STK_HUB_AUDIT_RETENTION",
+    /// [`HubConfig::user_token_life`], default 1h.
+    user_token_life = "STK_HUB_USER_TOKEN_LIFE",
 }
 
 impl HubConfig {
@@ -264,6 +272,7 @@ impl Settings {
                 sessions_max: check.read("guestLoginSessions", self.guest_login_sessions, sessions).unwrap_or(SESSIONS),
             },
             audit_retention: check.read("auditRetention", self.audit_retention, retention).unwrap_or(AUDIT_RETENTION),
+            user_token_life: check.read("userTokenLife", self.user_token_life, token_life).unwrap_or(TOKEN_LIFE_MAX),
             ignored: Vec::new(),
         };
         if config.internal_tls.is_some() && config.internal_listen.is_none() {
@@ -341,6 +350,14 @@ fn retention(text: &str) -> Result<Duration, String> {
         return Ok(time);
     }
     Err("must be between a day and a hundred years, for example 90d".to_owned())
+}
+
+fn token_life(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if (TOKEN_LIFE_MIN..=TOKEN_LIFE_MAX).contains(&time) {
+        return Ok(time);
+    }
+    Err("must be between 1m and 1h".to_owned())
 }
 
 fn token(text: &str) -> Result<SecretString, String> {

@@ -56,6 +56,7 @@ pub mod sealed;
 pub mod sequences;
 pub mod sessions;
 pub mod unfinished;
+pub mod user_keys;
 
 use blobs::Blobs;
 

@@ -46,3 +46,4 @@ mod shop;
 mod swap;
 mod telemetry;
 mod tutorials;
+mod user_tokens;

@@ -90,6 +90,8 @@ impl Vault {
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
         let tested = hub.operate(Method::POST, &format!("{ENV}/connections/main/test"), &Json::Null).await.unwrap();
         assert!(tested["hub"].is_object(), "both URLs open: {tested}");
+        let user = hub.operate(Method::POST, &format!("{ENV}/usertokens"), &json!({"sub": "anna"})).await.unwrap();
+        assert!(user["token"].is_string(), "the key of end users opens: {user}");
         let chain = hub.operate(Method::GET, "/v1/audit/verify", &Json::Null).await.unwrap();
         assert_eq!(chain["verified"], true, "{chain}");
         hub.kill().await.unwrap();
@@ -114,20 +116,20 @@ async fn everything_opens_with_the_new_key_and_nothing_with_the_old_one() {
         hub.kill().await.unwrap();
 
         let done = vault.rotate(&vault.key).await;
-        // Two URLs, three secrets, the signing key.
-        assert_eq!((done.code, &done.json()["records"]), (0, &json!(6)), "{done:?}");
+        // Two URLs, three secrets, the key of end users, the signing key.
+        assert_eq!((done.code, &done.json()["records"]), (0, &json!(7)), "{done:?}");
         vault.assert_opens(&vault.new_key(), &token).await;
         let told = vault.start(&vault.key).await.err().unwrap().to_string();
         assert!(told.contains("STK_MASTER_KEY"), "{told}");
         let hub = vault.start(&vault.new_key()).await.unwrap();
         let found = hub.operate(Method::GET, "/v1/audit?action=masterkey.rotate", &Json::Null).await.unwrap();
-        assert_eq!(found["entries"][0]["detail"], json!({"records": 6, "doneBefore": 0}), "{found}");
+        assert_eq!(found["entries"][0]["detail"], json!({"records": 7, "doneBefore": 0}), "{found}");
         hub.kill().await.unwrap();
         // Once more with the same keys: it was done.
         let again = vault.rotate(&vault.key).await;
         assert_eq!(
             (again.code, &again.json()["records"], &again.json()["doneBefore"]),
-            (0, &json!(0), &json!(6)),
+            (0, &json!(0), &json!(7)),
             "{again:?}"
         );
         let same = vault.rotate(&vault.new_key()).await;
@@ -171,7 +173,7 @@ async fn who_is_killed_in_the_middle_has_changed_nothing_and_goes_on_later() {
         }
         let done = vault.rotate(&old).await;
         let (records, before) = (done.json()["records"].as_i64().unwrap(), done.json()["doneBefore"].as_i64().unwrap());
-        assert!(done.code == 0 && (records, before).min((before, records)) == (0, 8), "{done:?}");
+        assert!(done.code == 0 && (records, before).min((before, records)) == (0, 9), "{done:?}");
         vault.assert_opens(&vault.new_key(), &token).await;
     }
 }

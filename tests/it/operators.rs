@@ -17,7 +17,7 @@ mod roles;
 mod second_factor;
 mod tokens;
 
-const FIRST: &str = "the-first-token-of-this-hub";
+pub(crate) const FIRST: &str = "the-first-token-of-this-hub";
 const PASSWORD: &str = "correct horse battery staple";
 
 /// A Hub, and a clock that is ahead of the machine's.
@@ -33,8 +33,8 @@ pub(crate) struct Lab {
 /// An answer.
 #[derive(Debug)]
 pub(crate) struct Got {
-    status: u16,
-    body: Json,
+    pub(crate) status: u16,
+    pub(crate) body: Json,
     retry_after: Option<u64>,
 }
 
@@ -134,6 +134,11 @@ impl Lab {
 
     pub(crate) fn later(&self, span: TimeDelta) {
         self.clock.advance(span);
+    }
+
+    /// The Hub's time, in seconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now().timestamp()
     }
 
     /// What the audit log has of an action.

@@ -10,6 +10,7 @@ pub struct BridgeClient {
     http: Client,
     url: String,
     key: Option<String>,
+    bearer: Option<String>,
     name: Option<String>,
 }
 
@@ -27,13 +28,19 @@ pub struct Answer {
 impl BridgeClient {
     /// For a base URL such as `http://127.0.0.1:8080`.
     pub fn new(url: &str) -> Self {
-        Self { http: Client::new(), url: url.trim_end_matches('/').to_owned(), key: None, name: None }
+        Self { http: Client::new(), url: url.trim_end_matches('/').to_owned(), key: None, bearer: None, name: None }
     }
 
     /// The same with an API key.
     #[must_use]
     pub fn with_key(&self, key: &str) -> Self {
         Self { key: Some(key.to_owned()), ..self.clone() }
+    }
+
+    /// The same with a token of an end user.
+    #[must_use]
+    pub fn with_bearer(&self, token: &str) -> Self {
+        Self { bearer: Some(token.to_owned()), ..self.clone() }
     }
 
     /// The same as somebody who names itself, so that a canary keeps it on one side.
@@ -63,6 +70,9 @@ impl BridgeClient {
     pub async fn send(&self, mut request: reqwest::RequestBuilder) -> Result<Answer> {
         if let Some(key) = &self.key {
             request = request.header("x-santokit-api-key", key);
+        }
+        if let Some(token) = &self.bearer {
+            request = request.bearer_auth(token);
         }
         if let Some(name) = &self.name {
             request = request.header("x-santokit-sticky", name);

@@ -1,4 +1,5 @@
-//! Who is calling, and for which env: a credential from the headers, checked against the keys of the envs served here.
+//! Who is calling, and for which env: a credential from the headers, checked against the keys of the envs served here, without
+//! asking anyone.
 //!
 //! A credential that is not valid is refused; it never makes the caller anonymous.
 
@@ -11,6 +12,7 @@ use santokit_core::{
     code::Code,
     problem::{Outcome, Problem},
     release::Digest,
+    user_token::Unverified,
     wire::{ApiKey, EnvState},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -22,7 +24,12 @@ use crate::{
     release::{EnvSlot, canary::Tally, serving::Origin},
 };
 
-/// Longest credential that is looked at.
+mod cookie;
+mod token;
+
+pub use cookie::Cookies;
+
+/// Longest API key that is looked at.
 const CREDENTIAL_BYTES_MAX: usize = 1024;
 
 /// What a request shows of its caller.
@@ -37,6 +44,10 @@ pub enum Credential {
         /// The part after it.
         secret: SecretString,
     },
+    /// A token of an end user, shown by who knows it.
+    Token(SecretString),
+    /// Tokens of end users that a browser has sent along.
+    Cookies(Cookies),
 }
 
 /// The routing hints of a request: `X-Santokit-Project`, `X-Santokit-Env`.
@@ -58,22 +69,30 @@ pub struct Pinned {
 }
 
 impl Credential {
-    /// The first credential found: `X-Santokit-Api-Key`, then `Authorization: Bearer`.
+    /// The first credential found: `X-Santokit-Api-Key`, then `Authorization: Bearer`, then cookies.
     pub fn read(headers: &HeaderMap) -> Outcome<Self> {
         if let Some(value) = headers.get("x-santokit-api-key") {
             let text = value.to_str().unwrap_or_default();
             return Self::api_key(text)
                 .ok_or_else(|| unauthorized("X-Santokit-Api-Key is not an API key (stk_<id>.<secret>)"));
         }
-        let Some(value) = headers.get(http::header::AUTHORIZATION) else { return Ok(Self::None) };
+        let Some(value) = headers.get(http::header::AUTHORIZATION) else {
+            return Ok(Cookies::read(headers)?.map_or(Self::None, Self::Cookies));
+        };
         let token = match value.to_str().unwrap_or_default().split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-            _ => return Err(unauthorized("Authorization must be: Bearer and an API key")),
+            _ => return Err(unauthorized("Authorization must be: Bearer and an API key or a token of an end user")),
         };
-        Self::api_key(token).ok_or_else(|| {
-            unauthorized("the bearer token is not an API key")
-                .hint("this version takes API keys (stk_<id>.<secret>) only, no JWT")
+        let found = if token.starts_with("stk_") { Self::api_key(token) } else { Self::token(token) };
+        found.ok_or_else(|| {
+            unauthorized("the bearer token is neither an API key nor a token of an end user")
+                .hint("an API key is stk_<id>.<secret>; a token of an end user is a JWT that the Hub has signed")
         })
+    }
+
+    /// By its form alone.
+    fn token(text: &str) -> Option<Self> {
+        Unverified::read(text).is_ok().then(|| Self::Token(SecretString::from(text)))
     }
 
     fn api_key(text: &str) -> Option<Self> {
@@ -117,19 +136,20 @@ pub fn identify(
     origin: Origin<'_>,
 ) -> Outcome<(Pinned, Option<Tally>)> {
     match credential {
-        Credential::None => {
-            let candidates: Vec<&Arc<EnvSlot>> = slots.iter().filter(|slot| hints.admit(&slot.name)).collect();
-            let slot = match candidates.as_slice() {
-                [slot] => slot,
-                [] => return Err(Problem::new(Code::NotFound, "this Bridge does not serve that project and env")),
-                _ => {
-                    return Err(Problem::new(Code::BadRequest, "this Bridge serves several envs")
-                        .hint("say which with the headers X-Santokit-Project and X-Santokit-Env, or send an API key"));
-                }
-            };
-            pin(slot, Actor::anonymous(), origin)
-        }
+        Credential::None => anonymous(slots, hints, origin),
         Credential::ApiKey { id, secret } => by_api_key(slots, (id, secret), hints, origin),
+        Credential::Token(token) => token::identify(slots, token, hints, origin),
+        Credential::Cookies(cookies) => cookies.identify(slots, hints, origin),
+    }
+}
+
+fn anonymous(slots: &[Arc<EnvSlot>], hints: &Hints, origin: Origin<'_>) -> Outcome<(Pinned, Option<Tally>)> {
+    let candidates: Vec<&Arc<EnvSlot>> = slots.iter().filter(|slot| hints.admit(&slot.name)).collect();
+    match candidates.as_slice() {
+        [slot] => pin(slot, Actor::anonymous(), origin),
+        [] => Err(not_served()),
+        _ => Err(Problem::new(Code::BadRequest, "this Bridge serves several envs")
+            .hint("say which with the headers X-Santokit-Project and X-Santokit-Env, or send an API key")),
     }
 }
 
@@ -159,14 +179,16 @@ fn by_api_key(
         }
         [] if elsewhere => Err(Problem::new(Code::Forbidden, "the API key is for another env than the one asked for")
             .hint("leave out X-Santokit-Project and X-Santokit-Env: the key says which env it is for")),
-        [] => match slots.iter().find(|slot| hints.admit(&slot.name) && slot.generation().is_none()) {
-            // The key may be of an env whose keys are not here yet.
-            Some(slot) => need_serving(slot).and_then(|()| Err(unknown_key())),
-            None => Err(unknown_key()),
-        },
+        [] => Err(unknown(slots, hints, unknown_key())),
         _ => Err(Problem::new(Code::BadRequest, "the API key is valid for several envs")
             .hint("say which with the headers X-Santokit-Project and X-Santokit-Env")),
     }
+}
+
+/// What is told of a credential that no env here knows: it may be of one whose keys are not here yet.
+fn unknown(slots: &[Arc<EnvSlot>], hints: &Hints, problem: Box<Problem>) -> Box<Problem> {
+    let empty = slots.iter().find(|slot| hints.admit(&slot.name) && slot.generation().is_none());
+    empty.and_then(|slot| need_serving(slot, Instant::now()).err()).unwrap_or(problem)
 }
 
 /// Whether the secret is the key's and the key still holds. Compared in constant time.
@@ -189,18 +211,24 @@ fn actor(key: &ApiKey) -> Actor {
 }
 
 fn pin(slot: &EnvSlot, actor: Actor, origin: Origin<'_>) -> Outcome<(Pinned, Option<Tally>)> {
-    need_serving(slot)?;
-    let (generation, tally) = slot.pick(&actor, origin, Instant::now()).ok_or_else(empty)?;
+    let now = Instant::now();
+    need_serving(slot, now)?;
+    let (generation, tally) = slot.pick(&actor, origin, now).ok_or_else(empty)?;
     Ok((Pinned { actor, generation }, tally))
 }
 
 /// Fails where the state of an env does not allow to serve from it.
-fn need_serving(slot: &EnvSlot) -> Outcome<()> {
-    match slot.state(Instant::now()) {
+pub(super) fn need_serving(slot: &EnvSlot, now: Instant) -> Outcome<()> {
+    match slot.state(now) {
         EnvState::Empty => Err(empty()),
         EnvState::Expired => Err(unavailable("the release of this env could not be confirmed for too long")),
         EnvState::Fresh | EnvState::Stale => Ok(()),
     }
+}
+
+/// The answer where a project and env are asked for that are not served here.
+pub(super) fn not_served() -> Box<Problem> {
+    Problem::new(Code::NotFound, "this Bridge does not serve that project and env")
 }
 
 fn empty() -> Box<Problem> {
@@ -233,6 +261,24 @@ mod tests {
             .collect()
     }
 
+    /// `{"alg":"EdDSA","typ":"JWT","kid":"k"}.{}.` and nothing that holds.
+    const TOKEN: &str = "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCIsImtpZCI6ImsifQ.e30.AA";
+
+    #[test]
+    fn a_token_is_taken_as_a_bearer_or_from_a_cookie_behind_every_key() {
+        let bearer = format!("Bearer {TOKEN}");
+        let cookie = format!("a=b; stk_access_shop_dev={TOKEN}");
+        let read = |pairs: &[(&'static str, &str)]| Credential::read(&headers(pairs)).unwrap();
+        assert!(matches!(read(&[("authorization", &bearer)]), Credential::Token(_)));
+        assert!(matches!(read(&[("cookie", &cookie)]), Credential::Cookies(_)));
+        assert!(matches!(read(&[("cookie", &cookie), ("authorization", &bearer)]), Credential::Token(_)));
+        let key = ("x-santokit-api-key", "stk_abc.secret");
+        assert!(matches!(read(&[("authorization", &bearer), key]), Credential::ApiKey { .. }));
+        assert!(matches!(read(&[("cookie", "a=b; stk_access=x")]), Credential::None));
+        let shown = format!("{:?} {:?}", read(&[("authorization", &bearer)]), read(&[("cookie", &cookie)]));
+        assert!(!shown.contains("eyJ"), "{shown}");
+    }
+
     #[test]
     fn the_first_credential_wins_and_a_bad_one_is_never_anonymous() {
         assert!(matches!(Credential::read(&headers(&[])), Ok(Credential::None)));
@@ -255,6 +301,8 @@ mod tests {
             ("x-santokit-api-key", long.as_str()),
             ("authorization", "Basic dTpw"),
             ("authorization", "Bearer eyJhbGciOiJFZERTQSJ9.e30.x"),
+            ("authorization", "Bearer a.b.c"),
+            ("x-santokit-api-key", TOKEN),
             ("authorization", "Bearer"),
         ] {
             assert_eq!(

@@ -15,7 +15,10 @@ use axum::{
     response::Response,
 };
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderValue, StatusCode, Version, header::CONNECTION};
+use http::{
+    HeaderMap, HeaderValue, StatusCode, Version,
+    header::{CONNECTION, HOST},
+};
 use opentelemetry::global;
 use santokit_core::{
     access::ActorKind,
@@ -54,6 +57,7 @@ pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Ne
     request.extensions_mut().insert(id.clone());
     let from = client_address(&app, &request);
     request.extensions_mut().insert(from);
+    name_host(&mut request);
     let is_http1 = request.version() < Version::HTTP_2;
     let served = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await;
     let mut response = served.unwrap_or_else(|panic| after_panic(panic.as_ref(), &id));
@@ -186,6 +190,14 @@ fn record(span: &Span, status: u16, trail: &Trail) {
 
 fn milliseconds(took: Duration) -> f64 {
     (took.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// HTTP/2 names the host beside the headers; who reads them looks for it there.
+fn name_host(request: &mut Request) {
+    let authority = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+    if let Some(host) = authority.filter(|_| !request.headers().contains_key(HOST)) {
+        request.headers_mut().insert(HOST, host);
+    }
 }
 
 /// Every listener gives the address of the connection.

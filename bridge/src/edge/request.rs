@@ -99,7 +99,7 @@ pub async fn logic(
 /// No route.
 pub async fn not_found(Extension(id): Extension<RequestId>, uri: Uri) -> Response {
     let problem = Problem::new(Code::NotFound, "there is no such path");
-    let paths = ["/call", "/logics", "/db", "/batch", "/healthz", "/readyz", "/metrics"];
+    let paths = ["/call", "/logics", "/db", "/batch", "/healthz", "/readyz", "/metrics", "/p"];
     let problem = match name::nearest(uri.path(), paths) {
         Some(near) => problem.hint(format!("did you mean {near}?")),
         None => problem.hint("calls are POST /call, POST /logics/{name}, POST /db/{table}/{op} and POST /batch"),

@@ -22,7 +22,7 @@ use santokit_core::{
         envelope::{POINTER_TYPE, RELEASE_TYPE},
     },
     seal::SealKey,
-    wire::{ApiKey, Current, Report, RuntimeBundle, RuntimeConnection, Sealed},
+    wire::{ApiKey, Current, Jwk, Report, RuntimeBundle, RuntimeConnection, Sealed},
 };
 use santokit_edge::{Bounds, Tls, listener};
 use serde_json::{Value, json};
@@ -39,12 +39,14 @@ mod cors;
 mod listeners;
 mod logic;
 mod rate;
+mod tokens;
 
 #[derive(Default)]
 struct Script {
     pointer: Option<Envelope>,
     releases: BTreeMap<String, SignedRelease>,
     keys: Vec<ApiKey>,
+    user_keys: Vec<Jwk>,
     reports: Vec<Report>,
     blobs: BTreeMap<String, Vec<u8>>,
     connections: BTreeMap<String, RuntimeConnection>,
@@ -176,7 +178,8 @@ async fn release(State(script): State<Arc<Mutex<Script>>>, Path(id): Path<String
 async fn runtime(State(script): State<Arc<Mutex<Script>>>) -> Response {
     let script = script.lock().unwrap();
     let (connections, secrets) = (script.connections.clone(), script.secrets.clone());
-    Json(RuntimeBundle { connections, secrets, api_keys: script.keys.clone() }).into_response()
+    let (api_keys, user_keys) = (script.keys.clone(), script.user_keys.clone());
+    Json(RuntimeBundle { connections, secrets, api_keys, user_keys }).into_response()
 }
 
 async fn blob(State(script): State<Arc<Mutex<Script>>>, Path(digest): Path<String>) -> Response {

@@ -13,7 +13,7 @@ use crate::{client::unreachable, dev::plane::Announced, failure::Failure, report
 /// Flags of `stk call`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  stk call logics/quote '{\"productId\": \"p-0002\"}'\n  stk call logics/purchase @params.json --key stk_app.secret"
+    after_help = "Example:\n  stk call logics/quote '{\"productId\": \"p-0002\"}'\n  stk call logics/purchase @params.json --key stk_app.secret\n  stk call db/orders/select --user-token \"$(stk auth issue-token --sub anna)\""
 )]
 pub struct Options {
     /// For example logics/quote
@@ -27,6 +27,9 @@ pub struct Options {
     /// An API key
     #[arg(long, env = "STK_API_KEY", hide_env_values = true, value_name = "KEY")]
     pub key: Option<String>,
+    /// A token of an end user, from `stk auth issue-token`; it stands before a key
+    #[arg(long, env = "STK_USER_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub user_token: Option<String>,
     /// The project, where the Bridge serves several
     #[arg(long, env = "STK_PROJECT", value_name = "NAME")]
     pub project: Option<String>,
@@ -45,6 +48,8 @@ pub struct Caller {
     pub url: String,
     /// An API key.
     pub key: Option<String>,
+    /// A token of an end user.
+    pub user_token: Option<String>,
     /// Routing hints: project and env.
     pub hints: (Option<String>, Option<String>),
     /// A W3C trace context to send along.
@@ -70,7 +75,9 @@ pub async fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
     let announced = || shell.folder().ok().and_then(|folder| Announced::of(&folder)).map(|dev| dev.url);
     let url = options.url.clone().or_else(announced).unwrap_or_else(|| "http://127.0.0.1:8080".to_owned());
     let hints = (options.project.clone(), options.env.clone());
-    let caller = Caller { url, key: options.key.clone(), hints, trace: None };
+    let user_token = options.user_token.clone();
+    let key = options.key.clone().filter(|_| user_token.is_none());
+    let caller = Caller { url, key, user_token, hints, trace: None };
     let answered = caller.call(&options.path, &params).await?;
     if options.verbose {
         shell.terminal.note(&printable(&format!(
@@ -116,6 +123,9 @@ impl Caller {
         let mut request = reqwest::Client::new().post(url).json(params);
         if let Some(key) = &self.key {
             request = request.header("x-santokit-api-key", key);
+        }
+        if let Some(token) = &self.user_token {
+            request = request.bearer_auth(token);
         }
         for (name, hint) in
             [("x-santokit-project", &self.hints.0), ("x-santokit-env", &self.hints.1), ("traceparent", &self.trace)]

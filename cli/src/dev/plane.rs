@@ -164,7 +164,8 @@ impl Announced {
 
     /// Calls with a key of these roles, which is made for the call and ended after it; without roles, anonymously.
     pub async fn call_as(&self, roles: &[String], path: &str, params: &Json) -> anyhow::Result<Answered> {
-        let mut caller = Caller { url: self.url.clone(), key: None, hints: (None, None), trace: None };
+        let mut caller =
+            Caller { url: self.url.clone(), key: None, user_token: None, hints: (None, None), trace: None };
         if roles.is_empty() {
             return caller.call(path, params).await;
         }

@@ -1,12 +1,18 @@
 //! Tokens as they should be, and every other kind of text in their place; it makes keys and asks nothing else.
 
-use base64::engine::general_purpose::STANDARD;
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::release::{
-    Envelope, Signature,
-    envelope::{POINTER_TYPE, RELEASE_TYPE},
+use crate::{
+    jws::part,
+    release::{
+        Envelope, Signature,
+        envelope::{POINTER_TYPE, RELEASE_TYPE},
+    },
 };
 
 const NOW: i64 = 1_800_000_000;

@@ -227,6 +227,16 @@ impl VerifyingKey {
         Digest::of(&self.0).hex()[..16].to_owned()
     }
 
+    /// The key's 32 bytes, which is how other forms write it.
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// From its 32 bytes.
+    pub(crate) fn of(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Whether it has signed these bytes.
     pub(crate) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ED25519, &self.0).verify(message, signature).is_ok()

@@ -74,6 +74,16 @@ pub async fn runtime(
     tagged(app.runtime(&fleet, At { project: &project, env: &env }, known(&headers)).await?)
 }
 
+/// `GET /internal/keys/{project}/{env}`
+pub async fn keys(
+    State(app): Hub,
+    Extension(fleet): Extension<Fleet>,
+    Path((project, env)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Reply {
+    tagged(app.user_keys_of_fleet(&fleet, At { project: &project, env: &env }, known(&headers)).await?)
+}
+
 /// `POST /internal/bridges/{id}/report`
 pub async fn report(
     State(app): Hub,

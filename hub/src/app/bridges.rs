@@ -137,7 +137,8 @@ impl App {
             keys.into_iter().filter(|row| row.revoked_at.is_none()).map(api_key).collect::<Outcome<Vec<_>>>()?;
         let time = Utc::now();
         let api_keys = api_keys.into_iter().filter(|key| is_valid_at(key, time)).collect();
-        let bundle = RuntimeBundle { connections, secrets, api_keys };
+        let user_keys = self.jwks(&mut db, at).await?;
+        let bundle = RuntimeBundle { connections, secrets, api_keys, user_keys };
         let etag = self.etag(&serde_json::to_vec(&bundle).map_err(Problem::internal)?);
         Ok((known != Some(etag.as_str())).then_some((bundle, etag)))
     }

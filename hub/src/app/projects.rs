@@ -1,5 +1,6 @@
 //! Projects, envs, connections and secrets. URLs and secrets come in, are sealed at once and never go out to an operator.
 
+use chrono::TimeDelta;
 use santokit_core::{
     code::Code,
     name,
@@ -13,9 +14,10 @@ use super::{
     App,
     authority::{self, Action, Target, Who},
     schema::Address,
+    user_keys,
 };
 use crate::store::{
-    Db,
+    self, Db,
     audit::{self, Caller, Deed, Detail, name as named},
     commit,
     envs::{self, ConnectionRow, now},
@@ -138,7 +140,12 @@ impl App {
         if !envs::add_env(&mut db, project, name, &at).await? {
             return Err(Problem::new(Code::Conflict, format!("env {name:?} exists already")));
         }
-        audit::append(&mut db, caller, &At { project, env: name }.deed("env.create", Detail::none())).await?;
+        let env = At { project, env: name };
+        // It is there before any Bridge asks, so that it signs at once.
+        let key =
+            user_keys::sealed(&self.master_key, env, &self.clock, TimeDelta::zero()).map_err(Problem::internal)?;
+        store::user_keys::add(&mut db, project, name, &key).await?;
+        audit::append(&mut db, caller, &env.deed("env.create", Detail::of("userKey", named(&key.id)))).await?;
         commit(db).await?;
         Ok(json!({"project": project, "name": name, "createdAt": at}))
     }

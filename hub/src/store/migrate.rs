@@ -18,6 +18,7 @@ const SQLITE: &[&str] = &[
     include_str!("sqlite/0009-audit.sql"),
     include_str!("sqlite/0010-sequences.sql"),
     include_str!("sqlite/0011-canaries.sql"),
+    include_str!("sqlite/0012-user-keys.sql"),
 ];
 /// The same tables for the other engine.
 const POSTGRES: &[&str] = &[
@@ -32,6 +33,7 @@ const POSTGRES: &[&str] = &[
     include_str!("postgres/0009-audit.sql"),
     include_str!("postgres/0010-sequences.sql"),
     include_str!("postgres/0011-canaries.sql"),
+    include_str!("postgres/0012-user-keys.sql"),
 ];
 const _: () = assert!(SQLITE.len() == POSTGRES.len(), "both engines have the same versions");
 

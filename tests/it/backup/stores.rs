@@ -95,6 +95,8 @@ async fn a_backup_of_either_store_comes_back_on_either_store() {
         let (origin, data) = (Place::on(from).await, tempfile::tempdir().unwrap());
         let hub = origin.hub().await;
         let token = fill(&hub, &data, &component).await;
+        let user = json!({"sub": "anna"});
+        let issued = hub.operate(Method::POST, &format!("{ENV}/usertokens"), &user).await.unwrap();
         let (before, bundle) =
             (told(&hub).await, hub.ask(Some(&token), "/internal/runtime/shop/dev", None).await.unwrap());
         let file = origin.dir.path().join("backup.tar");
@@ -119,6 +121,8 @@ async fn a_backup_of_either_store_comes_back_on_either_store() {
             assert_eq!(hub.ask(Some(&token), "/internal/runtime/shop/dev", None).await.unwrap().2, bundle.2);
             let chain = hub.operate(Method::GET, "/v1/audit/verify", &Json::Null).await.unwrap();
             assert_eq!(chain["verified"], true, "{chain}");
+            let again = hub.operate(Method::POST, &format!("{ENV}/usertokens"), &user).await.unwrap();
+            assert_eq!(again["keyId"], issued["keyId"], "end users stay logged in");
             // It goes on, also where the server gives numbers.
             let next = apply(&hub, &["first", "second", "third"]).await;
             assert_eq!((&next["created"], &next["sequence"]), (&json!(true), &json!(SEQUENCES_ADVANCED + 3)));
@@ -170,6 +174,13 @@ async fn a_backup_of_an_older_version_is_brought_up_to_date() {
         retired_at: None,
     };
     credentials::add_signing_key(&mut db, &row).await.unwrap();
+    // An env of a time before there were keys for end users.
+    for sql in [
+        "INSERT INTO projects (name, created_at) VALUES ('shop', '2026')",
+        "INSERT INTO envs (project, name, created_at) VALUES ('shop', 'dev', '2026')",
+    ] {
+        sqlx::query(sql).execute(&mut *db).await.unwrap();
+    }
     let entry = r#"{"action":"a.b","actorId":"op","env":null,"prevHash":null,"project":null,"requestId":"r","seq":1,"ts":"2026"}"#;
     let insert = sqlx::query("INSERT INTO audit (seq, entry, hash) VALUES (1, $1, $2)");
     insert.bind(entry).bind(Digest::of(entry.as_bytes()).as_str()).execute(&mut *db).await.unwrap();
@@ -202,6 +213,9 @@ async fn a_backup_of_an_older_version_is_brought_up_to_date() {
         assert_eq!((&chain["verified"], &chain["unsigned"]), (&json!(true), &json!(1)), "{chain}");
         let found = hub.operate(Method::GET, "/v1/audit?actor=op", &Json::Null).await.unwrap();
         assert_eq!(found["entries"][0]["action"], "a.b");
+        let made = hub.operate(Method::POST, &format!("{ENV}/usertokens"), &json!({"sub": "anna"})).await.unwrap();
+        let keys = hub.operate(Method::GET, &format!("{ENV}/userkeys"), &Json::Null).await.unwrap();
+        assert_eq!(keys["keys"][0]["id"], made["keyId"], "every env has a key: {keys}");
     }
     // One that this program is too old for.
     let newer = Writer::begin(Scratch::file(dir.path()).unwrap()).end(contents(NEWEST + 1), &key).unwrap();

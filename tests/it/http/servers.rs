@@ -66,6 +66,11 @@ impl Bridges {
         ] {
             variables.insert(name.to_owned(), json!(value));
         }
+        for (name, env, roles) in
+            [("anna", "dev", json!([])), ("bob", "dev", json!(["app"])), ("elsewhere", "bare", json!([]))]
+        {
+            variables.insert(name.to_owned(), json!(user_token(&hub, &operator, (env, name), roles).await?));
+        }
         Ok(Self {
             dev: address(dev.client.url()),
             fleet: fleet_at,
@@ -145,6 +150,13 @@ async fn second_bridge(hub: &str, operator: &str, cache: &TempDir) -> Result<Stk
         ("STK_BRIDGE_RESPONSE_LIMIT", "800B"),
     ];
     StkServer::start(cache.path(), &["bridge", "serve", "--json"], &env, "\"ready\"").await
+}
+
+/// A token of an end user, with a claim.
+async fn user_token(hub: &str, operator: &str, (env, sub): (&str, &str), roles: Json) -> Result<String> {
+    let wanted = json!({"sub": sub, "roles": roles, "claims": {"tenant": "acme"}});
+    let made = ask(hub, operator, "POST", &format!("/v1/projects/cases/envs/{env}/usertokens"), &wanted).await?;
+    made.body["token"].as_str().map(str::to_owned).with_context(|| format!("a token: {made:?}"))
 }
 
 /// Until the env that has a release serves it.

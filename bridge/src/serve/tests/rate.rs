@@ -180,6 +180,7 @@ impl Redis {
 async fn counting(hub: &Hub, dir: &std::path::Path, redis: RedisConfig, keys: &str) -> (RunningBridge, Client) {
     let mut config = hub.config(dir, false);
     config.edge.rates.api_key = rate(keys);
+    config.edge.rates.user = rate("4/1h");
     config.edge.redis = Some(redis);
     let bridge = serve(config).await.unwrap();
     let client = Client::of(&bridge);
@@ -194,6 +195,8 @@ const ALONE: &str = "stk_bridge_rate_limit_shared 0";
 async fn two_bridges_share_a_budget_and_each_goes_on_alone_while_redis_is_away() {
     let hub = Hub::start();
     add_key(&hub);
+    let user_key = SigningKey::generate().unwrap();
+    hub.script.lock().unwrap().user_keys.push(Jwk::of(&user_key.verifying_key()));
     hub.point(hub.release("one", &hub.key), 1);
     let (dirs, mut redis) = ([scratch(), scratch()], Redis::start().await);
     let patient = || redis.config(Duration::from_secs(30));
@@ -216,6 +219,16 @@ async fn two_bridges_share_a_budget_and_each_goes_on_alone_while_redis_is_away()
     assert_eq!((status, body["error"]["details"]["limit"].as_str()), (429, Some("apiKeyRate")));
     let wait: u64 = headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((100..=180).contains(&wait), "one of 20 in an hour comes back within three minutes: {wait}");
+
+    // So is that of an end user.
+    let user = format!("Bearer {}", tokens::token(&tokens::claims("anna"), &user_key));
+    let mut admitted = 0;
+    for _ in 0..3 {
+        for client in [&a, &b] {
+            admitted += send(client, &[("authorization", user.as_str())], 1).await.0;
+        }
+    }
+    assert_eq!(admitted, 4, "one budget for both");
 
     assert_eq!((fallbacks(&a).await, fallbacks(&b).await), (0, 0));
     // Away: each Bridge has the budget for itself, and no request fails or waits.

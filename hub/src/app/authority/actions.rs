@@ -258,6 +258,14 @@ actions! {
     KeyRotate = "signingkey.rotate": Hub, HUB;
     /// Ends the one before the current one.
     KeyRetire = "signingkey.retire": Hub, HUB;
+    /// The keys for tokens of end users of an env.
+    UserKeyList = "userkey.list": Project, VIEWERS;
+    /// Makes a new one.
+    UserKeyRotate = "userkey.rotate": Project, ADMINS;
+    /// Ends the one before the current one.
+    UserKeyEnd = "userkey.end": Project, ADMINS;
+    /// Makes a token of any end user.
+    UserTokenIssue = "usertoken.issue": Project, ADMINS;
     /// Makes a token with which an operator speaks to a Bridge itself.
     BridgeToken = "bridge.token": Project, DEPLOYERS;
     /// The audit log, of all orgs.

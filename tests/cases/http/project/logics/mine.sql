@@ -1,0 +1,4 @@
+---
+auth: authenticated
+---
+SELECT :auth.sub AS sub, :auth.roles AS roles
