@@ -152,6 +152,7 @@ impl Hub {
             body_limit: Some("1KB".into()),
             drain_grace: Some("0s".into()),
             api_key_rate: Some("off".into()),
+            user_rate: Some("off".into()),
             address_rate: Some("off".into()),
             ..Settings::default()
         };

@@ -156,8 +156,8 @@ pub(crate) struct Expect {
 pub(crate) const TABLES_FILES: [&str; 4] = ["tables.yaml", "denied.yaml", "batch.yaml", "idempotency.yaml"];
 
 /// What they need of `tests/cases/http/project`.
-pub(crate) const TABLES_PROJECT: [&str; 4] =
-    ["santokit.yaml", "schema/cases.yaml", "schema/shop.yaml", "config/permissions.yaml"];
+pub(crate) const TABLES_PROJECT: [&str; 5] =
+    ["santokit.yaml", "schema/cases.yaml", "schema/notes.yaml", "schema/shop.yaml", "config/permissions.yaml"];
 
 /// What cases may name as `${name}`.
 pub(crate) type Variables = BTreeMap<String, Json>;
