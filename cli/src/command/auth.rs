@@ -149,7 +149,6 @@ fn report(claims: &Claims, key: &Key, shell: &Shell) {
 }
 
 /// Exit code 1: the token is looked at, and is not good.
-#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn refused(error: TokenError) -> Failure {
     let hint = match error {
         TokenError::Expired => "make another: `stk auth issue-token`",
