@@ -99,7 +99,7 @@ async fn only_what_the_envs_key_has_signed_is_a_user() {
         body[name] = value;
         forged(&header, &body.to_string(), &key)
     };
-    let headed = |header: &str| forged(header, &body.to_string(), &key);
+    let under = |header: &str| forged(header, &body.to_string(), &key);
     let parts: Vec<&str> = good.split('.').collect();
     let hs256 = {
         let header = format!(r#"{{"alg":"HS256","typ":"JWT","kid":"{kid}"}}"#);
@@ -119,17 +119,17 @@ async fn only_what_the_envs_key_has_signed_is_a_user() {
         ("no algorithm, in another case", none("nOnE")),
         ("the right algorithm and no signature", none("EdDSA")),
         ("the public key as a shared secret", hs256),
-        ("RS256", headed(&header.replace("EdDSA", "RS256"))),
+        ("RS256", under(&header.replace("EdDSA", "RS256"))),
         ("a stranger's key", token(&claims("anna"), &stranger)),
         ("a stranger under the key's name", forged(&header, &body.to_string(), &stranger)),
-        ("no key's name", headed(r#"{"alg":"EdDSA","typ":"JWT"}"#)),
-        ("a path as the key's name", headed(&header.replace(&kid, "../../../dev/null"))),
-        ("SQL as the key's name", headed(&header.replace(&kid, "' OR '1'='1"))),
-        ("the key's name and a space", headed(&header.replace(&kid, &format!("{kid} ")))),
-        ("a key that it brings along", headed(&header.replacen('}', r#","jwk":{"kty":"OKP"}}"#, 1))),
-        ("a place of keys that it brings along", headed(&header.replacen('}', r#","jku":"http://127.0.0.1:1/"}"#, 1))),
-        ("two algorithms", headed(&header.replacen('{', r#"{"alg":"none","#, 1))),
-        ("of an operator's kind", headed(&header.replace("JWT", "stk-bridge-admin+jwt"))),
+        ("no key's name", under(r#"{"alg":"EdDSA","typ":"JWT"}"#)),
+        ("a path as the key's name", under(&header.replace(&kid, "../../../dev/null"))),
+        ("SQL as the key's name", under(&header.replace(&kid, "' OR '1'='1"))),
+        ("the key's name and a space", under(&header.replace(&kid, &format!("{kid} ")))),
+        ("a key that it brings along", under(&header.replacen('}', r#","jwk":{"kty":"OKP"}}"#, 1))),
+        ("a place of keys that it brings along", under(&header.replacen('}', r#","jku":"http://127.0.0.1:1/"}"#, 1))),
+        ("two algorithms", under(&header.replacen('{', r#"{"alg":"none","#, 1))),
+        ("of an operator's kind", under(&header.replace("JWT", "stk-bridge-admin+jwt"))),
         ("expired", with(&|claims| (claims.iat, claims.exp) = (now - 3_600, now - 31))),
         ("made in the future", with(&|claims| (claims.iat, claims.exp) = (now + 90, now + 3_000))),
         ("good for a day", with(&|claims| claims.exp = now + 86_400)),
