@@ -17,6 +17,9 @@ use super::*;
 
 const KNOWN: u16 = 404;
 
+/// What it is, the cookies, more headers, and the status of the answer.
+type Case<'c> = (&'c str, &'c str, &'c [(&'c str, &'c str)], u16);
+
 pub(super) fn claims(sub: &str) -> Claims {
     let iat = Utc::now().timestamp();
     Claims {
@@ -77,6 +80,7 @@ async fn serving(hub: &Hub, keys: &[&SigningKey], dir: &std::path::Path) -> (Run
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a list of attacks, each a line")]
 async fn only_what_the_envs_key_has_signed_is_a_user() {
     let (hub, dir) = (Hub::start(), scratch());
     let (key, stranger) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
@@ -276,7 +280,7 @@ async fn a_cookie_counts_where_its_page_may_act() {
     let own = format!("http://{}", bridge.addr);
     let cookie = named("stk_access_shop_dev", &good);
     let expired = token(&Claims { exp: Utc::now().timestamp() - 60, ..claims("anna") }, &key);
-    let cases: [(&str, &str, &[(&str, &str)], u16); 14] = [
+    let cases: [Case<'_>; 14] = [
         ("of this origin", &cookie, &[("sec-fetch-site", "same-origin")], KNOWN),
         ("of this origin, in an old browser", &cookie, &[("origin", &own)], KNOWN),
         ("of an origin that is let", &cookie, &[("sec-fetch-site", "cross-site"), ("origin", PAGE)], KNOWN),
