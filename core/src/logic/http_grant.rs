@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Grants of one component.
@@ -16,7 +17,7 @@ const PATH_BYTES_MAX: usize = 500;
 const PORT: u16 = 443;
 
 /// Requests to some paths of some hosts, always over https.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HttpGrant {
     /// `api.example.com`, `*.example.com` for exactly one label more, either with `:port` where it is not 443.
