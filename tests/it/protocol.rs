@@ -157,7 +157,7 @@ async fn what_a_hub_and_its_bridges_say_is_what_the_schemas_say() {
     lab.set_version(2);
     let made = lab.done(&["apply", "--env", "dev", "--accept-grants", "--yes", "--wait", "0"], "").await;
     let candidate = made["releaseId"].as_str().unwrap();
-    let gate = ["--gate", "error-rate>50%"];
+    let gate = ["--auto-rollback", "error-rate>50%"];
     let begin = [&["release", "canary", candidate, "--percent", "50", "--yes"][..], &gate].concat();
     lab.done(&begin, "").await;
     let serves = |report: &Json| report["envs"][0]["canary"]["state"] == "serving";

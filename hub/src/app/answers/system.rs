@@ -92,10 +92,13 @@ pub struct AuditEntry {
     pub project: Option<String>,
     /// The env's name.
     pub env: Option<String>,
+    /// The org's name; entries of before do not have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub org: Option<String>,
     /// What was done; never a secret.
     pub detail: Option<Map<String, Json>>,
-    /// Hash of the entry before.
-    pub prev_hash: String,
+    /// Hash of the entry before; null of the first.
+    pub prev_hash: Option<String>,
     /// SHA-256 of this entry's text.
     pub hash: String,
     /// `<key id>:<base64>`; none in a log that is older than signatures.
