@@ -44,7 +44,7 @@ impl Shop {
         let dir = tempfile::tempdir().unwrap();
         let hub = Hub::start(dir.path()).await.unwrap();
         let (keys, none) = ([String::new(), String::new()], String::new());
-        let mut shop = Self { hub, dir, keys, service_token: none.clone(), trusted: none, databases: databases };
+        let mut shop = Self { hub, dir, keys, service_token: none.clone(), trusted: none, databases };
         shop.stk_in(shop.dir.path(), &["init", "shop", "--template", "sql"], &[], "").await;
         let bootstrap = ["login", "--bootstrap", "--email", EMAIL, "--name", "Ada", "--password-stdin"];
         shop.stk_in(&shop.folder(), &bootstrap, &[("STK_TOKEN", OPERATOR)], PASSWORD).await;
