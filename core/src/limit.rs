@@ -113,6 +113,13 @@ impl InvocationLimits {
         }
     }
 
+    /// The name of a limit that is above that of a ceiling, if there is one.
+    pub fn above(&self, ceiling: &Self) -> Option<String> {
+        let ceiling = ceiling.by_name();
+        let above = |(name, value): &(String, u64)| ceiling.get(name).is_some_and(|most| value > most);
+        self.by_name().into_iter().find(above).map(|(name, _)| name)
+    }
+
     /// Each by its name, in milliseconds, bytes or pieces; also what a release leaves out.
     pub fn by_name(&self) -> BTreeMap<String, u64> {
         let mut all: BTreeMap<String, u64> = match serde_json::to_value(self) {

@@ -181,6 +181,10 @@ impl Grants {
     pub fn lines(&self) -> BTreeSet<String> {
         let mut lines = BTreeSet::new();
         for grant in &self.sql {
+            // Statements of one's own are a power, also where they may touch no table.
+            if grant.tables.values().all(BTreeSet::is_empty) {
+                lines.insert(format!("sql {}", grant.connection));
+            }
             for (table, verbs) in &grant.tables {
                 lines.extend(verbs.iter().map(|verb| format!("sql {}.{table} {}", grant.connection, verb.as_str())));
             }

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     component::{self, ComponentError},
+    limit::InvocationLimits,
     logic::Body,
 };
 
@@ -129,7 +130,17 @@ pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
     for cors in manifest.cors.iter().chain(manifest.envs.values().filter_map(|overlay| overlay.cors.as_ref())) {
         cors.check().map_err(|error| VerifyError::Manifest(format!("cors: {error}")))?;
     }
+    let ceiling = InvocationLimits::ceiling();
     for (name, logic) in &manifest.logics {
+        let asked = match &logic.body {
+            Body::Wasm(wasm) => {
+                InvocationLimits { timeout: logic.timeout.max(wasm.limits.timeout), ..wasm.limits.clone() }
+            }
+            Body::Sql(_) => InvocationLimits { timeout: logic.timeout, ..InvocationLimits::default() },
+        };
+        if let Some(limit) = asked.above(&ceiling) {
+            return Err(VerifyError::Manifest(format!("logic {name:?} asks for more {limit} than any logic may have")));
+        }
         if let Body::Wasm(wasm) = &logic.body {
             wasm.grants.check().map_err(|error| VerifyError::Manifest(format!("logic {name:?}: {error}")))?;
             if let Some(absent) = wasm.grants.logics.iter().find(|called| !manifest.logics.contains_key(*called)) {

@@ -58,7 +58,7 @@ fn make() -> Json {
         },
         "paths": paths,
         "components": {
-            "responses": {"Problem": refusal(problem.to_value())},
+            "responses": {"Problem": refusal(&problem.to_value())},
             "securitySchemes": {
                 "operator": {
                     "type": "http", "scheme": "bearer",
@@ -75,7 +75,7 @@ fn make() -> Json {
 }
 
 /// The answer of every operation that comes to nothing.
-fn refusal(schema: Json) -> Json {
+fn refusal(schema: &Json) -> Json {
     let statuses: Map<String, Json> =
         Code::ALL.iter().map(|code| (code.to_string(), status(*code).as_u16().into())).collect();
     json!({
