@@ -103,7 +103,7 @@ async fn pass(State(between): State<Between>, request: Request) -> Response {
     match status.as_u16() {
         200 if !message.is_empty() => between.hear(message, &bytes),
         400.. => {
-            between.hear("problem", serde_json::from_slice::<Json>(&bytes).unwrap()["error"].to_string().as_bytes())
+            between.hear("problem", serde_json::from_slice::<Json>(&bytes).unwrap()["error"].to_string().as_bytes());
         }
         _ => {}
     }
