@@ -103,7 +103,6 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
         .map_err(|source| ServeError::Cache { dir: config.cache_dir.display().to_string(), source })?;
     let metrics = Arc::new(Metrics::new()?);
     let loader = Loader::new(&config.sandbox, config.compiled_store(), config.databases.clone(), cache.clone())?;
-    let loader = Arc::new(loader);
     let hub = HubClient::new(&config)?;
     let egress = Arc::new(Egress::new(&config.egress)?);
     let shown = config.edge.tls.clone().map(Tls::load).transpose()?;
@@ -128,7 +127,7 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
     let tools = Tools {
         hub: hub.clone(),
         cache,
-        loader,
+        loader: Arc::new(loader),
         trust: config.trust.clone(),
         metrics: metrics.clone(),
         changed: changed.clone(),
