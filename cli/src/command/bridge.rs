@@ -31,7 +31,10 @@ pub enum Command {
     )]
     TestHubConnectivity(Box<Serve>),
     /// Compile components for the Bridge that starts this
-    #[command(hide = true)]
+    #[command(
+        hide = true,
+        after_help = "Example:\n  stk bridge serve --config bridge.yaml    # starts it when there is something to compile"
+    )]
     CompileWorker,
 }
 

@@ -5,6 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 
 use super::*;
+use crate::{
+    compiled_functions::CompiledFunctions,
+    engine::{SandboxConfig, settings},
+};
 
 const ONE: &str = "sha256:one";
 const OTHER: &str = "sha256:other";
@@ -15,8 +19,13 @@ struct Lab {
     code: Vec<u8>,
 }
 
+fn engine(fuel: bool) -> Engine {
+    let config = SandboxConfig { fuel, compiled_bytes_max: 0, ..SandboxConfig::default() };
+    Engine::new(&settings(&config, None, &Arc::new(CompiledFunctions::new(0))).unwrap()).unwrap()
+}
+
 fn lab() -> Lab {
-    let engine = Engine::default();
+    let engine = engine(false);
     let wat =
         r#"(component (core module $m (func (export "f") (result i32) i32.const 7)) (core instance (instantiate $m)))"#;
     let code = engine.precompile_component(&wat::parse_str(wat).unwrap()).unwrap();
@@ -52,7 +61,7 @@ fn what_was_kept_is_loaded_again() {
     assert!(lab.open(1).put(&lab.engine, ONE, &lab.code).is_some());
     assert!(lab.open(1).get(&lab.engine, ONE).is_some(), "by another Bridge with the same key");
     assert!(lab.open(1).get(&lab.engine, OTHER).is_none());
-    let otherwise = Engine::new(wasmtime::Config::new().consume_fuel(true)).unwrap();
+    let otherwise = engine(true);
     assert!(lab.open(1).get(&otherwise, ONE).is_none(), "code for another engine is another file");
     assert_eq!(lab.files(), 2, "the key and one file; no draft is left");
 }
