@@ -18,7 +18,7 @@ pub(super) fn ensure(root: &Path) -> anyhow::Result<PathBuf> {
     let mut install = cargo(root);
     install.args(["install", "--locked", "--quiet", &format!("cargo-deny@{VERSION}"), "--root"]).arg(&tools);
     // It runs for a second: building it fast matters, its speed does not.
-    install.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0");
+    install.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
     install.env("CARGO_PROFILE_RELEASE_LTO", "off");
     install.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
     install.env("CARGO_TARGET_DIR", tools.join("build"));
