@@ -119,7 +119,10 @@ fn allow_cpu(seconds: u64) -> Result<(), WorkerError> {
     let used = clock_gettime(ClockId::ProcessCPUTime);
     let used = Duration::new(u64::try_from(used.tv_sec).unwrap_or(0), 0).as_secs();
     let maximum = getrlimit(Resource::Cpu).maximum;
-    setrlimit(Resource::Cpu, Rlimit { current: Some(used.saturating_add(seconds).saturating_add(1)), maximum })?;
+    let allowed = used.saturating_add(seconds).saturating_add(1);
+    // A machine may allow less in all; asking for more than that would be an error, not more time.
+    let current = Some(maximum.map_or(allowed, |maximum| maximum.min(allowed)));
+    setrlimit(Resource::Cpu, Rlimit { current, maximum })?;
     Ok(())
 }
 
