@@ -69,8 +69,12 @@ fn names() -> Vec<String> {
 fn tables() -> Tables {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/cases/http/project");
     let mut files = SourceTree::new();
-    for path in ["santokit.yaml", "schema/cases.yaml", "schema/shop.yaml", "config/permissions.yaml"] {
-        files.insert(path, fs::read(root.join(path)).unwrap());
+    let schemas = fs::read_dir(root.join("schema")).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut paths: Vec<String> = schemas.map(|name| format!("schema/{}", name.into_string().unwrap())).collect();
+    paths.extend(["santokit.yaml", "config/permissions.yaml"].map(str::to_owned));
+    for path in paths {
+        let content = fs::read(root.join(&path)).unwrap();
+        files.insert(path, content);
     }
     let project = project::parse(&files).unwrap_or_else(|found| panic!("{found:#?}"));
     crud::tables(&project.connections, &project.permissions).unwrap()
