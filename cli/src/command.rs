@@ -27,6 +27,7 @@ pub mod audit;
 pub mod auth;
 pub mod bridge;
 pub mod call;
+mod ceilings;
 pub mod check;
 pub mod completions;
 pub mod connections;

@@ -276,7 +276,7 @@ fn body(name: &str) -> Json {
         }
         "release.sign" => json!({"key": format!("ed25519:{}=", "A".repeat(43)), "sig": ""}),
         "release.pin" => json!({"reason": "r"}),
-        "ceilings.set" => json!({"deny": ["x"]}),
+        "ceilings.set" | "orgceilings.set" => json!({"deny": ["x"]}),
         "bridge.report" => json!({"version": "0.1.0", "envs": []}),
         name => panic!("what is a body of {name}? write one here"),
     }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use santokit_core::release::Digest;
 use santokit_hub::store::{
-    Db, Failure, Place, Store, StoreError, apply_locks, canaries, ceilings, commit, credentials, envs, moves, orgs,
-    pins, releases, removal,
+    Db, Failure, Place, Store, StoreError, apply_locks, canaries,
+    ceilings::{self, Holder},
+    commit, credentials, envs, moves, orgs, pins, releases, removal,
 };
 use santokit_tests::{Engine, TestDatabase};
 use secrecy::SecretString;
@@ -453,14 +454,16 @@ async fn what_an_env_ran_and_what_is_kept_for_it_is_found_again() {
         assert_eq!(pins::of_project(&mut db, "shop").await.unwrap(), [("rel_a".to_owned(), "second".to_owned())]);
         assert!(pins::remove(&mut db, "rel_a").await.unwrap());
         assert!(!pins::remove(&mut db, "rel_a").await.unwrap());
-        assert_eq!(ceilings::get(&mut db, "shop").await.unwrap(), None);
-        for document in ["{}", "{\"deny\":[]}"] {
-            ceilings::set(&mut db, "shop", document, AT).await.unwrap();
+        for holder in [Holder::Project("shop"), Holder::Org("default")] {
+            assert_eq!(ceilings::get(&mut db, holder).await.unwrap(), None);
+            for document in ["{}", "{\"deny\":[]}"] {
+                ceilings::set(&mut db, holder, document, AT).await.unwrap();
+            }
+            let found = ceilings::get(&mut db, holder).await.unwrap();
+            assert_eq!(found, Some(("{\"deny\":[]}".to_owned(), AT.to_owned())));
+            assert!(ceilings::remove(&mut db, holder).await.unwrap());
+            assert!(!ceilings::remove(&mut db, holder).await.unwrap());
         }
-        let found = ceilings::get(&mut db, "shop").await.unwrap();
-        assert_eq!(found, Some(("{\"deny\":[]}".to_owned(), AT.to_owned())));
-        assert!(ceilings::remove(&mut db, "shop").await.unwrap());
-        assert!(!ceilings::remove(&mut db, "shop").await.unwrap());
         commit(db).await.unwrap();
     }
 }

@@ -192,10 +192,11 @@ fn milliseconds(took: Duration) -> f64 {
     (took.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// HTTP/2 names the host beside the headers; who reads them looks for it there.
+/// HTTP/2 names the host beside the headers; who reads them looks for it there. What stands in the target is what was called, whatever
+/// a header says (RFC 9112 section 3.2.2, RFC 9113 section 8.3.1).
 fn name_host(request: &mut Request) {
     let authority = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
-    if let Some(host) = authority.filter(|_| !request.headers().contains_key(HOST)) {
+    if let Some(host) = authority {
         request.headers_mut().insert(HOST, host);
     }
 }

@@ -11,6 +11,8 @@ use crate::{
     report::{Tone, cell},
 };
 
+mod ceilings;
+
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -70,6 +72,9 @@ pub enum Command {
     /// Who is in an org, and who was invited
     #[command(subcommand)]
     Members(Members),
+    /// The most that components of all projects of an org may have; owners say it
+    #[command(subcommand)]
+    Ceilings(ceilings::Command),
 }
 
 /// Of the members of an org.
@@ -157,6 +162,7 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
             });
         }
         Command::Members(command) => members(command, shell).await?,
+        Command::Ceilings(command) => ceilings::run(command, shell).await?,
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use axum::{
     Extension,
     extract::{Path, State},
 };
+use santokit_core::release::ceilings::Ceilings as Most;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -23,14 +24,14 @@ use crate::{
                 Invites, Members, NewInvite, NewOrg, NewTeam, OrgMember, Orgs, ProjectMember, ProjectMembers,
                 TeamMember, Teams,
             },
-            projects::Protection,
+            projects::{Ceilings, Protection},
         },
         authority::{Action as A, Who},
         invites::{OrgInviteBody, ProjectInviteBody},
         members::ProjectRoleBody,
         orgs::OrgRoleBody,
     },
-    store::audit::Caller,
+    store::{audit::Caller, ceilings::Holder},
 };
 
 type Reply<T> = Result<T, Refused>;
@@ -54,6 +55,9 @@ pub(super) fn add(routes: Guarded) -> Guarded {
         .post("/v1/orgs", A::OrgCreate, create)
         .get("/v1/orgs", A::OrgList, list)
         .delete(&org(""), A::OrgDelete, delete)
+        .get(&org("/ceilings"), A::OrgCeilingsRead, ceilings)
+        .put(&org("/ceilings"), A::OrgCeilingsSet, set_ceilings)
+        .delete(&org("/ceilings"), A::OrgCeilingsClear, clear_ceilings)
         .get(&org("/members"), A::MemberList, members)
         .put(&org("/members/{operator}"), A::MemberSet, set_member)
         .delete(&org("/members/{operator}"), A::MemberRemove, remove_member)
@@ -91,6 +95,26 @@ pub async fn list(State(app): Hub, Extension(who): Asking) -> Reply<Answer<Orgs>
 /// `DELETE /v1/orgs/{org}`
 pub async fn delete(State(app): Hub, Extension(by): By, Path(org): Path<String>) -> Reply<NoContent> {
     gone(app.delete_org(&by, &org).await)
+}
+
+/// `GET /v1/orgs/{org}/ceilings`
+pub async fn ceilings(State(app): Hub, Path(org): Path<String>) -> Reply<Answer<Ceilings>> {
+    ok(app.ceilings(Holder::Org(&org)).await)
+}
+
+/// `PUT /v1/orgs/{org}/ceilings`
+pub async fn set_ceilings(
+    State(app): Hub,
+    Extension(by): By,
+    Path(org): Path<String>,
+    Body(body): Body<Most>,
+) -> Reply<Answer<Ceilings>> {
+    ok(app.set_ceilings(&by, Holder::Org(&org), body).await)
+}
+
+/// `DELETE /v1/orgs/{org}/ceilings`
+pub async fn clear_ceilings(State(app): Hub, Extension(by): By, Path(org): Path<String>) -> Reply<NoContent> {
+    gone(app.clear_ceilings(&by, Holder::Org(&org)).await)
 }
 
 /// `GET /v1/orgs/{org}/members`

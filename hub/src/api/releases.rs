@@ -26,7 +26,7 @@ use crate::{
         safety::PinBody,
         signatures::SignatureBody,
     },
-    store::audit::Caller,
+    store::{audit::Caller, ceilings::Holder},
 };
 
 type Reply<T> = Result<T, Refused>;
@@ -102,7 +102,7 @@ pub async fn unpin(
 
 /// `GET /v1/projects/{project}/ceilings`
 pub async fn ceilings(State(app): Hub, Path(project): Path<String>) -> Reply<Answer<projects::Ceilings>> {
-    ok(app.ceilings(&project).await)
+    ok(app.ceilings(Holder::Project(&project)).await)
 }
 
 /// `PUT /v1/projects/{project}/ceilings`
@@ -112,10 +112,10 @@ pub async fn set_ceilings(
     Path(project): Path<String>,
     Body(body): Body<Ceilings>,
 ) -> Reply<Answer<projects::Ceilings>> {
-    ok(app.set_ceilings(&by, &project, body).await)
+    ok(app.set_ceilings(&by, Holder::Project(&project), body).await)
 }
 
 /// `DELETE /v1/projects/{project}/ceilings`
 pub async fn clear_ceilings(State(app): Hub, Extension(by): By, Path(project): Path<String>) -> Reply<NoContent> {
-    gone(app.clear_ceilings(&by, &project).await)
+    gone(app.clear_ceilings(&by, Holder::Project(&project)).await)
 }

@@ -22,6 +22,7 @@ const SQLITE: &[&str] = &[
     include_str!("sqlite/0013-removed-blobs.sql"),
     include_str!("sqlite/0014-audit-org.sql"),
     include_str!("sqlite/0015-resets.sql"),
+    include_str!("sqlite/0016-org-ceilings.sql"),
 ];
 /// The same tables for the other engine.
 const POSTGRES: &[&str] = &[
@@ -40,6 +41,7 @@ const POSTGRES: &[&str] = &[
     include_str!("postgres/0013-removed-blobs.sql"),
     include_str!("postgres/0014-audit-org.sql"),
     include_str!("postgres/0015-resets.sql"),
+    include_str!("postgres/0016-org-ceilings.sql"),
 ];
 const _: () = assert!(SQLITE.len() == POSTGRES.len(), "both engines have the same versions");
 

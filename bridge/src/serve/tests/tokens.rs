@@ -306,6 +306,39 @@ async fn a_cookie_counts_where_its_page_may_act() {
     std::fs::remove_dir_all(dir).ok();
 }
 
+/// Over HTTP/2 no `Host` says what the browser calls this Bridge, but `:authority`.
+#[tokio::test]
+async fn a_cookie_counts_over_http2_too_where_its_page_may_act() {
+    let (hub, dir, key) = (Hub::start(), scratch(), SigningKey::generate().unwrap());
+    let (bridge, _) = serving(&hub, &[&key], &dir).await;
+    let cookie = format!("stk_access_shop_dev={}", token(&claims("anna"), &key));
+    let stream = tokio::net::TcpStream::connect(bridge.addr).await.unwrap();
+    let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    for (authority, headers, expected) in [
+        ("api.example", &[("origin", "https://api.example")][..], KNOWN),
+        ("api.example", &[("sec-fetch-site", "same-origin")], KNOWN),
+        ("api.example", &[("origin", "https://evil.example")], 403),
+        ("api.example", &[], 403),
+        // What is said of itself in a header is not what was called.
+        ("api.example", &[("host", "evil.example"), ("origin", "https://evil.example")], 403),
+        ("user@evil.example", &[("origin", "https://api.example")], 403),
+    ] {
+        let uri = format!("http://{authority}/logics/a");
+        let mut request = http::Request::post(&uri).header("cookie", &cookie);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (answer, mut body) =
+            client.clone().ready().await.unwrap().send_request(request.body(()).unwrap(), false).unwrap();
+        body.send_data("{}".into(), true).unwrap();
+        assert_eq!(answer.await.unwrap().status(), expected, "{uri} {headers:?}");
+    }
+    connection.abort();
+    bridge.shutdown().await;
+    std::fs::remove_dir_all(dir).ok();
+}
+
 #[tokio::test]
 async fn an_end_user_has_a_budget_of_its_own() {
     let (hub, dir, key) = (Hub::start(), scratch(), SigningKey::generate().unwrap());

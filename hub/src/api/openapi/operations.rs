@@ -41,6 +41,9 @@ pub const ROWS: &[Row] = &[
     ("POST", "/v1/orgs", "org.create", "Make an org, of which one is the owner"),
     ("GET", "/v1/orgs", "org.list", "The orgs that one is in"),
     ("DELETE", "/v1/orgs/{org}", "org.delete", "Remove an org that has no project"),
+    ("GET", "/v1/orgs/{org}/ceilings", "orgceilings.read", "The most that components of an org's projects may have"),
+    ("PUT", "/v1/orgs/{org}/ceilings", "orgceilings.set", "Say the most that components of an org's projects may have"),
+    ("DELETE", "/v1/orgs/{org}/ceilings", "orgceilings.clear", "End that for an org"),
     ("GET", "/v1/orgs/{org}/members", "member.list", "The members of an org"),
     ("PUT", "/v1/orgs/{org}/members/{operator}", "member.set", "Change what a member is in an org"),
     (

@@ -147,6 +147,12 @@ actions! {
     OrgDelete = "org.delete": Org, OWNERS;
     /// The members of an org.
     MemberList = "member.list": Org, MEMBERS;
+    /// The most that components of all projects of an org may have.
+    OrgCeilingsRead = "orgceilings.read": Org, MEMBERS;
+    /// Says it. Admins, who say it of projects, must not pass what binds them.
+    OrgCeilingsSet = "orgceilings.set": Org, OWNERS;
+    /// Ends it.
+    OrgCeilingsClear = "orgceilings.clear": Org, OWNERS;
     /// Changes what a member is.
     MemberSet = "member.set": Org, ORG_ADMINS;
     /// Takes a member out.
