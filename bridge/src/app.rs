@@ -208,6 +208,7 @@ impl Call {
             config: generation.config.clone(),
             secrets: generation.runtime.load().secrets.clone(),
             egress: egress.clone(),
+            buckets: generation.buckets.clone(),
             metrics: metrics.clone(),
             rehearsal,
         };

@@ -26,6 +26,7 @@ use crate::{
     host::{Joined, LoadedQuery, Logins, Session},
     metrics::Metrics,
     rehearsal::Rehearsal,
+    storage::Buckets,
 };
 
 mod sql;
@@ -100,6 +101,8 @@ pub struct CallContext {
     pub secrets: Arc<BTreeMap<String, SecretString>>,
     /// Sends the outbound requests of components.
     pub egress: Arc<Egress>,
+    /// Buckets of the env.
+    pub buckets: Arc<Buckets>,
     /// The numbers.
     pub metrics: Arc<Metrics>,
     /// What a test fixes and sees; none for a request.
@@ -135,7 +138,8 @@ impl LoadedLogicEntry {
                 let logins = Logins::of(&body.grants, queried(&body.grants, queries));
                 let queries = LoadedQuery::granted(&body.grants.queries, queries)
                     .map_err(|error| format!("logic {name:?}: {error}"))?;
-                LoadedCode::Wasm(wasm::WasmCode::new(loaded, body, logic.timeout, queries, logins))
+                let code = wasm::WasmCode::new(loaded, body, logic.timeout, queries, logins);
+                LoadedCode::Wasm(code.map_err(|error| format!("logic {name:?}: {error}"))?)
             }
         };
         Ok(Self { name: name.to_owned(), logic, rules, params, code })

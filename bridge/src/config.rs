@@ -26,6 +26,7 @@ pub mod edge;
 pub mod egress;
 mod read;
 pub mod sandbox;
+mod storage;
 
 pub use admin::AdminConfig;
 pub use edge::{EdgeConfig, Network, Rate, Rates, RedisConfig};
@@ -34,7 +35,7 @@ pub use read::Text;
 use read::{Check, address, bridge_id, duration, http_url, local_hub, number, secret, signer, size};
 pub use sandbox::CompileConfig;
 
-use crate::{crud::limits::CrudLimits, db::DatabaseSettings};
+use crate::{crud::limits::CrudLimits, db::DatabaseSettings, storage::StorageConfig};
 
 /// Requests at once, unless [`BridgeConfig::concurrent_requests`] says another number.
 const REQUESTS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
@@ -97,6 +98,8 @@ pub struct BridgeConfig {
     pub sandbox: SandboxConfig,
     /// Where they may send requests to.
     pub egress: EgressConfig,
+    /// Where objects are kept.
+    pub storage: StorageConfig,
     /// How components are compiled.
     pub compile: CompileConfig,
     /// `STK_BRIDGE_…` variables that mean nothing to this version.
@@ -272,6 +275,10 @@ settings! {
     egress_allow_private = "STK_BRIDGE_EGRESS_ALLOW_PRIVATE",
     /// [`EgressConfig::ca_file`].
     egress_ca_file = "STK_BRIDGE_EGRESS_CA_FILE",
+    /// [`StorageConfig::dir`], default `santokit-bridge-storage`.
+    storage_dir = "STK_BRIDGE_STORAGE_DIR",
+    /// [`StorageConfig::env_bytes_max`], default 10GiB.
+    storage_env_bytes = "STK_BRIDGE_STORAGE_ENV_BYTES",
     /// [`CompileConfig::limits`], default 4GiB.
     compile_memory = "STK_BRIDGE_COMPILE_MEMORY",
     /// [`CompileConfig::limits`], default 2m.
@@ -339,6 +346,7 @@ impl Settings {
         let edge = self.edge(&mut check);
         let sandbox = self.sandbox(&mut check);
         let egress = self.egress(&mut check);
+        let storage = self.storage(&mut check);
         let compile = self.compile(&mut check);
         let databases = self.databases(&mut check);
         let crud = self.crud(&mut check);
@@ -395,6 +403,7 @@ impl Settings {
             edge,
             sandbox,
             egress,
+            storage,
             compile,
             ignored: Vec::new(),
         };

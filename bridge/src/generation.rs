@@ -24,7 +24,7 @@ use santokit_core::{
 };
 use secrecy::SecretString;
 
-use crate::{call::LoadedLogicEntry, config::EnvName, crud::names::Tables, db::Database};
+use crate::{call::LoadedLogicEntry, config::EnvName, crud::names::Tables, db::Database, storage::Buckets};
 
 mod load;
 
@@ -51,6 +51,8 @@ pub struct Generation {
     pub tables: Arc<Tables>,
     /// The configuration values of the env.
     pub config: Arc<BTreeMap<String, String>>,
+    /// Buckets by alias.
+    pub buckets: Arc<Buckets>,
     /// Which web pages may call the env.
     pub cors: Option<Cors>,
     /// Keys and secrets, as the Hub said them last.

@@ -11,9 +11,10 @@ use santokit_core::{
     value::{Column, RowSet, Value},
 };
 use santokit_wasm::{
-    CallerInfo, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Fixed, Host, HttpBudget, HttpDone,
-    HttpRequest, InvocationInfo, Level, LogLine, LogicCall, LogicCalled, LookupError, NamedParams, RowBudget, SqlError,
-    TransactionId, packed::PackedBatch,
+    CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Fixed, Host, HttpBudget,
+    HttpDone, HttpRequest, InvocationInfo, Level, LogLine, LogicCall, LogicCalled, LookupError, NamedParams,
+    ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SqlError, StorageError, TransactionId, WriterId,
+    packed::PackedBatch,
 };
 use secrecy::SecretString;
 use tracing::{Instrument, field::Empty};
@@ -25,6 +26,7 @@ use crate::{
     egress::Egress,
     metrics::Metrics,
     rehearsal::Rehearsal,
+    storage::Buckets,
 };
 
 mod crud;
@@ -34,11 +36,13 @@ mod logics;
 mod queries;
 mod server_sql;
 mod session_sql;
+mod storage;
 
 pub use queries::{GrantedQueries, LoadedQuery};
 pub use server_sql::Logins;
 pub use session_sql::{GrantedTables, Joined, granted_tables};
 pub(crate) use session_sql::{Place, SqlSession};
+pub use storage::GrantedObjects;
 
 /// What an invocation may reach.
 #[derive(Debug)]
@@ -55,6 +59,9 @@ pub struct Session {
     config: Arc<BTreeMap<String, String>>,
     secrets: Arc<BTreeMap<String, SecretString>>,
     egress: Arc<Egress>,
+    granted_objects: Arc<GrantedObjects>,
+    buckets: Arc<Buckets>,
+    objects: storage::OpenObjects,
     metrics: Arc<Metrics>,
     deadline: Instant,
     sql: SqlSession,
@@ -96,6 +103,10 @@ pub struct SessionParts {
     pub transaction_on: Option<String>,
     /// Sends outbound requests.
     pub egress: Arc<Egress>,
+    /// Which objects it may touch.
+    pub granted_objects: Arc<GrantedObjects>,
+    /// Where they are.
+    pub buckets: Arc<Buckets>,
     /// Transactions of a caller.
     pub joined: Joined,
     /// When every statement must have ended.
@@ -123,6 +134,8 @@ impl Session {
             config,
             secrets,
             egress,
+            granted_objects,
+            buckets,
             databases,
             schemas,
             transaction_on,
@@ -147,6 +160,9 @@ impl Session {
             config,
             secrets,
             egress,
+            granted_objects,
+            buckets,
+            objects: storage::OpenObjects::default(),
             metrics,
             deadline,
             sql,
@@ -299,6 +315,62 @@ impl Host for Session {
 
     async fn http(&mut self, request: HttpRequest, budget: HttpBudget) -> HttpDone {
         self.send_out(request, budget).await
+    }
+
+    async fn storage_stat(&mut self, bucket: String, key: String) -> Result<Option<ObjectStat>, StorageError> {
+        self.object_stat(&bucket, &key).await
+    }
+
+    async fn storage_open(&mut self, bucket: String, key: String) -> Result<(ReaderId, ObjectStat), StorageError> {
+        self.object_open(&bucket, &key).await
+    }
+
+    async fn storage_read(&mut self, reader: ReaderId, offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {
+        self.object_read(reader, offset, length).await
+    }
+
+    fn storage_close(&mut self, reader: ReaderId) {
+        self.object_close(reader);
+    }
+
+    async fn storage_create(
+        &mut self,
+        bucket: String,
+        key: String,
+        options: PutOptions,
+    ) -> Result<WriterId, StorageError> {
+        self.object_create(&bucket, &key, options).await
+    }
+
+    async fn storage_write(&mut self, writer: WriterId, part: Vec<u8>) -> Result<(), StorageError> {
+        self.object_write(writer, part).await
+    }
+
+    async fn storage_finish(&mut self, writer: WriterId) -> Result<ObjectStat, StorageError> {
+        self.object_finish(writer).await
+    }
+
+    fn storage_abort(&mut self, writer: WriterId) {
+        self.object_abort(writer);
+    }
+
+    async fn storage_list(
+        &mut self,
+        bucket: String,
+        prefix: String,
+        limit: u32,
+        cursor: Option<String>,
+    ) -> Result<ObjectPage, StorageError> {
+        self.object_list(&bucket, &prefix, limit, cursor.as_deref()).await
+    }
+
+    async fn storage_remove(
+        &mut self,
+        bucket: String,
+        key: String,
+        condition: Condition,
+    ) -> Result<bool, StorageError> {
+        self.object_remove(&bucket, &key, condition).await
     }
 
     async fn sql_cursor_next(&mut self, cursor: CursorId, budget: RowBudget) -> Result<Option<PackedBatch>, SqlError> {

@@ -1,8 +1,8 @@
 //! The Bridge: serves applications from signed releases. It keeps no state of its own but a cache, decides every permission
 //! without the Hub, and never changes a schema.
 //!
-//! A request goes `edge` → `app` → `call` → `edge`; a release comes by `release` → `generation`. Only `db` and `egress` do
-//! I/O for a request; nothing outside of `edge` and `egress` knows HTTP.
+//! A request goes `edge` → `app` → `call` → `edge`; a release comes by `release` → `generation`. Only `db`, `egress` and
+//! `storage` do I/O for a request; nothing outside of `edge` and `egress` knows HTTP.
 
 pub mod app;
 pub mod call;
@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod rehearsal;
 pub mod release;
 mod serve;
+pub mod storage;
 
 pub use config::{BridgeConfig, ConfigError, EnvName, Settings};
 pub use serve::{RunningBridge, ServeError, serve};

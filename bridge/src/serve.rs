@@ -102,7 +102,8 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
     let cache = Cache::open(&config.cache_dir, config.cache_key.clone())
         .map_err(|source| ServeError::Cache { dir: config.cache_dir.display().to_string(), source })?;
     let metrics = Arc::new(Metrics::new()?);
-    let loader = Loader::new(&config.sandbox, config.compiled_store(), config.databases.clone(), cache.clone())?;
+    let (databases, storage) = (config.databases.clone(), config.storage.clone());
+    let loader = Loader::new(&config.sandbox, config.compiled_store(), databases, storage, cache.clone())?;
     let hub = HubClient::new(&config)?;
     let egress = Arc::new(Egress::new(&config.egress)?);
     let shown = config.edge.tls.clone().map(Tls::load).transpose()?;

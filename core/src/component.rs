@@ -49,6 +49,7 @@ const OURS: &[(&str, &str, Option<Grant>)] = &[
     (CRUD, "0.1", Some(Grant::Crud)),
     ("santokit:http/http", "0.1", Some(Grant::Http)),
     ("santokit:logics/logics", "0.1", Some(Grant::Logics)),
+    ("santokit:storage/storage", "0.1", Some(Grant::Storage)),
 ];
 
 /// WASI 0.2 as toolchains import it. Linked with an empty context: no files, no environment, no sockets.
@@ -149,6 +150,7 @@ enum Grant {
     Crud,
     Http,
     Logics,
+    Storage,
 }
 
 impl Grant {
@@ -161,6 +163,7 @@ impl Grant {
             Grant::Crud => "crud",
             Grant::Http => "http",
             Grant::Logics => "logics",
+            Grant::Storage => "storage",
         }
     }
 
@@ -173,6 +176,7 @@ impl Grant {
             Grant::Crud => grants.crud.is_some(),
             Grant::Http => !grants.http.is_empty(),
             Grant::Logics => !grants.logics.is_empty(),
+            Grant::Storage => !grants.storage.is_empty(),
         }
     }
 }

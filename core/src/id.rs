@@ -23,6 +23,8 @@ pub enum Kind {
     Session,
     /// `inv_`: an invite.
     Invite,
+    /// `obj_`: the file of an object.
+    Object,
 }
 
 impl Kind {
@@ -38,6 +40,7 @@ impl Kind {
             Kind::Audit => "aud_",
             Kind::Session => "ses_",
             Kind::Invite => "inv_",
+            Kind::Object => "obj_",
         }
     }
 

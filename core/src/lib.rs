@@ -24,6 +24,7 @@ pub mod release;
 pub mod schema;
 pub mod seal;
 pub mod sql_text;
+pub mod storage;
 pub mod user_token;
 pub mod value;
 pub mod wire;

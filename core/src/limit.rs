@@ -34,6 +34,9 @@ pub struct InvocationLimits {
     /// was before there was this limit.
     #[serde(default = "http_bytes", skip_serializing_if = "is_http_bytes")]
     pub http_bytes: Bytes,
+    /// Bytes read from buckets and written to them. Said where it is not the default, as `httpBytes`.
+    #[serde(default = "storage_bytes", skip_serializing_if = "is_storage_bytes")]
+    pub storage_bytes: Bytes,
 }
 
 /// The name of a limit, as `details.limit`, metrics and manifests say it.
@@ -65,6 +68,8 @@ pub enum LimitName {
     HttpRequests,
     /// Bytes of bodies of outbound requests and their answers.
     HttpBytes,
+    /// Bytes read from buckets and written to them.
+    StorageBytes,
 }
 
 /// By default.
@@ -77,6 +82,18 @@ fn http_bytes() -> Bytes {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_http_bytes(bytes: &Bytes) -> bool {
     *bytes == HTTP_BYTES
+}
+
+/// By default.
+const STORAGE_BYTES: Bytes = Bytes(32 << 20);
+
+fn storage_bytes() -> Bytes {
+    STORAGE_BYTES
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_storage_bytes(bytes: &Bytes) -> bool {
+    *bytes == STORAGE_BYTES
 }
 
 impl Default for InvocationLimits {
@@ -92,6 +109,7 @@ impl Default for InvocationLimits {
             log_bytes: Bytes(64 << 10),
             http_requests: 20,
             http_bytes: HTTP_BYTES,
+            storage_bytes: STORAGE_BYTES,
         }
     }
 }
@@ -110,6 +128,7 @@ impl InvocationLimits {
             log_bytes: Bytes(16 << 20),
             http_requests: 1_000,
             http_bytes: Bytes(256 << 20),
+            storage_bytes: Bytes(10 << 30),
         }
     }
 
@@ -129,6 +148,7 @@ impl InvocationLimits {
             _ => BTreeMap::new(),
         };
         all.insert(LimitName::HttpBytes.as_str().to_owned(), self.http_bytes.0);
+        all.insert(LimitName::StorageBytes.as_str().to_owned(), self.storage_bytes.0);
         all
     }
 }
@@ -148,6 +168,7 @@ impl InvocationLimits {
             log_bytes: self.log_bytes.min(other.log_bytes),
             http_requests: self.http_requests.min(other.http_requests),
             http_bytes: self.http_bytes.min(other.http_bytes),
+            storage_bytes: self.storage_bytes.min(other.storage_bytes),
         }
     }
 }
@@ -168,6 +189,7 @@ impl LimitName {
         LimitName::Handles,
         LimitName::HttpRequests,
         LimitName::HttpBytes,
+        LimitName::StorageBytes,
     ];
 
     /// As callers, metrics and manifests see it.
@@ -186,6 +208,7 @@ impl LimitName {
             LimitName::Handles => "handles",
             LimitName::HttpRequests => "httpRequests",
             LimitName::HttpBytes => "httpBytes",
+            LimitName::StorageBytes => "storageBytes",
         }
     }
 }

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::{access::Rule, limit::InvocationLimits, param::Param, quantity::Millis};
 
 mod http_grant;
+mod storage_grant;
 
 pub use http_grant::{HttpGrant, HttpGrantError};
+pub use storage_grant::{StorageGrant, StorageGrantError, StorageOp};
 
 /// A named function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -102,6 +104,9 @@ pub struct Grants {
     /// Outbound requests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub http: Vec<HttpGrant>,
+    /// Objects in buckets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub storage: Vec<StorageGrant>,
     /// Names of secrets.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub secrets: BTreeSet<String>,
@@ -159,6 +164,17 @@ impl Verb {
     }
 }
 
+/// What grants cannot say.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GrantError {
+    /// Of outbound requests.
+    #[error(transparent)]
+    Http(#[from] HttpGrantError),
+    /// Of objects.
+    #[error(transparent)]
+    Storage(#[from] StorageGrantError),
+}
+
 impl Grants {
     /// The verbs granted on a table of a connection.
     pub fn sql_verbs(&self, connection: &str, table: &str) -> BTreeSet<Verb> {
@@ -171,9 +187,10 @@ impl Grants {
             .collect()
     }
 
-    /// What no project file can say, in a manifest that may come from anywhere: too many hosts or paths, or such as mean nothing.
-    pub fn check(&self) -> Result<(), HttpGrantError> {
-        HttpGrant::check_all(&self.http)
+    /// What no project file can say, in a manifest that may come from anywhere: too many hosts, paths or keys, or such as mean nothing.
+    pub fn check(&self) -> Result<(), GrantError> {
+        HttpGrant::check_all(&self.http)?;
+        Ok(StorageGrant::check_all(&self.storage)?)
     }
 
     /// One line for every single power, sorted: what `compare` and the consent to widened grants are made of. What declared
@@ -200,6 +217,7 @@ impl Grants {
         }
         lines.extend(self.logics.iter().map(|name| format!("logic {name}")));
         lines.extend(self.http.iter().flat_map(HttpGrant::lines));
+        lines.extend(self.storage.iter().flat_map(StorageGrant::lines));
         lines.extend(self.secrets.iter().map(|name| format!("secret {name}")));
         lines.extend(self.config.iter().map(|name| format!("config {name}")));
         lines

@@ -13,6 +13,7 @@ use crate::{
     quantity::Millis,
     release::Overlay,
     schema::Schema,
+    storage::Storage,
 };
 
 mod access;
@@ -30,6 +31,7 @@ mod read;
 mod settings;
 pub mod source;
 mod sql_logic;
+mod storage;
 mod tables;
 pub mod test_file;
 mod typed;
@@ -57,6 +59,8 @@ pub struct Project {
     pub permissions: Permissions,
     /// Which web pages may call it.
     pub cors: Option<Cors>,
+    /// Buckets.
+    pub storage: Storage,
     /// Configuration values.
     pub config: BTreeMap<String, String>,
     /// What differs by env.

@@ -14,6 +14,7 @@ use crate::{
     logic::{Body, Logic},
     query::Query,
     schema::Schema,
+    storage::Storage,
 };
 
 pub mod canary;
@@ -39,7 +40,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Everything a Bridge serves for a project: content only, equal for every env.
 ///
 /// Sections that a project does not use are absent from the canonical form. Reserved for later versions, with these names:
-/// `events`, `cron`, `storage`, `clientContract`. A Bridge refuses a manifest with a section it does not know.
+/// `events`, `cron`, `clientContract`. A Bridge refuses a manifest with a section it does not know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Manifest {
@@ -65,6 +66,9 @@ pub struct Manifest {
     /// Which web pages may call it; none where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
+    /// Buckets.
+    #[serde(default, skip_serializing_if = "Storage::is_empty")]
+    pub storage: Storage,
     /// Configuration values by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, String>,

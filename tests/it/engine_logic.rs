@@ -13,6 +13,7 @@ use santokit_bridge::{
     generation::{Generation, LoadError, Loader, Plan},
     metrics::Metrics,
     release::cache::Cache,
+    storage::StorageConfig,
 };
 use santokit_core::{
     access::{Actor, Permissions, Rule},
@@ -266,6 +267,7 @@ impl Served {
             logics: Arc::default(),
             depth: 0,
             egress: Arc::default(),
+            buckets: Arc::default(),
             databases: Arc::clone(&self.generation.databases),
             schemas: Arc::clone(&self.generation.schemas),
             tables: Arc::clone(&self.generation.tables),
@@ -293,7 +295,8 @@ impl Served {
 async fn load(manifest: Manifest, database: &TestDatabase, folder: &std::path::Path) -> Result<Generation, LoadError> {
     let settings = DatabaseSettings { pool_size: 4, ..DatabaseSettings::default() };
     let cache = Cache::open(folder, None).unwrap();
-    let loader = Loader::new(&SandboxConfig::default(), None, settings, cache).unwrap();
+    let storage = StorageConfig { dir: folder.join("storage"), env_bytes_max: 1 << 20 };
+    let loader = Loader::new(&SandboxConfig::default(), None, settings, storage, cache).unwrap();
     let pointer = Pointer {
         project: "shop".to_owned(),
         env: "test".to_owned(),

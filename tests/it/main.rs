@@ -23,6 +23,7 @@ mod guest_http;
 mod guest_logics;
 mod guest_logins;
 mod guest_sql;
+mod guest_storage;
 mod http;
 mod hub_roles;
 mod hub_store;

@@ -16,7 +16,9 @@ use santokit_wasm::{CallError, Frame, InvocationInfo, LoadedLogic, LogicError, L
 use serde_json::{Map, Value as Json, value::RawValue};
 
 use super::{CallContext, Called, CalledParts, LoadedLogicEntry};
-use crate::host::{GrantedQueries, GrantedTables, Joined, Logins, Session, SessionParts, granted_tables};
+use crate::host::{
+    GrantedObjects, GrantedQueries, GrantedTables, Joined, Logins, Session, SessionParts, granted_tables,
+};
 
 /// Who is called from another logic waits no longer for a free instance: its caller keeps one meanwhile.
 const CALLED_PATIENCE: Duration = Duration::from_secs(1);
@@ -28,6 +30,7 @@ pub(super) struct WasmCode {
     tables: Arc<GrantedTables>,
     logins: Arc<Logins>,
     queries: Arc<GrantedQueries>,
+    objects: Arc<GrantedObjects>,
     limits: InvocationLimits,
 }
 
@@ -38,17 +41,18 @@ impl WasmCode {
         timeout: Millis,
         queries: GrantedQueries,
         logins: Logins,
-    ) -> Self {
+    ) -> Result<Self, String> {
         let limits = InvocationLimits { timeout, ..body.limits.clone() };
         let tables = Arc::new(granted_tables(&body.grants));
-        Self {
+        Ok(Self {
             loaded,
             grants: Arc::new(body.grants.clone()),
             tables,
             logins: Arc::new(logins),
             queries: Arc::new(queries),
+            objects: Arc::new(GrantedObjects::of(&body.grants.storage)?),
             limits,
-        }
+        })
     }
 
     /// `called` is what another logic gives along; without it an application has called.
@@ -132,6 +136,8 @@ impl WasmCode {
             config: context.config,
             secrets: context.secrets,
             egress: context.egress,
+            granted_objects: Arc::clone(&self.objects),
+            buckets: context.buckets,
             databases: context.databases,
             schemas: context.schemas,
             transaction_on: (logic.transaction == TransactionMode::Required).then(|| logic.connection.clone()),
@@ -153,6 +159,7 @@ fn against_the_caller(usage: &Usage) -> LogicUsage {
         log_bytes: usage.log_bytes,
         http_requests: usage.http_requests,
         http_bytes: usage.http_bytes,
+        storage_bytes: usage.storage_bytes,
     }
 }
 

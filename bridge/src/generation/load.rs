@@ -24,6 +24,7 @@ use crate::{
     db::{Database, DatabaseSettings},
     host::Session,
     release::cache::Cache,
+    storage::{StorageConfig, Stores},
 };
 
 /// Reading, checking and mapping are work of several processors; compiling has its own bound.
@@ -37,6 +38,7 @@ pub struct Loader {
     cache: Cache,
     sandbox: Arc<Sandbox<Session>>,
     databases: DatabaseSettings,
+    stores: Stores,
 }
 
 /// Why a loader cannot be made.
@@ -50,13 +52,19 @@ impl Loader {
         sandbox: &SandboxConfig,
         store: Option<CompiledStore>,
         databases: DatabaseSettings,
+        storage: StorageConfig,
         cache: Cache,
     ) -> Result<Self, LoaderError> {
-        Ok(Self { cache, sandbox: Sandbox::with_store(sandbox, store)?, databases })
+        Ok(Self { cache, sandbox: Sandbox::with_store(sandbox, store)?, databases, stores: Stores::new(storage) })
     }
 
     /// Makes the generation that a plan describes. Components are in the cache already.
     pub async fn load(&self, plan: Plan) -> Result<Generation, LoadError> {
+        self.load_on(plan, &self.stores).await
+    }
+
+    /// The same, with objects elsewhere: for tests, each of which has its own.
+    pub async fn load_on(&self, plan: Plan, stores: &Stores) -> Result<Generation, LoadError> {
         let Plan { env, pointer, manifest, runtime, previous } = plan;
         check_runtime(&manifest, &runtime)?;
         check_guests(&manifest, &runtime)?;
@@ -67,6 +75,7 @@ impl Loader {
         let tables = crud::tables(&manifest.connections, &manifest.permissions).map_err(LoadError::blocked)?;
         Ok(Generation {
             config: Arc::new(manifest.config_of(&env.env)),
+            buckets: Arc::new(stores.buckets(&env, &manifest.storage)),
             cors: manifest.cors_of(&env.env).cloned(),
             env,
             release_id: pointer.release_id,

@@ -1,7 +1,7 @@
 //! What `bindgen!` makes of the WIT packages; nothing else.
 
 wasmtime::component::bindgen!({
-    path: ["../../wit/runtime", "../../wit/sql", "../../wit/queries", "../../wit/crud", "../../wit/http", "../../wit/logics", "../../wit/logic"],
+    path: ["../../wit/runtime", "../../wit/sql", "../../wit/queries", "../../wit/crud", "../../wit/http", "../../wit/logics", "../../wit/storage", "../../wit/logic"],
     world: "santokit:logic/logic",
     imports: { default: async | trappable },
     exports: { default: async },
@@ -11,5 +11,7 @@ wasmtime::component::bindgen!({
         "santokit:sql/connections.cursor": crate::state::CursorHandle,
         "santokit:queries/queries.transaction": crate::state::QueryTransactionHandle,
         "santokit:queries/queries.cursor": crate::state::QueryCursorHandle,
+        "santokit:storage/storage.reader": crate::state::ReaderHandle,
+        "santokit:storage/storage.writer": crate::state::WriterHandle,
     },
 });

@@ -34,6 +34,8 @@ pub struct Usage {
     pub http_requests: u64,
     /// Bytes of their bodies and those of their answers.
     pub http_bytes: u64,
+    /// Bytes of objects that were read or written.
+    pub storage_bytes: u64,
     /// Bytes of log lines that were kept.
     pub log_bytes: u64,
     /// Whether log lines were dropped.
@@ -121,6 +123,7 @@ pub(crate) async fn run<H: Host>(
         sql_bytes: state.sql_bytes,
         http_requests: state.http_requests,
         http_bytes: state.http_bytes,
+        storage_bytes: state.storage_bytes,
         log_bytes: state.log_bytes(),
         is_log_cut: state.is_log_cut(),
         output_bytes: outcome.as_ref().map_or(0, |output| output.len() as u64),
@@ -144,7 +147,7 @@ fn accept(output: Vec<u8>, limits: &InvocationLimits) -> Result<Vec<u8>, CallErr
 }
 
 /// The codes that the SDKs give to an unhandled `limit` error.
-const LIMIT_CODES: [&str; 3] = ["SQL_LIMIT", "HTTP_LIMIT", "LOGICS_LIMIT"];
+const LIMIT_CODES: [&str; 4] = ["SQL_LIMIT", "HTTP_LIMIT", "LOGICS_LIMIT", "STORAGE_LIMIT"];
 const CODE_BYTES_MAX: usize = 100;
 const MESSAGE_BYTES_MAX: usize = 4 << 10;
 const DETAILS_BYTES_MAX: usize = 64 << 10;

@@ -12,6 +12,7 @@ mod queries;
 mod random;
 mod secrets;
 mod sql;
+mod storage;
 
 use wasmtime::component::{HasSelf, Linker};
 

@@ -15,9 +15,11 @@ use crate::packed::PackedBatch;
 
 mod http;
 mod logics;
+mod storage;
 
 pub use http::{HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse};
 pub use logics::{LogicCall, LogicCallError, LogicCalled, LogicUsage};
+pub use storage::{Condition, ObjectPage, ObjectStat, PutOptions, ReaderId, StorageError, WriterId};
 
 /// An open connection of one invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -296,6 +298,59 @@ pub trait Host: Send + 'static {
     fn http(&mut self, request: HttpRequest, budget: HttpBudget) -> impl Future<Output = HttpDone> + Send;
     /// Calls another logic, which uses no more than what is left.
     fn call_logic(&mut self, call: LogicCall) -> impl Future<Output = LogicCalled> + Send;
+    /// What is known of an object.
+    fn storage_stat(
+        &mut self,
+        bucket: String,
+        key: String,
+    ) -> impl Future<Output = Result<Option<ObjectStat>, StorageError>> + Send;
+    /// An object to be read; the same one to the end.
+    fn storage_open(
+        &mut self,
+        bucket: String,
+        key: String,
+    ) -> impl Future<Output = Result<(ReaderId, ObjectStat), StorageError>> + Send;
+    /// So many bytes of it, all of which are there.
+    fn storage_read(
+        &mut self,
+        reader: ReaderId,
+        offset: u64,
+        length: usize,
+    ) -> impl Future<Output = Result<Vec<u8>, StorageError>> + Send;
+    /// Ends reading.
+    fn storage_close(&mut self, reader: ReaderId);
+    /// Begins an object.
+    fn storage_create(
+        &mut self,
+        bucket: String,
+        key: String,
+        options: PutOptions,
+    ) -> impl Future<Output = Result<WriterId, StorageError>> + Send;
+    /// Adds bytes to it.
+    fn storage_write(
+        &mut self,
+        writer: WriterId,
+        part: Vec<u8>,
+    ) -> impl Future<Output = Result<(), StorageError>> + Send;
+    /// Puts it in its place.
+    fn storage_finish(&mut self, writer: WriterId) -> impl Future<Output = Result<ObjectStat, StorageError>> + Send;
+    /// Drops what was written of it.
+    fn storage_abort(&mut self, writer: WriterId);
+    /// A page of a list.
+    fn storage_list(
+        &mut self,
+        bucket: String,
+        prefix: String,
+        limit: u32,
+        cursor: Option<String>,
+    ) -> impl Future<Output = Result<ObjectPage, StorageError>> + Send;
+    /// Removes an object; false where there was none.
+    fn storage_remove(
+        &mut self,
+        bucket: String,
+        key: String,
+        condition: Condition,
+    ) -> impl Future<Output = Result<bool, StorageError>> + Send;
     /// Opens a cursor.
     fn sql_cursor(
         &mut self,

@@ -23,7 +23,8 @@ pub use cost::Cost;
 pub use engine::{LoadError, LoadedLogic, Sandbox, SandboxConfig, SandboxError};
 pub use error::{Blame, CallError, Frame, LogicError};
 pub use host::{
-    CallerInfo, ConnectionId, CrudAnswer, CrudAsked, CrudError, CrudProblem, CrudRequest, CursorId, DatabaseError,
-    Fixed, Host, HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse, InvocationInfo, Level, LogLine, LogSource,
-    LogicCall, LogicCallError, LogicCalled, LogicUsage, LookupError, NamedParams, RowBudget, SqlError, TransactionId,
+    CallerInfo, Condition, ConnectionId, CrudAnswer, CrudAsked, CrudError, CrudProblem, CrudRequest, CursorId,
+    DatabaseError, Fixed, Host, HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse, InvocationInfo, Level,
+    LogLine, LogSource, LogicCall, LogicCallError, LogicCalled, LogicUsage, LookupError, NamedParams, ObjectPage,
+    ObjectStat, PutOptions, ReaderId, RowBudget, SqlError, StorageError, TransactionId, WriterId,
 };

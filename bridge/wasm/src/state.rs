@@ -17,7 +17,10 @@ use crate::{
     clock::CpuClock,
     error::LimitHit,
     fixed::{Randomness, fix},
-    host::{ConnectionId, CursorId, Fixed, Host, Level, LogLine, LogSource, LogicUsage, RowBudget, TransactionId},
+    host::{
+        ConnectionId, CursorId, Fixed, Host, Level, LogLine, LogSource, LogicUsage, ObjectStat, ReaderId, RowBudget,
+        TransactionId, WriterId,
+    },
     limiter::Limiter,
     stdio::{GuestStream, LINE_BYTES_EXTRA, Lines},
 };
@@ -55,6 +58,19 @@ pub struct QueryTransactionHandle {
 #[expect(unreachable_pub, reason = "as ConnectionHandle")]
 pub struct QueryCursorHandle(pub(crate) CursorHandle);
 
+/// An object that a guest reads in parts.
+#[expect(unreachable_pub, reason = "as ConnectionHandle")]
+pub struct ReaderHandle {
+    pub(crate) id: ReaderId,
+    pub(crate) stat: ObjectStat,
+}
+
+/// An object that a guest writes in parts; none once it has ended.
+#[expect(unreachable_pub, reason = "as ConnectionHandle")]
+pub struct WriterHandle {
+    pub(crate) id: Option<WriterId>,
+}
+
 /// One invocation.
 pub(crate) struct State<H> {
     host: Option<H>,
@@ -72,6 +88,7 @@ pub(crate) struct State<H> {
     pub(crate) sql_bytes: u64,
     pub(crate) http_requests: u64,
     pub(crate) http_bytes: u64,
+    pub(crate) storage_bytes: u64,
     /// A limit that the guest was told of, and did not end it.
     pub(crate) told_limit: Option<LimitName>,
     log_bytes: u64,
@@ -101,6 +118,7 @@ impl<H: Host> State<H> {
             sql_bytes: 0,
             http_requests: 0,
             http_bytes: 0,
+            storage_bytes: 0,
             told_limit: None,
             log_bytes: 0,
             lines_dropped: 0,
@@ -192,6 +210,7 @@ impl<H: Host> State<H> {
             log_bytes: Bytes(limits.log_bytes.0.saturating_sub(self.log_bytes)),
             http_requests: limits.http_requests.saturating_sub(self.http_requests),
             http_bytes: Bytes(limits.http_bytes.0.saturating_sub(self.http_bytes)),
+            storage_bytes: Bytes(limits.storage_bytes.0.saturating_sub(self.storage_bytes)),
         }
     }
 
@@ -204,6 +223,7 @@ impl<H: Host> State<H> {
         self.log_bytes = self.log_bytes.saturating_add(used.log_bytes);
         self.http_requests = self.http_requests.saturating_add(used.http_requests);
         self.http_bytes = self.http_bytes.saturating_add(used.http_bytes);
+        self.storage_bytes = self.storage_bytes.saturating_add(used.storage_bytes);
     }
 
     fn log_all(&mut self, lines: Vec<LogLine>) {

@@ -13,6 +13,7 @@ const PACKAGES: [&str; 7] = [
     include_str!("../../../wit/crud/crud.wit"),
     include_str!("../../../wit/http/http.wit"),
     include_str!("../../../wit/logics/logics.wit"),
+    include_str!("../../../wit/storage/storage.wit"),
     include_str!("../../../wit/logic/logic.wit"),
 ];
 

@@ -37,6 +37,7 @@ const JS: &[(&str, &str)] = &[
     ("src/sql-error.ts", include_str!("../../../sdk-guest/js/src/sql-error.ts")),
     ("src/sql.ts", include_str!("../../../sdk-guest/js/src/sql.ts")),
     ("src/stack.ts", include_str!("../../../sdk-guest/js/src/stack.ts")),
+    ("src/storage.ts", include_str!("../../../sdk-guest/js/src/storage.ts")),
     ("src/test.ts", include_str!("../../../sdk-guest/js/src/test.ts")),
     ("src/utf8.ts", include_str!("../../../sdk-guest/js/src/utf8.ts")),
     ("src/value.ts", include_str!("../../../sdk-guest/js/src/value.ts")),
@@ -72,9 +73,14 @@ const RUST: &[(&str, &str)] = &[
     ("src/sql/packed.rs", include_str!("../../../sdk-guest/rust/src/sql/packed.rs")),
     ("src/sql/row.rs", include_str!("../../../sdk-guest/rust/src/sql/row.rs")),
     ("src/sql/value.rs", include_str!("../../../sdk-guest/rust/src/sql/value.rs")),
+    ("src/storage.rs", include_str!("../../../sdk-guest/rust/src/storage.rs")),
+    ("src/storage/error.rs", include_str!("../../../sdk-guest/rust/src/storage/error.rs")),
+    ("src/storage/list.rs", include_str!("../../../sdk-guest/rust/src/storage/list.rs")),
+    ("src/storage/stream.rs", include_str!("../../../sdk-guest/rust/src/storage/stream.rs")),
     ("wit/crud/crud.wit", include_str!("../../../sdk-guest/rust/wit/crud/crud.wit")),
     ("wit/http/http.wit", include_str!("../../../sdk-guest/rust/wit/http/http.wit")),
     ("wit/logics/logics.wit", include_str!("../../../sdk-guest/rust/wit/logics/logics.wit")),
+    ("wit/storage/storage.wit", include_str!("../../../sdk-guest/rust/wit/storage/storage.wit")),
     ("wit/logic/logic.wit", include_str!("../../../sdk-guest/rust/wit/logic/logic.wit")),
     ("wit/queries/queries.wit", include_str!("../../../sdk-guest/rust/wit/queries/queries.wit")),
     ("wit/runtime/runtime.wit", include_str!("../../../sdk-guest/rust/wit/runtime/runtime.wit")),
@@ -89,6 +95,7 @@ const WIT: &[(&str, &str)] = &[
     ("crud/crud.wit", include_str!("../../../wit/crud/crud.wit")),
     ("http/http.wit", include_str!("../../../wit/http/http.wit")),
     ("logics/logics.wit", include_str!("../../../wit/logics/logics.wit")),
+    ("storage/storage.wit", include_str!("../../../wit/storage/storage.wit")),
     ("logic/logic.wit", include_str!("../../../wit/logic/logic.wit")),
 ];
 
@@ -204,7 +211,7 @@ mod tests {
             ("sdk-guest/rust", &["src", "wit"][..], RUST),
             ("sdk-guest/c", &["bindings", "include", "src", "third_party"][..], c::FILES),
             ("sdk-guest/python", &["src"][..], python::FILES),
-            ("wit", &["crud", "http", "logic", "logics", "queries", "runtime", "sql"][..], WIT),
+            ("wit", &["crud", "http", "logic", "logics", "queries", "runtime", "sql", "storage"][..], WIT),
         ] {
             let base = root.join(base);
             let mut found = BTreeSet::new();

@@ -288,7 +288,9 @@ async fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, ter
 fn quantity(key: &str, value: &Json) -> String {
     match (key, value.as_u64()) {
         ("timeout" | "cpu", Some(millis)) => Millis(millis).to_string(),
-        ("memory" | "sqlBytes" | "output" | "logBytes" | "httpBytes", Some(bytes)) => Bytes(bytes).to_string(),
+        ("memory" | "sqlBytes" | "output" | "logBytes" | "httpBytes" | "storageBytes", Some(bytes)) => {
+            Bytes(bytes).to_string()
+        }
         _ => crate::report::cell(value),
     }
 }

@@ -104,6 +104,7 @@ impl Plane {
             listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string().into()),
             cache_dir: Some(self.state.join("bridge").display().to_string().into()),
             compiled_dir: Some(user_cache::compiled(&self.state).display().to_string().into()),
+            storage_dir: Some(self.state.join("storage").display().to_string().into()),
             poll_interval: Some("1s".to_owned().into()),
             drain_timeout: Some("5s".to_owned().into()),
             // Nobody balances load to it, and who calls it too often is the developer.

@@ -17,6 +17,7 @@ use santokit_bridge::{
     generation::{Generation, Loader, Plan},
     metrics::Metrics,
     release::cache::Cache,
+    storage::{StorageConfig, Stores},
 };
 use santokit_core::{
     logic::Body,
@@ -41,6 +42,8 @@ const ENV: &str = "test";
 const RELEASE: &str = "rel_test";
 /// As a Bridge keeps.
 const COMPILED_DISK_MAX: u64 = 4 << 30;
+/// Of the objects of one case.
+const STORAGE_BYTES: u64 = 1 << 30;
 
 /// Outlives a run: what was compiled stays so until the next save.
 pub(super) struct Theatre {
@@ -72,7 +75,8 @@ impl Theatre {
         // The components are the developer's own: a trap is told with its line.
         let sandbox = SandboxConfig { debug_info: true, ..SandboxConfig::default() };
         let compiled = CompiledStore::open(&user_cache::compiled(dir.path()), None, COMPILED_DISK_MAX);
-        let loader = Loader::new(&sandbox, compiled.ok(), DatabaseSettings::default(), cache.clone())?;
+        let storage = StorageConfig { dir: dir.path().join("storage"), env_bytes_max: STORAGE_BYTES };
+        let loader = Loader::new(&sandbox, compiled.ok(), DatabaseSettings::default(), storage, cache.clone())?;
         let metrics = Arc::new(Metrics::new()?);
         Ok(Self { root, terminal, dir, cache, loader, metrics, crud: Arc::default(), made: AtomicU64::new(0) })
     }
@@ -88,6 +92,8 @@ impl Theatre {
         secrets: BTreeMap<String, Sealed>,
         previous: Option<Arc<Generation>>,
     ) -> anyhow::Result<Generation> {
+        // Each has buckets of its own, which are empty.
+        let stores = Stores::new(StorageConfig { dir: self.folder(), env_bytes_max: STORAGE_BYTES });
         let digest = manifest.digest()?;
         let pointer = Pointer {
             project: manifest.project.clone(),
@@ -102,7 +108,7 @@ impl Theatre {
         let runtime = Arc::new(RuntimeBundle { connections, secrets, api_keys: Vec::new(), user_keys: Vec::new() });
         let env = EnvName { project: manifest.project.clone(), env: ENV.to_owned() };
         let previous = previous.into_iter().collect();
-        let loaded = self.loader.load(Plan { env, pointer, manifest, runtime, previous }).await;
+        let loaded = self.loader.load_on(Plan { env, pointer, manifest, runtime, previous }, &stores).await;
         loaded.map_err(|error| Failure::new(Exit::Refused, error.to_string()).into())
     }
 }

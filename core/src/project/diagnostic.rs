@@ -96,6 +96,8 @@ checks! {
     UnknownLogic = "unknown-logic",
     /// There is no such declared query.
     UnknownQuery = "unknown-query",
+    /// There is no such bucket.
+    UnknownBucket = "unknown-bucket",
     /// There is no such configuration value.
     UnknownConfig = "unknown-config",
     /// The primary key breaks its rules.

@@ -17,6 +17,8 @@ pub enum FileKind {
     Schema,
     /// `config/permissions.yaml`.
     Permissions,
+    /// `config/storage.yaml`.
+    Storage,
     /// `logics/**/logic.yaml`.
     WasmLogic,
     /// The front matter of `logics/**/*.sql`.
@@ -36,6 +38,7 @@ impl FileKind {
         FileKind::Dev,
         FileKind::Schema,
         FileKind::Permissions,
+        FileKind::Storage,
         FileKind::WasmLogic,
         FileKind::SqlLogic,
         FileKind::Query,
@@ -50,6 +53,7 @@ impl FileKind {
             FileKind::Dev => "dev",
             FileKind::Schema => "schema",
             FileKind::Permissions => "permissions",
+            FileKind::Storage => "storage",
             FileKind::WasmLogic => "logic",
             FileKind::SqlLogic => "sql-logic",
             FileKind::Query => "query",
@@ -64,6 +68,7 @@ impl FileKind {
             FileKind::Dev => &keys::DEV,
             FileKind::Schema => &keys::SCHEMA,
             FileKind::Permissions => &keys::PERMISSIONS,
+            FileKind::Storage => &keys::STORAGE,
             FileKind::WasmLogic => &keys::WASM_LOGIC,
             FileKind::SqlLogic => &keys::SQL_LOGIC,
             FileKind::Query => &keys::QUERY,

@@ -356,15 +356,48 @@ pub(super) static GRANTS: Keys = Keys {
         key("crud", Shape::Map(&CRUD_GRANT), "Requests to tables, under the tables' rules."),
         key("logics", Shape::List(&Shape::Text), "Names of other logics, which it may call."),
         key("http", Shape::List(&Shape::Map(&HTTP_GRANT)), "Outbound requests; https only."),
+        key("storage", Shape::List(&Shape::Map(&STORAGE_GRANT)), "Objects in buckets."),
         key("secrets", Shape::List(&Shape::Text), "Names of secrets."),
         key("config", Shape::List(&Shape::Text), "Names of configuration values."),
-        key("storage", Shape::Any, "Objects (a later version)."),
         key("events", Shape::Any, "Events (a later version)."),
     ],
 };
 
 /// Grants of the contract that this version cannot give.
-pub(super) const LATER_GRANTS: &[&str] = &["storage", "events"];
+pub(super) const LATER_GRANTS: &[&str] = &["events"];
+
+pub(super) static STORAGE_GRANT: Keys = Keys {
+    what: "storage grant",
+    keys: &[
+        must("bucket", Shape::Text, "A bucket of config/storage.yaml."),
+        must(
+            "keys",
+            Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)]),
+            "Keys such as receipts/*, or {auth.sub}/* for the caller's own.",
+        ),
+        must("ops", Shape::List(&Shape::Words(STORAGE_OPS)), "What may be done."),
+    ],
+};
+
+pub(super) const STORAGE_OPS: &[&str] = &["get", "put", "list", "delete"];
+
+pub(super) static STORAGE: Keys = Keys {
+    what: "config/storage.yaml",
+    keys: &[
+        must("version", Shape::Whole, "The format's version: 1."),
+        key("buckets", Shape::Names(&Shape::Map(&BUCKET)), "Places for objects, by alias; each env has its own."),
+    ],
+};
+
+pub(super) static BUCKET: Keys = Keys {
+    what: "bucket",
+    keys: &[
+        must("provider", Shape::Words(PROVIDERS), "local: a directory of the Bridge."),
+        key("maxObject", Shape::Size, "The largest object; 5 GB by default."),
+    ],
+};
+
+pub(super) const PROVIDERS: &[&str] = &["local", "s3"];
 
 pub(super) static SQL_GRANT: Keys = Keys {
     what: "SQL grant",
@@ -416,6 +449,7 @@ pub(super) static LIMITS: Keys = Keys {
         key("logBytes", Shape::Size, "Log lines and standard output together."),
         key("httpRequests", Shape::Whole, "Outbound requests."),
         key("httpBytes", Shape::Size, "Bodies of outbound requests and their answers together."),
+        key("storageBytes", Shape::Size, "Bytes read from buckets and written to them."),
     ],
 };
 

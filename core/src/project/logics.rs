@@ -28,6 +28,8 @@ pub(super) struct Known {
     pub(super) queries: BTreeSet<String>,
     /// Names of logics, also of those that cannot be read.
     pub(super) logics: BTreeSet<String>,
+    /// Aliases of buckets, but for those that cannot be read.
+    pub(super) buckets: BTreeSet<String>,
 }
 
 /// A param with the place of its name.

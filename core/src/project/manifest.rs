@@ -50,6 +50,7 @@ impl Project {
             queries: self.queries.iter().map(|(name, query)| (name.clone(), query.query.clone())).collect(),
             logics: self.logics.iter().map(logic).collect::<Result<_, _>>()?,
             cors: self.cors.clone(),
+            storage: self.storage.clone(),
             config: self.config.clone(),
             envs: self.envs.clone(),
         })

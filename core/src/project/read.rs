@@ -16,7 +16,7 @@ use super::{
     query,
     settings::{self, Settings},
     source::{SourceTree, has_extension, is_project_file},
-    sql_logic, tables, wasm_logic,
+    sql_logic, storage, tables, wasm_logic,
 };
 use crate::name::check_logic;
 
@@ -79,6 +79,7 @@ enum Role {
     Dev,
     Schema,
     Permissions,
+    Storage,
     SqlLogic,
     WasmLogic,
     Query,
@@ -99,9 +100,9 @@ fn role(path: &str, wasm_folders: &BTreeSet<&str>) -> Option<Role> {
         ("", _) => Role::Misplaced("the project's files are santokit.yaml and santokit.dev.yaml"),
         ("schema", _) => Role::Schema,
         ("config", "permissions.yaml") => Role::Permissions,
-        ("config", "storage.yaml") => Role::Later("storage"),
+        ("config", "storage.yaml") => Role::Storage,
         ("config", "auth.yaml") => Role::Later("end users"),
-        ("config", _) => Role::Misplaced("known is permissions.yaml"),
+        ("config", _) => Role::Misplaced("known are permissions.yaml and storage.yaml"),
         ("events", _) => Role::Later("events"),
         ("cron", _) => Role::Later("cron jobs"),
         ("queries", _) if has_extension(path, "sql") => Role::Query,
@@ -166,7 +167,11 @@ impl<'f> Reader<'f> {
         let logics = roles.iter().filter(|(role, ..)| is_logic(role));
         let logics = logics.filter_map(|(_, file, _)| name_of(file.path)).map(str::to_owned).collect();
         let default_connection = settings.default_connection.clone();
-        let known = Known { default_connection, connections, config, queries, logics };
+        let storage = roles.iter().find(|(role, ..)| matches!(role, Role::Storage));
+        let storage = storage.and_then(|(_, file, text)| yaml(file, text).map(|root| storage::read(file, &root)));
+        let storage = storage.unwrap_or_default();
+        let buckets = storage.buckets.keys().cloned().collect();
+        let known = Known { default_connection, connections, config, queries, logics, buckets };
         let permissions_file =
             roles.iter().find(|(role, ..)| matches!(role, Role::Permissions)).map(|(_, file, text)| (*file, *text));
         let root = permissions_file.and_then(|(file, text)| yaml(file, text).map(|root| (file, root)));
@@ -184,6 +189,7 @@ impl<'f> Reader<'f> {
             connections: known.connections,
             permissions,
             cors: settings.cors,
+            storage,
             config: settings.config,
             envs: settings.envs,
             queries,

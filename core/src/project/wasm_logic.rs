@@ -9,6 +9,7 @@ use super::{
     keys,
     logics::{self, DraftLogic, Known, check_ceiling},
     node::{Node, Yaml},
+    storage,
 };
 use crate::{
     access::decide::{AUTHENTICATED, PUBLIC},
@@ -128,7 +129,7 @@ fn grants(file: &File<'_>, node: &Node, known: &Known) -> Grants {
             entry.span,
             Check::Unsupported,
             message,
-            "queries, sql, crud, logics, http, secrets and config are",
+            "queries, sql, crud, logics, http, storage, secrets and config are",
         );
     }
     let sql = map.get("sql").map(|node| file.list(node)).unwrap_or_default();
@@ -164,6 +165,7 @@ fn grants(file: &File<'_>, node: &Node, known: &Known) -> Grants {
         sql: sql.iter().filter_map(|node| sql_grant(file, node, known)).collect(),
         crud: map.get("crud").and_then(|node| crud_grant(file, node)),
         http: map.get("http").map(|node| http_grants(file, node)).unwrap_or_default(),
+        storage: map.get("storage").map(|node| storage::grants(file, node, known)).unwrap_or_default(),
         secrets: words("secrets").into_iter().filter(secret).map(|word| word.text).collect(),
         config: words("config").into_iter().filter(config).map(|word| word.text).collect(),
     }
@@ -306,6 +308,7 @@ fn limits(file: &File<'_>, map: &Map<'_>) -> (InvocationLimits, Millis) {
         size(file, &inner, "output", &mut limits.output, ceiling.output);
         size(file, &inner, "logBytes", &mut limits.log_bytes, ceiling.log_bytes);
         size(file, &inner, "httpBytes", &mut limits.http_bytes, ceiling.http_bytes);
+        size(file, &inner, "storageBytes", &mut limits.storage_bytes, ceiling.storage_bytes);
         count(file, &inner, "hostCalls", &mut limits.host_calls, ceiling.host_calls);
         count(file, &inner, "sqlRows", &mut limits.sql_rows, ceiling.sql_rows);
         count(file, &inner, "httpRequests", &mut limits.http_requests, ceiling.http_requests);

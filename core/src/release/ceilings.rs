@@ -118,7 +118,7 @@ impl Ceilings {
             let wrong = |why: String| CeilingsError::Quantity { name: name.clone(), why };
             match name.as_str() {
                 "timeout" | "cpu" => text.parse::<Millis>().map(|millis| millis.0).map_err(|e| wrong(e.to_string())),
-                "memory" | "sqlBytes" | "output" | "logBytes" | "httpBytes" => {
+                "memory" | "sqlBytes" | "output" | "logBytes" | "httpBytes" | "storageBytes" => {
                     text.parse::<Bytes>().map(|bytes| bytes.0).map_err(|e| wrong(e.to_string()))
                 }
                 _ => text.parse().map_err(|_| wrong("expected a whole number".to_owned())),

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     component::{self, ComponentError},
     limit::InvocationLimits,
-    logic::Body,
+    logic::{Body, StorageGrant},
 };
 
 /// The largest manifest that is read.
@@ -130,6 +130,7 @@ pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
     for cors in manifest.cors.iter().chain(manifest.envs.values().filter_map(|overlay| overlay.cors.as_ref())) {
         cors.check().map_err(|error| VerifyError::Manifest(format!("cors: {error}")))?;
     }
+    manifest.storage.check().map_err(|error| VerifyError::Manifest(format!("storage: {error}")))?;
     let ceiling = InvocationLimits::ceiling();
     for (name, logic) in &manifest.logics {
         let asked = match &logic.body {
@@ -145,6 +146,12 @@ pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
             wasm.grants.check().map_err(|error| VerifyError::Manifest(format!("logic {name:?}: {error}")))?;
             if let Some(absent) = wasm.grants.logics.iter().find(|called| !manifest.logics.contains_key(*called)) {
                 let message = format!("logic {name:?} may call {absent:?}, and there is no such logic");
+                return Err(VerifyError::Manifest(message));
+            }
+            let is_absent = |grant: &&StorageGrant| !manifest.storage.buckets.contains_key(&grant.bucket);
+            if let Some(grant) = wasm.grants.storage.iter().find(is_absent) {
+                let message =
+                    format!("logic {name:?} is granted bucket {:?}, and there is no such bucket", grant.bucket);
                 return Err(VerifyError::Manifest(message));
             }
         }

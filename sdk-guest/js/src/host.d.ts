@@ -133,6 +133,43 @@ declare module "santokit:logics/logics@0.1.0" {
   export function call(name: string, params: Uint8Array): Uint8Array;
 }
 
+declare module "santokit:storage/storage@0.1.0" {
+  type Wide = number | bigint;
+
+  export interface WitStat {
+    key: string;
+    size: Wide;
+    etag: string;
+    contentType: string;
+    modified: Wide;
+  }
+
+  export interface Reader {
+    stat(): WitStat;
+    read(offset: Wide, length: number): Uint8Array;
+  }
+
+  export interface Writer {
+    write(part: Uint8Array): void;
+    finish(): WitStat;
+  }
+
+  type Pairs = [string, string][];
+
+  export function get(bucket: string, key: string): { stat: WitStat; body: Uint8Array };
+  export function stat(bucket: string, key: string): WitStat | undefined;
+  export function open(bucket: string, key: string): Reader;
+  export function put(bucket: string, key: string, body: Uint8Array, options: Pairs): WitStat;
+  export function create(bucket: string, key: string, options: Pairs): Writer;
+  export function listObjects(
+    bucket: string,
+    prefix: string,
+    limit: number,
+    cursor: string | undefined,
+  ): { objects: WitStat[]; next: string | undefined };
+  export function remove(bucket: string, key: string, options: Pairs): boolean;
+}
+
 // Globals that TypeScript knows from the DOM only. `btoa` is native; the others are those of globals.ts.
 
 declare function btoa(binary: string): string;

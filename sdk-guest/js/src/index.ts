@@ -36,3 +36,4 @@ export * as queries from "./queries.ts";
 export * as random from "./random.ts";
 export * as secrets from "./secrets.ts";
 export * as sql from "./sql.ts";
+export * as storage from "./storage.ts";

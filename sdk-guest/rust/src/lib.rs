@@ -52,6 +52,7 @@ pub mod random;
 mod run;
 pub mod secrets;
 pub mod sql;
+pub mod storage;
 
 pub use error::LogicError;
 pub use run::NoInput;
@@ -61,6 +62,7 @@ pub mod prelude {
     pub use crate::sql::Queries as _;
     pub use crate::{
         LogicError, NoInput, clock, config, context, crud, http, log, logics, params, queries, random, secrets, sql,
+        storage,
     };
     pub use serde::{Deserialize, Serialize};
     pub use serde_json::json;

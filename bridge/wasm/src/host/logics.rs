@@ -41,6 +41,8 @@ pub struct LogicUsage {
     pub http_requests: u64,
     /// Bytes of bodies.
     pub http_bytes: u64,
+    /// Bytes of objects.
+    pub storage_bytes: u64,
 }
 
 /// Why there is no answer; the fields are those of `santokit:logics/logics.error`.

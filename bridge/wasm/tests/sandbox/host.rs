@@ -8,9 +8,9 @@ use std::{
 
 use santokit_core::value::{Column, RowSet, Value};
 use santokit_wasm::{
-    CallerInfo, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Host, HttpBudget, HttpDone, HttpRequest,
-    HttpResponse, InvocationInfo, LogLine, LogicCall, LogicCalled, LogicUsage, LookupError, NamedParams, RowBudget,
-    SqlError, TransactionId,
+    CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Host, HttpBudget, HttpDone,
+    HttpRequest, HttpResponse, InvocationInfo, LogLine, LogicCall, LogicCalled, LogicUsage, LookupError, NamedParams,
+    ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SqlError, StorageError, TransactionId, WriterId,
     packed::{PackedBatch, PackedRows},
 };
 use secrecy::SecretString;
@@ -189,6 +189,63 @@ impl Host for Fake {
         HttpDone { answer: Ok(answer), requests: 1, bytes: 0 }
     }
 
+    async fn storage_stat(&mut self, _bucket: String, _key: String) -> Result<Option<ObjectStat>, StorageError> {
+        Ok(None)
+    }
+
+    async fn storage_open(&mut self, _bucket: String, key: String) -> Result<(ReaderId, ObjectStat), StorageError> {
+        Ok((ReaderId(1), object(key, 3)))
+    }
+
+    async fn storage_read(&mut self, _reader: ReaderId, _offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {
+        Ok(vec![7; length])
+    }
+
+    fn storage_close(&mut self, _reader: ReaderId) {
+        self.note("close");
+    }
+
+    async fn storage_create(
+        &mut self,
+        _bucket: String,
+        _key: String,
+        _options: PutOptions,
+    ) -> Result<WriterId, StorageError> {
+        Ok(WriterId(1))
+    }
+
+    async fn storage_write(&mut self, _writer: WriterId, _part: Vec<u8>) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    async fn storage_finish(&mut self, _writer: WriterId) -> Result<ObjectStat, StorageError> {
+        self.note("finish");
+        Ok(object("made".to_owned(), 3))
+    }
+
+    fn storage_abort(&mut self, _writer: WriterId) {
+        self.note("abort");
+    }
+
+    async fn storage_list(
+        &mut self,
+        _bucket: String,
+        _prefix: String,
+        _limit: u32,
+        _cursor: Option<String>,
+    ) -> Result<ObjectPage, StorageError> {
+        Ok(ObjectPage::default())
+    }
+
+    async fn storage_remove(
+        &mut self,
+        _bucket: String,
+        _key: String,
+        _condition: Condition,
+    ) -> Result<bool, StorageError> {
+        Ok(true)
+    }
+
     async fn sql_cursor_next(&mut self, _cursor: CursorId, budget: RowBudget) -> Result<Option<PackedBatch>, SqlError> {
         let batch = PackedRows::of(&self.cursor).batch(0, budget);
         self.cursor.drain(..usize::try_from(batch.rows).unwrap());
@@ -213,4 +270,8 @@ impl Host for Fake {
         self.note("rollback");
         Ok(())
     }
+}
+
+fn object(key: String, size: u64) -> ObjectStat {
+    ObjectStat { key, size, etag: "e".to_owned(), content_type: "text/plain".to_owned(), modified: 0 }
 }

@@ -24,6 +24,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("src/santokit/queries.py", include_str!("../../../../sdk-guest/python/src/santokit/queries.py")),
     ("src/santokit/random.py", include_str!("../../../../sdk-guest/python/src/santokit/random.py")),
     ("src/santokit/secrets.py", include_str!("../../../../sdk-guest/python/src/santokit/secrets.py")),
+    ("src/santokit/storage.py", include_str!("../../../../sdk-guest/python/src/santokit/storage.py")),
     ("src/santokit/sql/__init__.py", include_str!("../../../../sdk-guest/python/src/santokit/sql/__init__.py")),
     ("src/santokit/sql/connection.py", include_str!("../../../../sdk-guest/python/src/santokit/sql/connection.py")),
     ("src/santokit/sql/error.py", include_str!("../../../../sdk-guest/python/src/santokit/sql/error.py")),

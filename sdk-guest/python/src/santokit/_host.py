@@ -51,6 +51,7 @@ _SELECTED = {
     "crud": "crud",
     "http": "http",
     "logics": "logics",
+    "storage": "storage",
 }
 
 

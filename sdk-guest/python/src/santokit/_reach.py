@@ -16,6 +16,7 @@ _INTERFACES = {
     "crud": "santokit:crud/crud",
     "http": "santokit:http/http",
     "logics": "santokit:logics/logics",
+    "storage": "santokit:storage/storage",
 }
 
 

@@ -1,0 +1,211 @@
+//! Objects on a disk: their bytes in files with names of our own, and an index of which key is which file. A key is never a path: nothing
+//! that a guest can say leads anywhere, two keys that a file system would take for one are two, and a list is in one order everywhere.
+//!
+//! A file is written beside, and whole before the index names it. So who reads sees the old object or the new one; what a crash leaves is
+//! a file that nothing names, and is swept.
+
+use std::{
+    fs,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use santokit_core::storage::{ObjectKey, ObjectPrefix};
+use santokit_wasm::{Condition, ObjectPage, ObjectStat, PutOptions, StorageError};
+use tokio::sync::OnceCell;
+
+mod file;
+mod index;
+
+pub use file::{Reader, Writer};
+use index::{Index, Row};
+
+const UNNAMED_KEPT: Duration = Duration::from_hours(24);
+const CONTENT_TYPE: &str = "application/octet-stream";
+
+/// The objects of an env.
+#[derive(Debug)]
+pub(super) struct Store {
+    folder: Arc<Folder>,
+    index: OnceCell<Index>,
+}
+
+/// Where files are.
+#[derive(Debug)]
+struct Folder {
+    dir: PathBuf,
+    bytes_max: u64,
+}
+
+impl Store {
+    pub(super) fn new(dir: PathBuf, bytes_max: u64) -> Self {
+        Self { folder: Arc::new(Folder { dir, bytes_max }), index: OnceCell::new() }
+    }
+
+    pub(super) async fn stat(&self, bucket: &str, key: &ObjectKey) -> Result<Option<ObjectStat>, StorageError> {
+        let row = self.index().await?.row(bucket, key.as_str()).await?;
+        Ok(row.map(|row| row.stat(key.as_str())))
+    }
+
+    pub(super) async fn open(&self, bucket: &str, key: &ObjectKey) -> Result<Reader, StorageError> {
+        let index = self.index().await?;
+        // Another one may be put in its place between the two steps; who comes again finds it.
+        for _ in 0..3 {
+            let Some(row) = index.row(bucket, key.as_str()).await? else { return Err(StorageError::Missing) };
+            let path = self.folder.object(&row.file);
+            let stat = row.stat(key.as_str());
+            match blocking(move || Ok(fs::File::open(path))).await? {
+                Ok(file) => return Ok(Reader::new(file, stat)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(unavailable("an object cannot be opened", &error)),
+            }
+        }
+        tracing::error!(bucket, "the file of an object is gone");
+        Err(StorageError::Unavailable)
+    }
+
+    pub(super) async fn create(
+        &self,
+        bucket: String,
+        key: ObjectKey,
+        options: PutOptions,
+        bytes_max: u64,
+    ) -> Result<Writer, StorageError> {
+        let index = self.index().await?.clone();
+        let folder = Arc::clone(&self.folder);
+        let room = folder.bytes_max.saturating_sub(index.bytes().await?);
+        blocking(move || Writer::create(folder, index, (bucket, key), options, (bytes_max, room))).await
+    }
+
+    pub(super) async fn list(
+        &self,
+        bucket: &str,
+        prefix: &ObjectPrefix,
+        after: Option<&ObjectKey>,
+        limit: u32,
+    ) -> Result<ObjectPage, StorageError> {
+        let after = after.map(ObjectKey::as_str);
+        let mut rows = self.index().await?.rows(bucket, prefix.as_str(), after, limit + 1).await?;
+        let is_more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let next = if is_more { rows.last().map(|(key, _)| key.clone()) } else { None };
+        Ok(ObjectPage { objects: rows.into_iter().map(|(key, row)| row.stat(&key)).collect(), next })
+    }
+
+    pub(super) async fn remove(
+        &self,
+        bucket: &str,
+        key: &ObjectKey,
+        condition: &Condition,
+    ) -> Result<bool, StorageError> {
+        let Some(before) = self.index().await?.remove(bucket, key.as_str(), condition).await? else { return Ok(false) };
+        let path = self.folder.object(&before);
+        blocking(move || {
+            remove_file(&path);
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Opened with the first use: an env without objects has no folder.
+    async fn index(&self) -> Result<&Index, StorageError> {
+        self.index
+            .get_or_try_init(async || {
+                let folder = Arc::clone(&self.folder);
+                blocking(move || folder.make()).await?;
+                let index = Index::open(&self.folder.dir.join("index.db")).await?;
+                tokio::spawn(Arc::clone(&self.folder).sweep(index.clone()));
+                Ok(index)
+            })
+            .await
+    }
+}
+
+impl Folder {
+    /// What it takes, for this user alone.
+    fn make(&self) -> Result<(), StorageError> {
+        let make = |dir: PathBuf| fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        make(self.incoming()).and_then(|()| make(self.objects())).map_err(|error| {
+            tracing::error!(dir = %self.dir.display(), error = %error, "the folder of objects cannot be made; see storageDir");
+            StorageError::Unavailable
+        })
+    }
+
+    fn incoming(&self) -> PathBuf {
+        self.dir.join("incoming")
+    }
+
+    fn objects(&self) -> PathBuf {
+        self.dir.join("objects")
+    }
+
+    /// Of a name of our own, whose last characters are random.
+    fn object(&self, file: &str) -> PathBuf {
+        self.objects().join(&file[file.len().saturating_sub(2)..]).join(file)
+    }
+
+    /// Removes what no index names and nobody writes any more.
+    async fn sweep(self: Arc<Self>, index: Index) {
+        let folder = Arc::clone(&self);
+        for path in blocking(move || Ok(folder.old_files())).await.unwrap_or_default() {
+            let named = path.file_name().and_then(|name| name.to_str());
+            let is_object = path.starts_with(self.objects());
+            match named {
+                Some(name) if is_object && index.has_file(name).await.unwrap_or(true) => {}
+                Some(_) => remove_file(&path),
+                None => {}
+            }
+        }
+    }
+
+    fn old_files(&self) -> Vec<PathBuf> {
+        let folders = fs::read_dir(self.objects()).into_iter().flatten().flatten().map(|entry| entry.path());
+        let files = folders.chain([self.incoming()]).flat_map(|dir| fs::read_dir(dir).into_iter().flatten().flatten());
+        let is_old = |entry: &fs::DirEntry| {
+            let modified = entry.metadata().and_then(|known| known.modified()).unwrap_or_else(|_| SystemTime::now());
+            modified.elapsed().is_ok_and(|age| age > UNNAMED_KEPT)
+        };
+        files.filter(is_old).map(|entry| entry.path()).collect()
+    }
+}
+
+impl Row {
+    fn stat(self, key: &str) -> ObjectStat {
+        ObjectStat {
+            key: key.to_owned(),
+            size: self.size,
+            etag: self.etag,
+            content_type: self.content_type,
+            modified: self.modified,
+        }
+    }
+}
+
+/// What is not removed now is swept later.
+fn remove_file(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(error = %error, "a file of an object cannot be removed");
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
+) -> Result<T, StorageError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        tracing::error!(error = %error, "work on a disk ended early");
+        Err(StorageError::Unavailable)
+    })
+}
+
+/// The guest is told that there is no room; of anything else only that it did not work.
+fn unavailable(what: &str, error: &std::io::Error) -> StorageError {
+    if matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
+        return StorageError::Full("the disk is full".to_owned());
+    }
+    tracing::error!(error = %error, "{what}");
+    StorageError::Unavailable
+}

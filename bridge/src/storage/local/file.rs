@@ -1,0 +1,207 @@
+//! The file of an object: read at any place, or written beside and put in its place as a whole.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Write,
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::PathBuf,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use santokit_core::{
+    id::Kind,
+    release::{Digest, Hasher},
+    storage::ObjectKey,
+};
+use santokit_wasm::{ObjectStat, PutOptions, StorageError};
+
+use super::{CONTENT_TYPE, Folder, Index, Row, blocking, remove_file, unavailable};
+
+/// An object that is open.
+#[derive(Debug)]
+pub struct Reader {
+    file: Arc<File>,
+    /// What is known of it.
+    pub stat: ObjectStat,
+}
+
+/// An object that is not there yet.
+#[derive(Debug)]
+pub struct Writer {
+    /// None once it is in its place.
+    incoming: Option<Incoming>,
+    folder: Arc<Folder>,
+    index: Index,
+    at: (String, ObjectKey),
+    options: PutOptions,
+    /// Of the object; of the env.
+    bytes_max: (u64, u64),
+}
+
+struct Incoming {
+    file: File,
+    path: PathBuf,
+    name: String,
+    size: u64,
+    hasher: Hasher,
+}
+
+impl Reader {
+    pub(super) fn new(file: File, stat: ObjectStat) -> Self {
+        Self { file: Arc::new(file), stat }
+    }
+
+    /// So many bytes from a place on. Fewer are there only where the file was damaged.
+    pub async fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {
+        let file = Arc::clone(&self.file);
+        blocking(move || {
+            let mut bytes = vec![0; length];
+            match file.read_exact_at(&mut bytes, offset) {
+                Ok(()) => Ok(bytes),
+                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                    tracing::error!("the file of an object is shorter than it was");
+                    Err(StorageError::Unavailable)
+                }
+                Err(error) => Err(unavailable("an object cannot be read", &error)),
+            }
+        })
+        .await
+    }
+}
+
+impl Writer {
+    pub(super) fn create(
+        folder: Arc<Folder>,
+        index: Index,
+        at: (String, ObjectKey),
+        options: PutOptions,
+        bytes_max: (u64, u64),
+    ) -> Result<Self, StorageError> {
+        let name = Kind::Object.generate();
+        let path = folder.incoming().join(&name);
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| unavailable("an object cannot be made", &error))?;
+        let incoming = Incoming { file, path, name, size: 0, hasher: Hasher::new() };
+        Ok(Self { incoming: Some(incoming), folder, index, at, options, bytes_max })
+    }
+
+    /// Adds bytes. After an error there is nothing more to do with it.
+    pub async fn write(&mut self, part: Vec<u8>) -> Result<(), StorageError> {
+        let Some(mut incoming) = self.incoming.take() else { return Err(StorageError::Unavailable) };
+        let (object, env) = self.bytes_max;
+        let incoming = blocking(move || {
+            let size = incoming.size.saturating_add(part.len() as u64);
+            if size > object {
+                return Err(StorageError::TooLarge(object));
+            }
+            if size > env {
+                return Err(StorageError::Full("the objects of this env have no more room".to_owned()));
+            }
+            incoming.file.write_all(&part).map_err(|error| unavailable("an object cannot be written", &error))?;
+            incoming.hasher.update(&part);
+            incoming.size = size;
+            Ok(incoming)
+        })
+        .await?;
+        self.incoming = Some(incoming);
+        Ok(())
+    }
+
+    /// Puts it in its place, if what must be true of the one before is.
+    pub async fn finish(self) -> Result<ObjectStat, StorageError> {
+        // Who waits may stop to; what the index names must then be there all the same.
+        tokio::spawn(self.place()).await.unwrap_or_else(|error| {
+            tracing::error!(error = %error, "an object was not put in its place");
+            Err(StorageError::Unavailable)
+        })
+    }
+
+    async fn place(mut self) -> Result<ObjectStat, StorageError> {
+        let Some(incoming) = self.incoming.take() else { return Err(StorageError::Unavailable) };
+        let (folder, expected) = (Arc::clone(&self.folder), self.options.digest.take());
+        let content_type = self.options.content_type.take().unwrap_or_else(|| CONTENT_TYPE.to_owned());
+        let placed = blocking(move || incoming.place(&folder, expected, content_type)).await?;
+        let (bucket, key) = &self.at;
+        let put = self.index.put(bucket, key.as_str(), &placed.row, &self.options.condition, self.folder.bytes_max);
+        let before = put.await?;
+        let row = placed.keep();
+        if let Some(before) = before {
+            let path = self.folder.object(&before);
+            blocking(move || {
+                remove_file(&path);
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(row.stat(key.as_str()))
+    }
+}
+
+/// A file in its place that the index does not name yet.
+struct Placed {
+    path: Option<PathBuf>,
+    row: Row,
+}
+
+impl Incoming {
+    fn place(
+        mut self,
+        folder: &Folder,
+        expected: Option<Digest>,
+        content_type: String,
+    ) -> Result<Placed, StorageError> {
+        let digest = std::mem::take(&mut self.hasher).digest();
+        if expected.is_some_and(|expected| digest != expected) {
+            return Err(StorageError::Checksum);
+        }
+        let failed = |error: std::io::Error| unavailable("an object cannot be put in its place", &error);
+        self.file.sync_all().map_err(failed)?;
+        let path = folder.object(&self.name);
+        let dir = path.parent().ok_or(StorageError::Unavailable)?;
+        fs::create_dir_all(dir).map_err(failed)?;
+        fs::rename(&self.path, &path).map_err(failed)?;
+        // What a crash does not undo, before the index says so.
+        File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
+        let modified = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let row = Row {
+            file: self.name.clone(),
+            size: self.size,
+            etag: digest.hex().to_owned(),
+            content_type,
+            modified: u64::try_from(modified.as_millis()).unwrap_or(u64::MAX),
+        };
+        Ok(Placed { path: Some(path), row })
+    }
+}
+
+impl Placed {
+    fn keep(mut self) -> Row {
+        self.path = None;
+        self.row.clone()
+    }
+}
+
+impl Drop for Placed {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            remove_file(path);
+        }
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        remove_file(&self.path);
+    }
+}
+
+impl std::fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Incoming").field("size", &self.size).finish_non_exhaustive()
+    }
+}
