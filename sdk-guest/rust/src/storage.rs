@@ -152,9 +152,9 @@ impl Put<'_> {
     }
 }
 
-impl From<host::Stat> for Stat {
-    fn from(stat: host::Stat) -> Self {
-        let host::Stat { key, size, etag, content_type, modified } = stat;
+impl From<host::ObjectStat> for Stat {
+    fn from(stat: host::ObjectStat) -> Self {
+        let host::ObjectStat { key, size, etag, content_type, modified } = stat;
         Self { key, size, etag, content_type, modified }
     }
 }

@@ -5,8 +5,10 @@ use santokit_core::limit::LimitName;
 use wasmtime::component::Resource;
 
 use crate::{
-    bindings::santokit::storage::storage::{Error, Host as Storage, HostReader, HostWriter, Object, Page, Stat},
-    host::{Host, ObjectStat, StorageError},
+    bindings::santokit::storage::storage::{
+        Error, Host as Storage, HostReader, HostWriter, Object, ObjectStat as Stat, Page,
+    },
+    host::{self, Host, StorageError},
     state::{ReaderHandle, State, WriterHandle},
 };
 
@@ -193,7 +195,7 @@ impl<H: Host> State<H> {
         key: String,
         body: Vec<u8>,
         options: Pairs,
-    ) -> wasmtime::Result<Result<ObjectStat, StorageError>> {
+    ) -> wasmtime::Result<Result<host::ObjectStat, StorageError>> {
         let checked = names(&bucket, &key).and_then(|()| options::of_put(options));
         let options = match checked.and_then(|options| self.spend(body.len() as u64).map(|()| options)) {
             Ok(options) => options,
@@ -241,7 +243,7 @@ impl<H: Host> State<H> {
     }
 }
 
-fn stat(found: ObjectStat) -> Stat {
+fn stat(found: host::ObjectStat) -> Stat {
     Stat {
         key: found.key,
         size: found.size,
