@@ -2,14 +2,9 @@
 //!
 //! A session belongs to one invocation. Dropped, it gives its connections back, and what is open on them is rolled back.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::collections::BTreeMap;
 
-use santokit_core::{
-    access::Actor,
-    logic::Grants,
-    schema::Schema,
-    value::{Column, RowSet, Value},
-};
+use santokit_core::value::{Column, RowSet, Value};
 use santokit_wasm::{
     CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Fixed, Host, HttpBudget,
     HttpDone, HttpRequest, InvocationInfo, Level, LogLine, LogicCall, LogicCalled, LookupError, NamedParams,
@@ -19,163 +14,22 @@ use santokit_wasm::{
 use secrecy::SecretString;
 use tracing::{Instrument, field::Empty};
 
-use crate::{
-    call::LoadedLogicEntry,
-    crud::{limits::CrudSettings, names::Tables},
-    db::Database,
-    egress::Egress,
-    metrics::Metrics,
-    rehearsal::Rehearsal,
-    storage::Buckets,
-};
-
 mod crud;
 mod cursor;
 mod http;
 mod logics;
 mod queries;
 mod server_sql;
+mod session;
 mod session_sql;
 mod storage;
 
 pub use queries::{GrantedQueries, LoadedQuery};
 pub use server_sql::Logins;
+pub use session::{Session, SessionParts};
 pub use session_sql::{GrantedTables, Joined, granted_tables};
 pub(crate) use session_sql::{Place, SqlSession};
 pub use storage::GrantedObjects;
-
-/// What an invocation may reach.
-#[derive(Debug)]
-pub struct Session {
-    invocation: InvocationInfo,
-    actor: Actor,
-    logics: Arc<BTreeMap<String, Arc<LoadedLogicEntry>>>,
-    depth: usize,
-    grants: Arc<Grants>,
-    queries: Arc<GrantedQueries>,
-    tables: Arc<Tables>,
-    databases: Arc<BTreeMap<String, Arc<Database>>>,
-    crud: Arc<CrudSettings>,
-    config: Arc<BTreeMap<String, String>>,
-    secrets: Arc<BTreeMap<String, SecretString>>,
-    egress: Arc<Egress>,
-    granted_objects: Arc<GrantedObjects>,
-    buckets: Arc<Buckets>,
-    objects: storage::OpenObjects,
-    metrics: Arc<Metrics>,
-    deadline: Instant,
-    sql: SqlSession,
-    rehearsal: Option<Arc<Rehearsal>>,
-}
-
-/// What a session is made of.
-#[derive(Debug)]
-pub struct SessionParts {
-    /// What this invocation is.
-    pub invocation: InvocationInfo,
-    /// Who called.
-    pub actor: Actor,
-    /// Logics of the release.
-    pub logics: Arc<BTreeMap<String, Arc<LoadedLogicEntry>>>,
-    /// How many logics have called one another until here.
-    pub depth: usize,
-    /// Of the logic.
-    pub grants: Arc<Grants>,
-    /// What its own SQL may touch.
-    pub granted_tables: Arc<GrantedTables>,
-    /// As what it runs on a database server.
-    pub logins: Arc<Logins>,
-    /// The declared queries among them.
-    pub queries: Arc<GrantedQueries>,
-    /// Tables of the release, with their rules.
-    pub tables: Arc<Tables>,
-    /// Bounds of requests to them.
-    pub crud: Arc<CrudSettings>,
-    /// Configuration values of the env.
-    pub config: Arc<BTreeMap<String, String>>,
-    /// Secrets of the env.
-    pub secrets: Arc<BTreeMap<String, SecretString>>,
-    /// Databases by connection name.
-    pub databases: Arc<BTreeMap<String, Arc<Database>>>,
-    /// Declared schemas by connection name.
-    pub schemas: Arc<BTreeMap<String, Schema>>,
-    /// The connection on which the whole invocation is one transaction, if it is.
-    pub transaction_on: Option<String>,
-    /// Sends outbound requests.
-    pub egress: Arc<Egress>,
-    /// Which objects it may touch.
-    pub granted_objects: Arc<GrantedObjects>,
-    /// Where they are.
-    pub buckets: Arc<Buckets>,
-    /// Transactions of a caller.
-    pub joined: Joined,
-    /// When every statement must have ended.
-    pub deadline: Instant,
-    /// The numbers.
-    pub metrics: Arc<Metrics>,
-    /// What a test fixes and sees; none for a request.
-    pub rehearsal: Option<Arc<Rehearsal>>,
-}
-
-impl Session {
-    /// Nothing is opened yet.
-    pub fn new(parts: SessionParts) -> Self {
-        let SessionParts {
-            invocation,
-            actor,
-            logics,
-            depth,
-            grants,
-            granted_tables,
-            logins,
-            queries,
-            tables,
-            crud,
-            config,
-            secrets,
-            egress,
-            granted_objects,
-            buckets,
-            databases,
-            schemas,
-            transaction_on,
-            joined,
-            deadline,
-            metrics,
-            rehearsal,
-        } = parts;
-        let own = (granted_tables, logins);
-        let mut sql = SqlSession::new(own, Arc::clone(&databases), schemas, transaction_on, deadline, metrics.clone());
-        sql.join(joined);
-        Self {
-            invocation,
-            actor,
-            logics,
-            depth,
-            grants,
-            queries,
-            tables,
-            databases,
-            crud,
-            config,
-            secrets,
-            egress,
-            granted_objects,
-            buckets,
-            objects: storage::OpenObjects::default(),
-            metrics,
-            deadline,
-            sql,
-            rehearsal,
-        }
-    }
-
-    /// Ends the invocation's own transaction: commits it, or rolls it back. What the guest left open is rolled back. What is a caller's
-    /// goes back to it.
-    pub async fn finish(self, commit: bool) -> (Result<(), SqlError>, Joined) {
-        self.sql.hand_back(commit).await
-    }
-}
 
 impl Host for Session {
     fn invocation(&self) -> InvocationInfo {

@@ -31,7 +31,7 @@ fn no_limit_is_above_its_ceiling() {
     let most = serde_json::to_value(&ceiling).unwrap();
     assert!(verify::manifest(&manifest(&most, ceiling.timeout.0)).is_ok());
     let names = ceiling.by_name();
-    assert_eq!(names.len(), 10);
+    assert_eq!(names.len(), 11);
     for (name, value) in names {
         let mut more = most.clone();
         more[&name] = json!(value + 1);

@@ -159,6 +159,7 @@ fn manifest(columns: Vec<Column>, secrets: Option<&[&str]>) -> Manifest {
         queries: BTreeMap::new(),
         logics: logic.into_iter().collect(),
         cors: None,
+        storage: santokit_core::storage::Storage::default(),
         config: BTreeMap::from([("feature".to_owned(), "on".to_owned())]),
         envs: BTreeMap::new(),
     }

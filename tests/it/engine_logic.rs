@@ -338,6 +338,7 @@ fn manifest(logics: &[(&str, &[&str], &[&str], TransactionMode)]) -> Manifest {
         queries: BTreeMap::new(),
         logics: logics.collect(),
         cors: None,
+        storage: santokit_core::storage::Storage::default(),
         config: BTreeMap::new(),
         envs: BTreeMap::new(),
     }

@@ -110,6 +110,7 @@ impl Hub {
             queries: BTreeMap::new(),
             logics: BTreeMap::new(),
             cors: None,
+            storage: santokit_core::storage::Storage::default(),
             config: BTreeMap::from([("marker".into(), marker.into())]),
             envs: BTreeMap::new(),
         };
