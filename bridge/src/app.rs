@@ -27,6 +27,7 @@ use crate::{
         rate::RateLimiter,
     },
     egress::Egress,
+    guest_log::{GuestLog, GuestLogs},
     generation::Generation,
     metrics::Metrics,
     rehearsal::Rehearsal,
@@ -46,6 +47,7 @@ pub struct App {
     pub rates: Arc<RateLimiter>,
     crud: Arc<CrudSettings>,
     egress: Arc<Egress>,
+    guest_logs: Arc<GuestLogs>,
     permits: Arc<Semaphore>,
     is_draining: AtomicBool,
 }
@@ -106,7 +108,8 @@ impl App {
             bytes_max: config.response_limit,
             query_timeout: config.databases.query_timeout,
         });
-        Self { config, slots, metrics, rates, crud, egress, permits, is_draining: AtomicBool::new(false) }
+        let guest_logs = Arc::default();
+        Self { config, slots, metrics, rates, crud, egress, guest_logs, permits, is_draining: AtomicBool::new(false) }
     }
 
     /// A place among the requests that run at once.
@@ -147,10 +150,15 @@ impl App {
             Asked::Batch => Box::pin(crud.batch(&params, idempotency_key.as_deref())).await,
             Asked::Logic(name) => {
                 let call = Call { pinned, name, params, request_id };
-                let data: Box<str> = call.run(&self.metrics, &self.crud, &self.egress, None).await?.into();
+                let data: Box<str> = call.run(&self.metrics, &self.crud, &self.egress, &self.guest_logs, None).await?.into();
                 Ok(Answer::of(data.into_boxed_bytes().into_vec()))
             }
         }
+    }
+
+    /// What guests of an env have said lately.
+    pub fn guest_log(&self, env: &EnvName) -> Arc<GuestLog> {
+        self.guest_logs.of(env)
     }
 
     /// Notes that the Bridge is ending: `/readyz` says so, and load balancers stop sending.
@@ -187,6 +195,7 @@ impl Call {
         metrics: &Arc<Metrics>,
         crud: &Arc<CrudSettings>,
         egress: &Arc<Egress>,
+        guest_logs: &GuestLogs,
         rehearsal: Option<Arc<Rehearsal>>,
     ) -> Outcome<Box<RawValue>> {
         let Call { pinned: Pinned { actor, generation }, name, params, request_id } = self;
@@ -208,6 +217,7 @@ impl Call {
             config: generation.config.clone(),
             secrets: generation.runtime.load().secrets.clone(),
             egress: egress.clone(),
+            guest_log: guest_logs.of(&generation.env),
             buckets: generation.buckets.clone(),
             metrics: metrics.clone(),
             rehearsal,

@@ -23,6 +23,7 @@ use crate::{
     crud::{limits::CrudSettings, names::Tables},
     db::Database,
     egress::Egress,
+    guest_log::GuestLog,
     host::{Joined, LoadedQuery, Logins, Session},
     metrics::Metrics,
     rehearsal::Rehearsal,
@@ -101,6 +102,8 @@ pub struct CallContext {
     pub secrets: Arc<BTreeMap<String, SecretString>>,
     /// Sends the outbound requests of components.
     pub egress: Arc<Egress>,
+    /// Where what guests say is kept for a while.
+    pub guest_log: Arc<GuestLog>,
     /// Buckets of the env.
     pub buckets: Arc<Buckets>,
     /// The numbers.

@@ -14,6 +14,8 @@ use santokit_wasm::{
 use secrecy::SecretString;
 use tracing::{Instrument, field::Empty};
 
+use crate::guest_log::{More, Said};
+
 mod crud;
 mod cursor;
 mod http;
@@ -78,6 +80,8 @@ impl Host for Session {
             return;
         }
         let (logic, request_id) = (&self.invocation.logic, &self.invocation.request_id);
+        let said = Said { logic, request_id, release_id: &self.invocation.release_id };
+        self.guest_log.add(said, line.level, line.source, &line.message, More { fields: &line.fields, backtrace: None });
         let fields: BTreeMap<&str, &str> =
             line.fields.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let fields = serde_json::to_string(&fields).unwrap_or_default();

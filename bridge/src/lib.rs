@@ -12,6 +12,7 @@ pub mod db;
 pub mod edge;
 pub mod egress;
 pub mod generation;
+pub mod guest_log;
 pub mod host;
 pub mod metrics;
 pub mod rehearsal;

@@ -29,6 +29,18 @@ const ID_BYTES_MAX: usize = 64;
 pub enum Deed {
     /// Ask the Hub at once which release is current, and load it anew if it was refused.
     Sync,
+    /// Read what guests have said lately, and what they say from now on.
+    Logs,
+}
+
+impl Deed {
+    /// As tokens and the audit log name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Logs => "logs",
+        }
+    }
 }
 
 /// What a token says.

@@ -267,6 +267,7 @@ impl Served {
             logics: Arc::default(),
             depth: 0,
             egress: Arc::default(),
+            guest_log: Arc::default(),
             buckets: Arc::default(),
             databases: Arc::clone(&self.generation.databases),
             schemas: Arc::clone(&self.generation.schemas),

@@ -12,12 +12,15 @@ use santokit_core::{
     problem::Problem,
     quantity::Millis,
 };
-use santokit_wasm::{CallError, Frame, InvocationInfo, LoadedLogic, LogicError, LogicUsage, SqlError, Usage};
+use santokit_wasm::{CallError, Frame, InvocationInfo, Level, LoadedLogic, LogSource, LogicError, LogicUsage, SqlError, Usage};
 use serde_json::{Map, Value as Json, value::RawValue};
 
 use super::{CallContext, Called, CalledParts, LoadedLogicEntry};
-use crate::host::{
+use crate::{
+    guest_log::{GuestLog, More, Said},
+    host::{
     GrantedObjects, GrantedQueries, GrantedTables, Joined, Logins, Session, SessionParts, granted_tables,
+},
 };
 
 /// Who is called from another logic waits no longer for a free instance: its caller keeps one meanwhile.
@@ -71,6 +74,7 @@ impl WasmCode {
             }
         };
         let (request_id, metrics) = (Arc::clone(&context.request_id), Arc::clone(&context.metrics));
+        let (guest_log, release_id) = (Arc::clone(&context.guest_log), context.release_id.clone());
         let rehearsal = context.rehearsal.clone();
         let (limits, patience, joined) = match called {
             None => (self.limits.clone(), self.limits.timeout.duration(), Joined::default()),
@@ -101,7 +105,10 @@ impl WasmCode {
             Err(error) => {
                 match &rehearsal {
                     Some(rehearsal) => rehearsal.seen().failure = Some(error.clone()),
-                    None => log_failure(&error, entry.name(), &request_id),
+                    None => {
+                        let said = Said { logic: entry.name(), request_id: &request_id, release_id: &release_id };
+                        log_failure(&error, said, &guest_log);
+                    }
                 }
                 Err(caller_problem(error))
             }
@@ -136,6 +143,7 @@ impl WasmCode {
             config: context.config,
             secrets: context.secrets,
             egress: context.egress,
+            guest_log: context.guest_log,
             granted_objects: Arc::clone(&self.objects),
             buckets: context.buckets,
             databases: context.databases,
@@ -199,20 +207,27 @@ fn commit_problem(error: SqlError) -> Box<Problem> {
 }
 
 /// Where a guest was when it failed: for operators only.
-fn log_failure(error: &CallError, logic: &str, request_id: &str) {
-    match error {
-        CallError::Logic(_) | CallError::Host(_) => {}
+fn log_failure(error: &CallError, said: Said<'_>, guest_log: &GuestLog) {
+    let Said { logic, request_id, .. } = said;
+    let (level, message, backtrace) = match error {
+        CallError::Logic(_) | CallError::Host(_) => return,
         CallError::Limit { limit, backtrace } => {
-            let limit = limit.as_str();
-            tracing::warn!(target: "guest", %logic, requestId = %request_id, %limit, backtrace = %lines(backtrace), "stopped by its limit {limit}");
+            let (limit, backtrace) = (limit.as_str(), lines(backtrace));
+            tracing::warn!(target: "guest", %logic, requestId = %request_id, %limit, %backtrace, "stopped by its limit {limit}");
+            (Level::Warn, format!("stopped by its limit {limit}"), backtrace)
         }
         CallError::Trap { message, backtrace } => {
-            tracing::error!(target: "guest", %logic, requestId = %request_id, backtrace = %lines(backtrace), "trapped: {message}");
+            let backtrace = lines(backtrace);
+            tracing::error!(target: "guest", %logic, requestId = %request_id, %backtrace, "trapped: {message}");
+            (Level::Error, format!("trapped: {message}"), backtrace)
         }
         CallError::Output(reason) => {
             tracing::error!(target: "guest", %logic, requestId = %request_id, "answered what is no JSON: {reason}");
+            (Level::Error, format!("answered what is no JSON: {reason}"), String::new())
         }
-    }
+    };
+    let backtrace = Some(backtrace.as_str()).filter(|lines| !lines.is_empty());
+    guest_log.add(said, level, LogSource::Sandbox, &message, More { fields: &[], backtrace });
 }
 
 /// A guest's fault names the limit or the guest's own words; a trap's place goes to the log only.

@@ -29,7 +29,9 @@ use super::{
     layers::{self, RequestId},
     request, respond,
 };
-use crate::app::App;
+use crate::{app::App, release::EnvSlot};
+
+mod logs;
 
 /// Tokens that were used are known until their end. More than this many at once is nobody's work by hand.
 const USED_MAX: usize = 10_000;
@@ -83,6 +85,12 @@ impl Admin {
         Ok(claims)
     }
 
+    /// An env that this Bridge serves.
+    fn slot(&self, project: &str, env: &str) -> Outcome<&Arc<EnvSlot>> {
+        let found = self.app.slots.iter().find(|slot| slot.name.project == project && slot.name.env == env);
+        found.ok_or_else(|| Problem::new(Code::NotFound, "this Bridge does not serve that project and env"))
+    }
+
     fn use_up(&self, claims: &Claims, now: i64) -> Outcome<()> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.retain(|_, end| *end > now);
@@ -99,11 +107,13 @@ impl Admin {
 
 fn refused(why: &str) -> Box<Problem> {
     Problem::new(Code::Unauthorized, format!("the operator's token opens nothing: {why}"))
-        .hint("`stk bridge force-sync` gets one from the Hub for each request")
+        .hint("`stk bridge force-sync` and `stk logic logs` get one from the Hub for each request")
 }
 
 fn group() -> Routes<Arc<Admin>> {
-    Routes::new().post("/admin/envs/{project}/{env}/sync", sync)
+    Routes::new()
+        .post("/admin/envs/{project}/{env}/sync", sync)
+        .get("/admin/envs/{project}/{env}/logs", logs::read)
 }
 
 /// What operators see.
@@ -133,9 +143,7 @@ async fn sync(
     let done = async {
         let claims = admin.allow(&headers, Deed::Sync, (&project, &env), Utc::now().timestamp())?;
         tracing::info!(requestId = %id.0, operator = claims.sub, token = claims.jti, project, env, "an operator asks for a sync");
-        let slot = admin.app.slots.iter().find(|slot| slot.name.project == project && slot.name.env == env);
-        let slot =
-            slot.ok_or_else(|| Problem::new(Code::NotFound, "this Bridge does not serve that project and env"))?;
+        let slot = admin.slot(&project, &env)?;
         let began = Instant::now();
         let answered = tokio::time::timeout(SYNC_MAX, slot.syncs.ask()).await;
         let answered = answered.unwrap_or_else(|_| Err("it is not done yet, and goes on".to_owned()));

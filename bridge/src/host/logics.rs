@@ -95,6 +95,7 @@ impl Session {
             config: Arc::clone(&self.config),
             secrets: Arc::clone(&self.secrets),
             egress: Arc::clone(&self.egress),
+            guest_log: Arc::clone(&self.guest_log),
             buckets: Arc::clone(&self.buckets),
             metrics: Arc::clone(&self.metrics),
             rehearsal: self.rehearsal.clone(),

@@ -12,6 +12,7 @@ use crate::{
     crud::{limits::CrudSettings, names::Tables},
     db::Database,
     egress::Egress,
+    guest_log::GuestLog,
     metrics::Metrics,
     rehearsal::Rehearsal,
     storage::Buckets,
@@ -32,6 +33,7 @@ pub struct Session {
     pub(super) config: Arc<BTreeMap<String, String>>,
     pub(super) secrets: Arc<BTreeMap<String, SecretString>>,
     pub(super) egress: Arc<Egress>,
+    pub(super) guest_log: Arc<GuestLog>,
     pub(super) granted_objects: Arc<GrantedObjects>,
     pub(super) buckets: Arc<Buckets>,
     pub(super) objects: OpenObjects,
@@ -76,6 +78,8 @@ pub struct SessionParts {
     pub transaction_on: Option<String>,
     /// Sends outbound requests.
     pub egress: Arc<Egress>,
+    /// Where what it says is kept for a while.
+    pub guest_log: Arc<GuestLog>,
     /// Which objects it may touch.
     pub granted_objects: Arc<GrantedObjects>,
     /// Where they are.
@@ -107,6 +111,7 @@ impl Session {
             config,
             secrets,
             egress,
+            guest_log,
             granted_objects,
             buckets,
             databases,
@@ -133,6 +138,7 @@ impl Session {
             config,
             secrets,
             egress,
+            guest_log,
             granted_objects,
             buckets,
             objects: OpenObjects::default(),

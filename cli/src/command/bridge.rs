@@ -10,6 +10,7 @@ use super::Shell;
 use crate::failure::Failure;
 
 mod connectivity;
+pub(crate) mod operator;
 mod status;
 mod sync;
 

@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod cost;
+mod logs;
 pub mod test;
 
 /// The commands.
@@ -66,6 +67,8 @@ pub enum Command {
     /// Run the cases of logics in the sandbox, each on a database of its own
     #[command(after_help = "Example:\n  stk logic test\n  stk logic test purchase --watch")]
     Test(test::Options),
+    /// Show what logics have said lately at the Bridges of an env, and go on with --follow
+    Logs(logs::Options),
 }
 
 /// Flags of `stk logic invoke`.
@@ -108,6 +111,7 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
         Command::Types => types(shell),
         Command::Invoke(options) => invoke(&options, shell).await,
         Command::Test(options) => test::run(options, shell).await,
+        Command::Logs(options) => logs::run(&options, shell).await,
     }
 }
 

@@ -10,6 +10,7 @@ use santokit_bridge::{
     app::Call,
     edge::auth::Pinned,
     generation::Generation,
+    guest_log::GuestLogs,
     rehearsal::{GivenAnswer, Rehearsal, Seen},
 };
 use santokit_core::{
@@ -119,7 +120,8 @@ pub(super) async fn call(
         request_id: "test".into(),
     };
     // Nothing is sent: a request without a given answer has none.
-    call.run(stage.metrics(), stage.crud(), &Arc::default(), Some(Arc::clone(rehearsal))).await
+    let logs = GuestLogs::default();
+    call.run(stage.metrics(), stage.crud(), &Arc::default(), &logs, Some(Arc::clone(rehearsal))).await
 }
 
 fn given_answer(given: &GivenHttp) -> GivenAnswer {

@@ -4,20 +4,19 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use reqwest::{Client, Url};
-use santokit_core::problem::ProblemBody;
-use serde::Deserialize;
+use reqwest::Client;
+use santokit_core::admin::Deed;
 use serde_json::{Value as Json, json};
 
+use super::operator::{self, Asked};
 use crate::{
-    client::{HubClient, unreachable},
+    client::HubClient,
     command::Shell,
     context::Target,
     failure::{Exit, Failure, exit_of, to_json},
     report::{Terminal, Tone, cell, printable, took},
 };
 
-const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Longer than a Bridge takes at most.
 const ANSWER_MAX: Duration = Duration::from_mins(5);
 
@@ -37,22 +36,15 @@ pub struct Options {
     target: Target,
 }
 
-/// What a Bridge answers that refuses.
-#[derive(Deserialize)]
-struct Body {
-    error: ProblemBody,
-}
-
 /// Runs it.
 pub(super) async fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
     let (hub, context) = shell.hub(&options.target)?;
     let at = (context.project()?, context.env()?);
     let bridges = match &options.bridge {
         Some(id) => vec![id.clone()],
-        None => all(&hub, at).await?,
+        None => operator::bridges(&hub, at).await?,
     };
-    let http = Client::builder().connect_timeout(CONNECT_MAX).timeout(ANSWER_MAX);
-    let http = http.redirect(reqwest::redirect::Policy::none()).build().context("cannot make an HTTP client")?;
+    let http = operator::client(Some(ANSWER_MAX))?;
     let (mut rows, mut worst) = (Vec::new(), None);
     for bridge in &bridges {
         match one(&hub, &http, at, bridge, options.url.as_deref()).await {
@@ -75,53 +67,17 @@ pub(super) async fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> 
     }
 }
 
-/// Every Bridge that can be asked.
-async fn all(hub: &HubClient, (project, env): (&str, &str)) -> anyhow::Result<Vec<String>> {
-    let answer = hub.get(&["v1", "projects", project, "envs", env, "bridges"]).await?;
-    let bridges = answer["bridges"].as_array().into_iter().flatten();
-    let can_be_asked = bridges.filter(|bridge| bridge["standing"]["admin"].is_object());
-    let ids: Vec<String> = can_be_asked.map(|bridge| cell(&bridge["id"])).collect();
-    if ids.is_empty() {
-        return Err(Failure::failed(format!("no Bridge of {project}/{env} has a listener for operators"))
-            .hint("start them with STK_BRIDGE_ADMIN_LISTEN and STK_BRIDGE_ADMIN_URL; without, they look within a poll by themselves")
-            .into());
-    }
-    Ok(ids)
-}
-
 async fn one(
     hub: &HubClient,
     http: &Client,
-    (project, env): (&str, &str),
+    at: (&str, &str),
     bridge: &str,
     url: Option<&str>,
 ) -> anyhow::Result<Json> {
-    let path = ["v1", "projects", project, "envs", env, "bridges", bridge, "tokens"];
-    let made = hub.post(&path, &json!({"deed": "sync"})).await?;
-    let told = url.map(str::to_owned).or_else(|| made["url"].as_str().map(str::to_owned)).ok_or_else(|| {
-        Failure::usage(format!("Bridge {bridge} does not say where it takes operators"))
-            .hint("say --url URL, or set STK_BRIDGE_ADMIN_URL at the Bridge")
-    })?;
-    let mut url = Url::parse(&told).ok().filter(|url| matches!(url.scheme(), "http" | "https")).ok_or_else(|| {
-        Failure::usage(format!("{told:?} is no address of a Bridge")).hint("it looks like https://10.0.0.7:9443")
-    })?;
-    url.path_segments_mut()
-        .map_err(|()| Failure::usage("the Bridge's address has no path"))?
-        .pop_if_empty()
-        .extend(["admin", "envs", project, env, "sync"]);
-    let request = http.post(url).bearer_auth(made["token"].as_str().context("the Hub answers a token")?);
-    let response = request.send().await.map_err(|error| unreachable("the Bridge", &told, &error))?;
-    let (status, bytes) = (response.status(), response.bytes().await.context("the Bridge's answer was cut off")?);
-    if status.is_success() {
-        return serde_json::from_slice(&bytes).context("the Bridge's answer is no JSON; is it a Bridge?");
-    }
-    Err(match serde_json::from_slice::<Body>(&bytes) {
-        Ok(body) => Failure::from_body(body.error),
-        Err(_) => {
-            Failure::failed(format!("{told} answered {status}")).hint("is it the Bridge's listener for operators?")
-        }
-    }
-    .into())
+    let asked = Asked::of(hub, at, bridge, Deed::Sync, url).await?;
+    let response = asked.send(http.post(asked.url.clone())).await?;
+    let bytes = response.bytes().await.context("the Bridge's answer was cut off")?;
+    serde_json::from_slice(&bytes).context("the Bridge's answer is no JSON; is it a Bridge?")
 }
 
 fn show(terminal: Terminal, row: &Json) {

@@ -1,0 +1,99 @@
+//! Asking a Bridge itself, at its listener for operators: which Bridges there are, the Hub's token for one request, and what is told
+//! where it is refused.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use reqwest::{Client, RequestBuilder, Response, Url};
+use santokit_core::{admin::Deed, problem::ProblemBody};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use crate::{
+    client::{HubClient, unreachable},
+    failure::Failure,
+    report::cell,
+};
+
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// Where one request goes, and with what.
+pub(crate) struct Asked {
+    /// Of the deed at the env.
+    pub(crate) url: Url,
+    told: String,
+    token: String,
+}
+
+/// What a Bridge answers that refuses.
+#[derive(Deserialize)]
+struct Body {
+    error: ProblemBody,
+}
+
+/// A client that follows nobody elsewhere: it carries tokens.
+pub(crate) fn client(answer_max: Option<Duration>) -> anyhow::Result<Client> {
+    let mut client = Client::builder().connect_timeout(CONNECT_MAX).redirect(reqwest::redirect::Policy::none());
+    if let Some(most) = answer_max {
+        client = client.timeout(most);
+    }
+    client.build().context("cannot make an HTTP client")
+}
+
+/// Every Bridge of an env that can be asked.
+pub(crate) async fn bridges(hub: &HubClient, (project, env): (&str, &str)) -> anyhow::Result<Vec<String>> {
+    let answer = hub.get(&["v1", "projects", project, "envs", env, "bridges"]).await?;
+    let bridges = answer["bridges"].as_array().into_iter().flatten();
+    let can_be_asked = bridges.filter(|bridge: &&Json| bridge["standing"]["admin"].is_object());
+    let ids: Vec<String> = can_be_asked.map(|bridge| cell(&bridge["id"])).collect();
+    if ids.is_empty() {
+        return Err(Failure::failed(format!("no Bridge of {project}/{env} has a listener for operators"))
+            .hint("start them with STK_BRIDGE_ADMIN_LISTEN and STK_BRIDGE_ADMIN_URL")
+            .into());
+    }
+    Ok(ids)
+}
+
+impl Asked {
+    /// With a token of the Hub for this one request. `url` stands before what the Bridge says of itself.
+    pub(crate) async fn of(
+        hub: &HubClient,
+        (project, env): (&str, &str),
+        bridge: &str,
+        deed: Deed,
+        url: Option<&str>,
+    ) -> anyhow::Result<Self> {
+        let path = ["v1", "projects", project, "envs", env, "bridges", bridge, "tokens"];
+        let made = hub.post(&path, &json!({"deed": deed})).await?;
+        let told = url.map(str::to_owned).or_else(|| made["url"].as_str().map(str::to_owned)).ok_or_else(|| {
+            Failure::usage(format!("Bridge {bridge} does not say where it takes operators"))
+                .hint("say --url URL, or set STK_BRIDGE_ADMIN_URL at the Bridge")
+        })?;
+        let mut url = Url::parse(&told).ok().filter(|url| matches!(url.scheme(), "http" | "https")).ok_or_else(|| {
+            Failure::usage(format!("{told:?} is no address of a Bridge")).hint("it looks like https://10.0.0.7:9443")
+        })?;
+        url.path_segments_mut()
+            .map_err(|()| Failure::usage("the Bridge's address has no path"))?
+            .pop_if_empty()
+            .extend(["admin", "envs", project, env, deed.as_str()]);
+        let token = made["token"].as_str().context("the Hub answers a token")?.to_owned();
+        Ok(Self { url, told, token })
+    }
+
+    /// An answer that is a success, of which nothing but the head is read.
+    pub(crate) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let sent = request.bearer_auth(&self.token).send().await;
+        let response = sent.map_err(|error| unreachable("the Bridge", &self.told, &error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let bytes = response.bytes().await.context("the Bridge's answer was cut off")?;
+        Err(match serde_json::from_slice::<Body>(&bytes) {
+            Ok(body) => Failure::from_body(body.error),
+            Err(_) => Failure::failed(format!("{} answered {status}", self.told))
+                .hint("is it the Bridge's listener for operators?"),
+        }
+        .into())
+    }
+}
