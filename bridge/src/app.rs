@@ -27,8 +27,8 @@ use crate::{
         rate::RateLimiter,
     },
     egress::Egress,
-    guest_log::{GuestLog, GuestLogs},
     generation::Generation,
+    guest_log::{GuestLog, GuestLogs},
     metrics::Metrics,
     rehearsal::Rehearsal,
     release::{EnvSlot, canary::Tally, serving::Origin},
@@ -150,7 +150,8 @@ impl App {
             Asked::Batch => Box::pin(crud.batch(&params, idempotency_key.as_deref())).await,
             Asked::Logic(name) => {
                 let call = Call { pinned, name, params, request_id };
-                let data: Box<str> = call.run(&self.metrics, &self.crud, &self.egress, &self.guest_logs, None).await?.into();
+                let data: Box<str> =
+                    call.run(&self.metrics, &self.crud, &self.egress, &self.guest_logs, None).await?.into();
                 Ok(Answer::of(data.into_boxed_bytes().into_vec()))
             }
         }

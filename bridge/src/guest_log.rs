@@ -188,7 +188,9 @@ impl Filter {
 
 /// A level by its name.
 pub fn level_of(name: &str) -> Option<Level> {
-    [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error].into_iter().find(|level| level_name(*level) == name)
+    [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error]
+        .into_iter()
+        .find(|level| level_name(*level) == name)
 }
 
 fn rank(name: &str) -> usize {

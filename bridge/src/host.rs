@@ -81,7 +81,13 @@ impl Host for Session {
         }
         let (logic, request_id) = (&self.invocation.logic, &self.invocation.request_id);
         let said = Said { logic, request_id, release_id: &self.invocation.release_id };
-        self.guest_log.add(said, line.level, line.source, &line.message, More { fields: &line.fields, backtrace: None });
+        self.guest_log.add(
+            said,
+            line.level,
+            line.source,
+            &line.message,
+            More { fields: &line.fields, backtrace: None },
+        );
         let fields: BTreeMap<&str, &str> =
             line.fields.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let fields = serde_json::to_string(&fields).unwrap_or_default();

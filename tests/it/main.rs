@@ -22,6 +22,7 @@ mod guest_crud;
 mod guest_http;
 mod guest_logics;
 mod guest_logins;
+mod guest_logs;
 mod guest_sql;
 mod guest_storage;
 mod http;

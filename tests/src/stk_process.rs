@@ -69,7 +69,7 @@ pub async fn stk(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<Fini
 
 /// Runs `stk` to its end, with a text on its standard input.
 pub async fn stk_fed(dir: &Path, args: &[&str], env: &[(&str, &str)], input: &str) -> Result<Finished> {
-    let mut command = command(dir, args, env)?;
+    let mut command = stk_command(dir, args, env)?;
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut stdin = child.stdin.take().context("stdin")?;
     // A command that reads nothing may have ended already.
@@ -96,7 +96,8 @@ pub async fn script(dir: &Path, script: &Path, args: &[&str], env: &[(&str, &str
     })
 }
 
-pub(crate) fn command(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<Command> {
+/// `stk` as a process that is not started yet. Killed when dropped.
+pub fn stk_command(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<Command> {
     let mut command = Command::new(stk_binary()?);
     environment(&mut command)?;
     command.args(args).current_dir(dir).kill_on_drop(true).envs(env.iter().copied());
@@ -210,7 +211,7 @@ impl StkServer {
     /// Starts a server; `ready` is a part of the line that says so.
     pub async fn start(dir: &Path, args: &[&str], env: &[(&str, &str)], ready: &str) -> Result<Self> {
         let mut child =
-            command(dir, args, env)?.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+            stk_command(dir, args, env)?.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let log = Arc::new(Mutex::new(String::new()));
         let mut lines = read_lines(&mut child, &log)?;
         let waiting = async {
@@ -231,7 +232,7 @@ impl StkServer {
     /// Starts a command that is not waited for.
     pub fn begin(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<Self> {
         let mut child =
-            command(dir, args, env)?.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+            stk_command(dir, args, env)?.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let log = Arc::new(Mutex::new(String::new()));
         let mut lines = read_lines(&mut child, &log)?;
         tokio::spawn(async move { while lines.recv().await.is_some() {} });

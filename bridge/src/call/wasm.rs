@@ -12,15 +12,15 @@ use santokit_core::{
     problem::Problem,
     quantity::Millis,
 };
-use santokit_wasm::{CallError, Frame, InvocationInfo, Level, LoadedLogic, LogSource, LogicError, LogicUsage, SqlError, Usage};
+use santokit_wasm::{
+    CallError, Frame, InvocationInfo, Level, LoadedLogic, LogSource, LogicError, LogicUsage, SqlError, Usage,
+};
 use serde_json::{Map, Value as Json, value::RawValue};
 
 use super::{CallContext, Called, CalledParts, LoadedLogicEntry};
 use crate::{
     guest_log::{GuestLog, More, Said},
-    host::{
-    GrantedObjects, GrantedQueries, GrantedTables, Joined, Logins, Session, SessionParts, granted_tables,
-},
+    host::{GrantedObjects, GrantedQueries, GrantedTables, Joined, Logins, Session, SessionParts, granted_tables},
 };
 
 /// Who is called from another logic waits no longer for a free instance: its caller keeps one meanwhile.

@@ -111,9 +111,7 @@ fn refused(why: &str) -> Box<Problem> {
 }
 
 fn group() -> Routes<Arc<Admin>> {
-    Routes::new()
-        .post("/admin/envs/{project}/{env}/sync", sync)
-        .get("/admin/envs/{project}/{env}/logs", logs::read)
+    Routes::new().post("/admin/envs/{project}/{env}/sync", sync).get("/admin/envs/{project}/{env}/logs", logs::read)
 }
 
 /// What operators see.

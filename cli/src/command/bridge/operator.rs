@@ -69,9 +69,11 @@ impl Asked {
             Failure::usage(format!("Bridge {bridge} does not say where it takes operators"))
                 .hint("say --url URL, or set STK_BRIDGE_ADMIN_URL at the Bridge")
         })?;
-        let mut url = Url::parse(&told).ok().filter(|url| matches!(url.scheme(), "http" | "https")).ok_or_else(|| {
-            Failure::usage(format!("{told:?} is no address of a Bridge")).hint("it looks like https://10.0.0.7:9443")
-        })?;
+        let mut url =
+            Url::parse(&told).ok().filter(|url| matches!(url.scheme(), "http" | "https")).ok_or_else(|| {
+                Failure::usage(format!("{told:?} is no address of a Bridge"))
+                    .hint("it looks like https://10.0.0.7:9443")
+            })?;
         url.path_segments_mut()
             .map_err(|()| Failure::usage("the Bridge's address has no path"))?
             .pop_if_empty()

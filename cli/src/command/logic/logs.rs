@@ -160,14 +160,10 @@ impl Source<'_> {
 
 fn show(terminal: Terminal, told: &Told, is_one: bool) {
     let Told { bridge, line } = told;
-    if terminal.is_json() {
-        let mut line = line.clone();
-        line["bridge"] = json!(bridge);
-        terminal.say(&line.to_string());
-        return;
-    }
+    let mut fields = line.clone();
+    fields["bridge"] = json!(bridge);
     if let Some(lost) = line["lost"].as_u64() {
-        terminal.note(&format!("{lost} lines of Bridge {bridge} are not kept any more"));
+        terminal.event("lost", fields, &format!("{lost} lines of Bridge {bridge} are not kept any more"));
         return;
     }
     let level = cell(&line["level"]);
@@ -193,5 +189,5 @@ fn show(terminal: Terminal, told: &Told, is_one: bool) {
     for frame in line["backtrace"].as_str().into_iter().flat_map(str::lines) {
         text.push_str(&format!("\n    {}", printable(frame)));
     }
-    terminal.say(&text);
+    terminal.event("line", fields, &text);
 }

@@ -70,7 +70,8 @@ impl App {
             jti: random_text()?,
         };
         let token = admin::sign(&claims, key).map_err(Problem::internal)?;
-        let detail = Detail::of("bridge", name(bridge)).with("deed", name(body.deed.as_str())).with("token", name(&claims.jti));
+        let detail =
+            Detail::of("bridge", name(bridge)).with("deed", name(body.deed.as_str())).with("token", name(&claims.jti));
         audit::append(&mut db, caller, &at.deed("bridge.token", detail)).await?;
         commit(db).await?;
         let expires_at = DateTime::from_timestamp(claims.exp, 0).map(time);
