@@ -111,3 +111,6 @@ impl Bucket {
         self.store.remove(&self.alias, key, condition).await
     }
 }
+
+#[cfg(test)]
+mod tests;

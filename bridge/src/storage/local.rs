@@ -75,7 +75,9 @@ impl Store {
     ) -> Result<Writer, StorageError> {
         let index = self.index().await?.clone();
         let folder = Arc::clone(&self.folder);
-        let room = folder.bytes_max.saturating_sub(index.bytes().await?);
+        // What is there now goes.
+        let freed = index.row(&bucket, key.as_str()).await?.map_or(0, |row| row.size);
+        let room = folder.bytes_max.saturating_sub(index.bytes().await?.saturating_sub(freed));
         blocking(move || Writer::create(folder, index, (bucket, key), options, (bytes_max, room))).await
     }
 

@@ -12,7 +12,7 @@ const PART = 1 << 20;
 
 /**
  * Why something was not done: `denied` (not granted), `invalid`, `missing`, `precondition` (the object is not as was asked for),
- * `checksum`, `too-large`, `full`, `changed`, `timeout`, `unavailable`, `limit`. Others may come.
+ * `checksum`, `too-large`, `full`, `unavailable`, `limit`. Others may come.
  */
 export type StorageErrorCode = string;
 

@@ -21,6 +21,12 @@ const TABLES: &str = "
     INSERT INTO used (one, bytes) VALUES (1, 0) ON CONFLICT DO NOTHING;
 ";
 
+/// A page of a list, from a key on or after it.
+const SELECT_FROM: &str = "SELECT key, file, size, etag, content_type, modified FROM objects \
+    WHERE bucket = $1 AND key >= $2 AND key < coalesce($3, x'') ORDER BY key LIMIT $4";
+const SELECT_AFTER: &str = "SELECT key, file, size, etag, content_type, modified FROM objects \
+    WHERE bucket = $1 AND key > $2 AND key < coalesce($3, x'') ORDER BY key LIMIT $4";
+
 /// The index of an env's objects.
 #[derive(Clone, Debug)]
 pub(super) struct Index(SqlitePool);
@@ -72,20 +78,15 @@ impl Index {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<(String, Row)>, StorageError> {
-        // A range, and no pattern: what begins so is what is not before it and, cut to its length, is it.
-        let rows = sqlx::query_as::<_, (String, String, i64, String, String, i64)>(
-            "SELECT key, file, size, etag, content_type, modified FROM objects \
-             WHERE bucket = $1 AND key >= $2 AND ($3 IS NULL OR key < $3) AND ($4 IS NULL OR key > $4) \
-             ORDER BY key LIMIT $5",
-        )
-        .bind(bucket)
-        .bind(prefix)
-        .bind(behind(prefix))
-        .bind(after)
-        .bind(limit)
-        .fetch_all(&self.0)
-        .await
-        .map_err(failed)?;
+        // A range of the index, and no pattern: what begins so is not before it, and before the first text that does not. Any bytes are
+        // behind all text.
+        let (from, sql) = match after.filter(|after| *after >= prefix) {
+            Some(after) => (after, SELECT_AFTER),
+            None => (prefix, SELECT_FROM),
+        };
+        let rows = sqlx::query_as::<_, (String, String, i64, String, String, i64)>(sql);
+        let rows =
+            rows.bind(bucket).bind(from).bind(end_of(prefix)).bind(limit).fetch_all(&self.0).await.map_err(failed)?;
         let row = |(key, file, size, etag, content_type, modified)| {
             (key, Row::from((file, size, etag, content_type, modified)))
         };
@@ -187,7 +188,7 @@ async fn count(db: &mut Transaction<'_, Sqlite>, more: i64, most: u64) -> Result
 }
 
 /// The first text behind all that begin with a prefix; none where nothing is.
-fn behind(prefix: &str) -> Option<String> {
+fn end_of(prefix: &str) -> Option<String> {
     let mut chars: Vec<char> = prefix.chars().collect();
     while let Some(last) = chars.pop() {
         // The order of UTF-8 is that of code points; surrogates are none.
@@ -232,7 +233,7 @@ mod tests {
             ("\u{d7ff}", Some("\u{e000}")),
             ("é", Some("ê")),
         ] {
-            assert_eq!(behind(prefix).as_deref(), first, "{prefix:?}");
+            assert_eq!(end_of(prefix).as_deref(), first, "{prefix:?}");
         }
     }
 }

@@ -231,8 +231,6 @@ impl<H: Host> State<H> {
             StorageError::Precondition => "the object that is there is not as was asked for".to_owned(),
             StorageError::Checksum => "the bytes have another digest than the one that was said".to_owned(),
             StorageError::TooLarge(most) => format!("objects of this bucket have {most} bytes at most"),
-            StorageError::Changed => "the object was removed while it was read".to_owned(),
-            StorageError::Timeout => "the invocation's time is over".to_owned(),
             StorageError::Unavailable => "the store does not answer".to_owned(),
             StorageError::Bytes => {
                 self.told_limit = Some(LimitName::StorageBytes);

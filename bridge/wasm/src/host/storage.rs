@@ -74,10 +74,6 @@ pub enum StorageError {
     TooLarge(u64),
     /// There is no room.
     Full(String),
-    /// What is read in parts is no more.
-    Changed,
-    /// Ran into the invocation's time.
-    Timeout,
     /// The store does not answer. The cause is in the log.
     Unavailable,
     /// The invocation has no bytes left.
@@ -95,8 +91,6 @@ impl StorageError {
             StorageError::Checksum => "checksum",
             StorageError::TooLarge(_) => "too-large",
             StorageError::Full(_) => "full",
-            StorageError::Changed => "changed",
-            StorageError::Timeout => "timeout",
             StorageError::Unavailable => "unavailable",
             StorageError::Bytes => "limit",
         }

@@ -41,7 +41,7 @@ class StorageError(HostError):
     """Something was not done. Not caught, it becomes a ``LogicError`` that tells the caller a code, and not which object it was.
 
     ``code`` is ``denied`` (not granted), ``invalid``, ``missing``, ``precondition`` (the object is not as was asked for), ``checksum``,
-    ``too-large``, ``full``, ``changed``, ``timeout``, ``unavailable`` or ``limit``. Others may come."""
+    ``too-large``, ``full``, ``unavailable`` or ``limit``. Others may come."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

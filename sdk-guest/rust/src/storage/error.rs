@@ -27,7 +27,7 @@ pub enum Error {
     Limit(String),
     /// The store does not answer.
     Unavailable(String),
-    /// Anything else: `changed`, `timeout`, …
+    /// Anything else.
     Other {
         /// For programs.
         code: String,
