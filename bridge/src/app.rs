@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     call::CallContext,
-    config::BridgeConfig,
+    config::{BridgeConfig, EnvName},
     crud::{Crud, limits::CrudSettings},
     edge::{
         auth::{self, Credential, Hints, Pinned},
