@@ -129,7 +129,7 @@ pub fn toolchains() -> Result<PathBuf> {
 impl StkDev {
     /// Starts it and waits until it serves.
     pub async fn start(dir: &Path, env: &[(&str, &str)]) -> Result<Self> {
-        let mut child = command(dir, &["dev", "--json", "--port", "0"], env)?
+        let mut child = stk_command(dir, &["dev", "--json", "--port", "0"], env)?
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

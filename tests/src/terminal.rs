@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::{Finished, stk_process::command};
+use crate::{Finished, stk_process::stk_command as command};
 
 /// Runs `stk` on a terminal to its end. What it wrote, to either stream, and what was typed is in `stdout`, as on a screen.
 pub async fn stk_on_terminal(dir: &Path, args: &[&str], env: &[(&str, &str)], typed: &str) -> Result<Finished> {

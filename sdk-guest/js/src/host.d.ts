@@ -147,11 +147,13 @@ declare module "santokit:storage/storage@0.1.0" {
   export interface Reader {
     stat(): WitStat;
     read(offset: Wide, length: number): Uint8Array;
+    [Symbol.dispose](): void;
   }
 
   export interface Writer {
     write(part: Uint8Array): void;
     finish(): WitStat;
+    [Symbol.dispose](): void;
   }
 
   type Pairs = [string, string][];

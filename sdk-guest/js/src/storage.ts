@@ -92,11 +92,15 @@ export class StoredObject {
   }
 }
 
-/** An object that is read in parts; the same one to the end, also where another is written in its place. */
+/**
+ * An object that is read in parts; the same one to the end, also where another is written in its place. A `for` loop over it closes it; who
+ * reads otherwise closes it with `close()`, or `using`: at most 16 objects are open at once.
+ */
 export class Reader {
   /** What is known of it. */
   readonly stat: Stat;
   readonly #inner: host.Reader;
+  #open = true;
 
   /** @internal */
   constructor(inner: host.Reader) {
@@ -111,17 +115,34 @@ export class Reader {
 
   /** All of it, part by part. */
   *[Symbol.iterator](): Generator<Uint8Array> {
-    for (let at = 0; at < this.stat.size; ) {
-      const part = this.readAt(at, PART);
-      at += part.length;
-      yield part;
+    try {
+      for (let at = 0; at < this.stat.size; ) {
+        const part = this.readAt(at, PART);
+        at += part.length;
+        yield part;
+      }
+    } finally {
+      this.close();
     }
+  }
+
+  /** Ends reading. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#inner[Symbol.dispose]();
+  }
+
+  /** The same, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 }
 
-/** An object that is written in parts. Without `finish()` nothing is written. */
+/** An object that is written in parts. Without `finish()` nothing is written; `close()`, or `using`, gives up. */
 export class Writer {
   readonly #inner: host.Writer;
+  #open = true;
 
   /** @internal */
   constructor(inner: host.Writer) {
@@ -136,7 +157,23 @@ export class Writer {
 
   /** Puts it in its place. */
   finish(): Stat {
-    return known(doing(() => this.#inner.finish()));
+    try {
+      return known(doing(() => this.#inner.finish()));
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Gives up what is not finished. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#inner[Symbol.dispose]();
+  }
+
+  /** The same, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 }
 

@@ -1,5 +1,6 @@
 """Does to objects what its input says, one step after the other, and answers what each came to."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,16 +82,17 @@ def done(step: Step) -> Any:
             except Better:
                 return None
         case "read":
-            reader = bucket.open(step.key)
-            return {"text": reader.read_at(step.offset, step.length).decode(), "stat": known(reader.stat)}
+            with bucket.open(step.key) as reader:
+                return {"text": reader.read_at(step.offset, step.length).decode(), "stat": known(reader.stat)}
         case "overtaken":
             # While it is open, another is put in its place.
-            reader = bucket.open(step.key)
-            bucket.put(step.key, step.text)
-            return {"text": b"".join(reader).decode(), "size": reader.stat.size}
+            with bucket.open(step.key) as reader:
+                bucket.put(step.key, step.text)
+                return {"text": b"".join(reader).decode(), "size": reader.stat.size}
         case "openAll":
             # Each of them is an open file at the host.
-            return len([bucket.open(step.key) for _ in range(step.times)])
+            with ExitStack() as stack:
+                return len([stack.enter_context(bucket.open(step.key)) for _ in range(step.times)])
         case "list":
             return [found.key for found in bucket.list(step.key)]
         case "delete":

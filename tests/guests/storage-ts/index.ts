@@ -55,11 +55,16 @@ function done(step: Step): unknown {
       // A guest that thinks better of it.
       const writer = bucket.create(key);
       for (let at = 0; at < times; at++) writer.write(text);
+      writer.close();
       return null;
     }
     case "read": {
       const reader = bucket.open(key);
-      return { text: decoded(reader.readAt(step.offset ?? 0, step.length ?? 1 << 20)), stat: told(reader.stat) };
+      try {
+        return { text: decoded(reader.readAt(step.offset ?? 0, step.length ?? 1 << 20)), stat: told(reader.stat) };
+      } finally {
+        reader.close();
+      }
     }
     case "overtaken": {
       // While it is open, another is put in its place.
@@ -69,8 +74,13 @@ function done(step: Step): unknown {
     }
     case "openAll": {
       // Each of them is an open file at the host.
-      const all = Array.from({ length: times }, () => bucket.open(key));
-      return all.length;
+      const all: storage.Reader[] = [];
+      try {
+        for (let at = 0; at < times; at++) all.push(bucket.open(key));
+        return all.length;
+      } finally {
+        for (const reader of all) reader.close();
+      }
     }
     case "list":
       return [...bucket.list(key)].map((found) => found.key);

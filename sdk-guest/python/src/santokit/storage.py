@@ -83,10 +83,13 @@ class Object:
 
 
 class Reader:
-    """An object that is read in parts; the same one to the end, also where another is written in its place."""
+    """An object that is read in parts; the same one to the end, also where another is written in its place.
+
+    ``with receipts.open(key) as reader:`` closes it at the end of the block: at most 16 objects are open at once."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
+        self._open = True
         self.stat = _stat(inner.stat())
 
     def read_at(self, offset: int, length: int) -> bytes:
@@ -100,6 +103,18 @@ class Reader:
             part = self.read_at(at, _PART)
             at += len(part)
             yield part
+
+    def close(self) -> None:
+        """Ends reading."""
+        if self._open:
+            self._open = False
+            self._inner.__exit__(None, None, None)
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class Writer:
