@@ -20,6 +20,7 @@ use serde_json::{Map, Value as Json, value::RawValue};
 use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
+    config::EnvName,
     crud::{limits::CrudSettings, names::Tables},
     db::Database,
     egress::Egress,
@@ -120,8 +121,9 @@ impl CallContext {
 }
 
 impl LoadedLogicEntry {
-    /// Compiles rules, params and code. `component` gives a component's bytes by its digest. The error is for operators.
+    /// Compiles rules, params and code, for an env. `component` gives a component's bytes by its digest. The error is for operators.
     pub async fn load(
+        env: &EnvName,
         name: &str,
         logic: Logic,
         sandbox: &Arc<Sandbox<Session>>,
@@ -138,6 +140,7 @@ impl LoadedLogicEntry {
                     component(&body.component).ok_or_else(|| format!("logic {name:?}: its component is missing"))?;
                 let loaded: LoadedLogic<Session> =
                     sandbox.load(&bytes, &body.component).await.map_err(|error| format!("logic {name:?}: {error}"))?;
+                let loaded = loaded.shared_by(&env.to_string(), name);
                 let logins = Logins::of(&body.grants, queried(&body.grants, queries));
                 let queries = LoadedQuery::granted(&body.grants.queries, queries)
                     .map_err(|error| format!("logic {name:?}: {error}"))?;

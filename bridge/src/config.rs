@@ -261,6 +261,10 @@ settings! {
     redis_timeout = "STK_BRIDGE_REDIS_TIMEOUT",
     /// Instances of components alive at once, default 64 for each core and at least 256.
     sandbox_instances = "STK_BRIDGE_SANDBOX_INSTANCES",
+    /// Of them, at most so many of one env, default half, and all where there is one env.
+    sandbox_env_instances = "STK_BRIDGE_SANDBOX_ENV_INSTANCES",
+    /// Of those of an env, at most so many of one logic, default half.
+    sandbox_logic_instances = "STK_BRIDGE_SANDBOX_LOGIC_INSTANCES",
     /// Largest memory of one invocation, whatever its manifest says, default 256MiB.
     sandbox_memory = "STK_BRIDGE_SANDBOX_MEMORY",
     /// Components compiled at once, default 1.
@@ -344,7 +348,7 @@ impl Settings {
     pub fn check(mut self) -> Result<BridgeConfig, ConfigError> {
         let mut check = Check::default();
         let edge = self.edge(&mut check);
-        let sandbox = self.sandbox(&mut check);
+        let mut sandbox = self.sandbox(&mut check);
         let egress = self.egress(&mut check);
         let storage = self.storage(&mut check);
         let compile = self.compile(&mut check);
@@ -359,6 +363,7 @@ impl Settings {
             check.add("trustedKeys", "a key is named twice: it would count for two signers");
         }
         let envs = check.list("envs", self.envs, EnvName::parse);
+        sandbox.share_between(envs.len());
         let required = check.value("requiredSigners", self.required_signers, 1_usize, number);
         if envs.is_empty() {
             check.add("envs", "name at least one project/env to serve");
@@ -476,6 +481,8 @@ mod tests {
         assert_eq!(config.poll_interval, Duration::from_secs(10));
         assert_eq!(config.concurrent_requests.get(), 7);
         assert_eq!(config.envs.len(), 2);
+        // One of two envs leaves the other one half.
+        assert_eq!(config.sandbox.env_instances_max, Some(config.sandbox.instances_max / 2));
         assert!(!format!("{config:?}").contains("hunter2"));
     }
 

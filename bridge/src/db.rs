@@ -5,6 +5,7 @@
 //! themselves runs as users that may do what was granted and nothing else (decision 0022), on connections of their own.
 
 mod bind;
+mod budget;
 mod cell;
 mod connections;
 mod error;
@@ -196,7 +197,7 @@ impl Database {
             Engine::Sqlite(database) => {
                 let taking = async {
                     match mode {
-                        Mode::Read => database.reader().await,
+                        Mode::Read => database.reader(share).await,
                         Mode::Write => database.writer().await,
                     }
                 };

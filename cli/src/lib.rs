@@ -35,6 +35,8 @@ pub fn run() -> ExitCode {
         // Without runtime, telemetry or anything else that it could be made to use.
         return compile();
     }
+    // Before anything opens a database.
+    santokit_sqlite::memory::install();
     let terminal = Terminal::new(arguments.json);
     // Before the runtime and ended after it: the exporter of traces blocks.
     let telemetry = telemetry::start(arguments.command.log_for(), terminal.colours_log(), arguments.project());

@@ -339,15 +339,14 @@ fn no_place(error: SqlError) -> Box<Problem> {
     let message = match error {
         SqlError::Invalid(message) => message,
         other => {
-            return Problem::new(Code::ServiceUnavailable, "the transaction cannot be used now")
-                .because(format!("{other:?}"));
+            return Problem::new(Code::ServiceUnavailable, "the transaction cannot be used now").because(other.shown());
         }
     };
     Problem::new(Code::BadRequest, message)
 }
 
 async fn take(database: &SqliteDatabase, is_read_only: bool, deadline: Instant) -> Outcome<Connection> {
-    let taking = async { if is_read_only { database.reader().await } else { database.writer().await } };
+    let taking = async { if is_read_only { database.reader(Share::Platform).await } else { database.writer().await } };
     match tokio::time::timeout_at(deadline.into(), taking).await {
         Ok(taken) => taken.map_err(caller_problem),
         Err(_) => Err(timeout()),

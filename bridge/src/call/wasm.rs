@@ -198,11 +198,11 @@ fn trace(usage: &Usage) {
 fn commit_problem(error: SqlError) -> Box<Problem> {
     match error {
         SqlError::Database(database) if database.constraint_kind.is_some() => {
-            Problem::new(Code::Conflict, "the change contradicts what is stored").because(database.message)
+            Problem::new(Code::Conflict, "the change contradicts what is stored").because(format!("{database:?}"))
         }
         other => Problem::new(Code::ServiceUnavailable, "the change could not be stored")
             .hint("try again")
-            .because(format!("{other:?}")),
+            .because(other.shown()),
     }
 }
 
@@ -210,7 +210,7 @@ fn commit_problem(error: SqlError) -> Box<Problem> {
 fn log_failure(error: &CallError, said: Said<'_>, guest_log: &GuestLog) {
     let Said { logic, request_id, .. } = said;
     let (level, message, backtrace) = match error {
-        CallError::Logic(_) | CallError::Host(_) => return,
+        CallError::Logic(_) | CallError::Host(_) | CallError::Busy { .. } => return,
         CallError::Limit { limit, backtrace } => {
             let (limit, backtrace) = (limit.as_str(), lines(backtrace));
             tracing::warn!(target: "guest", %logic, requestId = %request_id, %limit, %backtrace, "stopped by its limit {limit}");
@@ -246,6 +246,10 @@ fn caller_problem(error: CallError) -> Box<Problem> {
             Problem::limit(Code::LogicFailed, limit, format!("the logic was stopped by its limit {limit}"))
         }
         CallError::Trap { .. } | CallError::Output(_) => Problem::new(Code::LogicFailed, "the logic failed"),
+        CallError::Busy { setting } => {
+            let message = "the logic could not be run now: all instances that it may have are in use";
+            Problem::limit(Code::ServiceUnavailable, setting, message).hint("try again")
+        }
         CallError::Host(reason) => {
             Problem::new(Code::ServiceUnavailable, "the logic could not be run now").hint("try again").because(reason)
         }
@@ -258,4 +262,24 @@ fn lines(backtrace: &[Frame]) -> String {
         None => frame.function.clone(),
     };
     backtrace.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use santokit_wasm::DatabaseError;
+
+    use super::*;
+
+    /// What a trigger says at the commit is whatever its author has made of the row.
+    #[test]
+    fn a_commit_that_fails_logs_no_word_of_the_database() {
+        for constraint_kind in [None, Some("check".to_owned())] {
+            let message = "the balance of planted is too low".to_owned();
+            let error = DatabaseError { code: "postgres:P0001".into(), message, constraint_kind, retryable: false };
+            let logged = format!("{:?}", commit_problem(SqlError::Database(error)));
+            assert!(logged.contains("postgres:P0001") && !logged.contains("planted"), "{logged}");
+        }
+        let away = commit_problem(SqlError::Unavailable("planted".to_owned()));
+        assert!(!format!("{away:?}").contains("planted"));
+    }
 }

@@ -49,6 +49,8 @@ impl Settings {
                 default.instances_max,
                 number,
             ),
+            env_instances_max: check.optional("sandboxEnvInstances", self.sandbox_env_instances.take(), number),
+            logic_instances_max: check.optional("sandboxLogicInstances", self.sandbox_logic_instances.take(), number),
             memory_bytes_max: check.value("sandboxMemory", self.sandbox_memory.take(), default.memory_bytes_max, size),
             compiles_max: check.value("sandboxCompiles", self.sandbox_compiles.take(), default.compiles_max, number),
             compiled_bytes_max: check.value("sandboxCompiled", compiled, default.compiled_bytes_max, size),

@@ -13,18 +13,25 @@ use std::{
 };
 
 use sqlx::{Connection as _, Sqlite, SqliteConnection, SqlitePool, pool::PoolConnection};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
-use super::{Authorized, DbError, Deadline};
+use santokit_sqlite::memory::Memory;
+
+use super::{Authorized, DbError, Deadline, Share, budget::WORKING_BYTES};
 
 /// How many steps of SQLite's machine between two looks at the clock.
 const STEPS_BETWEEN_CHECKS: i32 = 2_000;
+
+/// For what clears a connection that was given up midway.
+const CLEARING_BYTES: usize = 4 << 20;
 
 /// At most so many connections to one database.
 #[derive(Debug)]
 pub(super) struct Connections {
     pool: SqlitePool,
     free: Arc<Semaphore>,
+    /// Of them, those that guests may hold.
+    of_guests: Arc<Semaphore>,
     /// How long a caller waits for one.
     wait_max: Duration,
     idle: Idle,
@@ -38,7 +45,7 @@ type Idle = Arc<Mutex<Vec<Ready>>>;
 pub struct Connection {
     ready: Ready,
     /// Where it goes when it is given back.
-    home: Option<(Idle, OwnedSemaphorePermit)>,
+    home: Option<(Idle, Vec<OwnedSemaphorePermit>)>,
 }
 
 #[derive(Debug)]
@@ -52,6 +59,9 @@ struct Ready {
     source: Source,
     watch: Arc<Watch>,
     border: Border,
+    memory: Arc<Memory>,
+    /// Whether its thread has ended, or may have.
+    is_broken: bool,
 }
 
 /// What the engine asks while it works.
@@ -74,14 +84,24 @@ enum Border {
 }
 
 impl Connections {
-    pub(super) fn new(pool: SqlitePool, wait_max: Duration) -> Self {
+    /// Guests hold at most so many.
+    pub(super) fn new(pool: SqlitePool, wait_max: Duration, guests_max: usize) -> Self {
         let free = Arc::new(Semaphore::new(pool.options().get_max_connections() as usize));
-        Self { pool, free, wait_max, idle: Idle::default() }
+        let of_guests = Arc::new(Semaphore::new(guests_max));
+        Self { pool, free, of_guests, wait_max, idle: Idle::default() }
     }
 
-    pub(super) async fn take(&self) -> Result<Connection, DbError> {
-        let waiting = tokio::time::timeout(self.wait_max, Arc::clone(&self.free).acquire_owned());
-        let permit = waiting.await.map_err(|_| DbError::busy())?.map_err(|_| DbError::busy())?;
+    pub(super) async fn take(&self, share: Share) -> Result<Connection, DbError> {
+        let guests = (share == Share::Guest).then_some(&self.of_guests);
+        // The narrowest first: who waits for it keeps none of the others.
+        let waiting = tokio::time::timeout(self.wait_max, async {
+            let mut permits = Vec::with_capacity(2);
+            for places in guests.into_iter().chain([&self.free]) {
+                permits.push(Arc::clone(places).acquire_owned().await?);
+            }
+            Ok::<_, AcquireError>(permits)
+        });
+        let permits = waiting.await.map_err(|_| DbError::busy())?.map_err(|_| DbError::busy())?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let ready = if let Some(ready) = idle {
             ready
@@ -89,7 +109,7 @@ impl Connections {
             let connection = self.pool.acquire().await.map_err(|error| DbError::from_sqlite(&error))?;
             Ready::new(Source::Pool(connection)).await?
         };
-        Ok(Connection { ready, home: Some((Arc::clone(&self.idle), permit)) })
+        Ok(Connection { ready, home: Some((Arc::clone(&self.idle), permits)) })
     }
 
     /// (in use, idle).
@@ -107,11 +127,18 @@ impl Connection {
         Ok(Self { ready: Ready::new(Source::Own(connection)).await?, home: None })
     }
 
-    /// For the next statement: until when, and what it may touch; everything where there is no access.
-    pub(super) async fn arm(&mut self, access: Option<&Authorized>, deadline: Deadline) -> Result<(), DbError> {
-        let Ready { source, watch, border } = &mut self.ready;
+    /// For the next statement: until when, and what it may touch and how many bytes it may read; everything where there is no access.
+    pub(super) async fn arm(&mut self, guest: Option<(&Authorized, u64)>, deadline: Deadline) -> Result<(), DbError> {
+        let Ready { source, watch, border, memory, .. } = &mut self.ready;
         let connection = source.driver();
+        let access = guest.map(|(access, _)| access);
         watch.set(deadline);
+        match guest {
+            Some((_, bytes)) => {
+                memory.bound(usize::try_from(WORKING_BYTES.saturating_add(bytes)).unwrap_or(usize::MAX));
+            }
+            None => memory.unbound(),
+        }
         let is_set = match (&border, access) {
             (Border::None, None) => true,
             (Border::Set(set), Some(wanted)) => set.is_same(wanted),
@@ -137,7 +164,14 @@ impl Connection {
 
     /// Waits until the engine has left a statement whose rows nobody wants any more: still under that statement's deadline.
     pub(super) async fn settle(&mut self) -> Result<(), DbError> {
-        self.driver().ping().await.map_err(|error| DbError::from_sqlite(&error))
+        let settled = self.driver().ping().await.map_err(|error| DbError::from_sqlite(&error));
+        self.ready.is_broken |= settled.is_err();
+        settled
+    }
+
+    /// Whether the statement wanted more memory than it may have.
+    pub(super) fn is_memory_refused(&self) -> bool {
+        self.ready.memory.is_refused()
     }
 
     /// Set by the engine when it rolls back.
@@ -148,9 +182,14 @@ impl Connection {
     /// Gives it back as it is: no transaction is open on it, and nothing that was begun on it was dropped midway.
     pub fn give_back(self) {
         let Self { ready, home } = self;
-        if let Some((idle, permit)) = home {
+        // What guests were held to is not the next one's, nor that of who clears it.
+        ready.memory.unbound();
+        if ready.is_broken {
+            return;
+        }
+        if let Some((idle, permits)) = home {
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(ready);
-            drop(permit);
+            drop(permits);
         }
     }
 }
@@ -172,12 +211,21 @@ impl Ready {
             is_rolled_back: Arc::new(AtomicBool::new(false)),
         });
         let (asked, rolled_back) = (Arc::clone(&watch), Arc::clone(&watch.is_rolled_back));
+        let memory = Memory::of(source.driver()).await.map_err(|error| DbError::from_sqlite(&error))?;
+        memory.unbound();
         let mut handle = source.driver().lock_handle().await.map_err(|error| DbError::from_sqlite(&error))?;
         handle.set_progress_handler(STEPS_BETWEEN_CHECKS, move || asked.is_in_time());
         handle.set_rollback_hook(move || rolled_back.store(true, Ordering::Release));
         drop(handle);
         // A connection comes from the pool new or cleared.
-        Ok(Self { source, watch, border: Border::None })
+        Ok(Self { source, watch, border: Border::None, memory, is_broken: false })
+    }
+}
+
+/// What is left on it is still to be rolled back, which takes a little.
+impl Drop for Ready {
+    fn drop(&mut self) {
+        self.memory.bound(CLEARING_BYTES);
     }
 }
 

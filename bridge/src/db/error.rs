@@ -30,6 +30,8 @@ const MISSING: [&str; 3] = ["no such table: ", "no such column: ", "no such func
 const STALE: &str = "0A000";
 const STALE_ROUTINE: &str = "RevalidateCachedQuery";
 const FORGOTTEN: &str = "26000";
+/// `SQLITE_NOMEM`.
+const OUT_OF_MEMORY: &str = "sqlite:7";
 /// For the operator's log.
 const NO_TLS: &str = "no encrypted connection to the database could be made; `stk connections test` says why";
 
@@ -40,6 +42,16 @@ impl DbError {
 
     pub(crate) fn interrupted() -> Self {
         Self::own(FailureKind::Interrupted, "sqlite:9", "the time limit was reached")
+    }
+
+    /// A guest's statement needs more memory than one may have.
+    pub(super) fn out_of_memory() -> Self {
+        Self::own(FailureKind::Statement, OUT_OF_MEMORY, "the statement needs more memory than a guest's may have")
+    }
+
+    /// Whether it is [`Self::out_of_memory`].
+    pub fn is_out_of_memory(&self) -> bool {
+        self.code == OUT_OF_MEMORY
     }
 
     pub(super) fn busy() -> Self {

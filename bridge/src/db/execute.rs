@@ -15,6 +15,7 @@ use tracing::{Instrument, field::Empty};
 
 use super::{
     Authorized, Connection, DbError, bind,
+    budget::{Tally, packed_most},
     cell::{Answered, DriverRow},
     link::{Ran, Reader},
     session::{Flow, Sink},
@@ -88,11 +89,11 @@ impl Statement<'_> {
         sink: &Sender<Result<Chunk, DbError>>,
     ) -> Result<Option<Chunk>, DbError> {
         let reading = async {
-            self.prepare(connection).await?;
+            self.prepare(connection, budget.bytes).await?;
             let read = self.send_chunks(connection.driver(), schema, budget, sink).await;
             let is_whole = |last: &Option<Chunk>| last.as_ref().is_some_and(|chunk| chunk.end == Some(None));
             if !read.as_ref().is_ok_and(|(_, last)| is_whole(last)) {
-                connection.settle().await?;
+                self.settle(connection).await?;
             }
             read.map_err(|error| self.failed(&error))
         };
@@ -108,11 +109,14 @@ impl Statement<'_> {
         sink: &Sender<Result<Chunk, DbError>>,
     ) -> Result<(usize, Option<Chunk>), sqlx::Error> {
         let (mut chunk, mut columns) = (Chunk::default(), None);
-        let (mut count, mut bytes, mut chunk_rows) = (0, 0_u64, FIRST_CHUNK_ROWS);
+        let (mut count, mut bytes, mut sent, mut chunk_rows) = (0, 0_u64, 0_u64, FIRST_CHUNK_ROWS);
         let mut rows = connection.fetch_many(self.query()?);
-        let mut limit = None;
+        let (mut limit, mut is_done) = (None, false);
         while let Some(next) = rows.try_next().await? {
-            let sqlx::Either::Right(row) = next else { continue };
+            let sqlx::Either::Right(row) = next else {
+                is_done = true;
+                continue;
+            };
             let columns = columns.get_or_insert_with(|| value::columns(row.columns(), schema));
             if count == 0 {
                 chunk.columns = value::named(columns);
@@ -121,9 +125,10 @@ impl Statement<'_> {
                 limit = Some(LimitName::SqlRows);
                 break;
             }
-            value::pack(&row, columns, &mut chunk.rows)?;
+            value::pack(&row, columns, &mut chunk.rows, budget.bytes.saturating_sub(bytes))?;
             bytes += chunk.rows.end_row();
-            if bytes > budget.bytes {
+            // An empty text counts nothing, and takes some bytes.
+            if bytes > budget.bytes || sent + chunk.rows.memory_bytes() > packed_most(budget) {
                 chunk.rows.drop_row();
                 limit = Some(LimitName::SqlBytes);
                 break;
@@ -131,12 +136,14 @@ impl Statement<'_> {
             count += 1;
             if chunk.rows.len() >= chunk_rows || chunk.rows.data_bytes() >= CHUNK_BYTES {
                 chunk_rows = CHUNK_ROWS;
+                sent += chunk.rows.memory_bytes();
                 if sink.send(Ok(std::mem::take(&mut chunk))).await.is_err() {
                     return Ok((count, None));
                 }
             }
         }
         drop(rows);
+        ended(is_done || limit.is_some())?;
         Ok((count, Some(Chunk { end: Some(limit), ..chunk })))
     }
 
@@ -148,10 +155,10 @@ impl Statement<'_> {
         budget: RowBudget,
     ) -> Result<Reading, DbError> {
         let reading = async {
-            self.prepare(connection).await?;
+            self.prepare(connection, budget.bytes).await?;
             let read = self.read_rows(connection.driver(), schema, budget).await;
             if !read.as_ref().is_ok_and(|reading| reading.limit.is_none()) {
-                connection.settle().await?;
+                self.settle(connection).await?;
             }
             read.map_err(|error| self.failed(&error))
         };
@@ -161,12 +168,15 @@ impl Statement<'_> {
     /// Runs it for its effect; rows affected.
     pub async fn run(&self, connection: &mut Connection) -> Result<u64, DbError> {
         let running = async {
-            self.prepare(connection).await?;
+            self.prepare(connection, 0).await?;
             let ran = match self.query() {
-                Ok(query) => connection.driver().execute(query).await,
+                Ok(query) => self.affected(connection.driver(), query).await,
                 Err(error) => Err(error),
             };
-            ran.map(|done| done.rows_affected()).map_err(|error| self.failed(&error))
+            if ran.is_err() {
+                self.settle(connection).await?;
+            }
+            ran.map_err(|error| self.failed(&error))
         };
         traced("sqlite", running, |_| None).await
     }
@@ -179,10 +189,10 @@ impl Statement<'_> {
         answered: Answered<'_>,
         sink: &mut Sink<'_>,
     ) -> Result<Ran, DbError> {
-        self.prepare(connection).await?;
+        self.prepare(connection, 0).await?;
         let ran = self.each_row(connection.driver(), arguments, answered, sink).await;
         if !ran.as_ref().is_ok_and(|ran| !ran.is_cut) {
-            connection.settle().await?;
+            self.settle(connection).await?;
         }
         ran.map_err(|error| self.failed(&error))
     }
@@ -219,34 +229,60 @@ impl Statement<'_> {
         schema: &Schema,
         budget: RowBudget,
     ) -> Result<Reading, sqlx::Error> {
-        let mut reading = Reading::default();
-        let mut bytes = 0_u64;
-        let mut columns = None;
+        let (mut reading, mut tally) = (Reading::default(), Tally::new(budget));
+        let (mut columns, mut is_done) = (None, false);
         let mut rows = connection.fetch_many(self.query()?);
         while let Some(next) = rows.try_next().await? {
             let row = match next {
                 sqlx::Either::Left(done) => {
                     reading.affected += done.rows_affected();
+                    is_done = true;
                     continue;
                 }
                 sqlx::Either::Right(row) => row,
             };
             let columns = columns.get_or_insert_with(|| value::columns(row.columns(), schema));
-            if reading.rows.rows.len() as u64 >= budget.rows {
-                reading.limit = Some(LimitName::SqlRows);
-                break;
+            match value::row(&row, columns, &mut tally)? {
+                Ok(cells) => reading.rows.rows.push(cells),
+                Err(limit) => {
+                    reading.limit = Some(limit);
+                    break;
+                }
             }
-            let cells = value::row(&row, columns)?;
-            bytes += cells.iter().map(|cell| cell.size_bytes() as u64).sum::<u64>();
-            if bytes > budget.bytes {
-                reading.limit = Some(LimitName::SqlBytes);
-                break;
-            }
-            reading.rows.rows.push(cells);
         }
         drop(rows);
+        ended(is_done || reading.limit.is_some())?;
         reading.rows.columns = columns.as_deref().map(value::named).unwrap_or_default();
         Ok(reading)
+    }
+
+    /// Runs it and passes over its rows.
+    async fn affected(
+        &self,
+        connection: &mut SqliteConnection,
+        query: Query<'static, sqlx::Sqlite, SqliteArguments>,
+    ) -> Result<u64, sqlx::Error> {
+        let (mut affected, mut is_done) = (0, false);
+        let mut rows = connection.fetch_many(query);
+        while let Some(next) = rows.try_next().await? {
+            if let sqlx::Either::Left(done) = next {
+                affected += done.rows_affected();
+                is_done = true;
+            }
+        }
+        drop(rows);
+        ended(is_done)?;
+        Ok(affected)
+    }
+
+    /// After a statement that did not end as it should. What it wanted of the memory is said first: the driver's thread ends over a row
+    /// that it cannot copy.
+    async fn settle(&self, connection: &mut Connection) -> Result<(), DbError> {
+        let settled = connection.settle().await;
+        if self.access.is_some() && connection.is_memory_refused() {
+            return Err(DbError::out_of_memory());
+        }
+        settled
     }
 
     fn failed(&self, error: &sqlx::Error) -> DbError {
@@ -271,7 +307,8 @@ impl Statement<'_> {
         self.sql.match_indices('*').any(|(at, _)| !is_counted(at))
     }
 
-    async fn prepare(&self, connection: &mut Connection) -> Result<(), DbError> {
+    /// `bytes`: what it may read, where it is a guest's.
+    async fn prepare(&self, connection: &mut Connection, bytes: u64) -> Result<(), DbError> {
         // A short statement ends before SQLite looks at the clock.
         if Instant::now() >= self.deadline {
             return Err(DbError::interrupted());
@@ -283,8 +320,13 @@ impl Statement<'_> {
             let look = sqlx::query("SELECT 1 FROM sqlite_schema LIMIT 1").fetch_optional(connection.driver());
             look.await.map_err(|error| DbError::from_sqlite(&error))?;
         }
-        connection.arm(self.access.as_ref(), self.deadline).await
+        connection.arm(self.access.as_ref().map(|access| (access, bytes)), self.deadline).await
     }
+}
+
+/// A driver whose thread ended says nothing, as after the last row.
+fn ended(is_done: bool) -> Result<(), sqlx::Error> {
+    if is_done { Ok(()) } else { Err(sqlx::Error::WorkerCrashed) }
 }
 
 /// A span for a statement. Its text is not in it: a guest's may hold values.

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use santokit_core::{limit::LimitName, schema::Schema, value::Value};
+use santokit_core::{schema::Schema, value::Value};
 use santokit_sql::{
     dialect::Dialect,
     statement::{Bound, Statement},
@@ -12,6 +12,7 @@ use santokit_wasm::RowBudget;
 
 use super::{
     Connection, DbError, Reading, bind,
+    budget::Tally,
     cell::{Answered, Row},
     execute::{self, traced},
     link::Ran,
@@ -225,26 +226,22 @@ impl Session {
         deadline: Instant,
     ) -> Result<Reading, DbError> {
         self.spend_on(text);
-        let mut reading = Reading::default();
-        let (mut bytes, mut passed) = (0_u64, 0_usize);
+        let (mut reading, mut tally) = (Reading::default(), Tally::new(budget));
+        let mut passed = 0_usize;
         let done = self
             .run(text.sql, text.params, answered, deadline, &mut |row| {
                 if reading.rows.columns.is_empty() {
                     reading.rows.columns = row.told();
                 }
-                if reading.rows.rows.len() as u64 >= budget.rows || reading.limit.is_some() {
-                    reading.limit.get_or_insert(LimitName::SqlRows);
-                    passed += 1;
-                    return Ok(if passed > PASSED_MAX { Flow::Stop } else { Flow::Continue });
-                }
-                let cells = row.values()?;
-                bytes += cells.iter().map(|cell| cell.size_bytes() as u64).sum::<u64>();
-                if bytes > budget.bytes {
-                    reading.limit = Some(LimitName::SqlBytes);
+                if reading.limit.is_none() {
+                    match tally.row(row.len(), |index| row.value(index))? {
+                        Ok(cells) => reading.rows.rows.push(cells),
+                        Err(limit) => reading.limit = Some(limit),
+                    }
                     return Ok(Flow::Continue);
                 }
-                reading.rows.rows.push(cells);
-                Ok(Flow::Continue)
+                passed += 1;
+                Ok(if passed > PASSED_MAX { Flow::Stop } else { Flow::Continue })
             })
             .await?;
         reading.affected = done.affected;

@@ -8,9 +8,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Connection, DatabaseSettings, DbError, connections::Connections};
+use super::{Connection, DatabaseSettings, DbError, Share, connections::Connections};
 
 const READERS_MAX: u32 = 8;
+/// Of them, those that guests may hold: a guest's statement may take as long as its timeout.
+const GUEST_READERS_MAX: usize = 6;
 
 /// A file and its pools.
 #[derive(Debug)]
@@ -22,6 +24,9 @@ pub struct SqliteDatabase {
 impl SqliteDatabase {
     /// Opens the pools. The file must exist: a Bridge never makes a database.
     pub(super) fn open(url: &str, settings: &DatabaseSettings) -> Result<Self, DbError> {
+        if !santokit_sqlite::memory::install() {
+            return Err(DbError::unavailable("SQLite was in use before its memory was bounded"));
+        }
         let options = SqliteConnectOptions::from_str(url)
             // The driver's message could repeat the URL.
             .map_err(|_| DbError::unavailable("the connection's URL cannot be read; expected sqlite:path"))?
@@ -52,19 +57,19 @@ impl SqliteDatabase {
         let writer = pool().max_connections(1).connect_lazy_with(writing);
         let reader = pool().max_connections(READERS_MAX).connect_lazy_with(options.read_only(true));
         Ok(Self {
-            writer: Connections::new(writer, settings.pool_wait),
-            reader: Connections::new(reader, settings.pool_wait),
+            writer: Connections::new(writer, settings.pool_wait, 1),
+            reader: Connections::new(reader, settings.pool_wait, GUEST_READERS_MAX),
         })
     }
 
     /// A connection that can only read.
-    pub async fn reader(&self) -> Result<Connection, DbError> {
-        self.reader.take().await
+    pub async fn reader(&self, share: Share) -> Result<Connection, DbError> {
+        self.reader.take(share).await
     }
 
     /// The connection that writes; there is one.
     pub async fn writer(&self) -> Result<Connection, DbError> {
-        self.writer.take().await
+        self.writer.take(Share::Platform).await
     }
 
     pub(super) fn pool_use(&self) -> (i64, i64) {

@@ -2,6 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use santokit_core::{
+    limit::LimitName,
     schema::{Schema, Type},
     value::{Column, RowSet, Value},
 };
@@ -11,6 +12,8 @@ use sqlx::{
     Arguments, Column as _, Row, TypeInfo, ValueRef,
     sqlite::{SqliteArguments, SqliteColumn, SqliteRow},
 };
+
+use super::budget::Tally;
 
 /// The largest whole number that every JSON reader keeps exactly.
 const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;
@@ -60,8 +63,13 @@ pub(super) fn declared(column: &SqliteColumn, schema: &Schema) -> Option<Type> {
     table.columns.iter().find(|column| column.name == *origin.name).map(|column| column.kind)
 }
 
-pub(super) fn row(row: &SqliteRow, columns: &[ResultColumn]) -> Result<Vec<Value>, sqlx::Error> {
-    columns.iter().enumerate().map(|(index, column)| cell(row, index, column.declared)).collect()
+/// The next row, or the limit that it is beyond.
+pub(super) fn row(
+    row: &SqliteRow,
+    columns: &[ResultColumn],
+    tally: &mut Tally,
+) -> Result<Result<Vec<Value>, LimitName>, sqlx::Error> {
+    tally.row(columns.len(), |index| cell(row, index, columns.get(index).and_then(|column| column.declared)))
 }
 
 fn cell(row: &SqliteRow, index: usize, declared: Option<Type>) -> Result<Value, sqlx::Error> {
@@ -82,9 +90,17 @@ fn cell(row: &SqliteRow, index: usize, declared: Option<Type>) -> Result<Value, 
     })
 }
 
-/// Writes a row as guests get it.
-pub(super) fn pack(row: &SqliteRow, columns: &[ResultColumn], packed: &mut PackedRows) -> Result<(), sqlx::Error> {
+/// Writes a row as guests get it, as far as it has no more bytes than so many.
+pub(super) fn pack(
+    row: &SqliteRow,
+    columns: &[ResultColumn],
+    packed: &mut PackedRows,
+    most: u64,
+) -> Result<(), sqlx::Error> {
     for (index, column) in columns.iter().enumerate() {
+        if packed.pending_bytes() > most {
+            return Ok(());
+        }
         match (storage(row, index)?, column.declared) {
             (Storage::Null, _) => packed.null(),
             (Storage::Integer, Some(Type::Boolean)) => packed.boolean(row.try_get_unchecked::<i64, _>(index)? != 0),

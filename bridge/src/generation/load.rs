@@ -20,6 +20,7 @@ use santokit_wasm::{CompiledStore, Sandbox, SandboxConfig, SandboxError};
 use super::{Generation, LoadError, Plan, Runtime, has_same_guests, same};
 use crate::{
     call::LoadedLogicEntry,
+    config::EnvName,
     crud,
     db::{Database, DatabaseSettings},
     host::Session,
@@ -70,7 +71,7 @@ impl Loader {
         check_guests(&manifest, &runtime)?;
         queries::verify(&manifest).await.map_err(|error| LoadError::blocked(error.to_string()))?;
         let databases = databases(&runtime, &self.databases, &previous)?;
-        let logics = self.logics(&manifest, &previous).await?;
+        let logics = self.logics(&env, &manifest, &previous).await?;
         let before = previous.first().map(|previous| previous.runtime.load_full());
         let tables = crud::tables(&manifest.connections, &manifest.permissions).map_err(LoadError::blocked)?;
         Ok(Generation {
@@ -93,7 +94,12 @@ impl Loader {
     }
 
     /// What did not change is taken over: it was verified when it was loaded, and its component is named by its digest.
-    async fn logics(&self, manifest: &Manifest, previous: &[Arc<Generation>]) -> Result<Entries, LoadError> {
+    async fn logics(
+        &self,
+        env: &EnvName,
+        manifest: &Manifest,
+        previous: &[Arc<Generation>],
+    ) -> Result<Entries, LoadError> {
         let mut entries = Entries::new();
         let mut changed = manifest.clone();
         changed.logics.retain(|name, logic| {
@@ -106,7 +112,7 @@ impl Loader {
         });
         let changed = self.verify(changed).await?;
         let loads = changed.logics.into_iter().map(async |(name, logic)| {
-            let entry = self.logic(&name, logic, &manifest.queries).await?;
+            let entry = self.logic(env, &name, logic, &manifest.queries).await?;
             Ok::<_, LoadError>((name, Arc::new(entry)))
         });
         // In order, so that of several logics that cannot be loaded the same one is always named.
@@ -129,6 +135,7 @@ impl Loader {
 
     async fn logic(
         &self,
+        env: &EnvName,
         name: &str,
         logic: Logic,
         queries: &BTreeMap<String, Query>,
@@ -141,7 +148,7 @@ impl Loader {
                 blocking(move || cache.blob(&digest)).await?
             }
         };
-        LoadedLogicEntry::load(name, logic, &self.sandbox, queries, |_| bytes).await.map_err(LoadError::blocked)
+        LoadedLogicEntry::load(env, name, logic, &self.sandbox, queries, |_| bytes).await.map_err(LoadError::blocked)
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Cursor {
     chunks: VecDeque<PackedRows>,
     /// The first row of the first chunk that the guest does not have.
     next: usize,
+    /// What the guest does not have yet.
+    waiting: RowBudget,
     more: More,
 }
 
@@ -69,7 +71,8 @@ pub(super) struct Ahead {
 impl Cursor {
     /// Of rows that were read.
     pub(super) fn of(rows: &[Vec<Value>], limit: Option<LimitName>) -> Self {
-        Self { chunks: [PackedRows::of(rows)].into(), next: 0, more: More::End(limit) }
+        let rows = PackedRows::of(rows);
+        Self { waiting: rows.counted(), chunks: [rows].into(), next: 0, more: More::End(limit) }
     }
 
     /// Begins to read; returns when the first rows are there, with their columns.
@@ -77,7 +80,9 @@ impl Cursor {
         // Room for all that the budget has, as a rule: where there is more, the reader waits for the guest.
         let (sender, chunks) = mpsc::channel(Chunk::most(ahead.budget));
         let task = tokio::spawn(ahead.run(connection, sender).instrument(tracing::Span::current()));
-        let mut cursor = Self { chunks: VecDeque::new(), next: 0, more: More::Reader(Reader { chunks, task }) };
+        let more = More::Reader(Reader { chunks, task });
+        let waiting = RowBudget { rows: 0, bytes: 0 };
+        let mut cursor = Self { chunks: VecDeque::new(), next: 0, waiting, more };
         let columns = cursor.advance().await.map_err(guest_error)?;
         Ok((cursor, columns))
     }
@@ -89,6 +94,8 @@ impl Cursor {
                 if self.next < rows.len() {
                     let batch = rows.batch(self.next, budget);
                     self.next += usize::try_from(batch.rows).unwrap_or(usize::MAX);
+                    self.waiting.rows = self.waiting.rows.saturating_sub(batch.rows);
+                    self.waiting.bytes = self.waiting.bytes.saturating_sub(batch.bytes);
                     return Ok(Some(batch));
                 }
                 self.chunks.pop_front();
@@ -107,6 +114,11 @@ impl Cursor {
                 }
             }
         }
+    }
+
+    /// What was read and the guest does not have yet.
+    pub(super) fn waiting(&self) -> RowBudget {
+        self.waiting
     }
 
     /// Waits until its reader has given its connection back: an invocation has one at a time. A failure is told when the guest comes to it.
@@ -128,6 +140,9 @@ impl Cursor {
                 if let Some(limit) = chunk.end {
                     self.more = More::End(limit);
                 }
+                let counted = chunk.rows.counted();
+                self.waiting.rows = self.waiting.rows.saturating_add(counted.rows);
+                self.waiting.bytes = self.waiting.bytes.saturating_add(counted.bytes);
                 self.chunks.push_back(chunk.rows);
                 Ok(chunk.columns)
             }

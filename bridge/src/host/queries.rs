@@ -241,6 +241,7 @@ impl Session {
             let connection = session.sql.open_declared(&query.query.connection)?;
             let ready = query.bind(sent, session, connection)?;
             session.sql.check_cursors()?;
+            let budget = session.sql.left_for_cursor(budget).await;
             let reading = ready.read(&mut session.sql, connection, budget).await?;
             let rows = query.shaped(reading.rows.rows)?;
             Ok((session.sql.keep_cursor(&rows.rows, reading.limit), rows.columns))

@@ -10,23 +10,24 @@ use santokit_core::{
     limit::LimitName,
     logic::{Grants, Verb},
     schema::Schema,
-    value::{Column, Value},
+    value::Value,
 };
 use santokit_sql::{
     failure::FailureKind,
     guest::{self, GuestStatement, Refused},
 };
-use santokit_wasm::{ConnectionId, CursorId, DatabaseError, RowBudget, SqlError, TransactionId, packed::PackedBatch};
+use santokit_wasm::{ConnectionId, DatabaseError, RowBudget, SqlError, TransactionId};
 
 use super::{
-    cursor::{Ahead, Cursor},
+    cursor::Cursor,
     server_sql::{Levels as ServerLevels, Logins},
 };
 use crate::{
-    db::{Access, Authorized, Connection, Database, DbError, Lent, OpenTransaction, Reading, Statement},
+    db::{Access, Authorized, Connection, Database, DbError, Lent, OpenTransaction, Reading, Share, Statement},
     metrics::Metrics,
 };
 
+mod cursors;
 mod joined;
 mod on_server;
 mod transactions;
@@ -270,71 +271,6 @@ impl SqlSession {
         answer.map_err(guest_error)
     }
 
-    /// Reads ahead what the limits allow, so that no connection is kept between two calls of the guest.
-    pub(super) async fn open_cursor(
-        &mut self,
-        connection: ConnectionId,
-        sql: &str,
-        values: Vec<Value>,
-        budget: RowBudget,
-    ) -> Result<(CursorId, Vec<Column>), SqlError> {
-        self.check_cursors()?;
-        let logins = Arc::clone(&self.logins);
-        let opened = self.named(connection)?;
-        if opened.is_on_server() {
-            let statement = opened.check_on_server(sql, &values, &logins)?;
-            return self.cursor_on_server(connection, statement, budget).await;
-        }
-        let authority = opened.check(sql)?;
-        self.ensure_own_transaction(connection).await?;
-        let (deadline, schemas, metrics) = (self.deadline, Arc::clone(&self.schemas), Arc::clone(&self.metrics));
-        let opened = self.opened(connection)?;
-        let verb = authority.words.verb;
-        if opened.transaction.is_some() || verb != Verb::Select {
-            let reading = self.read_as(connection, sql, &values, budget, authority).await?;
-            return Ok((self.keep_cursor(&reading.rows.rows, reading.limit), reading.rows.columns));
-        }
-        let (database, name) = (Arc::clone(&opened.database), opened.name.clone());
-        // One guest could have all readers otherwise.
-        for cursor in self.cursors.values_mut() {
-            cursor.settle().await;
-        }
-        let taken = take(&database, verb, deadline).await.map_err(guest_error)?;
-        let sql = sql.to_owned();
-        let ahead = Ahead { sql, values, authority, deadline, budget, schemas, name, metrics };
-        let (cursor, columns) = Cursor::ahead(ahead, taken).await?;
-        Ok((self.insert_cursor(cursor), columns))
-    }
-
-    /// Whether one more may be open.
-    pub(super) fn check_cursors(&self) -> Result<(), SqlError> {
-        if self.cursors.len() < CURSORS_MAX { Ok(()) } else { Err(SqlError::Limit(LimitName::Handles)) }
-    }
-
-    /// Keeps rows until the guest reads them.
-    pub(super) fn keep_cursor(&mut self, rows: &[Vec<Value>], limit: Option<LimitName>) -> CursorId {
-        self.insert_cursor(Cursor::of(rows, limit))
-    }
-
-    fn insert_cursor(&mut self, cursor: Cursor) -> CursorId {
-        let id = self.next_id();
-        self.cursors.insert(id, cursor);
-        CursorId(id)
-    }
-
-    pub(super) async fn next_rows(
-        &mut self,
-        cursor: CursorId,
-        budget: RowBudget,
-    ) -> Result<Option<PackedBatch>, SqlError> {
-        let closed = || SqlError::Invalid("the cursor is closed".to_owned());
-        self.cursors.get_mut(&cursor.0).ok_or_else(closed)?.next(budget).await
-    }
-
-    pub(super) fn close_cursor(&mut self, cursor: CursorId) {
-        self.cursors.remove(&cursor.0);
-    }
-
     async fn ensure_own_transaction(&mut self, connection: ConnectionId) -> Result<(), SqlError> {
         let deadline = self.deadline;
         let is_whole = self.opened.get(connection.0 as usize).is_some_and(|opened| self.whole.contains(&opened.name));
@@ -415,7 +351,8 @@ async fn begin(database: &Database, deadline: Instant, is_own: bool) -> Result<L
 
 async fn take(database: &Database, verb: Verb, deadline: Instant) -> Result<Connection, DbError> {
     let database = database.sqlite()?;
-    let taking = async { if verb == Verb::Select { database.reader().await } else { database.writer().await } };
+    let taking =
+        async { if verb == Verb::Select { database.reader(Share::Guest).await } else { database.writer().await } };
     tokio::time::timeout_at(deadline.into(), taking).await.map_err(|_| DbError::interrupted())?
 }
 
@@ -429,6 +366,7 @@ pub(super) fn keep<T>(connection: Connection, answer: &Result<T, DbError>) {
 pub(super) fn guest_error(error: DbError) -> SqlError {
     match error.kind {
         FailureKind::Interrupted => SqlError::Timeout("the statement ran into its time limit".to_owned()),
+        _ if error.is_out_of_memory() => SqlError::Limit(LimitName::SqlBytes),
         // SQLite reports this one without a code of its own.
         _ if error.message.starts_with("not authorized to use function") => SqlError::Denied(error.message),
         FailureKind::NotAuthorized if error.code.is_empty() => SqlError::Denied(error.message),

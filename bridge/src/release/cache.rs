@@ -54,6 +54,15 @@ pub struct Seen {
     pub sequence: u64,
     /// Digest of what was signed: two different pointers must not have one sequence.
     pub payload: Digest,
+    /// The sequence of the newest whose release has run: what a restart finds on disk must not be older. 0 where none has, and
+    /// in files of a version before this one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub loaded: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A gate of a canary that has closed here.
@@ -117,6 +126,14 @@ impl Cache {
     /// Keeps it.
     pub fn put_seen(&self, env: &EnvName, seen: &Seen) -> io::Result<()> {
         self.put_json(env, "seen.json", seen)
+    }
+
+    /// Keeps that the release of a pointer has run.
+    pub fn put_loaded(&self, env: &EnvName, sequence: u64) -> io::Result<()> {
+        match self.seen(env)? {
+            Some(seen) if seen.loaded < sequence => self.put_seen(env, &Seen { loaded: sequence, ..seen }),
+            _ => Ok(()),
+        }
     }
 
     /// When the Hub last confirmed what is current.

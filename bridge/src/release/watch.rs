@@ -215,13 +215,14 @@ impl Watcher {
         let name = &self.slot.name;
         let pointer = verify::pointer(&envelope, &self.tools.trust, &name.project, &name.env)
             .map_err(|error| self.refuse_pointer(None, &error.to_string()))?;
-        let next = Seen { sequence: pointer.sequence, payload: Digest::of(envelope.payload.as_bytes()) };
+        let next = seen_of(&pointer, &envelope);
         let (cache, env) = (self.tools.cache.clone(), name.clone());
         let verdict = blocking(move || {
             let seen = cache.seen(&env)?;
             let verdict = order(seen.as_ref(), &next);
             if verdict == Ok(true) {
-                cache.put_seen(&env, &next)?;
+                let loaded = seen.map_or(0, |seen| seen.loaded);
+                cache.put_seen(&env, &Seen { loaded, ..next })?;
             }
             Ok::<_, io::Error>(verdict)
         })
@@ -321,12 +322,14 @@ impl Watcher {
     /// Loads the last good release from disk, as if the Hub had said it when it last did.
     async fn restore(&mut self) -> Result<(), PollError> {
         let (cache, env) = (self.tools.cache.clone(), self.slot.name.clone());
-        let (good, runtime, confirmed) =
-            blocking(move || (cache.good(&env), cache.runtime(&env), cache.confirmed(&env))).await?;
+        let (good, runtime, confirmed, seen) =
+            blocking(move || (cache.good(&env), cache.runtime(&env), cache.confirmed(&env), cache.seen(&env))).await?;
         let Some(Good { pointer: envelope, release, candidate }) = good else { return Ok(()) };
         let name = &self.slot.name;
         let pointer = verify::pointer(&envelope, &self.tools.trust, &name.project, &name.env)
             .map_err(|error| PollError::Pointer(error.to_string()))?;
+        // One that was put back to what it was before must not run again.
+        may_restore(seen?.as_ref(), &seen_of(&pointer, &envelope)).map_err(PollError::Pointer)?;
         // A copy that was damaged must not be taken for what the Hub will send.
         verify::release(&release, &self.tools.trust).map_err(|error| PollError::Pointer(error.to_string()))?;
         self.release = Some((pointer.release_id.clone(), release.clone()));
@@ -364,6 +367,25 @@ impl Watcher {
         {
             tracing::warn!(env = %self.slot.name, %error, "the time of the last confirmation could not be kept on disk");
         }
+    }
+}
+
+fn seen_of(pointer: &Pointer, envelope: &Envelope) -> Seen {
+    Seen { sequence: pointer.sequence, payload: Digest::of(envelope.payload.as_bytes()), loaded: 0 }
+}
+
+/// Whether what is kept on disk is what has run last. A newer pointer may have been seen whose release was refused: then the one before
+/// is what runs.
+fn may_restore(seen: Option<&Seen>, kept: &Seen) -> Result<(), String> {
+    match seen {
+        Some(seen) if kept.sequence < seen.loaded => Err(format!(
+            "the cached release has sequence {}, and one with {} has run here: the cache was put back to an older state",
+            kept.sequence, seen.loaded
+        )),
+        Some(seen) if kept.sequence == seen.sequence && kept.payload != seen.payload => {
+            Err(format!("the cached pointer differs from another one with the same sequence {}", kept.sequence))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -443,13 +465,27 @@ mod tests {
 
     #[test]
     fn the_sequence_never_goes_back() {
-        let seen = |sequence, text: &str| Seen { sequence, payload: Digest::of(text.as_bytes()) };
+        let seen = |sequence, text: &str| Seen { sequence, payload: Digest::of(text.as_bytes()), loaded: 0 };
         let held = seen(7, "a");
         assert_eq!(order(None, &held), Ok(true));
         assert_eq!(order(Some(&held), &seen(8, "b")), Ok(true));
         assert_eq!(order(Some(&held), &seen(7, "a")), Ok(false));
         assert!(order(Some(&held), &seen(6, "a")).is_err());
         assert!(order(Some(&held), &seen(7, "b")).is_err());
+    }
+
+    #[test]
+    fn what_is_kept_is_what_has_run_last() {
+        let seen = |sequence, text: &str, loaded| Seen { sequence, payload: Digest::of(text.as_bytes()), loaded };
+        let held = seen(9, "c", 8);
+        assert!(may_restore(None, &seen(1, "a", 0)).is_ok());
+        // The newest was refused, and the one before it runs.
+        assert!(may_restore(Some(&held), &seen(8, "b", 0)).is_ok());
+        assert!(may_restore(Some(&held), &seen(9, "c", 0)).is_ok());
+        assert!(may_restore(Some(&held), &seen(7, "a", 0)).is_err());
+        assert!(may_restore(Some(&held), &seen(9, "other", 0)).is_err());
+        // Of a version that did not keep it.
+        assert!(may_restore(Some(&seen(9, "c", 0)), &seen(7, "a", 0)).is_ok());
     }
 
     #[test]

@@ -12,13 +12,13 @@ use santokit_core::{
     limit::InvocationLimits,
     quantity::{Bytes, Millis},
 };
-use tokio::sync::Semaphore;
 use wasmtime::{
     CacheStore, Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
     WasmBacktraceDetails, component::Linker,
 };
 
 use crate::{
+    admission::{Admission, Turn},
     bindings::LogicPre,
     call::{self, Invocation},
     capability,
@@ -34,6 +34,10 @@ use crate::{
 pub struct SandboxConfig {
     /// Live instances at once, 16 or more.
     pub instances_max: u32,
+    /// Of them, at most so many of one env; none: all.
+    pub env_instances_max: Option<u32>,
+    /// Of those of an env, at most so many of one logic; none: half of them.
+    pub logic_instances_max: Option<u32>,
     /// Largest memory of one invocation, whatever its manifest says.
     pub memory_bytes_max: usize,
     /// How often a busy guest yields.
@@ -57,7 +61,7 @@ pub struct SandboxConfig {
 pub struct Sandbox<H: 'static> {
     engine: Engine,
     linker: Linker<State<H>>,
-    instances: Semaphore,
+    admission: Admission,
     memory_bytes_max: usize,
     counts_fuel: bool,
     compiler: Compiler,
@@ -69,6 +73,7 @@ pub struct Sandbox<H: 'static> {
 pub struct LoadedLogic<H: 'static> {
     sandbox: Arc<Sandbox<H>>,
     compiled: Arc<Compiled<H>>,
+    turn: Turn,
 }
 
 pub(crate) struct Compiled<H: 'static> {
@@ -107,6 +112,8 @@ impl Default for SandboxConfig {
         let cores = std::thread::available_parallelism().map_or(2, |cores| u32::try_from(cores.get()).unwrap_or(64));
         Self {
             instances_max: (64 * cores).clamp(256, 4_096),
+            env_instances_max: None,
+            logic_instances_max: None,
             memory_bytes_max: 256 << 20,
             tick: Duration::from_millis(5),
             compiles_max: 1,
@@ -143,7 +150,7 @@ impl<H: Host> Sandbox<H> {
             compiler: Compiler::new(&engine, config, store),
             engine,
             linker,
-            instances: Semaphore::new(config.instances_max.max(16) as usize),
+            admission: Admission::new(config),
             memory_bytes_max: config.memory_bytes_max,
             counts_fuel: config.fuel,
             compiled: Mutex::default(),
@@ -153,7 +160,7 @@ impl<H: Host> Sandbox<H> {
     /// Checks, compiles, links and probes a component. `digest` names its bytes, which the caller has verified.
     pub async fn load(self: &Arc<Self>, bytes: &[u8], digest: &str) -> Result<LoadedLogic<H>, LoadError> {
         if let Some(compiled) = self.known(digest) {
-            return Ok(LoadedLogic { sandbox: Arc::clone(self), compiled });
+            return Ok(LoadedLogic { sandbox: Arc::clone(self), compiled, turn: self.admission.turn() });
         }
         let component = self.compiler.compile(bytes.to_vec(), digest).await?;
         let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
@@ -164,7 +171,7 @@ impl<H: Host> Sandbox<H> {
         known.retain(|_, compiled| compiled.strong_count() > 0);
         known.insert(digest.to_owned(), Arc::downgrade(&compiled));
         drop(known);
-        Ok(LoadedLogic { sandbox: Arc::clone(self), compiled })
+        Ok(LoadedLogic { sandbox: Arc::clone(self), compiled, turn: self.admission.turn() })
     }
 
     fn known(&self, digest: &str) -> Option<Arc<Compiled<H>>> {
@@ -201,6 +208,13 @@ impl<H: Host> LoadedLogic<H> {
         (&self.sandbox.engine, &self.compiled, self.sandbox.memory_bytes_max)
     }
 
+    /// As a logic of an env, whose calls have no more instances at once than their shares.
+    #[must_use]
+    pub fn shared_by(self, env: &str, logic: &str) -> Self {
+        let turn = self.sandbox.admission.turn_of(env, logic);
+        Self { turn, ..self }
+    }
+
     /// Calls the handler in a fresh instance. Dropping the future stops the guest and rolls back what it has open.
     pub async fn call(&self, host: H, input: Vec<u8>, limits: &InvocationLimits) -> Invocation<H> {
         self.call_within(host, input, limits, limits.timeout.duration()).await
@@ -215,11 +229,12 @@ impl<H: Host> LoadedLogic<H> {
         limits: &InvocationLimits,
         patience: Duration,
     ) -> Invocation<H> {
-        let free = tokio::time::timeout(patience, self.sandbox.instances.acquire()).await;
-        let Ok(Ok(_permit)) = free else {
-            let outcome =
-                Err(CallError::Host("all instances are busy; raise the Bridge's `sandboxInstances`".to_owned()));
-            return Invocation { outcome, host: Some(host), usage: call::Usage::default() };
+        let _admitted = match self.turn.wait(patience).await {
+            Ok(admitted) => admitted,
+            Err(setting) => {
+                let outcome = Err(CallError::Busy { setting });
+                return Invocation { outcome, host: Some(host), usage: call::Usage::default() };
+            }
         };
         // Where instances are made on demand there is no pool that would hold the operator's ceiling.
         let memory = limits.memory.min(Bytes(self.sandbox.memory_bytes_max as u64));

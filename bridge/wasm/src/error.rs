@@ -59,6 +59,12 @@ pub enum CallError {
     /// The guest's answer or error details are not JSON.
     #[error("the guest's answer is not JSON: {0}")]
     Output(String),
+    /// No instance became free in time.
+    #[error("all instances that {setting} allows are busy")]
+    Busy {
+        /// The Bridge's setting that bounds them.
+        setting: &'static str,
+    },
     /// The platform could not run it.
     #[error("the sandbox failed: {0}")]
     Host(String),
@@ -80,7 +86,7 @@ impl CallError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            CallError::Host(_) => Blame::Host,
+            CallError::Host(_) | CallError::Busy { .. } => Blame::Host,
             _ => Blame::Guest,
         }
     }

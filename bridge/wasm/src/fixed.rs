@@ -1,9 +1,10 @@
-//! A clock that stands still and random numbers that repeat, for a test that asks for them. Nothing that is served has either.
+//! The clocks and random numbers of guests. In a test that asks for it the time of day stands still and the numbers repeat; nothing that is
+//! served has either.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rand::{Rng, SeedableRng, rngs::ChaCha8Rng};
-use wasmtime_wasi::{HostWallClock, WasiCtxBuilder};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
 use crate::host::Fixed;
 
@@ -15,8 +16,14 @@ pub(crate) enum Randomness {
     Seeded(Box<ChaCha8Rng>),
 }
 
-/// A time of day that does not go on.
-struct Still(Duration);
+/// The step of every clock that a guest has. Finer time would help it to measure its neighbours and the processor's caches.
+pub(crate) const STEP: Duration = Duration::from_micros(1);
+
+/// WASI's time of day; it may stand still.
+struct TimeOfDay(Fixed);
+
+/// WASI's time since it was first asked for.
+struct Elapsed(Instant);
 
 impl Randomness {
     pub(crate) fn of(fixed: Fixed) -> Self {
@@ -31,17 +38,20 @@ impl Randomness {
     }
 }
 
-/// The time of day, as whole microseconds: finer time would help a guest to measure its neighbours.
+/// The time of day, in whole steps.
 pub(crate) fn now(fixed: Fixed) -> Duration {
-    let now = fixed.now.unwrap_or_else(SystemTime::now).duration_since(UNIX_EPOCH).unwrap_or_default();
-    Duration::new(now.as_secs(), now.subsec_micros() * 1_000)
+    coarse(fixed.now.unwrap_or_else(SystemTime::now).duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
-/// The same for WASI, through which the guest's own standard library asks.
+/// A time in whole steps.
+pub(crate) fn coarse(time: Duration) -> Duration {
+    let step = STEP.subsec_nanos();
+    Duration::new(time.as_secs(), time.subsec_nanos() / step * step)
+}
+
+/// The clocks and numbers of WASI, through which the guest's own standard library asks.
 pub(crate) fn fix(wasi: &mut WasiCtxBuilder, fixed: Fixed) {
-    if fixed.now.is_some() {
-        wasi.wall_clock(Still(now(fixed)));
-    }
+    wasi.wall_clock(TimeOfDay(fixed)).monotonic_clock(Elapsed(Instant::now()));
     if let Some(seed) = fixed.random_seed {
         // Another stream than that of `santokit:runtime/random`, or both would give the same numbers.
         let random = |stream| {
@@ -53,12 +63,22 @@ pub(crate) fn fix(wasi: &mut WasiCtxBuilder, fixed: Fixed) {
     }
 }
 
-impl HostWallClock for Still {
+impl HostWallClock for TimeOfDay {
     fn resolution(&self) -> Duration {
-        Duration::from_micros(1)
+        STEP
     }
 
     fn now(&self) -> Duration {
-        self.0
+        now(self.0)
+    }
+}
+
+impl HostMonotonicClock for Elapsed {
+    fn resolution(&self) -> u64 {
+        STEP.subsec_nanos().into()
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(coarse(self.0.elapsed()).as_nanos()).unwrap_or(u64::MAX)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Implemented once outside (`bridge::host`), which knows grants, pools and transactions. Ids are the implementer's own.
 
-use std::time::SystemTime;
+use std::{fmt, time::SystemTime};
 
 use santokit_core::{
     access::table::Verb,
@@ -146,8 +146,8 @@ pub enum SqlError {
     Other(String, String),
 }
 
-/// What the database said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the database said. Its words can repeat a value that somebody bound: they are for the guest, and nothing shows them in a log.
+#[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseError {
     /// SQLSTATE or `sqlite:<extended code>`.
     pub code: String,
@@ -157,6 +157,27 @@ pub struct DatabaseError {
     pub constraint_kind: Option<String>,
     /// Whether the same call may succeed when made again.
     pub retryable: bool,
+}
+
+impl SqlError {
+    /// For the log: the kind and the database's code, without words that can repeat a value.
+    pub fn shown(&self) -> String {
+        match self {
+            SqlError::Denied(_) => "denied".to_owned(),
+            SqlError::Invalid(_) => "invalid".to_owned(),
+            SqlError::Limit(limit) => format!("limit {}", limit.as_str()),
+            SqlError::Timeout(_) => "timeout".to_owned(),
+            SqlError::Unavailable(_) => "unavailable".to_owned(),
+            SqlError::Database(database) => format!("{database:?}"),
+            SqlError::Other(code, _) => code.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.code, self.constraint_kind.as_deref().unwrap_or("statement"))
+    }
 }
 
 /// A request to tables.
@@ -373,4 +394,32 @@ pub trait Host: Send + 'static {
     fn sql_commit(&mut self, transaction: TransactionId) -> impl Future<Output = Result<(), SqlError>> + Send;
     /// Rolls back.
     fn sql_rollback(&mut self, transaction: TransactionId) -> impl Future<Output = Result<(), SqlError>> + Send;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_of_an_error_repeats_no_value() {
+        let planted = || "planted".to_owned();
+        let database = DatabaseError {
+            code: "postgres:P0001".to_owned(),
+            message: planted(),
+            constraint_kind: None,
+            retryable: false,
+        };
+        for error in [
+            SqlError::Denied(planted()),
+            SqlError::Invalid(planted()),
+            SqlError::Timeout(planted()),
+            SqlError::Unavailable(planted()),
+            SqlError::Other("ROLLED_BACK".to_owned(), planted()),
+            SqlError::Database(database.clone()),
+        ] {
+            assert!(!error.shown().contains("planted"), "{}", error.shown());
+        }
+        assert_eq!(SqlError::Database(database.clone()).shown(), "postgres:P0001 (statement)");
+        assert!(!format!("{:?}", SqlError::Database(database)).contains("planted"));
+    }
 }

@@ -1,6 +1,7 @@
 //! The sandbox: compiles components, gives each call a fresh instance with its limits armed, and answers its imports through
 //! one seam, [`Host`]. It knows neither HTTP nor databases, and holds no secret longer than a host call.
 
+mod admission;
 mod bindings;
 mod call;
 mod capability;

@@ -117,6 +117,11 @@ impl PackedRows {
         self.pending_bytes += u64::from(length);
     }
 
+    /// Bytes of the row that is not complete, as limits count.
+    pub fn pending_bytes(&self) -> u64 {
+        self.pending_bytes
+    }
+
     /// The row is complete; its bytes, as limits count.
     pub fn end_row(&mut self) -> u64 {
         let bytes = std::mem::take(&mut self.pending_bytes);
@@ -128,6 +133,11 @@ impl PackedRows {
     pub fn drop_row(&mut self) {
         self.ends.pop();
         self.data.truncate(self.ends.last().map_or(0, |end| end.offset));
+    }
+
+    /// All complete rows, as limits count.
+    pub fn counted(&self) -> RowBudget {
+        RowBudget { rows: self.ends.len() as u64, bytes: self.ends.iter().map(|end| end.bytes).sum() }
     }
 
     /// How many rows are complete.
@@ -143,6 +153,11 @@ impl PackedRows {
     /// Bytes in memory.
     pub fn data_bytes(&self) -> usize {
         self.data.len()
+    }
+
+    /// Bytes in memory, with where each row ends.
+    pub fn memory_bytes(&self) -> u64 {
+        (self.data.len() + self.ends.len() * size_of::<End>()) as u64
     }
 
     /// Rows from that of an index on, as many as the budget has: one more is added while it is not used up.

@@ -120,6 +120,7 @@ impl Database {
         let url = self.url.expose();
         Ok(match self.engine {
             DevEngine::Sqlite => {
+                santokit_sqlite::memory::install();
                 let options = SqliteConnectOptions::new()
                     .filename(self.file.as_deref().unwrap_or(Path::new("")))
                     .create_if_missing(false)

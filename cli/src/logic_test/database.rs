@@ -141,6 +141,7 @@ impl Databases {
     }
 
     async fn open(&self, name: &str, read_only: bool) -> anyhow::Result<SqliteConnection> {
+        santokit_sqlite::memory::install();
         let options = SqliteConnectOptions::new()
             .filename(self.file(name))
             .foreign_keys(true)

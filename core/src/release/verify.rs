@@ -9,6 +9,7 @@ use crate::{
     component::{self, ComponentError},
     limit::InvocationLimits,
     logic::{Body, StorageGrant},
+    name::check_identifier,
 };
 
 /// The largest manifest that is read.
@@ -68,6 +69,16 @@ pub enum VerifyError {
     /// Statement and manifest, or pointer and statement, speak of different things.
     #[error("{0}")]
     Mismatch(String),
+    /// A guest's powers are on a table that the release does not declare.
+    #[error("{who} may use table {table:?} of connection {connection:?}, which the release does not declare")]
+    Undeclared {
+        /// `logic "…"` or `query "…"`.
+        who: String,
+        /// Where.
+        connection: String,
+        /// Which.
+        table: String,
+    },
     /// A component's bytes have another digest.
     #[error("the component of logic {logic:?} has digest {found}, the manifest says {signed}")]
     ComponentDigest {
@@ -156,7 +167,40 @@ pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
             }
         }
     }
+    check_tables(&manifest)?;
     Ok(manifest)
+}
+
+/// A guest's powers are on tables that the release declares, and those are a project's: never the platform's own, nor the engine's, which
+/// lie in the same database.
+fn check_tables(manifest: &Manifest) -> Result<(), VerifyError> {
+    for table in manifest.connections.values().flat_map(|schema| schema.tables.keys()) {
+        check_identifier("a table name", table)
+            .map_err(|error| VerifyError::Manifest(format!("{table:?}: {error}")))?;
+        if table.to_ascii_lowercase().starts_with("sqlite_") {
+            return Err(VerifyError::Manifest(format!("{table:?}: names that begin with sqlite_ are SQLite's own")));
+        }
+    }
+    let is_declared = |connection: &str, table: &str| {
+        manifest.connections.get(connection).is_some_and(|schema| schema.tables.contains_key(table))
+    };
+    let refuse = |who: String, connection: &str, table: &str| {
+        Err(VerifyError::Undeclared { who, connection: connection.to_owned(), table: table.to_owned() })
+    };
+    for (name, logic) in &manifest.logics {
+        let Body::Wasm(wasm) = &logic.body else { continue };
+        for grant in &wasm.grants.sql {
+            if let Some(table) = grant.tables.keys().find(|table| !is_declared(&grant.connection, table)) {
+                return refuse(format!("logic {name:?}"), &grant.connection, table);
+            }
+        }
+    }
+    for (name, query) in &manifest.queries {
+        if let Some(table) = query.tables.keys().find(|table| !is_declared(&query.connection, table)) {
+            return refuse(format!("query {name:?}"), &query.connection, table);
+        }
+    }
+    Ok(())
 }
 
 /// Checks every component: at hand, right digest, acceptable, and its imports the ones that the manifest lists.

@@ -217,6 +217,9 @@ impl App {
             VerifyError::Incompatible { .. } => {
                 Problem::new(Code::ReleaseBlocked, error.to_string()).hint("use the same version of stk and Hub")
             }
+            VerifyError::Undeclared { ref table, .. } => Problem::new(Code::ReleaseBlocked, error.to_string())
+                .hint("declare it in the schema, or take it out of the grants")
+                .detail("tables", json!([table])),
             error => Problem::new(Code::BadRequest, error.to_string()),
         })?;
         if manifest.project != at.project {

@@ -111,6 +111,9 @@ fn blocked(error: &VerifyError) -> Box<Problem> {
         VerifyError::Incompatible { .. } => Problem::new(Code::ReleaseBlocked, error.to_string())
             .hint("it was made by a newer version; use that one here too"),
         VerifyError::Manifest(_) => Problem::new(Code::BadRequest, error.to_string()),
+        VerifyError::Undeclared { table, .. } => Problem::new(Code::ReleaseBlocked, error.to_string())
+            .hint("no release may use what it does not declare: make it anew from its project")
+            .detail("tables", serde_json::json!([table])),
         _ => Problem::new(Code::ReleaseBlocked, error.to_string())
             .hint("name the public keys of who signed it; `stk release verify` looks at the file without a Hub"),
     }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, str::FromStr, time::Duration};
 
+use santokit_sqlite::memory;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     Any, AnyPool, AssertSqlSafe, ConnectOptions, Executor, Transaction,
@@ -47,6 +48,7 @@ pub(super) async fn postgres(url: &SecretString, who: &'static str) -> Result<An
 
 async fn pool(url: &str, engine: Engine, who: &'static str) -> Result<AnyPool, StoreError> {
     install_default_drivers();
+    memory::install();
     let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
     let pool = AnyPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)

@@ -1,7 +1,7 @@
 //! The border around statements on SQLite, a guest's raw SQL and declared queries: the engine itself asks, for every table and verb of a statement, whether
 //! the grant has it. A parser can be fooled; this cannot, because it is asked after the engine has understood the statement.
 //!
-//! One of the two places with `unsafe` (docs/decisions/0006): SQLite's C interface takes a function and a pointer.
+//! One of the three places with `unsafe` (docs/decisions/0006): SQLite's C interface takes a function and a pointer.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -54,6 +54,11 @@ enum Border {
     Enforce(Authorized),
     Observe(Observer),
 }
+
+/// Sorting and what a statement keeps in between: for guests in memory, which has a bound ([`memory`](crate::memory)); a disk has none.
+/// The platform's own goes where SQLite puts it.
+const GUEST_TEMPORARY: &CStr = c"PRAGMA temp_store = MEMORY";
+const HOST_TEMPORARY: &CStr = c"PRAGMA temp_store = DEFAULT";
 
 /// The name under which a connection owns its [`Border`].
 const OWNED: &CStr = c"santokit authorizer";
@@ -240,6 +245,7 @@ pub async fn clear(connection: &mut SqliteConnection) -> Result<(), sqlx::Error>
 #[expect(unsafe_code, reason = "SQLite's authorizer is set through its C interface")]
 async fn set(connection: &mut SqliteConnection, border: Option<Border>) -> Result<(), sqlx::Error> {
     let lengths = border.as_ref().map_or(HOST_LENGTHS, Border::lengths);
+    let temporary = if border.is_some() { GUEST_TEMPORARY } else { HOST_TEMPORARY };
     let mut handle = connection.lock_handle().await?;
     let owned = border.map_or(ptr::null_mut(), |border| Box::into_raw(Box::new(border)).cast::<c_void>());
     let raw = handle.as_raw_handle().as_ptr();
@@ -253,12 +259,14 @@ async fn set(connection: &mut SqliteConnection, border: Option<Border>) -> Resul
         ffi::sqlite3_limit(raw, ffi::SQLITE_LIMIT_LENGTH, lengths.value);
         ffi::sqlite3_limit(raw, ffi::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, lengths.pattern);
         ffi::sqlite3_set_authorizer(raw, None, ptr::null_mut());
+        let is_moved = ffi::sqlite3_exec(raw, temporary.as_ptr(), None, ptr::null_mut(), ptr::null_mut());
         let kept = ffi::sqlite3_set_clientdata(raw, OWNED.as_ptr(), owned, Some(free));
-        if kept == ffi::SQLITE_OK && !owned.is_null() {
+        let armed = if kept == ffi::SQLITE_OK && !owned.is_null() {
             ffi::sqlite3_set_authorizer(raw, Some(callback), owned)
         } else {
             kept
-        }
+        };
+        if armed == ffi::SQLITE_OK { is_moved } else { armed }
     };
     if result == ffi::SQLITE_OK { Ok(()) } else { Err(sqlx::Error::Protocol("the authorizer was not set".to_owned())) }
 }

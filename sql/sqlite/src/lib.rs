@@ -4,6 +4,7 @@
 //! It must not open a file: the databases that it makes are in memory and empty.
 
 mod authorizer;
+pub mod memory;
 mod prepare;
 pub mod queries;
 

@@ -23,7 +23,10 @@ use sqlx::{
     sqlite::{SqliteColumn, SqliteConnectOptions, SqliteStatement},
 };
 
-use crate::authorizer::{self, Access, Authorized, Observer};
+use crate::{
+    authorizer::{self, Access, Authorized, Observer},
+    memory,
+};
 
 /// Preparing can be made slow, for example by names that stand for one another: far more than any honest statement needs.
 const PREPARE_MAX: Duration = Duration::from_secs(2);
@@ -87,6 +90,7 @@ pub enum Missing {
 impl<'s> Scratch<'s> {
     /// Makes the tables as an apply would make them.
     pub async fn new(schema: &'s Schema) -> Result<Self, ScratchError> {
+        memory::install();
         let failed = |error: sqlx::Error| ScratchError(error.to_string());
         let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true);
         let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;

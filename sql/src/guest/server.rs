@@ -15,6 +15,8 @@ use crate::{
 /// Functions that leave the session as it was, and yet reach beyond the statement's own tables or take what memory they like.
 const REFUSED: &str = " pg_notify pg_advisory_xact_lock pg_try_advisory_xact_lock current_setting txid_current pg_backend_pid \
     connection_id repeat lpad rpad space ";
+/// The same on PostgreSQL: a width makes gigabytes of nothing. On MySQL it writes numbers.
+const REFUSED_POSTGRES: &str = " format ";
 /// Databases of MySQL that are the server's own.
 const SERVERS_OWN: &str = " mysql performance_schema sys ";
 
@@ -69,7 +71,10 @@ fn harmless(tokens: &[Token<'_>], dialect: Dialect) -> Result<(), Refused> {
     for (at, token) in tokens.iter().enumerate() {
         let follows = tokens.get(at + 1);
         match token {
-            Token::Word(word) if follows == Some(&Token::Open) && knows(REFUSED, word) => {
+            Token::Word(word)
+                if follows == Some(&Token::Open)
+                    && (knows(REFUSED, word) || dialect == Dialect::Postgres && knows(REFUSED_POSTGRES, word)) =>
+            {
                 return denied(format!("{word} is not among the functions that guests may call"));
             }
             Token::Word(word) | Token::Name(word) => {
@@ -231,6 +236,8 @@ mod tests {
             "SELECT own_function(1)",
             "SELECT other.lower('x')",
             "SELECT repeat('x', 1000000000)",
+            "SELECT \"repeat\"('x', 1000000000)",
+            "SELECT lpad('x', 1000000000)",
             "SELECT * FROM information_schema.tables",
             "DELETE FROM open",
             "UPDATE closed SET a = 1",
@@ -253,6 +260,9 @@ mod tests {
             "SELECT pg_advisory_lock(1)",
             "SELECT pg_advisory_xact_lock(1)",
             "SELECT pg_notify('a', 'b')",
+            "SELECT format('%1000000000s', '')",
+            "SELECT \"format\"('%1000000000s', '')",
+            "SELECT pg_catalog.format('%1000000000s', '')",
             "SELECT lo_create(0)",
             "SELECT dblink('a', 'b')",
             "SELECT current_setting('a')",
@@ -279,6 +289,7 @@ mod tests {
         ] {
             assert!(look(sql, Dialect::Mysql).is_err(), "{sql}");
         }
+        assert!(look("SELECT format(1234567, 2)", Dialect::Mysql).is_ok());
     }
 
     #[test]

@@ -113,6 +113,45 @@ async fn a_cache_that_was_tampered_with_is_not_loaded() {
     }
 }
 
+/// The release of before was signed as well as that of now, and may be the one whose hole was closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cache_that_was_put_back_to_an_older_release_is_not_loaded() {
+    let mut lab = Lab::start("older").await;
+    let key = [("STK_BRIDGE_CACHE_KEY", CACHE_KEY)];
+    let bridge = lab.bridge("cache", &key).await;
+    lab.apply().await;
+    assert_serves(&bridge, &lab.api_key.0, 1).await;
+    let good = lab.dir.path().join("cache/envs/older/prod/good.json");
+    let older = fs::read(&good).unwrap();
+    lab.set_version(2);
+    lab.apply().await;
+    assert_serves(&bridge, &lab.api_key.0, 2).await;
+    // It is on disk a little after it runs.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while fs::read(&good).unwrap() == older || !seen_says(&good, "loaded") {
+        assert!(std::time::Instant::now() < deadline, "the second release was never kept");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    lab.kill_hub().await;
+    bridge.kill().await.unwrap();
+    let newer = fs::read(&good).unwrap();
+    fs::write(&good, &older).unwrap();
+    let bridge = lab.bridge("cache", &key).await;
+    assert_loads_nothing(&bridge, &"older").await;
+    assert!(bridge.output().contains("put back to an older state"), "{}", bridge.output());
+    bridge.kill().await.unwrap();
+    // What has run last is loaded.
+    fs::write(&good, &newer).unwrap();
+    let bridge = lab.bridge("cache", &key).await;
+    bridge.until("loaded from its cache", |env| env["releaseId"].is_string()).await.unwrap();
+    assert_serves(&bridge, &lab.api_key.0, 2).await;
+}
+
+fn seen_says(good: &Path, key: &str) -> bool {
+    let seen: Json = serde_json::from_slice(&fs::read(good.with_file_name("seen.json")).unwrap()).unwrap();
+    seen[key] == seen["sequence"]
+}
+
 /// While the Hub is away: it has looked at its cache, and taken nothing of it.
 async fn assert_loads_nothing(bridge: &Bridge, why: &impl Debug) {
     let tried =

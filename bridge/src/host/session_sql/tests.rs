@@ -10,10 +10,13 @@ use santokit_core::{
     logic::SqlGrant,
     wire::{RuntimeConnection, Sealed},
 };
+use santokit_wasm::CursorId;
 use sqlx::{Connection as _, Executor, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use super::*;
 use crate::db::DatabaseSettings;
+
+mod memory;
 
 const MAIN: ConnectionId = ConnectionId(0);
 const BUDGET: RowBudget = RowBudget { rows: 100, bytes: 1 << 20 };
@@ -43,6 +46,7 @@ async fn database() -> (Scratch, Arc<Database>) {
 }
 
 async fn make(path: &Path) {
+    santokit_sqlite::memory::install();
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
     let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
     for sql in [
@@ -176,7 +180,7 @@ async fn a_search_is_kept_short_and_the_next_user_is_not() {
     assert!(guest.read(MAIN, "SELECT length(hex(zeroblob(400000)))", &[], BUDGET).await.is_ok());
     let longer = guest.read(MAIN, "SELECT length(hex(zeroblob(9000000)))", &[], BUDGET).await;
     assert!(longer.is_err(), "{longer:?}");
-    let mut host = database.sqlite().unwrap().reader().await.unwrap();
+    let mut host = database.sqlite().unwrap().reader(Share::Platform).await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     let statement = Statement { sql: "SELECT length(hex(zeroblob(9000000)))", values: &[], access: None, deadline };
     assert!(statement.read(&mut host, &Schema::default(), BUDGET).await.is_ok());
@@ -188,7 +192,7 @@ async fn a_statement_that_is_kept_ready_is_refused_to_whom_it_is_not_granted() {
     let (_scratch, database) = database().await;
     let text = "SELECT text FROM vault";
     let host = async || {
-        let mut host = database.sqlite().unwrap().reader().await.unwrap();
+        let mut host = database.sqlite().unwrap().reader(Share::Platform).await.unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
         let statement = Statement { sql: text, values: &[], access: None, deadline };
         let read = statement.read(&mut host, &Schema::default(), BUDGET).await;
@@ -215,7 +219,7 @@ async fn what_a_star_stands_for_is_what_the_schema_says_now() {
     let mut owner = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(url)).await.unwrap();
     for columns in 2..5_usize {
         let guest = session(&database, None).read(MAIN, "SELECT * FROM open", &[], BUDGET).await.unwrap();
-        let mut host = database.sqlite().unwrap().reader().await.unwrap();
+        let mut host = database.sqlite().unwrap().reader(Share::Platform).await.unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
         let statement = Statement { sql: "SELECT * FROM open", values: &[], access: None, deadline };
         let read = statement.read(&mut host, &Schema::default(), BUDGET).await.unwrap();
@@ -343,12 +347,14 @@ async fn drain(guest: &mut SqlSession, cursor: CursorId) -> (u64, Result<(), Sql
 async fn a_guest_with_many_cursors_has_one_reader() {
     let (_scratch, database) = database().await;
     let mut guest = session(&database, None);
+    // What waits in all of them together is within the budget of one.
+    let budget = RowBudget { rows: 400_000, ..WIDE };
     let mut cursors = Vec::new();
     for _ in 0..CURSORS_MAX {
-        cursors.push(guest.open_cursor(MAIN, COUNTING, Vec::new(), WIDE).await.unwrap().0);
+        cursors.push(guest.open_cursor(MAIN, COUNTING, Vec::new(), budget).await.unwrap().0);
         assert!(database.pool_use().0 <= 1, "{:?}", database.pool_use());
     }
-    let more = guest.open_cursor(MAIN, COUNTING, Vec::new(), WIDE).await;
+    let more = guest.open_cursor(MAIN, COUNTING, Vec::new(), budget).await;
     assert_eq!(more.unwrap_err(), SqlError::Limit(LimitName::Handles));
     for cursor in cursors {
         assert_eq!(drain(&mut guest, cursor).await, (20_000, Ok(())));

@@ -40,7 +40,13 @@ impl Watcher {
         let (cache, env) = (self.tools.cache.clone(), env.clone());
         let candidate = self.candidate.as_ref().map(|(_, signed)| signed.clone());
         let good = Good { pointer: envelope, release: signed, candidate };
-        let kept = blocking(move || cache.put_good(&env, &good).and_then(|()| cache.sweep()));
+        let sequence = pointer.sequence;
+        let kept = blocking(move || {
+            cache.put_good(&env, &good)?;
+            // After it: what is kept is never older than what is said here.
+            cache.put_loaded(&env, sequence)?;
+            cache.sweep()
+        });
         // It runs already: a full disk only means that a restart needs the Hub.
         if let Ok(Err(error)) | Err(error) = kept.await.map_err(io::Error::other) {
             tracing::warn!(env = %self.slot.name, %error, "the release could not be kept on disk");

@@ -18,6 +18,7 @@ use super::*;
 const SWAPS: u64 = 12;
 
 async fn database(path: &std::path::Path) {
+    santokit_sqlite::memory::install();
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
     let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
     connection.execute("CREATE TABLE items (id INTEGER PRIMARY KEY, n INTEGER)").await.unwrap();
@@ -84,9 +85,11 @@ async fn swaps_under_load_fail_no_request_and_mix_no_generation() {
     let names = ["connection", "query", "statement", "config", "secret"];
     let sql =
         Body::Sql(SqlBody { statements: vec!["SELECT count(*) AS n FROM items WHERE n = :n OR :n = 'all'".into()] });
+    let table = json!({"id": {"name": "id", "generate": "auto_increment", "type": "bigint"}, "columns": []});
+    let items: Schema = serde_json::from_value(json!({"tables": {"items": table}})).unwrap();
     let publish = |sequence: u64| {
         let release = hub.release_with(&format!("marker-{sequence}"), &hub.key, |manifest| {
-            manifest.connections.insert("main".into(), Schema::default());
+            manifest.connections.insert("main".into(), items.clone());
             manifest.logics.insert("deep/kept".into(), logic(&names, body.clone()));
             manifest.logics.insert("count".into(), logic(&["n"], sql.clone()));
         });

@@ -1,16 +1,11 @@
 //! `santokit:runtime/clock`.
 
-use std::time::Duration;
-
 use crate::{
     bindings::santokit::runtime::clock::{Datetime, Host as Clock},
     fixed,
     host::Host,
     state::State,
 };
-
-/// Finer time would help a guest to measure its neighbours.
-const STEP: Duration = Duration::from_micros(1);
 
 impl<H: Host> Clock for State<H> {
     async fn now(&mut self) -> wasmtime::Result<Datetime> {
@@ -21,8 +16,7 @@ impl<H: Host> Clock for State<H> {
 
     async fn elapsed(&mut self) -> wasmtime::Result<u64> {
         self.enter("clock")?;
-        let steps = self.started.elapsed().as_nanos() / STEP.as_nanos();
-        Ok(u64::try_from(steps * STEP.as_nanos()).unwrap_or(u64::MAX))
+        Ok(u64::try_from(fixed::coarse(self.started.elapsed()).as_nanos()).unwrap_or(u64::MAX))
     }
 
     async fn remaining(&mut self) -> wasmtime::Result<u32> {

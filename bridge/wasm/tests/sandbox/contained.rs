@@ -6,7 +6,7 @@ use santokit_core::{
     limit::{InvocationLimits, LimitName},
     quantity::{Bytes, Millis},
 };
-use santokit_wasm::{Blame, CallError, LogSource, LogicError};
+use santokit_wasm::{Blame, CallError, LogSource, LogicError, Sandbox, SandboxConfig};
 
 use crate::{beside_a_neighbour, call, host::Record, load, sandbox};
 
@@ -92,6 +92,12 @@ async fn too_many_host_calls_end_it() {
     let invocation = beside_a_neighbour("host_calls", "{}", &limits()).await;
     assert_eq!(hit(invocation.outcome), LimitName::HostCalls);
     assert_eq!(invocation.usage.host_calls["clock"], 1_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_clock_tells_less_than_a_microsecond() {
+    let (invocation, _) = call("clocks", "{}", &InvocationLimits { host_calls: 100_000, ..limits() }).await;
+    assert_eq!(String::from_utf8(invocation.outcome.unwrap()).unwrap(), "1");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -222,12 +228,43 @@ async fn a_full_sandbox_is_the_hosts_matter() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     let hurried = InvocationLimits { timeout: Millis(100), ..limits() };
     let refused = echo.call(Record::default().host(), b"1".to_vec(), &hurried).await;
-    assert_eq!(refused.outcome.unwrap_err().blame(), Blame::Host);
+    let error = refused.outcome.unwrap_err();
+    assert!(error.blame() == Blame::Host && error.to_string().contains("sandboxInstances"), "{error}");
     assert!(refused.host.is_some());
     for call in calls {
         assert_eq!(hit(call.await.unwrap().outcome), LimitName::Timeout);
     }
     assert!(echo.call(Record::default().host(), b"1".to_vec(), &limits()).await.outcome.is_ok());
+}
+
+/// One env floods its slow logics; of the same Bridge, another env and even the same env's other logic go on as if nothing was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_one_env_is_not_anothers_matter() {
+    let config = SandboxConfig { instances_max: 32, env_instances_max: Some(16), ..SandboxConfig::default() };
+    let sandbox = Sandbox::new(&config).unwrap();
+    let waiting = std::sync::Arc::new(load(&sandbox, "waiting_host").await.shared_by("flood/prod", "slow"));
+    let same_env = load(&sandbox, "echo").await.shared_by("flood/prod", "quick");
+    let neighbour = load(&sandbox, "echo").await.shared_by("quiet/prod", "quick");
+    let patient = InvocationLimits { timeout: Millis(3_000), ..limits() };
+    let calls: Vec<_> = (0..100)
+        .map(|_| {
+            let (waiting, patient) = (std::sync::Arc::clone(&waiting), patient.clone());
+            tokio::spawn(async move { waiting.call(Record::default().host(), Vec::new(), &patient).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let hurried = InvocationLimits { timeout: Millis(1_000), ..limits() };
+    for _ in 0..50 {
+        for logic in [&neighbour, &same_env] {
+            let answer = logic.call(Record::default().host(), b"1".to_vec(), &hurried).await;
+            assert_eq!(answer.outcome.unwrap(), b"1");
+        }
+    }
+    let refused = waiting.call(Record::default().host(), Vec::new(), &hurried).await.outcome.unwrap_err();
+    assert!(matches!(refused, CallError::Busy { setting: "sandboxLogicInstances" }), "{refused}");
+    for call in calls {
+        call.abort();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,6 +12,8 @@ package test:outside;
 world guest {
     import wasi:cli/stdout@0.2.0;
     import wasi:cli/exit@0.2.0;
+    import wasi:clocks/wall-clock@0.2.0;
+    import wasi:clocks/monotonic-clock@0.2.0;
     import acme:rocket/launch@1.0.0;
     import santokit:runtime/log@0.2.0;
     include santokit:logic/logic@0.1.0;
@@ -33,6 +35,17 @@ package wasi:cli@0.2.0 {
         get-stdout: func() -> output-stream;
     }
     interface exit { exit: func(status: result); }
+}
+package wasi:clocks@0.2.0 {
+    interface wall-clock {
+        record datetime { seconds: u64, nanoseconds: u32 }
+        now: func() -> datetime;
+        resolution: func() -> datetime;
+    }
+    interface monotonic-clock {
+        now: func() -> u64;
+        resolution: func() -> u64;
+    }
 }
 package acme:rocket@1.0.0 {
     interface launch { launch: func(); }

@@ -38,6 +38,7 @@ async fn folder(files: &[(&str, &str)]) -> (tempfile::TempDir, Database, Schema)
 }
 
 async fn make(file: &Path) {
+    santokit_sqlite::memory::install();
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).create_if_missing(true);
     let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
     for statement in [

@@ -131,6 +131,7 @@ impl Opened {
     async fn connect(options: Options, create: bool) -> Result<Self, sqlx::Error> {
         match options {
             Options::Sqlite(options) => {
+                santokit_sqlite::memory::install();
                 let mut options = *options;
                 if create {
                     options = options.create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
