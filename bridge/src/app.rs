@@ -27,7 +27,7 @@ use crate::{
         rate::RateLimiter,
     },
     egress::Egress,
-    generation::Generation,
+    generation::{Generation, Loader},
     metrics::Metrics,
     rehearsal::Rehearsal,
     release::{EnvSlot, canary::Tally, serving::Origin},
@@ -44,6 +44,7 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// How many requests callers have left.
     pub rates: Arc<RateLimiter>,
+    loader: Arc<Loader>,
     crud: Arc<CrudSettings>,
     egress: Arc<Egress>,
     permits: Arc<Semaphore>,
@@ -96,6 +97,7 @@ impl App {
     pub fn new(
         config: Arc<BridgeConfig>,
         slots: Arc<[Arc<EnvSlot>]>,
+        loader: Arc<Loader>,
         metrics: Arc<Metrics>,
         rates: Arc<RateLimiter>,
         egress: Arc<Egress>,
@@ -106,7 +108,7 @@ impl App {
             bytes_max: config.response_limit,
             query_timeout: config.databases.query_timeout,
         });
-        Self { config, slots, metrics, rates, crud, egress, permits, is_draining: AtomicBool::new(false) }
+        Self { config, slots, loader, metrics, rates, crud, egress, permits, is_draining: AtomicBool::new(false) }
     }
 
     /// A place among the requests that run at once.
@@ -167,6 +169,7 @@ impl App {
     pub fn scrape(&self) -> Result<Vec<u8>, prometheus::Error> {
         let now = Instant::now();
         self.metrics.rate_limit_shared(self.rates.is_shared());
+        self.metrics.supply.holding(&self.loader.supply());
         for slot in self.slots.iter() {
             let report = slot.report(now);
             self.metrics.standing(&report);

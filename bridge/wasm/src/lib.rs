@@ -16,6 +16,7 @@ mod limiter;
 pub mod packed;
 mod state;
 mod stdio;
+mod supply;
 
 pub use call::{Invocation, Usage};
 pub use compile::{CompileLimits, CompiledStore, StoreError, WorkerConfig, WorkerError, run_worker};
@@ -27,3 +28,4 @@ pub use host::{
     Fixed, Host, HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse, InvocationInfo, Level, LogLine, LogSource,
     LogicCall, LogicCallError, LogicCalled, LogicUsage, LookupError, NamedParams, RowBudget, SqlError, TransactionId,
 };
+pub use supply::{SupplyConfig, SupplyUsage};
