@@ -114,11 +114,13 @@ impl CallContext {
 }
 
 impl LoadedLogicEntry {
-    /// Compiles rules, params and code. `component` gives a component's bytes by its digest. The error is for operators.
+    /// Compiles rules, params and code, for a project, which is the owner of what is compiled. `component` gives a component's bytes by its
+    /// digest. The error is for operators.
     pub async fn load(
         name: &str,
         logic: Logic,
         sandbox: &Arc<Sandbox<Session>>,
+        owner: &str,
         queries: &BTreeMap<String, Query>,
         component: impl FnOnce(&str) -> Option<Vec<u8>>,
     ) -> Result<Self, String> {
@@ -130,8 +132,8 @@ impl LoadedLogicEntry {
             Body::Wasm(body) => {
                 let bytes =
                     component(&body.component).ok_or_else(|| format!("logic {name:?}: its component is missing"))?;
-                let loaded: LoadedLogic<Session> =
-                    sandbox.load(&bytes, &body.component).await.map_err(|error| format!("logic {name:?}: {error}"))?;
+                let loaded = sandbox.load_for(owner, &bytes, &body.component).await;
+                let loaded: LoadedLogic<Session> = loaded.map_err(|error| format!("logic {name:?}: {error}"))?;
                 let logins = Logins::of(&body.grants, queried(&body.grants, queries));
                 let queries = LoadedQuery::granted(&body.grants.queries, queries)
                     .map_err(|error| format!("logic {name:?}: {error}"))?;

@@ -266,7 +266,7 @@ settings! {
     sandbox_supply_memory = "STK_BRIDGE_SANDBOX_SUPPLY_MEMORY",
     /// After how long without a call those of a component are dropped, default 30s.
     sandbox_supply_idle = "STK_BRIDGE_SANDBOX_SUPPLY_IDLE",
-    /// Components compiled at once, default 1.
+    /// Components compiled at once, default 2; of one project one less.
     sandbox_compiles = "STK_BRIDGE_SANDBOX_COMPILES",
     /// What is kept of compiled functions for components that share code, default 64MiB.
     sandbox_compiled = "STK_BRIDGE_SANDBOX_COMPILED",

@@ -102,7 +102,7 @@ impl Loader {
         });
         let changed = self.verify(changed).await?;
         let loads = changed.logics.into_iter().map(async |(name, logic)| {
-            let entry = self.logic(&name, logic, &manifest.queries).await?;
+            let entry = self.logic(&name, logic, manifest).await?;
             Ok::<_, LoadError>((name, Arc::new(entry)))
         });
         // In order, so that of several logics that cannot be loaded the same one is always named.
@@ -123,12 +123,7 @@ impl Loader {
         .await?
     }
 
-    async fn logic(
-        &self,
-        name: &str,
-        logic: Logic,
-        queries: &BTreeMap<String, Query>,
-    ) -> Result<LoadedLogicEntry, LoadError> {
+    async fn logic(&self, name: &str, logic: Logic, manifest: &Manifest) -> Result<LoadedLogicEntry, LoadError> {
         let bytes = match &logic.body {
             Body::Sql(_) => None,
             Body::Wasm(wasm) => {
@@ -137,7 +132,9 @@ impl Loader {
                 blocking(move || cache.blob(&digest)).await?
             }
         };
-        LoadedLogicEntry::load(name, logic, &self.sandbox, queries, |_| bytes).await.map_err(LoadError::blocked)
+        let (owner, queries) = (&manifest.project, &manifest.queries);
+        let loaded = LoadedLogicEntry::load(name, logic, &self.sandbox, owner, queries, |_| bytes).await;
+        loaded.map_err(LoadError::blocked)
     }
 }
 

@@ -144,7 +144,7 @@ pub(crate) async fn run<H: Host>(
             };
             logic.santokit_logic_handler().call_handle(&mut store, &input).await
         });
-        tokio::time::timeout(limits.timeout.duration(), cpu.measure(handling)).await
+        tokio::time::timeout(limits.timeout.duration(), running.count(cpu.measure(handling))).await
     };
     let fuel = compiled.counts_fuel.then(|| store.get_fuel().map_or(0, |left| u64::MAX - left));
     let state = store.data_mut();

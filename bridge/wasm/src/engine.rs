@@ -18,7 +18,7 @@ use crate::{
     bindings::LogicPre,
     call::{self, Invocation},
     capability,
-    compile::{CompiledStore, Compiler, WorkerConfig},
+    compile::{CompiledStore, Compiler, Named, WorkerConfig},
     compiled_functions::CompiledFunctions,
     error::CallError,
     host::Host,
@@ -35,7 +35,7 @@ pub struct SandboxConfig {
     pub memory_bytes_max: usize,
     /// How often a busy guest yields.
     pub tick: Duration,
-    /// Compilations at once.
+    /// Compilations at once; of one owner, one less, if that is not none.
     pub compiles_max: usize,
     /// Compiled functions that are kept for components that share code with earlier ones, in bytes; 0 keeps none.
     pub compiled_bytes_max: usize,
@@ -61,7 +61,7 @@ pub struct Sandbox<H: 'static> {
     counts_fuel: bool,
     compiler: Compiler,
     supply: Supply<H>,
-    /// By digest, while some generation holds it: a swap compiles only what changed.
+    /// By owner and digest, while some generation holds it: a swap compiles only what changed.
     compiled: Mutex<HashMap<String, Weak<Compiled<H>>>>,
 }
 
@@ -113,7 +113,7 @@ impl Default for SandboxConfig {
             instances_max: (64 * cores).clamp(256, 4_096),
             memory_bytes_max: 256 << 20,
             tick: Duration::from_millis(5),
-            compiles_max: 1,
+            compiles_max: 2,
             compiled_bytes_max: 64 << 20,
             debug_info: false,
             fuel: false,
@@ -164,10 +164,22 @@ impl<H: Host> Sandbox<H> {
 
     /// Checks, compiles, links and probes a component. `digest` names its bytes, which the caller has verified.
     pub async fn load(self: &Arc<Self>, bytes: &[u8], digest: &str) -> Result<LoadedLogic<H>, LoadError> {
-        if let Some(compiled) = self.known(digest) {
+        self.load_for("", bytes, digest).await
+    }
+
+    /// The same for one of several owners: what compiling a component of one comes to, and what it costs, stays with that one.
+    pub async fn load_for(
+        self: &Arc<Self>,
+        owner: &str,
+        bytes: &[u8],
+        digest: &str,
+    ) -> Result<LoadedLogic<H>, LoadError> {
+        let named = Named { owner, digest };
+        let key = named.key();
+        if let Some(compiled) = self.known(&key) {
             return Ok(LoadedLogic { sandbox: Arc::clone(self), compiled });
         }
-        let component = self.compiler.compile(bytes.to_vec(), digest).await?;
+        let component = self.compiler.compile(bytes.to_vec(), &named).await?;
         let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
         let pre = self.linker.instantiate_pre(&component).and_then(LogicPre::new).map_err(link)?;
         let compiled = Arc::new(Compiled {
@@ -180,13 +192,13 @@ impl<H: Host> Sandbox<H> {
         call::make(&self.engine, &compiled, self.memory_bytes_max).await.map(drop).map_err(LoadError::Probe)?;
         let mut known = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, compiled| compiled.strong_count() > 0);
-        known.insert(digest.to_owned(), Arc::downgrade(&compiled));
+        known.insert(key, Arc::downgrade(&compiled));
         drop(known);
         Ok(LoadedLogic { sandbox: Arc::clone(self), compiled })
     }
 
-    fn known(&self, digest: &str) -> Option<Arc<Compiled<H>>> {
-        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).get(digest).and_then(Weak::upgrade)
+    fn known(&self, key: &str) -> Option<Arc<Compiled<H>>> {
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).get(key).and_then(Weak::upgrade)
     }
 
     /// What was made ahead, and what of it is held.

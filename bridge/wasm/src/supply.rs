@@ -6,6 +6,7 @@
 //!
 //! It must never be what a call waits for: a call that finds none makes its own.
 
+mod busy;
 mod demand;
 mod maker;
 mod room;
@@ -29,8 +30,12 @@ use crate::{
     host::{Fixed, Host},
     state::State,
 };
+use busy::{Busy, Counted};
 use demand::Demand;
 use room::{Place, Room};
+
+/// Used instances that wait for their end; with more the thread does not keep up.
+const ENDS_MAX: usize = 8;
 
 /// What the supply may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +80,7 @@ struct Shared<H: 'static> {
     queue: Mutex<Queue<H>>,
     wake: Condvar,
     room: Arc<Room>,
+    busy: Busy,
     counts: Counts,
 }
 
@@ -159,6 +165,7 @@ impl<H: Host> Supply<H> {
             }),
             wake: Condvar::new(),
             room: Arc::new(Room::new(config.instances_max, config.memory_bytes_max as u64)),
+            busy: Busy::new(),
             counts: Counts::default(),
         });
         if config.instances_max > 0 {
@@ -266,10 +273,14 @@ impl<H: Host> Shelf<H> {
     /// Ends an instance, behind the answer where there is room for it.
     pub(crate) fn put_away(&self, store: Store<State<H>>) {
         let memory_bytes = store.data().limiter.memory_bytes_peak();
-        // Without room, or a thread, it ends here.
-        if let Some(place) = self.shared.room.place(self.weight, memory_bytes) {
-            self.shared.tell(|queue| queue.used.push(Used { _store: store, _place: place }));
-        }
+        // Without room, or a thread that keeps up, it ends here.
+        let Some(place) = self.shared.room.place(self.weight, memory_bytes) else { return };
+        let mut used = Some(Used { _store: store, _place: place });
+        self.shared.tell(|queue| {
+            if queue.used.len() < ENDS_MAX {
+                queue.used.extend(used.take());
+            }
+        });
     }
 
     /// How many there should be now.
@@ -311,6 +322,13 @@ impl<H: Host> Shelf<H> {
                 queue.known.push(Arc::downgrade(compiled));
             }
         });
+    }
+}
+
+impl<'a, H: Host> Running<'a, H> {
+    /// Notes when the call has a processor.
+    pub(crate) fn count<F: Future + Unpin>(&self, future: F) -> Counted<'a, F> {
+        self.0.shelf.shared.busy.count(future)
     }
 }
 

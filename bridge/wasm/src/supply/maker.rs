@@ -1,7 +1,8 @@
-//! The thread that makes instances and ends used ones, below everything else on the machine: while calls want the processors it gets
-//! a small share of them, and calls make their own instances.
+//! The thread that makes instances and ends used ones. While calls have all processors it makes none: calls make their own, which is
+//! no more work, and nobody waits for a thread that waits for a processor.
 //!
-//! One at a time. It keeps no component alive while it waits.
+//! One at a time. It keeps no component alive while it waits. Its priority is the usual one: it holds locks of the pool and of the kernel's
+//! memory that calls need too, and with a low one it would hold them for long just when the machine is busy.
 
 use std::{
     sync::{Arc, PoisonError, atomic::Ordering},
@@ -20,8 +21,8 @@ use crate::{
 
 /// How often shelves are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
-/// The kernel's weight of this one is about a ninth of the usual one.
-const NICE: i32 = 10;
+/// How often it looks whether a processor is free.
+const BUSY: Duration = Duration::from_millis(1);
 
 enum Work<H: 'static> {
     /// Is dropped.
@@ -37,11 +38,7 @@ pub(super) fn start<H: Host>(shared: Arc<Shared<H>>) -> Result<(), SandboxError>
     let runtime = runtime.map_err(|error| SandboxError::new(error.to_string()))?;
     std::thread::Builder::new()
         .name("wasm-supply".to_owned())
-        .spawn(move || {
-            // Of this thread alone, on Linux. Where it is refused, one thread is still no more than one.
-            rustix::process::nice(NICE).ok();
-            work(&shared, &runtime);
-        })
+        .spawn(move || work(&shared, &runtime))
         .map(drop)
         .map_err(|error| SandboxError::new(error.to_string()))
 }
@@ -82,17 +79,20 @@ impl<H: 'static> Shared<H> {
             if until_sweep.is_zero() && !queue.known.is_empty() {
                 return Work::Sweep;
             }
+            let is_busy = self.busy.is_full();
             // One whose last release has gone is not there any more.
-            while let Some(wanted) = queue.wanted.pop_front() {
+            while !is_busy && let Some(wanted) = queue.wanted.pop_front() {
                 if let Some(compiled) = wanted.upgrade() {
                     return Work::Make(compiled);
                 }
             }
+            // What is wanted waits without being told of again; what ends wakes it.
+            let pause = if queue.wanted.is_empty() { until_sweep } else { BUSY };
             queue.is_asleep = true;
             queue = if queue.known.is_empty() {
                 self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner)
             } else {
-                self.wake.wait_timeout(queue, until_sweep).unwrap_or_else(PoisonError::into_inner).0
+                self.wake.wait_timeout(queue, pause).unwrap_or_else(PoisonError::into_inner).0
             };
             queue.is_asleep = false;
         }
