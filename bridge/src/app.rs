@@ -27,7 +27,7 @@ use crate::{
         rate::RateLimiter,
     },
     egress::Egress,
-    generation::Generation,
+    generation::{Generation, Loader},
     guest_log::{GuestLog, GuestLogs},
     metrics::Metrics,
     rehearsal::Rehearsal,
@@ -45,6 +45,7 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// How many requests callers have left.
     pub rates: Arc<RateLimiter>,
+    loader: Arc<Loader>,
     crud: Arc<CrudSettings>,
     egress: Arc<Egress>,
     guest_logs: Arc<GuestLogs>,
@@ -98,6 +99,7 @@ impl App {
     pub fn new(
         config: Arc<BridgeConfig>,
         slots: Arc<[Arc<EnvSlot>]>,
+        loader: Arc<Loader>,
         metrics: Arc<Metrics>,
         rates: Arc<RateLimiter>,
         egress: Arc<Egress>,
@@ -109,7 +111,8 @@ impl App {
             query_timeout: config.databases.query_timeout,
         });
         let guest_logs = Arc::default();
-        Self { config, slots, metrics, rates, crud, egress, guest_logs, permits, is_draining: AtomicBool::new(false) }
+        let is_draining = AtomicBool::new(false);
+        Self { config, slots, loader, metrics, rates, crud, egress, guest_logs, permits, is_draining }
     }
 
     /// A place among the requests that run at once.
@@ -176,6 +179,7 @@ impl App {
     pub fn scrape(&self) -> Result<Vec<u8>, prometheus::Error> {
         let now = Instant::now();
         self.metrics.rate_limit_shared(self.rates.is_shared());
+        self.metrics.supply.holding(&self.loader.supply());
         for slot in self.slots.iter() {
             let report = slot.report(now);
             self.metrics.standing(&report);

@@ -121,7 +121,8 @@ impl CallContext {
 }
 
 impl LoadedLogicEntry {
-    /// Compiles rules, params and code, for an env. `component` gives a component's bytes by its digest. The error is for operators.
+    /// Compiles rules, params and code, for an env, whose project is the owner of what is compiled. `component` gives a component's bytes
+    /// by its digest. The error is for operators.
     pub async fn load(
         env: &EnvName,
         name: &str,
@@ -138,8 +139,8 @@ impl LoadedLogicEntry {
             Body::Wasm(body) => {
                 let bytes =
                     component(&body.component).ok_or_else(|| format!("logic {name:?}: its component is missing"))?;
-                let loaded: LoadedLogic<Session> =
-                    sandbox.load(&bytes, &body.component).await.map_err(|error| format!("logic {name:?}: {error}"))?;
+                let loaded = sandbox.load_for(&env.project, &bytes, &body.component).await;
+                let loaded: LoadedLogic<Session> = loaded.map_err(|error| format!("logic {name:?}: {error}"))?;
                 let loaded = loaded.shared_by(&env.to_string(), name);
                 let logins = Logins::of(&body.grants, queried(&body.grants, queries));
                 let queries = LoadedQuery::granted(&body.grants.queries, queries)

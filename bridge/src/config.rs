@@ -267,7 +267,13 @@ settings! {
     sandbox_logic_instances = "STK_BRIDGE_SANDBOX_LOGIC_INSTANCES",
     /// Largest memory of one invocation, whatever its manifest says, default 256MiB.
     sandbox_memory = "STK_BRIDGE_SANDBOX_MEMORY",
-    /// Components compiled at once, default 1.
+    /// Instances made ahead of calls, default 16 for each core, at least 64; 0 makes none ahead.
+    sandbox_supply = "STK_BRIDGE_SANDBOX_SUPPLY",
+    /// Linear memory of those, default 1GiB.
+    sandbox_supply_memory = "STK_BRIDGE_SANDBOX_SUPPLY_MEMORY",
+    /// After how long without a call those of a component are dropped, default 30s.
+    sandbox_supply_idle = "STK_BRIDGE_SANDBOX_SUPPLY_IDLE",
+    /// Components compiled at once, default 2; of one project one less.
     sandbox_compiles = "STK_BRIDGE_SANDBOX_COMPILES",
     /// What is kept of compiled functions for components that share code, default 64MiB.
     sandbox_compiled = "STK_BRIDGE_SANDBOX_COMPILED",

@@ -11,8 +11,10 @@ use santokit_core::wire::{EnvReport, EnvState};
 use crate::config::EnvName;
 
 mod canary;
+mod supply;
 
 pub use canary::CanaryMetrics;
+pub use supply::SupplyMetrics;
 
 const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 /// 1 MiB to 256 MiB, doubling.
@@ -52,6 +54,8 @@ pub struct Metrics {
     rates: RateMetrics,
     /// Of canaries.
     pub canary: CanaryMetrics,
+    /// Of instances made ahead.
+    pub supply: SupplyMetrics,
 }
 
 /// What becomes of callers that send too much.
@@ -145,6 +149,7 @@ impl Metrics {
             )?,
             rates: RateMetrics::new(r)?,
             canary: CanaryMetrics::new(r)?,
+            supply: SupplyMetrics::new(r)?,
             registry,
         };
         Ok(metrics)

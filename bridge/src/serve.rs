@@ -148,7 +148,7 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
         });
     }
 
-    let app = Arc::new(App::new(config, slots, metrics, rates, egress));
+    let app = Arc::new(App::new(config, slots, tools.loader, metrics, rates, egress));
     let settings = &app.config.edge;
     let mut servers = JoinSet::new();
     let router = edge::router(app.clone());

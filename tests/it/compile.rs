@@ -59,6 +59,28 @@ fn bombs() -> Vec<(&'static str, String)> {
             ),
         ),
         ("very many functions", format!("(module {})", "(func)".repeat(190_000))),
+        ("a million functions", format!("(module {})", "(func)".repeat(1_000_000))),
+        (
+            "operands without end",
+            format!("(module (func (result i32) {} {}))", "i32.const 1 ".repeat(100_000), "i32.add ".repeat(99_999)),
+        ),
+        (
+            "loops within loops",
+            format!(
+                "(module (func (param i32) {} {}))",
+                "loop ".repeat(20_000),
+                "local.get 0 br_if 0 end ".repeat(20_000)
+            ),
+        ),
+        (
+            "calls with a thousand values",
+            format!(
+                "(module (func $f (param {}) (result {0})  unreachable) (func {} {}))",
+                "i64 ".repeat(1_000),
+                "i64.const 1 ".repeat(1_000),
+                "call $f ".repeat(200) + &"drop ".repeat(1_000)
+            ),
+        ),
         ("a giant table", "(module (table 10000000 funcref))".to_owned()),
     ]
 }
@@ -84,8 +106,7 @@ async fn bombs_end_within_their_limits_and_others_compile_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_limit_of_a_compilation_is_named() {
     let ample = CompileLimits::default();
-    let sums = "local.get 0 i32.const 77777 i32.mul local.set 0 ".repeat(40_000);
-    let heavy = with_module(&format!("(module {})", format!("(func (param i32) {sums})").repeat(16)));
+    let heavy = heavy();
     let cases = [
         ("`compileCpu`", CompileLimits { cpu: Duration::from_secs(1), ..ample }),
         ("`compileTimeout`", CompileLimits { timeout: Duration::from_millis(100), ..ample }),
@@ -100,6 +121,49 @@ async fn each_limit_of_a_compilation_is_named() {
     }
 }
 
+/// More work than any limit here leaves time for.
+fn heavy() -> Vec<u8> {
+    let sums = "local.get 0 i32.const 77777 i32.mul local.set 0 ".repeat(40_000);
+    with_module(&format!("(module {})", format!("(func (param i32) {sums})").repeat(16)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_bombs_of_one_project_hold_up_no_other() {
+    let sandbox = sandbox(stk(), CompileLimits::default(), None);
+    let bombs: Vec<_> = (0..4)
+        .map(|number| {
+            let sandbox = Arc::clone(&sandbox);
+            tokio::spawn(async move { sandbox.load_for("hostile", &heavy(), &number.to_string()).await.map(drop) })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    // One after the other: who had to wait for them would see them ended.
+    assert!(sandbox.load_for("shop", &harmless(), "harmless").await.is_ok());
+    assert!(bombs.iter().filter(|bomb| bomb.is_finished()).count() < 3);
+    for bomb in bombs {
+        bomb.abort();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compiler_has_no_system_call_that_it_does_not_need() {
+    let sandbox = sandbox(stk(), CompileLimits::default(), None);
+    assert!(sandbox.load(&harmless(), "harmless").await.is_ok());
+    let mut seen = 0;
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let read = |name: &str| std::fs::read_to_string(process.path().join(name)).unwrap_or_default();
+        let status = read("status");
+        let is_ours = status.contains(&format!("PPid:\t{}\n", std::process::id()));
+        // The arguments are apart by zeros. Other tests of this process have compilers that may just be starting.
+        if is_ours && read("cmdline").contains("compile-worker") && status.contains("Seccomp:\t2\n") {
+            assert!(status.contains("NoNewPrivs:\t1\n"), "{status}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_compiled_is_loaded_without_a_compiler() {
     let folder = tempfile::tempdir().unwrap();
@@ -110,6 +174,8 @@ async fn what_was_compiled_is_loaded_without_a_compiler() {
     let kept = without.load(&harmless(), "sha256:guest").await.map(drop);
     assert!(kept.is_ok(), "{kept:?}");
     let other = without.load(&harmless(), "sha256:other").await.map(drop);
+    let others = without.load_for("others", &harmless(), "sha256:guest").await.map(drop);
+    assert!(matches!(&others, Err(LoadError::Host(told)) if told.contains("cannot be started")), "{others:?}");
     assert!(matches!(&other, Err(LoadError::Host(told)) if told.contains("cannot be started")), "{other:?}");
 }
 

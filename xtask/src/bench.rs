@@ -31,6 +31,10 @@ pub(crate) fn all(root: &Path) -> anyhow::Result<()> {
         let mut command = Command::new(find(&programs, "invocation")?);
         measured(command.args(components.iter().map(|(name, path)| format!("{name}={}", path.display()))))
     })?);
+    lines.extend(step("instances made ahead", || {
+        let mut command = Command::new(find(&programs, "supply")?);
+        measured(command.args(components.iter().map(|(name, path)| format!("{name}={}", path.display()))))
+    })?);
     lines.extend(step("requests and SQL", || {
         let mut command = Command::new(find(&programs, "performance")?);
         measured(command.env("STK_BIN", stk).env("WASMTIME_BIN", &wasmtime).envs(guests::shared_folders(root)))
@@ -49,7 +53,18 @@ fn programs(root: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     let mut build = cargo(root);
     build.args(["build", "--locked", "--profile", "bench", "--message-format", "json-render-diagnostics"]);
     build.args(["-p", "stk", "-p", "santokit-wasm", "-p", "santokit-tests"]);
-    build.args(["--bin", "stk", "--bench", "invocation", "--bench", "performance", "--bench", "throughput"]);
+    build.args([
+        "--bin",
+        "stk",
+        "--bench",
+        "invocation",
+        "--bench",
+        "supply",
+        "--bench",
+        "performance",
+        "--bench",
+        "throughput",
+    ]);
     let output = build.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
     if !output.status.success() {
         bail!("the build failed ({})", output.status);

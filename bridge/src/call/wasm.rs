@@ -173,6 +173,7 @@ fn against_the_caller(usage: &Usage) -> LogicUsage {
 
 fn count(metrics: &crate::metrics::Metrics, logic: &str, usage: &Usage) {
     metrics.component(logic, usage.cpu, usage.memory_peak_bytes);
+    metrics.supply.instance(logic, usage.is_supplied);
     for (capability, calls) in &usage.host_calls {
         metrics.host_calls(capability, *calls);
     }

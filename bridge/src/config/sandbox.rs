@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use santokit_wasm::{CompileLimits, CompiledStore, SandboxConfig, WorkerConfig};
+use santokit_wasm::{CompileLimits, CompiledStore, SandboxConfig, SupplyConfig, WorkerConfig};
 
 use super::{
     BridgeConfig, Settings,
@@ -42,6 +42,7 @@ impl Settings {
     pub(super) fn sandbox(&mut self, check: &mut Check) -> SandboxConfig {
         let default = SandboxConfig::default();
         let (compiled, debug_info) = (self.sandbox_compiled.take(), self.sandbox_debug_info.take());
+        let supply = self.supply(check, default.supply);
         SandboxConfig {
             instances_max: check.value(
                 "sandboxInstances",
@@ -56,8 +57,22 @@ impl Settings {
             compiled_bytes_max: check.value("sandboxCompiled", compiled, default.compiled_bytes_max, size),
             debug_info: check.value("sandboxDebugInfo", debug_info, default.debug_info, truth),
             fuel: check.value("sandboxFuel", self.sandbox_fuel.take(), default.fuel, truth),
+            supply,
             ..default
         }
+    }
+
+    fn supply(&mut self, check: &mut Check, default: SupplyConfig) -> SupplyConfig {
+        let (memory, idle) = (self.sandbox_supply_memory.take(), self.sandbox_supply_idle.take());
+        let config = SupplyConfig {
+            instances_max: check.value("sandboxSupply", self.sandbox_supply.take(), default.instances_max, number),
+            memory_bytes_max: check.value("sandboxSupplyMemory", memory, default.memory_bytes_max, size),
+            idle: check.value("sandboxSupplyIdle", idle, default.idle, duration),
+        };
+        if config.idle.as_secs() == 0 {
+            check.add("sandboxSupplyIdle", "must be at least 1s; `sandboxSupply: 0` makes no instances ahead");
+        }
+        config
     }
 
     /// `cache_dir` must still be there: compiled code is kept in it.

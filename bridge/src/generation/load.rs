@@ -15,7 +15,7 @@ use santokit_core::{
     wire::{RuntimeBundle, RuntimeConnection},
 };
 use santokit_sqlite::queries;
-use santokit_wasm::{CompiledStore, Sandbox, SandboxConfig, SandboxError};
+use santokit_wasm::{CompiledStore, Sandbox, SandboxConfig, SandboxError, SupplyUsage};
 
 use super::{Generation, LoadError, Plan, Runtime, has_same_guests, same};
 use crate::{
@@ -57,6 +57,11 @@ impl Loader {
         cache: Cache,
     ) -> Result<Self, LoaderError> {
         Ok(Self { cache, sandbox: Sandbox::with_store(sandbox, store)?, databases, stores: Stores::new(storage) })
+    }
+
+    /// What the sandbox has made ahead.
+    pub fn supply(&self) -> SupplyUsage {
+        self.sandbox.supply()
     }
 
     /// Makes the generation that a plan describes. Components are in the cache already.

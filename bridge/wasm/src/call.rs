@@ -2,15 +2,19 @@
 
 use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 
-use santokit_core::limit::{InvocationLimits, LimitName};
+use santokit_core::{
+    limit::{InvocationLimits, LimitName},
+    quantity::{Bytes, Millis},
+};
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::{
-    bindings::exports::santokit::logic::handler::LogicError as WitLogicError,
+    bindings::{Logic, exports::santokit::logic::handler::LogicError as WitLogicError},
     engine::Compiled,
     error::{CallError, LimitHit, LogicError},
     host::Host,
     state::{HANDLES_MAX, State},
+    supply::Shelf,
 };
 
 /// What a call used.
@@ -42,6 +46,8 @@ pub struct Usage {
     pub is_log_cut: bool,
     /// Bytes of the answer.
     pub output_bytes: u64,
+    /// Whether its instance was there before the call. CPU time and memory are counted in either case.
+    pub is_supplied: bool,
     /// What was executed, in the engine's unit: about one for each instruction, the same on every machine. None unless the
     /// sandbox counts it.
     pub fuel: Option<u64>,
@@ -70,39 +76,77 @@ pub(crate) fn store<H: Host>(
         let _ = store.set_fuel(u64::MAX);
     }
     store.limiter(|state| &mut state.limiter);
-    // Guest to host, in one host call: a guest cannot hand over more than its own memory.
-    let memory = usize::try_from(limits.memory.0).unwrap_or(usize::MAX);
-    store.set_hostcall_fuel(memory.max(16 << 20));
     // Above the table of host resources, which has an error of its own: this bounds what a guest makes by itself.
     store.set_max_component_handles(4 * HANDLES_MAX);
-    let cpu_max = limits.cpu.duration();
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |context| {
-        if context.data().cpu.now() > cpu_max {
+    store.epoch_deadline_callback(|context| {
+        let state = context.data();
+        if state.cpu.now() > state.limits.cpu.duration() {
             return Err(LimitHit(LimitName::Cpu).into());
         }
         // Yielding at each tick lets the neighbours run and the wall limit be noticed.
         Ok(UpdateDeadline::Yield(1))
     });
+    arm(&mut store);
     store
 }
 
-/// Runs the handler in a fresh instance.
-pub(crate) async fn run<H: Host>(
+/// What is armed anew when an instance that was made ahead is given to a call.
+pub(crate) fn arm<H>(store: &mut Store<State<H>>) {
+    // Guest to host, in one host call: a guest cannot hand over more than its own memory.
+    let memory = usize::try_from(store.data().limits.memory.0).unwrap_or(usize::MAX);
+    store.set_hostcall_fuel(memory.max(16 << 20));
+    store.set_epoch_deadline(1);
+}
+
+/// A fresh instance without a host: what calls the host while it is made fails. Within limits of its own.
+pub(crate) async fn make<H: Host>(
     engine: &wasmtime::Engine,
     compiled: &Compiled<H>,
+    memory_bytes_max: usize,
+) -> Result<(Store<State<H>>, Logic), CallError> {
+    let limits = InvocationLimits {
+        timeout: Millis(30_000),
+        cpu: Millis(2_000),
+        memory: Bytes(memory_bytes_max as u64),
+        ..InvocationLimits::default()
+    };
+    let mut store = store::<H>(engine, compiled, None, &limits);
+    let cpu = Arc::clone(&store.data().cpu);
+    let made = {
+        let making = pin!(compiled.pre.instantiate_async(&mut store));
+        tokio::time::timeout(limits.timeout.duration(), cpu.measure(making)).await
+    };
+    match made {
+        Ok(Ok(logic)) => Ok((store, logic)),
+        Ok(Err(error)) => Err(CallError::from_engine(&error, store.data().limiter.denied)),
+        Err(_elapsed) => Err(CallError::Limit { limit: LimitName::Timeout, backtrace: Vec::new() }),
+    }
+}
+
+/// Runs the handler in a fresh instance, which is dropped at the end.
+pub(crate) async fn run<H: Host>(
+    engine: &wasmtime::Engine,
+    compiled: &Arc<Compiled<H>>,
     host: H,
     input: Vec<u8>,
     limits: &InvocationLimits,
 ) -> Invocation<H> {
-    let mut store = store(engine, compiled, Some(host), limits);
+    let running = Shelf::begin(compiled);
+    let (mut store, made) = match compiled.shelf.take(host, limits) {
+        Ok((store, logic)) => (store, Some(logic)),
+        Err(host) => (store(engine, compiled, Some(host), limits), None),
+    };
+    let is_supplied = made.is_some();
     let cpu = Arc::clone(&store.data().cpu);
     let answer = {
         let handling = pin!(async {
-            let logic = compiled.pre.instantiate_async(&mut store).await?;
+            let logic = match made {
+                Some(logic) => logic,
+                None => compiled.pre.instantiate_async(&mut store).await?,
+            };
             logic.santokit_logic_handler().call_handle(&mut store, &input).await
         });
-        tokio::time::timeout(limits.timeout.duration(), cpu.measure(handling)).await
+        tokio::time::timeout(limits.timeout.duration(), running.count(cpu.measure(handling))).await
     };
     let fuel = compiled.counts_fuel.then(|| store.get_fuel().map_or(0, |left| u64::MAX - left));
     let state = store.data_mut();
@@ -114,8 +158,20 @@ pub(crate) async fn run<H: Host>(
     };
     let host = state.take_host();
     let usage = Usage {
+        output_bytes: outcome.as_ref().map_or(0, |output| output.len() as u64),
+        is_supplied,
+        fuel,
+        ..used(state)
+    };
+    compiled.shelf.put_away(store);
+    drop(running);
+    Invocation { outcome, host, usage }
+}
+
+fn used<H: Host>(state: &mut State<H>) -> Usage {
+    Usage {
         wall: state.started.elapsed(),
-        cpu: cpu.spent(),
+        cpu: state.cpu.spent(),
         memory_peak_bytes: state.limiter.memory_bytes_peak(),
         host_calls: std::mem::take(&mut state.host_calls),
         host_calls_total: state.host_calls_total,
@@ -126,10 +182,8 @@ pub(crate) async fn run<H: Host>(
         storage_bytes: state.storage_bytes,
         log_bytes: state.log_bytes(),
         is_log_cut: state.is_log_cut(),
-        output_bytes: outcome.as_ref().map_or(0, |output| output.len() as u64),
-        fuel,
-    };
-    Invocation { outcome, host, usage }
+        ..Usage::default()
+    }
 }
 
 fn accept(output: Vec<u8>, limits: &InvocationLimits) -> Result<Vec<u8>, CallError> {

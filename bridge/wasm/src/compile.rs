@@ -4,10 +4,15 @@
 //! A component is hostile input to a compiler, and a compilation cannot be cut short from within its process (docs/decisions/0007).
 
 mod client;
+mod confine;
 mod store;
 mod worker;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use santokit_core::component;
 use tokio::sync::Semaphore;
@@ -47,6 +52,9 @@ pub(crate) struct Compiler {
     place: Place,
     store: Option<Arc<CompiledStore>>,
     permits: Semaphore,
+    /// By owner, while it compiles or waits for it.
+    turns: Mutex<HashMap<String, Arc<Semaphore>>>,
+    compiles_max: usize,
 }
 
 enum Place {
@@ -54,6 +62,21 @@ enum Place {
     Process,
     /// In a process of its own.
     Workers(Workers),
+}
+
+/// A component's name for who has it.
+pub(crate) struct Named<'a> {
+    /// Whose it is. What a compiler answers for one is never run for another: the component may have taken the compiler over.
+    pub(crate) owner: &'a str,
+    /// Of its bytes.
+    pub(crate) digest: &'a str,
+}
+
+impl Named<'_> {
+    /// Under which its machine code is kept.
+    pub(crate) fn key(&self) -> String {
+        if self.owner.is_empty() { self.digest.to_owned() } else { format!("{} of {}", self.digest, self.owner) }
+    }
 }
 
 impl Default for CompileLimits {
@@ -64,20 +87,20 @@ impl Default for CompileLimits {
 
 impl Compiler {
     pub(crate) fn new(engine: &Engine, config: &SandboxConfig, store: Option<CompiledStore>) -> Self {
-        let place = config.worker.clone().map_or(Place::Process, |worker| {
-            Place::Workers(Workers::new(worker, config.debug_info, config.fuel, config.compiled_bytes_max))
-        });
+        let place = config.worker.clone().map_or(Place::Process, |worker| Place::Workers(Workers::new(worker, config)));
         Self {
             engine: engine.clone(),
             place,
             store: store.map(Arc::new),
             permits: Semaphore::new(config.compiles_max.max(1)),
+            turns: Mutex::default(),
+            compiles_max: config.compiles_max,
         }
     }
 
     /// Looks at the component, and makes it ready to be linked.
-    pub(crate) async fn compile(&self, bytes: Vec<u8>, digest: &str) -> Result<Component, LoadError> {
-        let (engine, store, key) = (self.engine.clone(), self.store.clone(), digest.to_owned());
+    pub(crate) async fn compile(&self, bytes: Vec<u8>, named: &Named<'_>) -> Result<Component, LoadError> {
+        let (engine, store, key) = (self.engine.clone(), self.store.clone(), named.key());
         let looked = blocking(move || {
             inspect(&bytes)?;
             Ok((store.and_then(|store| store.get(&engine, &key)), bytes))
@@ -85,16 +108,27 @@ impl Compiler {
         match looked.await? {
             (Some(component), _) => ready(component),
             (None, bytes) => {
-                let permit = self.permits.acquire().await.map_err(|error| LoadError::Host(error.to_string()))?;
-                let compiled = self.compile_anew(bytes, digest).await;
-                drop(permit);
+                let host = |error: tokio::sync::AcquireError| LoadError::Host(error.to_string());
+                let turn = self.turn(named.owner);
+                let turn = turn.acquire().await.map_err(host)?;
+                let permit = self.permits.acquire().await.map_err(host)?;
+                let compiled = self.compile_anew(bytes, named).await;
+                drop((permit, turn));
                 compiled
             }
         }
     }
 
-    async fn compile_anew(&self, bytes: Vec<u8>, digest: &str) -> Result<Component, LoadError> {
-        let (engine, store, key) = (self.engine.clone(), self.store.clone(), digest.to_owned());
+    /// Of one owner, one less compile at once than of all, if that is not none: whatever its components cost, there is one for the others.
+    fn turn(&self, owner: &str) -> Arc<Semaphore> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        let most = self.compiles_max.saturating_sub(1).max(1);
+        Arc::clone(turns.entry(owner.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(most))))
+    }
+
+    async fn compile_anew(&self, bytes: Vec<u8>, named: &Named<'_>) -> Result<Component, LoadError> {
+        let (engine, store, key) = (self.engine.clone(), self.store.clone(), named.key());
         let code = match &self.place {
             Place::Process if store.is_none() => {
                 return blocking(move || {
@@ -106,7 +140,7 @@ impl Compiler {
                 let engine = engine.clone();
                 blocking(move || engine.precompile_component(&bytes).map_err(|error| refused(&error))).await?
             }
-            Place::Workers(workers) => workers.compile(&bytes).await?,
+            Place::Workers(workers) => workers.compile(named.owner, &bytes).await?,
         };
         blocking(move || {
             let kept = store.and_then(|store| store.put(&engine, &key, &code));

@@ -2,19 +2,15 @@
 
 use std::{
     collections::HashMap,
-    pin::pin,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
-use santokit_core::{
-    component::ComponentError,
-    limit::InvocationLimits,
-    quantity::{Bytes, Millis},
-};
+use santokit_core::{component::ComponentError, limit::InvocationLimits, quantity::Bytes};
 use wasmtime::{
     CacheStore, Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
-    WasmBacktraceDetails, component::Linker,
+    WasmBacktraceDetails,
+    component::{Component, Linker},
 };
 
 use crate::{
@@ -22,11 +18,12 @@ use crate::{
     bindings::LogicPre,
     call::{self, Invocation},
     capability,
-    compile::{CompiledStore, Compiler, WorkerConfig},
+    compile::{CompiledStore, Compiler, Named, WorkerConfig},
     compiled_functions::CompiledFunctions,
     error::CallError,
     host::Host,
     state::State,
+    supply::{Shelf, Supply, SupplyConfig, SupplyUsage},
 };
 
 /// What an operator can set.
@@ -42,7 +39,7 @@ pub struct SandboxConfig {
     pub memory_bytes_max: usize,
     /// How often a busy guest yields.
     pub tick: Duration,
-    /// Compilations at once.
+    /// Compilations at once; of one owner, one less, if that is not none.
     pub compiles_max: usize,
     /// Compiled functions that are kept for components that share code with earlier ones, in bytes; 0 keeps none.
     pub compiled_bytes_max: usize,
@@ -55,6 +52,8 @@ pub struct SandboxConfig {
     pub fuel: bool,
     /// Where components are compiled. None: in this process, which is for components that one trusts.
     pub worker: Option<WorkerConfig>,
+    /// Instances that are made ahead of the calls.
+    pub supply: SupplyConfig,
 }
 
 /// Compiles and runs components for one kind of host.
@@ -65,7 +64,8 @@ pub struct Sandbox<H: 'static> {
     memory_bytes_max: usize,
     counts_fuel: bool,
     compiler: Compiler,
-    /// By digest, while some generation holds it: a swap compiles only what changed.
+    supply: Supply<H>,
+    /// By owner and digest, while some generation holds it: a swap compiles only what changed.
     compiled: Mutex<HashMap<String, Weak<Compiled<H>>>>,
 }
 
@@ -80,6 +80,10 @@ pub(crate) struct Compiled<H: 'static> {
     pub(crate) pre: LogicPre<State<H>>,
     /// Whether its code counts.
     pub(crate) counts_fuel: bool,
+    /// Of the operator, for whatever is made without a call.
+    pub(crate) memory_bytes_max: usize,
+    /// Instances that wait for a call; gone with the last release that has the component.
+    pub(crate) shelf: Shelf<H>,
 }
 
 /// Why the sandbox cannot be made.
@@ -116,12 +120,19 @@ impl Default for SandboxConfig {
             logic_instances_max: None,
             memory_bytes_max: 256 << 20,
             tick: Duration::from_millis(5),
-            compiles_max: 1,
+            compiles_max: 2,
             compiled_bytes_max: 64 << 20,
             debug_info: false,
             fuel: false,
             worker: None,
+            supply: SupplyConfig::default(),
         }
+    }
+}
+
+impl SandboxError {
+    pub(crate) fn new(reason: String) -> Self {
+        Self(reason)
     }
 }
 
@@ -148,6 +159,7 @@ impl<H: Host> Sandbox<H> {
         start_ticker(&engine, config.tick)?;
         Ok(Arc::new(Self {
             compiler: Compiler::new(&engine, config, store),
+            supply: Supply::start(&engine, config.supply)?,
             engine,
             linker,
             admission: Admission::new(config),
@@ -159,47 +171,46 @@ impl<H: Host> Sandbox<H> {
 
     /// Checks, compiles, links and probes a component. `digest` names its bytes, which the caller has verified.
     pub async fn load(self: &Arc<Self>, bytes: &[u8], digest: &str) -> Result<LoadedLogic<H>, LoadError> {
-        if let Some(compiled) = self.known(digest) {
+        self.load_for("", bytes, digest).await
+    }
+
+    /// The same for one of several owners: what compiling a component of one comes to, and what it costs, stays with that one.
+    pub async fn load_for(
+        self: &Arc<Self>,
+        owner: &str,
+        bytes: &[u8],
+        digest: &str,
+    ) -> Result<LoadedLogic<H>, LoadError> {
+        let named = Named { owner, digest };
+        let key = named.key();
+        if let Some(compiled) = self.known(&key) {
             return Ok(LoadedLogic { sandbox: Arc::clone(self), compiled, turn: self.admission.turn() });
         }
-        let component = self.compiler.compile(bytes.to_vec(), digest).await?;
+        let component = self.compiler.compile(bytes.to_vec(), &named).await?;
         let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
         let pre = self.linker.instantiate_pre(&component).and_then(LogicPre::new).map_err(link)?;
-        let compiled = Arc::new(Compiled { pre, counts_fuel: self.counts_fuel });
-        self.probe(&compiled).await?;
+        let compiled = Arc::new(Compiled {
+            pre,
+            counts_fuel: self.counts_fuel,
+            memory_bytes_max: self.memory_bytes_max,
+            shelf: self.supply.shelf(weight(&component)),
+        });
+        // One instantiation without a host: what fails here would fail in every call.
+        call::make(&self.engine, &compiled, self.memory_bytes_max).await.map(drop).map_err(LoadError::Probe)?;
         let mut known = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, compiled| compiled.strong_count() > 0);
-        known.insert(digest.to_owned(), Arc::downgrade(&compiled));
+        known.insert(key, Arc::downgrade(&compiled));
         drop(known);
         Ok(LoadedLogic { sandbox: Arc::clone(self), compiled, turn: self.admission.turn() })
     }
 
-    fn known(&self, digest: &str) -> Option<Arc<Compiled<H>>> {
-        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).get(digest).and_then(Weak::upgrade)
+    fn known(&self, key: &str) -> Option<Arc<Compiled<H>>> {
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).get(key).and_then(Weak::upgrade)
     }
 
-    /// One instantiation without a host: what fails here would fail in every call.
-    async fn probe(&self, compiled: &Compiled<H>) -> Result<(), LoadError> {
-        let limits = InvocationLimits {
-            timeout: Millis(30_000),
-            cpu: Millis(2_000),
-            memory: Bytes(self.memory_bytes_max as u64),
-            ..InvocationLimits::default()
-        };
-        let mut store = call::store::<H>(&self.engine, compiled, None, &limits);
-        let cpu = Arc::clone(&store.data().cpu);
-        let made = {
-            let making = pin!(async { compiled.pre.instantiate_async(&mut store).await.map(drop) });
-            tokio::time::timeout(limits.timeout.duration(), cpu.measure(making)).await
-        };
-        match made {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(LoadError::Probe(CallError::from_engine(&error, store.data().limiter.denied))),
-            Err(_) => Err(LoadError::Probe(CallError::Limit {
-                limit: santokit_core::limit::LimitName::Timeout,
-                backtrace: Vec::new(),
-            })),
-        }
+    /// What was made ahead, and what of it is held.
+    pub fn supply(&self) -> SupplyUsage {
+        self.supply.usage()
     }
 }
 
@@ -283,11 +294,21 @@ pub(crate) fn settings(
     Ok(config)
 }
 
+/// How many usual instances one of a component is, for the pool: as many as its memories and tables are of those that one has there.
+fn weight(component: &Component) -> u32 {
+    // None: it instantiates what it is given, which no component here can be.
+    component
+        .resources_required()
+        .map_or(4, |required| required.num_memories.max(required.num_tables.div_ceil(2)).max(1))
+}
+
 fn pool(config: &SandboxConfig) -> PoolingAllocationConfig {
-    let instances = config.instances_max.max(16);
+    // Besides those of calls, so that no call ever lacks one that waits for another.
+    let instances = config.instances_max.max(16).saturating_add(config.supply.instances_max);
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances)
-        .total_core_instances(instances.saturating_mul(32))
+        // A count, not a reservation: as many as each component may have.
+        .total_core_instances(instances.saturating_mul(64))
         .total_memories(instances + instances / 4)
         .total_tables(instances.saturating_mul(2))
         .total_stacks(instances)

@@ -17,6 +17,7 @@ mod limiter;
 pub mod packed;
 mod state;
 mod stdio;
+mod supply;
 
 pub use call::{Invocation, Usage};
 pub use compile::{CompileLimits, CompiledStore, StoreError, WorkerConfig, WorkerError, run_worker};
@@ -29,3 +30,4 @@ pub use host::{
     LogLine, LogSource, LogicCall, LogicCallError, LogicCalled, LogicUsage, LookupError, NamedParams, ObjectPage,
     ObjectStat, PutOptions, ReaderId, RowBudget, SqlError, StorageError, TransactionId, WriterId,
 };
+pub use supply::{SupplyConfig, SupplyUsage};

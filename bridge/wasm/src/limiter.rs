@@ -28,6 +28,11 @@ impl Limiter {
         }
     }
 
+    /// Another maximum. What is counted already counts against it.
+    pub(crate) fn set_memory_bytes_max(&mut self, memory_bytes_max: u64) {
+        self.memory_bytes_max = usize::try_from(memory_bytes_max).unwrap_or(usize::MAX);
+    }
+
     /// What linear memories may still grow by.
     pub(crate) fn memory_bytes_left(&self) -> u64 {
         self.memory_bytes_max.saturating_sub(self.memory_bytes) as u64

@@ -127,6 +127,19 @@ impl<H: Host> State<H> {
         }
     }
 
+    /// Gives an instance that was made ahead to a call. What its making took of memory and CPU time counts against the call.
+    pub(crate) fn begin(&mut self, host: H, limits: &InvocationLimits) {
+        self.host = Some(host);
+        self.limiter.set_memory_bytes_max(limits.memory.0);
+        self.limits = limits.clone();
+        self.started = Instant::now();
+    }
+
+    /// Whether the guest has asked for nothing yet, of the host, of WASI, or of what it cannot have: where it got so far, it gets every time.
+    pub(crate) fn is_pure(&self) -> bool {
+        self.wasi.is_none() && self.host_calls_total == 0 && self.limiter.denied.is_none()
+    }
+
     /// Counts a call into the host and gives the host; every capability begins with it.
     pub(crate) fn enter(&mut self, capability: &'static str) -> wasmtime::Result<&mut H> {
         self.host_calls_total += 1;

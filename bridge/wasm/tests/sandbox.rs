@@ -9,6 +9,8 @@ mod guest;
 mod host;
 #[path = "sandbox/load.rs"]
 mod load;
+#[path = "sandbox/supply.rs"]
+mod supply;
 
 use std::{
     sync::{

@@ -25,7 +25,7 @@ use santokit_core::{
     release::{Manifest, Pointer, verify},
     wire::{RuntimeBundle, Sealed},
 };
-use santokit_wasm::{CompiledStore, SandboxConfig};
+use santokit_wasm::{CompiledStore, SandboxConfig, SupplyConfig};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
@@ -73,7 +73,8 @@ impl Theatre {
         let dir = scratch()?;
         let cache = Cache::open(&dir.path().join("cache"), None).context("cannot make a cache for the tests")?;
         // The components are the developer's own: a trap is told with its line.
-        let sandbox = SandboxConfig { debug_info: true, ..SandboxConfig::default() };
+        // And a case is to be the same whenever it runs: nothing is made ahead.
+        let sandbox = SandboxConfig { debug_info: true, supply: SupplyConfig::NONE, ..SandboxConfig::default() };
         let compiled = CompiledStore::open(&user_cache::compiled(dir.path()), None, COMPILED_DISK_MAX);
         let storage = StorageConfig { dir: dir.path().join("storage"), env_bytes_max: STORAGE_BYTES };
         let loader = Loader::new(&sandbox, compiled.ok(), DatabaseSettings::default(), storage, cache.clone())?;

@@ -27,7 +27,7 @@ enum Column {
 
 use Column::{Number, Ratio, Text};
 
-const TABLES: [Table; 7] = [
+const TABLES: [Table; 9] = [
     Table {
         bench: "invocation",
         title: "A call in a fresh instance",
@@ -39,6 +39,37 @@ const TABLES: [Table; 7] = [
             ("sandbox, p50 µs", Number("sandboxP50Us", 1)),
             ("sandbox, p99 µs", Number("sandboxP99Us", 1)),
             ("ratio of p50", Ratio("sandboxP50Us", "bareP50Us")),
+        ],
+    },
+    Table {
+        bench: "supply",
+        title: "A call with instances made ahead, beside one that makes its own; callers that leave a processor free",
+        columns: &[
+            ("language", Text("name")),
+            ("callers", Number("concurrent", 0)),
+            ("own instance, p50 µs", Number("plainP50Us", 1)),
+            ("p99 µs", Number("plainP99Us", 1)),
+            ("made ahead, p50 µs", Number("suppliedP50Us", 1)),
+            ("p99 µs", Number("suppliedP99Us", 1)),
+            ("found one, %", Number("suppliedPercent", 0)),
+            ("ratio of p50", Ratio("suppliedP50Us", "plainP50Us")),
+            ("ratio of p99", Ratio("suppliedP99Us", "plainP99Us")),
+            ("wasmtime, one instance kept, p50 µs", Number("keptP50Us", 1)),
+        ],
+    },
+    Table {
+        bench: "supply",
+        title: "The same, callers that never wait; and what one instance keeps resident",
+        columns: &[
+            ("language", Text("name")),
+            ("callers", Number("concurrent", 0)),
+            ("own instance, calls a second", Number("plainPerSecond", 0)),
+            ("made ahead", Number("suppliedPerSecond", 0)),
+            ("found one, %", Number("fullSuppliedPercent", 0)),
+            ("ratio", Ratio("suppliedPerSecond", "plainPerSecond")),
+            ("wasmtime, one instance kept", Number("keptPerSecond", 0)),
+            ("resident, made, KiB", Number("madeKiB", 0)),
+            ("resident, called, KiB", Number("calledKiB", 0)),
         ],
     },
     Table {

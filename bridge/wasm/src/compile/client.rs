@@ -1,12 +1,16 @@
 //! The Bridge's end of the compilers' processes: starts them, hands them components, ends them when they take too long, and says in the
-//! words of a release what went wrong. One process compiles a release's components one after the other, so that what they share
-//! is compiled once; when nobody has asked for a while it ends, and its memory with it.
+//! words of a release what went wrong. One process compiles the components of one owner, one after the other, so that what they share
+//! is compiled once, and so that no owner's component meets a compiler that another's has taken over. When nobody has asked for a while
+//! it ends, and its memory with it.
 
 use std::{
     io,
     path::Path,
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,11 +19,15 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
-use super::{WorkerConfig, worker};
-use crate::engine::LoadError;
+use super::{WorkerConfig, confine::Confinement, worker};
+use crate::engine::{LoadError, SandboxConfig};
 
 /// A process that nobody asked for this long ends.
 const IDLE_MAX: Duration = Duration::from_secs(10);
+/// Nothing that a component could slow is done before a process says that it is there.
+const START_MAX: Duration = Duration::from_secs(30);
+/// Longest word of what a process is held to.
+const CONFINEMENT_BYTES_MAX: u64 = 4 << 10;
 /// Largest machine code of one component.
 const CODE_BYTES_MAX: u64 = 1 << 30;
 /// Longest reason.
@@ -29,10 +37,16 @@ const REASON_BYTES_MAX: u64 = 64 << 10;
 pub(super) struct Workers {
     config: WorkerConfig,
     order: Vec<u8>,
+    /// The one that rested longest is first.
     idle: Arc<Mutex<Vec<Worker>>>,
+    idle_max: usize,
+    /// Whether it was said that the kernel lacks something.
+    is_lack_told: AtomicBool,
 }
 
 struct Worker {
+    /// Whose components it has seen.
+    owner: String,
     child: Child,
     input: ChildStdin,
     output: ChildStdout,
@@ -49,24 +63,24 @@ enum Lost {
 }
 
 impl Workers {
-    pub(super) fn new(config: WorkerConfig, debug_info: bool, fuel: bool, functions_bytes_max: usize) -> Self {
+    pub(super) fn new(config: WorkerConfig, sandbox: &SandboxConfig) -> Self {
         let order = worker::Order {
-            debug_info,
-            fuel,
-            functions_bytes_max,
+            debug_info: sandbox.debug_info,
+            fuel: sandbox.fuel,
+            functions_bytes_max: sandbox.compiled_bytes_max,
             memory_bytes_max: config.limits.memory_bytes_max as u64,
             cpu_seconds: config.limits.cpu.as_secs().max(1),
         };
         let order = serde_json::to_vec(&order).unwrap_or_default();
-        Self { config, order, idle: Arc::default() }
+        let idle_max = sandbox.compiles_max.max(1);
+        Self { config, order, idle: Arc::default(), idle_max, is_lack_told: AtomicBool::new(false) }
     }
 
     /// Machine code of a component.
-    pub(super) async fn compile(&self, component: &[u8]) -> Result<Vec<u8>, LoadError> {
-        let waiting = self.lock().pop();
-        let mut worker = match waiting {
+    pub(super) async fn compile(&self, owner: &str, component: &[u8]) -> Result<Vec<u8>, LoadError> {
+        let mut worker = match self.rested(owner) {
             Some(worker) => worker,
-            None => self.start().await?,
+            None => self.start(owner).await?,
         };
         let exchanged = tokio::time::timeout(self.config.limits.timeout, worker.exchange(component)).await;
         match exchanged.unwrap_or(Err(Lost::Slow)) {
@@ -78,7 +92,14 @@ impl Workers {
         }
     }
 
-    async fn start(&self) -> Result<Worker, LoadError> {
+    /// One that has seen nobody else's.
+    fn rested(&self, owner: &str) -> Option<Worker> {
+        let mut idle = self.lock();
+        let found = idle.iter().rposition(|worker| worker.owner == owner)?;
+        Some(idle.remove(found))
+    }
+
+    async fn start(&self, owner: &str) -> Result<Worker, LoadError> {
         let failed = |error: io::Error| {
             LoadError::Host(format!("the compiler {} cannot be started: {error}", self.config.program.display()))
         };
@@ -90,14 +111,33 @@ impl Workers {
             return Err(failed(io::Error::other("it has no pipes")));
         };
         write_block(&mut input, &self.order).await.map_err(failed)?;
-        Ok(Worker { child, input, output, rests: 0 })
+        let mut worker = Worker { owner: owner.to_owned(), child, input, output, rests: 0 };
+        match tokio::time::timeout(START_MAX, worker.confinement()).await.unwrap_or(Err(Lost::Slow)) {
+            Ok(held) => self.tell_lack(held),
+            Err(lost) => return Err(self.end(worker, lost).await),
+        }
+        Ok(worker)
+    }
+
+    /// Once: the kernel will be the same for the next one.
+    fn tell_lack(&self, held: Confinement) {
+        if let Some(missing) = held.missing()
+            && !self.is_lack_told.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(missing, "compilers run without {missing}, which this kernel lacks; their limits hold");
+        }
     }
 
     /// Keeps a process for the next component, for a while.
     fn rest(&self, mut worker: Worker) {
         worker.rests += 1;
         let (process, rests) = (worker.child.id(), worker.rests);
-        self.lock().push(worker);
+        let mut idle = self.lock();
+        idle.push(worker);
+        // No more than compile at once, however many owners there are. Dropped is killed.
+        let excess = idle.len().saturating_sub(self.idle_max);
+        idle.drain(..excess);
+        drop(idle);
         let idle = Arc::downgrade(&self.idle);
         tokio::spawn(async move {
             tokio::time::sleep(IDLE_MAX).await;
@@ -142,6 +182,17 @@ impl Workers {
 }
 
 impl Worker {
+    /// What it is held to: its first word.
+    async fn confinement(&mut self) -> Result<Confinement, Lost> {
+        let length = self.output.read_u64_le().await.map_err(Lost::Ended)?;
+        if length > CONFINEMENT_BYTES_MAX {
+            return Err(Lost::Ended(io::Error::other("its first word is too long")));
+        }
+        let mut word = Vec::new();
+        (&mut self.output).take(length).read_to_end(&mut word).await.map_err(Lost::Ended)?;
+        serde_json::from_slice(&word).map_err(|error| Lost::Ended(error.into()))
+    }
+
     async fn exchange(&mut self, component: &[u8]) -> Result<Result<Vec<u8>, LoadError>, Lost> {
         write_block(&mut self.input, component).await.map_err(Lost::Ended)?;
         let kind = self.output.read_u8().await.map_err(Lost::Ended)?;

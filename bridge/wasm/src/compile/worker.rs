@@ -1,8 +1,8 @@
 //! The compiler's own process. It reads components from its input and writes machine code to its output, and can do nothing else: its limits
-//! are set before it has read a byte of a component, and it is given neither files nor environment.
+//! are set, and files, networks and other processes taken from it, before it has read a byte of a component.
 //!
-//! The exchange, integers as 8 bytes little-endian: one [`Order`] as JSON behind its length; then, for each component, its bytes behind their
-//! length, answered by one byte (0: compiled, 1: refused) and the machine code or the reason behind its length. The end of the input ends the
+//! The exchange, integers as 8 bytes little-endian: one [`Order`] as JSON behind its length, answered by a [`Confinement`] as JSON behind its
+//! length; then, for each component, its bytes behind their length, answered by one byte (0: compiled, 1: refused) and the machine code or the reason behind its length. The end of the input ends the
 //! process.
 
 use std::{
@@ -18,6 +18,7 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 use wasmtime::Engine;
 
+use super::confine;
 use crate::{
     compiled_functions::CompiledFunctions,
     engine::{SandboxConfig, settings},
@@ -72,8 +73,10 @@ pub enum WorkerError {
 pub fn run_worker(mut input: impl Read, mut output: impl Write) -> Result<(), WorkerError> {
     let order = read_block(&mut input, ORDER_BYTES_MAX)?.ok_or(WorkerError::Order)?;
     let order: Order = serde_json::from_slice(&order).map_err(|_| WorkerError::Order)?;
-    confine(&order)?;
+    limit_process(&order)?;
     let engine = engine(&order)?;
+    write_block(&mut output, &serde_json::to_vec(&confine::confine()).map_err(|_| WorkerError::Order)?)?;
+    output.flush()?;
     while let Some(component) = read_block(&mut input, COMPONENT_BYTES_MAX)? {
         allow_cpu(order.cpu_seconds)?;
         let (kind, answer) = match engine.precompile_component(&component) {
@@ -81,8 +84,7 @@ pub fn run_worker(mut input: impl Read, mut output: impl Write) -> Result<(), Wo
             Err(error) => (REFUSED, format!("{error:#}").into_bytes()),
         };
         output.write_all(&[kind])?;
-        output.write_all(&(answer.len() as u64).to_le_bytes())?;
-        output.write_all(&answer)?;
+        write_block(&mut output, &answer)?;
         output.flush()?;
     }
     Ok(())
@@ -103,7 +105,7 @@ fn engine(order: &Order) -> Result<Engine, WorkerError> {
 }
 
 /// What holds for all components of this process.
-fn confine(order: &Order) -> Result<(), WorkerError> {
+fn limit_process(order: &Order) -> Result<(), WorkerError> {
     rustix::thread::set_no_new_privs(true)?;
     limit(Resource::As, order.memory_bytes_max)?;
     // No dump of what a customer sent, and no file of any kind.
@@ -129,6 +131,12 @@ fn allow_cpu(seconds: u64) -> Result<(), WorkerError> {
 fn limit(resource: Resource, value: u64) -> Result<(), WorkerError> {
     let value = getrlimit(resource).maximum.map_or(value, |maximum| maximum.min(value));
     setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?;
+    Ok(())
+}
+
+fn write_block(output: &mut impl Write, block: &[u8]) -> Result<(), WorkerError> {
+    output.write_all(&(block.len() as u64).to_le_bytes())?;
+    output.write_all(block)?;
     Ok(())
 }
 

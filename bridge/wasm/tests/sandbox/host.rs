@@ -8,9 +8,10 @@ use std::{
 
 use santokit_core::value::{Column, RowSet, Value};
 use santokit_wasm::{
-    CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Host, HttpBudget, HttpDone,
-    HttpRequest, HttpResponse, InvocationInfo, LogLine, LogicCall, LogicCalled, LogicUsage, LookupError, NamedParams,
-    ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SqlError, StorageError, TransactionId, WriterId,
+    CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Fixed, Host, HttpBudget,
+    HttpDone, HttpRequest, HttpResponse, InvocationInfo, LogLine, LogicCall, LogicCalled, LogicUsage, LookupError,
+    NamedParams, ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SqlError, StorageError, TransactionId,
+    WriterId,
     packed::{PackedBatch, PackedRows},
 };
 use secrecy::SecretString;
@@ -28,6 +29,7 @@ struct Notes {
 /// The host of one call.
 pub(crate) struct Fake {
     record: Record,
+    fixed: Fixed,
     opened: u32,
     cursor: Vec<Vec<Value>>,
 }
@@ -49,11 +51,17 @@ impl Record {
     }
 
     pub(crate) fn host(&self) -> Fake {
-        Fake { record: self.clone(), opened: 0, cursor: Vec::new() }
+        Fake { record: self.clone(), fixed: Fixed::default(), opened: 0, cursor: Vec::new() }
     }
 }
 
 impl Fake {
+    /// What a test fixes.
+    pub(crate) fn fixed_to(mut self, fixed: Fixed) -> Self {
+        self.fixed = fixed;
+        self
+    }
+
     fn note(&self, event: &str) {
         self.record.0.lock().unwrap().events.push(event.to_owned());
     }
@@ -89,6 +97,10 @@ impl Host for Fake {
 
     fn caller(&self) -> CallerInfo {
         CallerInfo { kind: "anonymous".to_owned(), subject: None, roles: Vec::new(), claims: b"{}".to_vec() }
+    }
+
+    fn fixed(&self) -> Fixed {
+        self.fixed
     }
 
     fn config(&self, name: &str) -> Result<Option<String>, LookupError> {

@@ -136,6 +136,9 @@ async fn the_same_digest_is_compiled_once_while_it_is_held() {
     let first = sandbox.load(&guest("echo"), "sha256:1").await.unwrap();
     // Known by its digest: the bytes are not looked at again.
     assert!(sandbox.load(b"", "sha256:1").await.is_ok());
+    // Of this owner alone: another's compiler has made what it is.
+    assert!(sandbox.load_for("other", b"", "sha256:1").await.is_err());
+    assert!(sandbox.load_for("other", &guest("echo"), "sha256:1").await.is_ok());
     drop(first);
     assert!(sandbox.load(b"", "sha256:1").await.is_err());
 }

@@ -1,0 +1,161 @@
+//! The thread that makes instances and ends used ones. While calls have all processors it makes none: calls make their own, which is
+//! no more work, and nobody waits for a thread that waits for a processor.
+//!
+//! One at a time. It keeps no component alive while it waits. Its priority is the usual one: it holds locks of the pool and of the kernel's
+//! memory that calls need too, and with a low one it would hold them for long just when the machine is busy.
+
+use std::{
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::{Made, Shared, Shelf, Used, room::Place};
+use crate::{
+    call,
+    engine::{Compiled, SandboxError},
+    error::CallError,
+    host::Host,
+};
+
+/// How often shelves are looked at.
+const SWEEP: Duration = Duration::from_secs(1);
+/// How often it looks whether a processor is free.
+const BUSY: Duration = Duration::from_millis(1);
+
+enum Work<H: 'static> {
+    /// Is dropped.
+    End(Used<H>),
+    Make(Arc<Compiled<H>>),
+    Sweep,
+    Close,
+}
+
+pub(super) fn start<H: Host>(shared: Arc<Shared<H>>) -> Result<(), SandboxError> {
+    // Of its own: a making that waits for nothing needs no other threads, and must not take theirs.
+    let runtime = Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.map_err(|error| SandboxError::new(error.to_string()))?;
+    std::thread::Builder::new()
+        .name("wasm-supply".to_owned())
+        .spawn(move || work(&shared, &runtime))
+        .map(drop)
+        .map_err(|error| SandboxError::new(error.to_string()))
+}
+
+fn work<H: Host>(shared: &Shared<H>, runtime: &Runtime) {
+    let mut next_sweep = Instant::now() + SWEEP;
+    loop {
+        match shared.next(next_sweep) {
+            Work::End(used) => drop(used),
+            Work::Make(compiled) => {
+                if make_one(shared, runtime, &compiled) {
+                    shared.lock().wanted.push_back(Arc::downgrade(&compiled));
+                } else {
+                    compiled.shelf.is_wanted.store(false, Ordering::Relaxed);
+                }
+            }
+            Work::Sweep => {
+                sweep(shared);
+                next_sweep = Instant::now() + SWEEP;
+            }
+            Work::Close => return,
+        }
+    }
+}
+
+impl<H: 'static> Shared<H> {
+    /// Waits for something to do. Ends come first: they give room for what is to be made.
+    fn next(&self, next_sweep: Instant) -> Work<H> {
+        let mut queue = self.lock();
+        loop {
+            if queue.is_closed {
+                return Work::Close;
+            }
+            if let Some(used) = queue.used.pop() {
+                return Work::End(used);
+            }
+            let until_sweep = next_sweep.saturating_duration_since(Instant::now());
+            if until_sweep.is_zero() && !queue.known.is_empty() {
+                return Work::Sweep;
+            }
+            let is_busy = self.busy.is_full();
+            // One whose last release has gone is not there any more.
+            while !is_busy && let Some(wanted) = queue.wanted.pop_front() {
+                if let Some(compiled) = wanted.upgrade() {
+                    return Work::Make(compiled);
+                }
+            }
+            // What is wanted waits without being told of again; what ends wakes it.
+            let pause = if queue.wanted.is_empty() { until_sweep } else { BUSY };
+            queue.is_asleep = true;
+            queue = if queue.known.is_empty() {
+                self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner)
+            } else {
+                self.wake.wait_timeout(queue, pause).unwrap_or_else(PoisonError::into_inner).0
+            };
+            queue.is_asleep = false;
+        }
+    }
+}
+
+/// Whether there are still too few.
+fn make_one<H: Host>(shared: &Shared<H>, runtime: &Runtime, compiled: &Arc<Compiled<H>>) -> bool {
+    let shelf = &compiled.shelf;
+    let is_short = || shelf.ready_count.load(Ordering::Relaxed) < shelf.target();
+    // Without room the next call asks again.
+    let place = shared.room.place(shelf.weight, shelf.memory_bytes.load(Ordering::Relaxed));
+    let Some(place) = place.filter(|_| is_short()) else { return false };
+    match runtime.block_on(made(shared, compiled, place)) {
+        Ok(Some(made)) => {
+            let mut ready = shelf.ready();
+            ready.push(made);
+            shared.counts.made_ahead.fetch_add(1, Ordering::Relaxed);
+            shelf.ready_count.store(ready.len(), Ordering::Relaxed);
+            drop(ready);
+            is_short()
+        }
+        Ok(None) => false,
+        Err(reason) => {
+            shelf.is_barred.store(true, Ordering::Relaxed);
+            tracing::debug!(%reason, "no instances of a component are made ahead");
+            false
+        }
+    }
+}
+
+/// None where there is no room for it now; the reason where there will be none ever.
+async fn made<H: Host>(shared: &Shared<H>, compiled: &Compiled<H>, place: Place) -> Result<Option<Made<H>>, String> {
+    let (store, logic) = match call::make(&shared.engine, compiled, compiled.memory_bytes_max).await {
+        Ok(made) => made,
+        // The pool has none now.
+        Err(CallError::Host(_)) => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    let state = store.data();
+    if !state.is_pure() {
+        return Err("its making asks for something".to_owned());
+    }
+    let (memory_bytes, cpu) = (state.limiter.memory_bytes_peak(), state.cpu.spent());
+    compiled.shelf.memory_bytes.store(memory_bytes, Ordering::Relaxed);
+    Ok(place.sized(memory_bytes).map(|place| Made { store, logic, memory_bytes, cpu, _place: place }))
+}
+
+/// Drops what is not needed any more.
+fn sweep<H: Host>(shared: &Shared<H>) {
+    let quiet_max = usize::try_from(shared.config.idle.as_secs() / SWEEP.as_secs()).unwrap_or(usize::MAX).max(1);
+    let known = std::mem::take(&mut shared.lock().known);
+    let mut kept = Vec::with_capacity(known.len());
+    for weak in known {
+        let Some(compiled) = weak.upgrade() else { continue };
+        let shelf: &Shelf<H> = &compiled.shelf;
+        let needed = shelf.demand.look(quiet_max);
+        shelf.shrink(shelf.target());
+        if needed > 0 {
+            kept.push(weak);
+        } else {
+            shelf.is_known.store(false, Ordering::Relaxed);
+        }
+    }
+    shared.lock().known.append(&mut kept);
+}
