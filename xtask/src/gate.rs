@@ -100,11 +100,12 @@ pub(crate) fn build_stk(root: &Path) -> anyhow::Result<()> {
     })
 }
 
-/// All of the workspace at once: with the same selection of packages as the tests, so that what is built is shared.
+/// All of the workspace at once: with the same selection of packages and targets as the tests, so that what is built is shared. What only tests
+/// depend on can add features to what everything depends on.
 fn build_host(root: &Path) -> anyhow::Result<()> {
     step("build", || {
         let mut command = cargo(root);
-        run(command.args(["build", "--locked", "--workspace"]))
+        run(command.args(["build", "--locked", "--workspace", "--bins", "--tests"]))
     })
 }
 

@@ -144,19 +144,13 @@ impl<H: Host> Sandbox<H> {
 
     /// Makes the engine and starts its ticker, which ends with it.
     pub fn with_store(config: &SandboxConfig, store: Option<CompiledStore>) -> Result<Arc<Self>, SandboxError> {
-        let failed = |error: wasmtime::Error| SandboxError(format!("{error:#}"));
-        let functions = Arc::new(CompiledFunctions::new(config.compiled_bytes_max));
         // Where the address space is too small for the pool, instances are made on demand: slower, and just as bounded.
-        let engine = settings(config, Some(pool(config)), &functions)
-            .and_then(|settings| Engine::new(&settings))
-            .or_else(|error| {
-                tracing::warn!(error = %error, "no pooling allocator; instances are made on demand");
-                settings(config, None, &functions).and_then(|settings| Engine::new(&settings))
-            });
-        let engine = engine.map_err(failed)?;
+        let engine = guest_engine(config, true).or_else(|error| {
+            tracing::warn!(error = %error, "no pooling allocator; instances are made on demand");
+            guest_engine(config, false)
+        })?;
         let mut linker = Linker::new(&engine);
-        capability::link(&mut linker).map_err(failed)?;
-        start_ticker(&engine, config.tick)?;
+        capability::link(&mut linker).map_err(|error| SandboxError(format!("{error:#}")))?;
         Ok(Arc::new(Self {
             compiler: Compiler::new(&engine, config, store),
             supply: Supply::start(&engine, config.supply)?,
@@ -252,6 +246,19 @@ impl<H: Host> LoadedLogic<H> {
         let limits = InvocationLimits { memory, ..limits.clone() };
         call::run(&self.sandbox.engine, &self.compiled, host, input, &limits).await
     }
+}
+
+/// The engine that runs guests, with its ticker: from the pool, or with instances made on demand.
+///
+/// Public for the suites of the specification, which hold both against it; whoever runs guests takes a [`Sandbox`].
+#[doc(hidden)]
+pub fn guest_engine(config: &SandboxConfig, is_pooled: bool) -> Result<Engine, SandboxError> {
+    let functions = Arc::new(CompiledFunctions::new(config.compiled_bytes_max));
+    let engine = settings(config, is_pooled.then(|| pool(config)), &functions)
+        .and_then(|settings| Engine::new(&settings))
+        .map_err(|error| SandboxError(format!("{error:#}")))?;
+    start_ticker(&engine, config.tick)?;
+    Ok(engine)
 }
 
 /// See docs/decisions/0002: components only, and everything off that no guest of ours needs.

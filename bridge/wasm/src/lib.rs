@@ -22,6 +22,8 @@ mod supply;
 pub use call::{Invocation, Usage};
 pub use compile::{CompileLimits, CompiledStore, StoreError, WorkerConfig, WorkerError, run_worker};
 pub use cost::Cost;
+#[doc(hidden)]
+pub use engine::guest_engine;
 pub use engine::{LoadError, LoadedLogic, Sandbox, SandboxConfig, SandboxError};
 pub use error::{Blame, CallError, Frame, LogicError};
 pub use host::{

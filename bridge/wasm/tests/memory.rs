@@ -10,10 +10,13 @@ mod host;
 
 use std::sync::Arc;
 
-use santokit_core::limit::InvocationLimits;
+use santokit_core::{limit::InvocationLimits, quantity::Millis};
 use santokit_wasm::{Sandbox, SandboxConfig};
 
 use crate::host::{Fake, Record};
+
+/// The process has one memory: one test at a time looks at it.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 fn resident_kib() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
@@ -36,6 +39,7 @@ async fn swap(sandbox: &Arc<Sandbox<Fake>>, count: u32) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_is_flat_over_many_swaps() {
+    let _alone = ALONE.lock().await;
     let sandbox = Sandbox::new(&SandboxConfig::default()).unwrap();
     swap(&sandbox, 100).await;
     let before = resident_kib();
@@ -43,4 +47,27 @@ async fn memory_is_flat_over_many_swaps() {
     let grown = resident_kib().saturating_sub(before);
     // What 300 components would take if they stayed is many times as much.
     assert!(grown < 8 << 10, "{grown} KiB more after 300 swaps");
+}
+
+/// GHSA-5m8g-xhq4-4h93: each empty write of a guest took memory of the host that was never given back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn empty_writes_take_no_memory() {
+    let _alone = ALONE.lock().await;
+    let sandbox = Sandbox::new(&SandboxConfig::default()).unwrap();
+    let logic = sandbox.load(&guest::guest("empty_writes"), "digest").await.unwrap();
+    let patient = InvocationLimits { timeout: Millis(60_000), cpu: Millis(60_000), ..InvocationLimits::default() };
+    let write = async || {
+        let record = Record::default();
+        let invocation = logic.call(record.host(), b"1".to_vec(), &patient).await;
+        assert_eq!(invocation.outcome.unwrap(), b"1");
+        assert!(record.lines().is_empty());
+    };
+    write().await;
+    let before = resident_kib();
+    for _ in 0..5 {
+        write().await;
+    }
+    // A queue of half a million empty writes would be 16 MiB and more.
+    let grown = resident_kib().saturating_sub(before);
+    assert!(grown < 4 << 10, "{grown} KiB more after 500,000 empty writes");
 }

@@ -1,6 +1,8 @@
 //! Guests that misbehave, each contained with its own error while a neighbour's calls go on; and what is refused at load.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "sandbox/advisories.rs"]
+mod advisories;
 #[path = "sandbox/contained.rs"]
 mod contained;
 #[path = "sandbox/guest.rs"]

@@ -10,11 +10,11 @@ use santokit_wasm::{Blame, CallError, LogSource, LogicError, Sandbox, SandboxCon
 
 use crate::{beside_a_neighbour, call, host::Record, load, sandbox};
 
-fn limits() -> InvocationLimits {
+pub(crate) fn limits() -> InvocationLimits {
     InvocationLimits::default()
 }
 
-fn hit(outcome: Result<Vec<u8>, CallError>) -> LimitName {
+pub(crate) fn hit(outcome: Result<Vec<u8>, CallError>) -> LimitName {
     match outcome {
         Err(error @ CallError::Limit { limit, .. }) => {
             assert_eq!(error.blame(), Blame::Guest);

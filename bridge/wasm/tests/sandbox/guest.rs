@@ -10,13 +10,22 @@ const OUTSIDE: &str = "
 package test:outside;
 
 world guest {
+    import wasi:cli/stdin@0.2.0;
     import wasi:cli/stdout@0.2.0;
     import wasi:cli/exit@0.2.0;
     import wasi:clocks/wall-clock@0.2.0;
     import wasi:clocks/monotonic-clock@0.2.0;
+    import wasi:random/random@0.2.0;
+    import wasi:sockets/udp-create-socket@0.2.0;
+    import wasi:sockets/tcp-create-socket@0.2.0;
     import acme:rocket/launch@1.0.0;
     import santokit:runtime/log@0.2.0;
     include santokit:logic/logic@0.1.0;
+}
+interface things { resource thing; }
+world with-things {
+    include guest;
+    export things;
 }
 
 package wasi:io@0.2.0 {
@@ -24,12 +33,45 @@ package wasi:io@0.2.0 {
     interface streams {
         use error.{error};
         variant stream-error { last-operation-failed(error), closed }
+        resource input-stream {
+            blocking-read: func(len: u64) -> result<list<u8>, stream-error>;
+        }
         resource output-stream {
+            write: func(contents: list<u8>) -> result<_, stream-error>;
             blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>;
         }
     }
 }
+package wasi:random@0.2.0 {
+    interface random { get-random-bytes: func(len: u64) -> list<u8>; }
+}
+package wasi:sockets@0.2.0 {
+    interface network {
+        enum error-code {
+            unknown, access-denied, not-supported, invalid-argument, out-of-memory, timeout, concurrency-conflict, not-in-progress, would-block,
+            invalid-state, new-socket-limit, address-not-bindable, address-in-use, remote-unreachable, connection-refused, connection-reset,
+            connection-aborted, datagram-too-large, name-unresolvable, temporary-resolver-failure, permanent-resolver-failure
+        }
+        enum ip-address-family { ipv4, ipv6 }
+    }
+    interface udp { resource udp-socket; }
+    interface tcp { resource tcp-socket; }
+    interface udp-create-socket {
+        use network.{error-code, ip-address-family};
+        use udp.{udp-socket};
+        create-udp-socket: func(address-family: ip-address-family) -> result<udp-socket, error-code>;
+    }
+    interface tcp-create-socket {
+        use network.{error-code, ip-address-family};
+        use tcp.{tcp-socket};
+        create-tcp-socket: func(address-family: ip-address-family) -> result<tcp-socket, error-code>;
+    }
+}
 package wasi:cli@0.2.0 {
+    interface stdin {
+        use wasi:io/streams@0.2.0.{input-stream};
+        get-stdin: func() -> input-stream;
+    }
     interface stdout {
         use wasi:io/streams@0.2.0.{output-stream};
         get-stdout: func() -> output-stream;
@@ -59,13 +101,17 @@ package santokit:runtime@0.2.0 {
 pub(crate) fn guest(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests");
     let read = |name: &str| std::fs::read_to_string(folder.join(format!("{name}.wat"))).unwrap();
-    module(&read(name), &read("prelude"))
+    let fields = read(name);
+    // One with an allocator of its own needs nothing else; one that exports a resource says so by importing what makes its handles.
+    let prelude = if fields.contains("\"cabi_realloc\"") { String::new() } else { read("prelude") };
+    let world = if fields.contains("[export]test:outside/things") { "with-things" } else { "guest" };
+    module(&fields, &prelude, world)
 }
 
 /// A component whose core module has these fields.
-fn module(fields: &str, prelude: &str) -> Vec<u8> {
+fn module(fields: &str, prelude: &str, world: &str) -> Vec<u8> {
     let (resolve, package) = resolve();
-    let world = resolve.select_world(&[package], Some("guest")).unwrap();
+    let world = resolve.select_world(&[package], Some(world)).unwrap();
     let mut module = wat::parse_str(format!("(module {fields}\n{prelude})")).unwrap();
     wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     ComponentEncoder::default().module(&module).unwrap().encode().unwrap()

@@ -1,0 +1,1 @@
+INSERT INTO items (id, name) VALUES (:id, 'a\'b') ON CONFLICT (id) DO UPDATE SET name = excluded.name RETURNING *

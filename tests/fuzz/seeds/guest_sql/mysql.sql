@@ -1,0 +1,1 @@
+INSERT IGNORE INTO `it``ems` (a) VALUES (?) # end

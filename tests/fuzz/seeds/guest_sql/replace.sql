@@ -1,0 +1,1 @@
+REPLACE INTO [items] VALUES (x'00', 1e3, 0x1F)

@@ -1,0 +1,1 @@
+SELECT id, name FROM items WHERE name LIKE '%''x' AND price > ?1 ORDER BY 1 LIMIT 10;

@@ -1,0 +1,1 @@
+/* c /* d */ UPDATE public.items SET name = E'\'x', n = $$;$$ WHERE id IN (SELECT 1) FOR UPDATE
