@@ -355,11 +355,9 @@ impl Settings {
         let mut check = Check::default();
         let edge = self.edge(&mut check);
         let mut sandbox = self.sandbox(&mut check);
-        let egress = self.egress(&mut check);
-        let storage = self.storage(&mut check);
+        let (egress, storage) = (self.egress(&mut check), self.storage(&mut check));
         let compile = self.compile(&mut check);
-        let databases = self.databases(&mut check);
-        let crud = self.crud(&mut check);
+        let (databases, crud) = (self.databases(&mut check), self.crud(&mut check));
         let admin = self.admin(&mut check);
         let Staleness { poll_interval, max_stale, canary_max_stale } = self.staleness(&mut check);
         let trusted = check.list("trustedKeys", self.trusted_keys, signer);

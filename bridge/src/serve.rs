@@ -102,8 +102,7 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
     let cache = Cache::open(&config.cache_dir, config.cache_key.clone())
         .map_err(|source| ServeError::Cache { dir: config.cache_dir.display().to_string(), source })?;
     let metrics = Arc::new(Metrics::new()?);
-    let (databases, storage) = (config.databases.clone(), config.storage.clone());
-    let loader = Loader::new(&config.sandbox, config.compiled_store(), databases, storage, cache.clone())?;
+    let loader = loader(&config, cache.clone())?;
     let hub = HubClient::new(&config)?;
     let egress = Arc::new(Egress::new(&config.egress)?);
     let shown = config.edge.tls.clone().map(Tls::load).transpose()?;
@@ -220,6 +219,12 @@ impl RunningBridge {
         self.reporter.say_goodbye().await;
         tracing::info!(bridge = self.app.config.id, "the Bridge has ended");
     }
+}
+
+/// With the sandbox, the databases and the stores of all envs.
+fn loader(config: &BridgeConfig, cache: Cache) -> Result<Loader, LoaderError> {
+    let (databases, storage) = (config.databases.clone(), config.storage.clone());
+    Loader::new(&config.sandbox, config.compiled_store(), databases, storage, cache)
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {

@@ -1,5 +1,11 @@
 //! The keys of every file kind: what the decoder accepts and what the JSON Schemas say, in one table each.
 
+mod grants;
+
+pub(super) use grants::{
+    BUCKET, CRUD_GRANT, GRANTS, HTTP_GRANT, LATER_GRANTS, PROVIDERS, SQL_GRANT, STORAGE, STORAGE_GRANT, STORAGE_OPS,
+};
+
 /// A map with fixed keys.
 pub(super) struct Keys {
     /// What the map is, for messages and as the name of its definition in a JSON Schema.
@@ -345,94 +351,6 @@ pub(super) static COMPONENT: Keys = Keys {
         key("engine", Shape::Words(ENGINES), "What runs TypeScript or JavaScript; quickjs by default."),
         key("command", Shape::Text, "A command that builds it."),
         key("output", Shape::Text, "The file that the command leaves."),
-    ],
-};
-
-pub(super) static GRANTS: Keys = Keys {
-    what: "grants",
-    keys: &[
-        key("queries", Shape::List(&Shape::Text), "Names of declared queries."),
-        key("sql", Shape::List(&Shape::Map(&SQL_GRANT)), "Raw SQL on these tables."),
-        key("crud", Shape::Map(&CRUD_GRANT), "Requests to tables, under the tables' rules."),
-        key("logics", Shape::List(&Shape::Text), "Names of other logics, which it may call."),
-        key("http", Shape::List(&Shape::Map(&HTTP_GRANT)), "Outbound requests; https only."),
-        key("storage", Shape::List(&Shape::Map(&STORAGE_GRANT)), "Objects in buckets."),
-        key("secrets", Shape::List(&Shape::Text), "Names of secrets."),
-        key("config", Shape::List(&Shape::Text), "Names of configuration values."),
-        key("events", Shape::Any, "Events (a later version)."),
-    ],
-};
-
-/// Grants of the contract that this version cannot give.
-pub(super) const LATER_GRANTS: &[&str] = &["events"];
-
-pub(super) static STORAGE_GRANT: Keys = Keys {
-    what: "storage grant",
-    keys: &[
-        must("bucket", Shape::Text, "A bucket of config/storage.yaml."),
-        must(
-            "keys",
-            Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)]),
-            "Keys such as receipts/*, or {auth.sub}/* for the caller's own.",
-        ),
-        must("ops", Shape::List(&Shape::Words(STORAGE_OPS)), "What may be done."),
-    ],
-};
-
-pub(super) const STORAGE_OPS: &[&str] = &["get", "put", "list", "delete"];
-
-pub(super) static STORAGE: Keys = Keys {
-    what: "config/storage.yaml",
-    keys: &[
-        must("version", Shape::Whole, "The format's version: 1."),
-        key("buckets", Shape::Names(&Shape::Map(&BUCKET)), "Places for objects, by alias; each env has its own."),
-    ],
-};
-
-pub(super) static BUCKET: Keys = Keys {
-    what: "bucket",
-    keys: &[
-        must("provider", Shape::Words(PROVIDERS), "local: a directory of the Bridge."),
-        key("maxObject", Shape::Size, "The largest object; 5 GB by default."),
-    ],
-};
-
-pub(super) const PROVIDERS: &[&str] = &["local", "s3"];
-
-pub(super) static SQL_GRANT: Keys = Keys {
-    what: "SQL grant",
-    keys: &[
-        key("connection", Shape::Text, "The project's default connection by default."),
-        must("tables", Shape::Names(&Shape::List(&Shape::Words(VERBS))), "Verbs by table."),
-    ],
-};
-
-pub(super) static CRUD_GRANT: Keys = Keys {
-    what: "CRUD grant",
-    keys: &[
-        must(
-            "as",
-            Shape::Words(&["caller", "service"]),
-            "caller: as whoever calls the logic; service: with roles of its own.",
-        ),
-        key("roles", Shape::List(&Shape::Text), "With service: the roles that the tables' rules know it by."),
-    ],
-};
-
-pub(super) static HTTP_GRANT: Keys = Keys {
-    what: "HTTP grant",
-    keys: &[
-        must(
-            "hosts",
-            Shape::List(&Shape::Text),
-            "Names such as api.stripe.com, *.example.com for one label more, or with a port: api.example.com:8443.",
-        ),
-        key("methods", Shape::List(&Shape::Words(crate::logic::HttpGrant::METHODS)), "Methods; GET by default."),
-        key(
-            "paths",
-            Shape::List(&Shape::Text),
-            "Paths such as /v1/charges, /v1/customers/*/orders or /v1/* for all below; all by default.",
-        ),
     ],
 };
 
