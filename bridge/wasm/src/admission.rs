@@ -23,9 +23,11 @@ pub(crate) struct Admission {
     all: Arc<Semaphore>,
     env_max: usize,
     logic_max: usize,
-    /// Of envs, and of logics in them, as long as something has a [`Turn`] there: a logic of two releases has one share.
-    shares: Mutex<HashMap<(String, Option<String>), Weak<Semaphore>>>,
+    shares: Mutex<Shares>,
 }
+
+/// Of envs, and of logics in them, as long as something has a [`Turn`] there: a logic of two releases has one share.
+type Shares = HashMap<(String, Option<String>), Weak<Semaphore>>;
 
 /// Whose places a logic takes, the narrowest first: who waits for one keeps none of the others.
 #[derive(Clone, Debug)]
@@ -132,7 +134,9 @@ mod tests {
         let (second, full) = fill(&other).await;
         assert_eq!((second.len(), full), (4, "sandboxEnvInstances"));
         let (third, full) = fill(&neighbour).await;
-        assert_eq!((third.len(), full), (8, "sandboxInstances"));
+        assert_eq!((third.len(), full), (8, "sandboxLogicInstances"));
+        let (none, full) = fill(&admission.turn_of("b/prod", "other")).await;
+        assert_eq!((none.len(), full), (0, "sandboxInstances"));
         // Who waited in vain keeps nothing.
         drop((first, second, third));
         assert_eq!(fill(&neighbour).await.0.len(), 8);

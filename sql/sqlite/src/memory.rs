@@ -163,7 +163,7 @@ unsafe extern "C" fn allocate(bytes: c_int) -> *mut c_void {
     }
     // SAFETY: the size is not zero, as there is a head. What was given is written within its size, and it is aligned as a head is.
     unsafe {
-        let head = alloc::alloc(layout).cast::<Head>();
+        let head = alloc::alloc(layout).cast::<c_void>().cast::<Head>();
         if head.is_null() {
             owner.inspect(|owner| owner.give(layout.size()));
             return ptr::null_mut();
@@ -211,7 +211,7 @@ unsafe extern "C" fn reallocate(given: *mut c_void, bytes: c_int) -> *mut c_void
         if !owner.is_none_or(|owner| is_within(owner, more)) {
             return ptr::null_mut();
         }
-        let moved = alloc::realloc(head.cast(), old, new.size()).cast::<Head>();
+        let moved = alloc::realloc(head.cast(), old, new.size()).cast::<c_void>().cast::<Head>();
         if moved.is_null() {
             owner.inspect(|owner| owner.give(more));
             return ptr::null_mut();

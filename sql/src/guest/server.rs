@@ -71,9 +71,9 @@ fn harmless(tokens: &[Token<'_>], dialect: Dialect) -> Result<(), Refused> {
     for (at, token) in tokens.iter().enumerate() {
         let follows = tokens.get(at + 1);
         match token {
-            Token::Word(word)
-                if follows == Some(&Token::Open)
-                    && (knows(REFUSED, word) || dialect == Dialect::Postgres && knows(REFUSED_POSTGRES, word)) =>
+            // In quotes it is the same function.
+            Token::Word(word) | Token::Name(word)
+                if follows == Some(&Token::Open) && is_refused(&unquoted(word), dialect) =>
             {
                 return denied(format!("{word} is not among the functions that guests may call"));
             }
@@ -91,6 +91,10 @@ fn harmless(tokens: &[Token<'_>], dialect: Dialect) -> Result<(), Refused> {
         }
     }
     Ok(())
+}
+
+fn is_refused(function: &str, dialect: Dialect) -> bool {
+    knows(REFUSED, function) || dialect == Dialect::Postgres && knows(REFUSED_POSTGRES, function)
 }
 
 /// What the statement does, and where the word is that says so: after `WITH …` the first such word outside of parentheses.
