@@ -12,7 +12,7 @@ const OF_A_REQUEST: [&str; 10] =
     ["requestId", "project", "env", "releaseId", "method", "path", "status", "durationMs", "authType", "logic"];
 
 /// Metrics of the contract whose subject exists, with their labels.
-const OF_A_BRIDGE: [(&str, &[&str]); 20] = [
+const OF_A_BRIDGE: [(&str, &[&str]); 25] = [
     ("stk_bridge_requests_total", &["path", "status"]),
     ("stk_bridge_request_duration_seconds", &["path"]),
     ("stk_bridge_db_query_duration_seconds", &["connection"]),
@@ -30,6 +30,11 @@ const OF_A_BRIDGE: [(&str, &[&str]); 20] = [
     ("stk_bridge_logic_duration_seconds", &["logic"]),
     ("stk_bridge_logic_cpu_seconds", &["logic"]),
     ("stk_bridge_logic_memory_peak_bytes", &["logic"]),
+    ("stk_bridge_logic_instances_total", &["logic", "made"]),
+    ("stk_bridge_sandbox_instances", &[]),
+    ("stk_bridge_sandbox_supply_instances", &[]),
+    ("stk_bridge_sandbox_supply_memory_bytes", &[]),
+    ("stk_bridge_sandbox_idle_resident_bytes", &[]),
     ("stk_bridge_logic_host_calls_total", &["capability"]),
     ("stk_bridge_logic_limit_hits_total", &["limit"]),
     ("stk_bridge_limit_hits_total", &["limit"]),
