@@ -17,6 +17,9 @@ use crate::engine::SandboxConfig;
 /// The least number of instances that a sandbox has.
 const INSTANCES_MIN: u32 = 16;
 
+/// An env, or a logic of it.
+type Share = (String, Option<String>);
+
 /// The places of a sandbox.
 #[derive(Debug)]
 pub(crate) struct Admission {

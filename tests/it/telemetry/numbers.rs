@@ -48,6 +48,7 @@ const OF_A_HUB: [(&str, &[&str]); 10] = [
     ("stk_hub_failed_logins_total", &[]),
     ("stk_hub_audit_write_lag_seconds", &[]),
     ("stk_hub_audit_entries_last_day", &[]),
+    ("stk_hub_audit_grows_fast", &[]),
     ("stk_hub_audit_intact", &[]),
     ("stk_hub_canary_ends_total", &["outcome"]),
 ];

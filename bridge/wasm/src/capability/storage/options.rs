@@ -15,9 +15,9 @@ pub(super) fn of_put(pairs: Pairs) -> Result<PutOptions, StorageError> {
     for (name, value) in once_each(pairs)? {
         match name.as_str() {
             "content-type" => options.content_type = Some(content_type(value)?),
-            "if-none-match" if value == "*" => options.condition = condition(options.condition, Condition::Absent)?,
+            "if-none-match" if value == "*" => options.condition = condition(&options.condition, Condition::Absent)?,
             "if-none-match" => return Err(invalid("if-none-match is * here: only where there is no object")),
-            "if-match" => options.condition = condition(options.condition, Condition::Is(etag(value)?))?,
+            "if-match" => options.condition = condition(&options.condition, Condition::Is(etag(value)?))?,
             "sha-256" => options.digest = Some(digest(&value)?),
             _ => return Err(unknown(&name)),
         }
@@ -46,7 +46,7 @@ fn once_each(pairs: Pairs) -> Result<Pairs, StorageError> {
     if pairs.len() > 10 { Err(invalid("more than 10 options")) } else { Ok(pairs) }
 }
 
-fn condition(before: Condition, asked: Condition) -> Result<Condition, StorageError> {
+fn condition(before: &Condition, asked: Condition) -> Result<Condition, StorageError> {
     match before {
         Condition::None => Ok(asked),
         Condition::Absent | Condition::Is(_) => Err(invalid("if-match and if-none-match contradict each other")),
