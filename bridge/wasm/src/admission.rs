@@ -30,7 +30,7 @@ pub(crate) struct Admission {
 }
 
 /// Of envs, and of logics in them, as long as something has a [`Turn`] there: a logic of two releases has one share.
-type Shares = HashMap<(String, Option<String>), Weak<Semaphore>>;
+type Shares = HashMap<Share, Weak<Semaphore>>;
 
 /// Whose places a logic takes, the narrowest first: who waits for one keeps none of the others.
 #[derive(Clone, Debug)]

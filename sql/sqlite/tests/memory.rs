@@ -25,7 +25,11 @@ async fn a_connection_has_its_own_account() {
     // Beyond its bound it is refused, and no other connection is.
     of_one.bound(1 << 20);
     let refused = one.fetch_one(LARGE).await.unwrap_err();
-    assert_eq!(refused.as_database_error().and_then(|error| error.code()).as_deref(), Some("7"), "{refused}");
+    assert_eq!(
+        refused.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(),
+        Some("7"),
+        "{refused}"
+    );
     assert!(of_one.is_refused() && !of_other.is_refused());
     assert!(other.fetch_one(LARGE).await.is_ok());
     assert!(one.fetch_one("SELECT 1").await.is_ok(), "the connection goes on");

@@ -44,6 +44,7 @@ pub(super) struct Row {
 type Columns = (String, i64, String, String, i64);
 
 impl Index {
+    #[expect(clippy::disallowed_methods, reason = "the text is a constant")]
     pub(super) async fn open(path: &Path) -> Result<Self, StorageError> {
         let options = SqliteConnectOptions::new()
             .filename(path)

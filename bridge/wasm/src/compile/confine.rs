@@ -148,7 +148,8 @@ mod linux {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests {
     use std::{fs, io::ErrorKind, net::TcpListener, process::Command, thread};
 
