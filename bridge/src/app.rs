@@ -112,7 +112,7 @@ impl App {
         });
         let guest_logs = Arc::default();
         let is_draining = AtomicBool::new(false);
-        Self { config, slots, loader, metrics, rates, crud, egress, guest_logs, permits, is_draining }
+        Self { config, slots, metrics, rates, loader, crud, egress, guest_logs, permits, is_draining }
     }
 
     /// A place among the requests that run at once.

@@ -103,12 +103,11 @@ impl WasmCode {
         };
         let answer = match invocation.outcome {
             Err(error) => {
-                match &rehearsal {
-                    Some(rehearsal) => rehearsal.seen().failure = Some(error.clone()),
-                    None => {
-                        let said = Said { logic: entry.name(), request_id: &request_id, release_id: &release_id };
-                        log_failure(&error, said, &guest_log);
-                    }
+                if let Some(rehearsal) = &rehearsal {
+                    rehearsal.seen().failure = Some(error.clone());
+                } else {
+                    let said = Said { logic: entry.name(), request_id: &request_id, release_id: &release_id };
+                    log_failure(&error, said, &guest_log);
                 }
                 Err(caller_problem(error))
             }

@@ -181,8 +181,12 @@ async fn what_nothing_names_is_swept() {
     };
     let left = [env.join("incoming/obj_OLD1"), env.join("objects/D2/obj_OLD2")];
     let young = [env.join("incoming/obj_NEW1"), env.join("objects/W2/obj_NEW2")];
-    left.iter().for_each(|path| plant(path, old));
-    young.iter().for_each(|path| plant(path, SystemTime::now()));
+    for path in &left {
+        plant(path, old);
+    }
+    for path in &young {
+        plant(path, SystemTime::now());
+    }
     for kept in world.files("dev").iter().filter(|path| !left.contains(path) && !young.contains(path)) {
         fs::File::options().write(true).open(kept).unwrap().set_modified(old).unwrap();
     }

@@ -75,10 +75,8 @@ async fn swaps_under_load_fail_no_request_and_mix_no_generation() {
     {
         let url = format!("sqlite:{}", dir.join("data.db").display());
         let mut script = hub.script.lock().unwrap();
-        script.connections.insert(
-            "main".into(),
-            RuntimeConnection { engine: "sqlite".into(), url: Sealed::new(url), guests: Vec::new() },
-        );
+        let main = RuntimeConnection { engine: "sqlite".into(), url: Sealed::new(url), guests: Vec::new() };
+        script.connections.insert("main".into(), main);
         script.secrets.insert("KEY".into(), Sealed::new("hunter2"));
     }
     let body = component(&hub);

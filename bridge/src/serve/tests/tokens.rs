@@ -313,7 +313,7 @@ async fn a_cookie_counts_over_http2_too_where_its_page_may_act() {
     let (bridge, _) = serving(&hub, &[&key], &dir).await;
     let cookie = format!("stk_access_shop_dev={}", token(&claims("anna"), &key));
     let stream = tokio::net::TcpStream::connect(bridge.addr).await.unwrap();
-    let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+    let (client, connection) = h2::client::handshake(stream).await.unwrap();
     let connection = tokio::spawn(connection);
     for (authority, headers, expected) in [
         ("api.example", &[("origin", "https://api.example")][..], KNOWN),

@@ -214,6 +214,7 @@ fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is for map_err")]
 fn failed(error: sqlx::Error) -> StorageError {
     tracing::error!(error = %error, "the index of objects does not answer");
     StorageError::Unavailable
