@@ -96,7 +96,9 @@ pub(super) async fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> 
             if options.follow { show(shell.terminal, &one, is_one) } else { lines.push(one) }
         }
         lines.sort_by(|one, other| cell(&one.line["ts"]).cmp(&cell(&other.line["ts"])));
-        lines.iter().for_each(|one| show(shell.terminal, one, is_one));
+        for one in &lines {
+            show(shell.terminal, one, is_one);
+        }
     };
     let (ended, ()) = tokio::join!(reading, showing);
     let mut worst: Option<Exit> = None;
@@ -180,14 +182,12 @@ fn show(terminal: Terminal, told: &Told, is_one: bool) {
         cell(&line["requestId"]),
         printable(&cell(&line["message"]))
     );
-    for pair in line["fields"].as_array().into_iter().flatten() {
-        text.push_str(&format!(" {}={}", printable(&cell(&pair[0])), printable(&cell(&pair[1]))));
-    }
+    let pairs = line["fields"].as_array().into_iter().flatten();
+    text.extend(pairs.map(|pair| format!(" {}={}", printable(&cell(&pair[0])), printable(&cell(&pair[1])))));
     if !is_one {
-        text.push_str(&format!(" ({bridge})"));
+        text.extend([" (", bridge, ")"]);
     }
-    for frame in line["backtrace"].as_str().into_iter().flat_map(str::lines) {
-        text.push_str(&format!("\n    {}", printable(frame)));
-    }
+    let frames = line["backtrace"].as_str().into_iter().flat_map(str::lines);
+    text.extend(frames.map(|frame| format!("\n    {}", printable(frame))));
     terminal.event("line", fields, &text);
 }
