@@ -39,7 +39,7 @@ const OF_A_BRIDGE: [(&str, &[&str]); 25] = [
     ("stk_bridge_logic_limit_hits_total", &["limit"]),
     ("stk_bridge_limit_hits_total", &["limit"]),
 ];
-const OF_A_HUB: [(&str, &[&str]); 10] = [
+const OF_A_HUB: [(&str, &[&str]); 11] = [
     ("stk_hub_requests_total", &["path", "status"]),
     ("stk_hub_request_duration_seconds", &["path"]),
     ("stk_hub_releases_created_total", &[]),
