@@ -50,7 +50,7 @@ async fn ask(bridge: &Bridge, env: &str, query: &str, token: Option<&str>) -> (u
 }
 
 async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> Json {
-    let line = timeout(SOON, lines.next_line()).await.expect("no line came").unwrap().expect("it has ended");
+    let line = timeout(SOON, lines.next_line()).await.unwrap().unwrap().unwrap();
     serde_json::from_str(&line).unwrap()
 }
 
