@@ -62,7 +62,7 @@ async fn credentials(dev: &StkDev, answers: &mut Vec<Answer>) {
         (post().header("authorization", "Bearer stk_watcher.planted-bearer"), 401),
         (post().header("authorization", "Bearer planted-jwt.e30.x"), 401),
         (post().header("authorization", "Basic planted-basic"), 401),
-        (post().header("cookie", "stk_access_watch_dev=planted-cookie; other=planted-cookie"), 200),
+        (post().header("cookie", "stk_access_watch_dev=planted-cookie; other=planted-cookie"), 401),
         (post().header("proxy-authorization", "Bearer planted-bearer").header("user-agent", "planted-agent"), 200),
         (post().header("x-santokit-project", "planted-hint"), 404),
         (post().header("x-santokit-api-key", KEY).header("x-santokit-env", "planted-hint"), 403),
