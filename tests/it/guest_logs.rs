@@ -1,6 +1,9 @@
 //! `stk logic logs`: what a logic says at a Bridge reaches who may read it, line by line, as it comes; and nobody else.
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use reqwest::{Client, Method};
 use santokit_tests::{Bridge, planes::OPERATOR, stk, stk_command};
@@ -98,6 +101,10 @@ async fn what_logics_say_is_read_and_followed() {
     assert_eq!(next(&mut told).await["message"], "every import");
     let error = next(&mut told).await;
     assert!(error["level"] == "error" && error["number"] == 4, "{error}");
+    // Who follows does not hold up the end of the Bridge, which would wait half a minute for what runs.
+    let began = Instant::now();
+    assert_eq!(bridge.end().await.unwrap(), 0);
+    assert!(began.elapsed() < Duration::from_secs(25), "it took {:?}", began.elapsed());
     following.kill().await.unwrap();
     let seen = lab.done(&["audit", "log", "--action", "bridge.token"], "").await;
     assert!(seen["entries"][0]["detail"]["deed"] == "logs", "{seen}");

@@ -62,7 +62,7 @@ impl Store {
                 Err(error) => return Err(unavailable("an object cannot be opened", &error)),
             }
         }
-        tracing::error!(bucket, "the file of an object is gone");
+        tracing::error!("the file of an object is gone");
         Err(StorageError::Unavailable)
     }
 

@@ -21,13 +21,19 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{Admin, RequestId, respond};
-use crate::guest_log::{self, Filter, Found, GuestLog};
+use crate::{
+    app::App,
+    guest_log::{self, Filter, Found, GuestLog},
+};
 
 /// An answer that goes on ends after this: who wants more comes with another token, which is audited.
 const FOLLOW_MAX: Duration = Duration::from_mins(10);
 
 /// How often a client that waits is shown that the line is alive.
 const QUIET_MAX: Duration = Duration::from_secs(10);
+
+/// How often it is seen whether the Bridge ends: who follows does not hold that up.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What is asked.
 #[derive(Debug, Deserialize)]
@@ -49,6 +55,7 @@ pub(super) struct Asked {
 
 /// An answer that goes on.
 struct Following {
+    app: Arc<App>,
     log: Arc<GuestLog>,
     grown: tokio::sync::watch::Receiver<u64>,
     filter: Filter,
@@ -75,7 +82,8 @@ pub(super) async fn read(
         tracing::info!(requestId = %id.0, operator = claims.sub, token = claims.jti, project, env, "an operator reads what guests say");
         let log = admin.app.guest_log(&slot.name);
         let until = asked.follow.then(|| Instant::now() + FOLLOW_MAX);
-        Ok(Following { grown: log.grown(), log, filter, last: asked.after, is_first: true, until })
+        let app = Arc::clone(&admin.app);
+        Ok(Following { app, grown: log.grown(), log, filter, last: asked.after, is_first: true, until })
     };
     match begun() {
         Ok(following) => {
@@ -105,8 +113,9 @@ impl Following {
         })
     }
 
-    /// The lines that have come, or a sign of life; none at the end.
+    /// The lines that have come, or a sign of life; none at the end, and where the Bridge ends.
     async fn next(&mut self) -> Option<Bytes> {
+        let quiet = Instant::now() + QUIET_MAX;
         loop {
             // Seen before it is read: what comes between is seen the next time.
             self.grown.mark_unchanged();
@@ -116,15 +125,14 @@ impl Following {
                 self.is_first = false;
                 return Some(text(&found).into());
             }
-            let until = self.until?;
-            let now = Instant::now();
-            if now >= until {
+            let (until, now) = (self.until?, Instant::now());
+            if now >= until || self.app.is_draining() {
                 return None;
             }
-            let quiet = (now + QUIET_MAX).min(until);
-            if tokio::time::timeout_at(quiet, self.grown.changed()).await.is_err() {
+            if now >= quiet {
                 return Some(Bytes::from_static(b"\n"));
             }
+            drop(tokio::time::timeout(LOOK_AGAIN, self.grown.changed()).await);
         }
     }
 }
