@@ -224,6 +224,7 @@ impl Call {
             egress: egress.clone(),
             guest_log: guest_logs.of(&generation.env),
             buckets: generation.buckets.clone(),
+            topics: generation.topics.clone(),
             metrics: metrics.clone(),
             rehearsal,
         };

@@ -24,6 +24,7 @@ use crate::{
     crud::{limits::CrudSettings, names::Tables},
     db::Database,
     egress::Egress,
+    events::Topics,
     guest_log::GuestLog,
     host::{Joined, LoadedQuery, Logins, Session},
     metrics::Metrics,
@@ -107,6 +108,8 @@ pub struct CallContext {
     pub guest_log: Arc<GuestLog>,
     /// Buckets of the env.
     pub buckets: Arc<Buckets>,
+    /// Topics of the release.
+    pub topics: Arc<Topics>,
     /// The numbers.
     pub metrics: Arc<Metrics>,
     /// What a test fixes and sees; none for a request.

@@ -13,6 +13,7 @@ mod execute;
 mod json;
 mod link;
 mod pool;
+mod relay;
 mod session;
 mod sqlite;
 mod transaction;

@@ -24,7 +24,9 @@ use santokit_core::{
 };
 use secrecy::SecretString;
 
-use crate::{call::LoadedLogicEntry, config::EnvName, crud::names::Tables, db::Database, storage::Buckets};
+use crate::{
+    call::LoadedLogicEntry, config::EnvName, crud::names::Tables, db::Database, events::Topics, storage::Buckets,
+};
 
 mod load;
 
@@ -53,6 +55,8 @@ pub struct Generation {
     pub config: Arc<BTreeMap<String, String>>,
     /// Buckets by alias.
     pub buckets: Arc<Buckets>,
+    /// Topics by name.
+    pub topics: Arc<Topics>,
     /// Which web pages may call the env.
     pub cors: Option<Cors>,
     /// Keys and secrets, as the Hub said them last.

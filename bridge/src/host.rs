@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use santokit_core::value::{Column, RowSet, Value};
 use santokit_wasm::{
-    CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Fixed, Host, HttpBudget,
-    HttpDone, HttpRequest, InvocationInfo, Level, LogLine, LogicCall, LogicCalled, LookupError, NamedParams,
-    ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SqlError, StorageError, TransactionId, WriterId,
-    packed::PackedBatch,
+    CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, EventError, Fixed, Host,
+    HttpBudget, HttpDone, HttpRequest, InvocationInfo, Level, LogLine, LogicCall, LogicCalled, LookupError,
+    NamedParams, ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SqlError, StorageError, TransactionId,
+    WriterId, packed::PackedBatch,
 };
 use secrecy::SecretString;
 use tracing::{Instrument, field::Empty};
@@ -18,6 +18,7 @@ use crate::guest_log::{More, Said};
 
 mod crud;
 mod cursor;
+mod events;
 mod http;
 mod logics;
 mod queries;
@@ -29,6 +30,7 @@ mod storage;
 pub use queries::{GrantedQueries, LoadedQuery};
 pub use server_sql::Logins;
 pub use session::{Session, SessionParts};
+use session_sql::EventPlace;
 pub use session_sql::{GrantedTables, Joined, granted_tables};
 pub(crate) use session_sql::{Place, SqlSession};
 pub use storage::GrantedObjects;
@@ -171,6 +173,15 @@ impl Host for Session {
 
     async fn crud(&mut self, request: CrudRequest, budget: RowBudget) -> Result<CrudAnswer, CrudError> {
         self.ask_tables(request, budget).await
+    }
+
+    async fn publish(
+        &mut self,
+        topic: String,
+        payload: Vec<u8>,
+        within: Option<TransactionId>,
+    ) -> Result<String, EventError> {
+        self.publish_event(&topic, &payload, within).await
     }
 
     async fn call_logic(&mut self, call: LogicCall) -> LogicCalled {

@@ -11,6 +11,7 @@ pub mod crud;
 pub mod db;
 pub mod edge;
 pub mod egress;
+pub mod events;
 pub mod generation;
 pub mod guest_log;
 pub mod host;

@@ -51,6 +51,7 @@ pub struct Metrics {
     logic_limit_hits: IntCounterVec,
     limit_hits: IntCounterVec,
     declared_query_duration: HistogramVec,
+    events_published: IntCounterVec,
     rates: RateMetrics,
     /// Of canaries.
     pub canary: CanaryMetrics,
@@ -114,6 +115,7 @@ impl Metrics {
                 &["project", "env", "connection"],
             )?,
             db_pool_idle: gauge(r, "db_pool_idle", "Database connections at rest.", &["project", "env", "connection"])?,
+            events_published: counter(r, "events_published_total", "Events published.", &["topic"])?,
             permission_denials: counter(
                 r,
                 "permission_denials_total",
@@ -187,6 +189,11 @@ impl Metrics {
     }
 
     /// A rule refused a caller. For logics the operation is `invoke`.
+    pub fn event_published(&self, topic: &str) {
+        self.events_published.with_label_values(&[topic]).inc();
+    }
+
+    /// A rule refused a request.
     pub fn denied(&self, name: &str, operation: &str) {
         self.permission_denials.with_label_values(&[name, operation]).inc();
     }

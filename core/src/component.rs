@@ -34,6 +34,7 @@ const FEATURES: WasmFeatures = WasmFeatures::WASM3
 
 const CONNECTIONS: &str = "santokit:sql/connections";
 const CRUD: &str = "santokit:crud/crud";
+const EVENTS: &str = "santokit:events/events";
 
 /// Our interfaces: name, version track (`major.minor` below 1.0), and the grant that an import needs.
 const OURS: &[(&str, &str, Option<Grant>)] = &[
@@ -50,6 +51,7 @@ const OURS: &[(&str, &str, Option<Grant>)] = &[
     ("santokit:http/http", "0.1", Some(Grant::Http)),
     ("santokit:logics/logics", "0.1", Some(Grant::Logics)),
     ("santokit:storage/storage", "0.1", Some(Grant::Storage)),
+    (EVENTS, "0.1", Some(Grant::Events)),
 ];
 
 /// WASI 0.2 as toolchains import it. Linked with an empty context: no files, no environment, no sockets.
@@ -151,6 +153,7 @@ enum Grant {
     Http,
     Logics,
     Storage,
+    Events,
 }
 
 impl Grant {
@@ -164,6 +167,7 @@ impl Grant {
             Grant::Http => "http",
             Grant::Logics => "logics",
             Grant::Storage => "storage",
+            Grant::Events => "events",
         }
     }
 
@@ -177,6 +181,7 @@ impl Grant {
             Grant::Http => !grants.http.is_empty(),
             Grant::Logics => !grants.logics.is_empty(),
             Grant::Storage => !grants.storage.is_empty(),
+            Grant::Events => !grants.events.is_empty(),
         }
     }
 }
@@ -218,11 +223,13 @@ pub fn check_imports(imports: &BTreeSet<String>, grants: &Grants) -> Result<(), 
     Ok(())
 }
 
-/// CRUD takes a transaction of `santokit:sql`, so that a component that only does CRUD imports the interface for its type. Without a
-/// grant it opens no connection by it: a Bridge denies each name.
+/// CRUD and events take a transaction of `santokit:sql`, so that a component that only uses one of them imports the interface for its type.
+/// Without a grant it opens no connection by it: a Bridge denies each name.
 fn is_for_its_type(import: &str, imports: &BTreeSet<String>, grants: &Grants) -> bool {
     let is = |import: &str, name: &str| import.split_once('@').is_some_and(|(found, _)| found == name);
-    grants.crud.is_some() && is(import, CONNECTIONS) && imports.iter().any(|import| is(import, CRUD))
+    let has = |name: &str| imports.iter().any(|import| is(import, name));
+    let uses = grants.crud.is_some() && has(CRUD) || !grants.events.is_empty() && has(EVENTS);
+    uses && is(import, CONNECTIONS)
 }
 
 fn offered(import: &str) -> Result<Option<Grant>, ComponentError> {
@@ -396,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn crud_brings_the_type_of_transactions_and_nothing_else() {
+    fn crud_and_events_bring_the_type_of_transactions_and_nothing_else() {
         let (connections, crud) = ("santokit:sql/connections@0.1.0", "santokit:crud/crud@0.1.0");
         let granted = Grants { crud: Some(CrudGrant::Caller {}), ..Grants::default() };
         let sql = vec![SqlGrant { connection: "main".to_owned(), tables: BTreeMap::new() }];
@@ -409,6 +416,12 @@ mod tests {
         assert_eq!(missing(&[connections], &granted), "sql");
         assert_eq!(missing(&[connections, crud], &raw), "crud");
         assert_eq!(missing(&[connections, crud], &Grants::default()), "crud");
+        let events = "santokit:events/events@0.1.0";
+        let publishing = Grants { events: BTreeSet::from(["placed".to_owned()]), ..Grants::default() };
+        assert_eq!(check_imports(&named(&[connections, events]), &publishing), Ok(()));
+        assert_eq!(missing(&[connections], &publishing), "sql");
+        assert_eq!(missing(&[connections, events], &granted), "events");
+        assert_eq!(missing(&[events], &granted), "events");
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod code;
 pub mod component;
 pub mod cors;
 pub mod decimal;
+pub mod event;
 pub mod id;
 mod jws;
 pub mod limit;

@@ -107,6 +107,9 @@ pub struct Grants {
     /// Objects in buckets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub storage: Vec<StorageGrant>,
+    /// Topics whose events it may publish.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub events: BTreeSet<String>,
     /// Names of secrets.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub secrets: BTreeSet<String>,
@@ -218,6 +221,7 @@ impl Grants {
         lines.extend(self.logics.iter().map(|name| format!("logic {name}")));
         lines.extend(self.http.iter().flat_map(HttpGrant::lines));
         lines.extend(self.storage.iter().flat_map(StorageGrant::lines));
+        lines.extend(self.events.iter().map(|topic| format!("publish {topic}")));
         lines.extend(self.secrets.iter().map(|name| format!("secret {name}")));
         lines.extend(self.config.iter().map(|name| format!("config {name}")));
         lines

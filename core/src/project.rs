@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use crate::{
     access::{Permissions, Rule},
     cors::Cors,
+    event::Events,
     limit::InvocationLimits,
     logic::{Grants, SqlBody, TransactionMode},
     param::Param,
@@ -20,6 +21,7 @@ mod access;
 mod cors;
 mod decode;
 pub mod diagnostic;
+mod events;
 pub mod json_schema;
 mod keys;
 mod links;
@@ -61,6 +63,8 @@ pub struct Project {
     pub cors: Option<Cors>,
     /// Buckets.
     pub storage: Storage,
+    /// Topics.
+    pub events: Events,
     /// Configuration values.
     pub config: BTreeMap<String, String>,
     /// What differs by env.

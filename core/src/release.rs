@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     access::Permissions,
     cors::Cors,
+    event::Events,
     logic::{Body, Logic},
     query::Query,
     schema::Schema,
@@ -40,7 +41,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Everything a Bridge serves for a project: content only, equal for every env.
 ///
 /// Sections that a project does not use are absent from the canonical form. Reserved for later versions, with these names:
-/// `events`, `cron`, `clientContract`. A Bridge refuses a manifest with a section it does not know.
+/// `cron`, `clientContract`. A Bridge refuses a manifest with a section it does not know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Manifest {
@@ -69,6 +70,9 @@ pub struct Manifest {
     /// Buckets.
     #[serde(default, skip_serializing_if = "Storage::is_empty")]
     pub storage: Storage,
+    /// Topics.
+    #[serde(default, skip_serializing_if = "Events::is_empty")]
+    pub events: Events,
     /// Configuration values by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, String>,

@@ -160,6 +160,7 @@ fn manifest(columns: Vec<Column>, secrets: Option<&[&str]>) -> Manifest {
         logics: logic.into_iter().collect(),
         cors: None,
         storage: santokit_core::storage::Storage::default(),
+        events: santokit_core::event::Events::default(),
         config: BTreeMap::from([("feature".to_owned(), "on".to_owned())]),
         envs: BTreeMap::new(),
     }
@@ -176,8 +177,13 @@ async fn the_same_content_is_the_same_release_and_a_schema_only_grows() {
     let (_, one) = lab.apply("dev", &first, json!({"tool": "test"})).await;
     assert_eq!((&one["sequence"], &one["created"], &one["moved"]), (&json!(1), &json!(true), &json!(true)), "{one}");
     // With what the platform keeps beside the project's tables.
-    let steps =
-        ["create table items", "create table stk_idempotency", "create index stk_ix_stk_idempotency$expires_at"];
+    let steps = [
+        "create table items",
+        "create table stk_idempotency",
+        "create table stk_outbox",
+        "create index stk_ix_stk_idempotency$expires_at",
+        "create index stk_ix_stk_outbox$expires_at",
+    ];
     assert_eq!(one["schemaSteps"], json!(steps.map(|step| format!("main: {step}"))));
     let (_, again) = lab.apply("dev", &first, json!({})).await;
     assert_eq!(

@@ -269,6 +269,7 @@ impl Served {
             egress: Arc::default(),
             guest_log: Arc::default(),
             buckets: Arc::default(),
+            topics: Arc::default(),
             databases: Arc::clone(&self.generation.databases),
             schemas: Arc::clone(&self.generation.schemas),
             tables: Arc::clone(&self.generation.tables),
@@ -340,6 +341,7 @@ fn manifest(logics: &[(&str, &[&str], &[&str], TransactionMode)]) -> Manifest {
         logics: logics.collect(),
         cors: None,
         storage: santokit_core::storage::Storage::default(),
+        events: santokit_core::event::Events::default(),
         config: BTreeMap::new(),
         envs: BTreeMap::new(),
     }

@@ -16,6 +16,7 @@ mod attack_postgres;
 mod kept;
 mod lacking;
 mod life;
+mod publishing;
 mod removed;
 
 const TABLES: &str = "version: 1\ntables:\n  numbers:\n    id: {name: id, generate: client}\n    columns:\n      number: {type: int}\n  \

@@ -145,6 +145,7 @@ impl Served {
                 .unwrap();
         }
         folder.edit("logics/queries/logic.yaml", ", add_returning, everything]", "]").unwrap();
+        folder.edit("logics/sql/logic.yaml", "grants:\n", "limits: {sqlBytes: 2MiB}\ngrants:\n").unwrap();
         let dev = StkDev::start(folder.path(), &[]).await.unwrap();
         database.execute("INSERT INTO vault (id, text) VALUES ('1', 'planted-row-3d19')").await.unwrap();
         database.execute("INSERT INTO items (id, name, stock) VALUES ('a', 'plain', 7)").await.unwrap();
@@ -203,6 +204,7 @@ async fn all(engine: Engine) {
     transactions_keep_all_or_nothing(&served).await;
     declared_queries_answer_what_was_declared(&served).await;
     what_is_not_granted_is_out_of_reach(&served).await;
+    one_message_of_the_server_does_not_fill_the_memory(&served).await;
     limits_hold_and_the_next_caller_finds_all_as_it_was(&served).await;
     assert!(!served.dev.output().contains("planted-row-3d19"));
     let left = served.database.execute("SELECT 1 FROM vault WHERE text = 'planted-row-3d19'").await;
@@ -310,6 +312,42 @@ async fn what_is_not_granted_is_out_of_reach(served: &Served) {
     assert_eq!(done[1]["kind"], "denied", "{done}");
     let kept = served.data(json!({"op": "query", "sql": "SELECT n FROM numbers WHERE id = 'kept'"})).await;
     assert_eq!(kept, json!([{"n": 1}]));
+}
+
+/// Doubled until it has 16 MiB: eight times what an invocation may read.
+async fn one_message_of_the_server_does_not_fill_the_memory(served: &Served) {
+    let (double, whole) =
+        if served.engine == Engine::Mysql { ("concat(s, s)", "SIGNED") } else { ("s || s", "integer") };
+    let grown = format!(
+        "WITH RECURSIVE g (n, s) AS (SELECT 1, CAST('12345678' AS CHAR(16777216)) UNION ALL SELECT n + 1, {double} FROM g WHERE n < 22) "
+    );
+    let grown = if served.engine == Engine::Mysql { grown } else { grown.replace("CHAR(16777216)", "text") };
+    // A row of it, its words in an error, and both inside a transaction.
+    let row = format!("{grown}SELECT s FROM g WHERE n = 22");
+    let error = format!("{grown}SELECT CAST(s AS {whole}) AS s FROM g WHERE n = 22");
+    for op in ["query", "execute", "cursor"] {
+        for sql in [&row, &error] {
+            let told = served.told(op, sql, json!([])).await;
+            let text = told.to_string();
+            assert!(text.len() < 10_000, "{op} {sql}: {} bytes", text.len());
+            // MariaDB cuts what is longer than a packet, and says so or answers NULL.
+            let is_held = served.engine == Engine::Mysql || told["kind"] == "limit";
+            assert!(is_held, "{op} {sql}: {told}");
+        }
+    }
+    if served.engine == Engine::Postgres {
+        let step = json!({"op": "failure", "step": {"op": "query", "sql": row, "params": []}});
+        let insert = json!({"op": "execute", "sql": "INSERT INTO numbers (id, n) VALUES ('lost', 0)", "params": []});
+        let answer = served.ask(json!({"op": "transaction", "steps": [insert, step]})).await;
+        assert_ne!(answer.status, 200, "{answer:?}");
+        let left = served.data(json!({"op": "query", "sql": "SELECT n FROM numbers WHERE id = 'lost'"})).await;
+        assert_eq!(left, json!([]));
+    }
+    // What is within the limit comes, also where it is nearly all of it.
+    let fits =
+        format!("{}SELECT s FROM g WHERE n = 18", grown.replace("n < 22", "n < 18").replace("16777216", "2097152"));
+    let told = served.told("query", &fits, json!([])).await;
+    assert_eq!(told["ok"][0]["s"].as_str().map(str::len), Some(8 << 17), "{:.300}", told.to_string());
 }
 
 async fn limits_hold_and_the_next_caller_finds_all_as_it_was(served: &Served) {

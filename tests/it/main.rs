@@ -19,6 +19,7 @@ mod engine_values;
 mod engines;
 mod fleet;
 mod guest_crud;
+mod guest_events;
 mod guest_http;
 mod guest_logics;
 mod guest_logins;

@@ -145,6 +145,7 @@ impl WasmCode {
             guest_log: context.guest_log,
             granted_objects: Arc::clone(&self.objects),
             buckets: context.buckets,
+            topics: context.topics,
             databases: context.databases,
             schemas: context.schemas,
             transaction_on: (logic.transaction == TransactionMode::Required).then(|| logic.connection.clone()),

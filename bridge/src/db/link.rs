@@ -14,6 +14,7 @@ use super::{
     DatabaseSettings, DbError,
     bind::{self, Texts},
     cell::{Answered, DriverRow, ResultColumn, Row},
+    relay::{self, Gauge},
     session::{Done, Flow, Sink},
 };
 
@@ -21,6 +22,8 @@ use super::{
 pub(super) struct Connector {
     options: Options,
     session: Session,
+    /// Whether it is guests who say what is asked.
+    is_for_guests: bool,
 }
 
 enum Options {
@@ -37,7 +40,9 @@ struct Session {
 /// A connection.
 #[derive(Debug)]
 pub(super) enum Link {
-    Postgres(Box<PgConnection>),
+    /// Where guests say what is asked, what comes is measured.
+    Postgres(Box<PgConnection>, Option<Gauge>),
+    /// A row has at most the server's `max_allowed_packet`.
     Mysql(Box<MySqlConnection>),
 }
 
@@ -79,26 +84,31 @@ impl Connector {
             statement: settings.query_timeout + BACKSTOP_SLACK,
             idle_in_transaction: IDLE_IN_TRANSACTION_MAX,
         };
-        Ok(Self { options, session })
+        Ok(Self { options, session, is_for_guests: false })
     }
 
-    /// As another user.
+    /// As a user of guests.
     pub(super) fn with_login(self, login: &GuestLogin) -> Self {
         let (user, password) = (login.user.as_str(), login.password.expose());
         let options = match self.options {
             Options::Postgres(options) => Options::Postgres(Box::new(options.username(user).password(password))),
             Options::Mysql(options) => Options::Mysql(Box::new(options.username(user).password(password))),
         };
-        Self { options, ..self }
+        Self { options, is_for_guests: true, ..self }
     }
 
     /// Connects; the connection and its number on the server.
     pub(super) async fn connect(&self) -> Result<(Link, u64), Error> {
         match &self.options {
             Options::Postgres(options) => {
-                let mut connection = PgConnection::connect_with(options).await?;
+                let (mut connection, gauge) = if self.is_for_guests {
+                    let (connection, gauge) = relay::connect(options).await?;
+                    (connection, Some(gauge))
+                } else {
+                    (PgConnection::connect_with(options).await?, None)
+                };
                 let id = postgres_session(&mut connection, &self.session).await?;
-                Ok((Link::Postgres(Box::new(connection)), id))
+                Ok((Link::Postgres(Box::new(connection), gauge), id))
             }
             Options::Mysql(options) => {
                 let mut connection = MySqlConnection::connect_with(options).await?;
@@ -113,7 +123,7 @@ impl Link {
     /// Runs a command that has no values: `BEGIN`, a savepoint.
     pub(super) async fn command(&mut self, sql: &str) -> Result<(), Error> {
         match self {
-            Link::Postgres(connection) => connection.execute(bind::text(sql)).await.map(drop),
+            Link::Postgres(connection, _) => connection.execute(bind::text(sql)).await.map(drop),
             Link::Mysql(connection) => connection.execute(bind::text(sql)).await.map(drop),
         }
     }
@@ -121,7 +131,7 @@ impl Link {
     /// Whether it is alive.
     pub(super) async fn ping(&mut self) -> Result<(), Error> {
         match self {
-            Link::Postgres(connection) => connection.ping().await,
+            Link::Postgres(connection, _) => connection.ping().await,
             Link::Mysql(connection) => connection.ping().await,
         }
     }
@@ -129,7 +139,7 @@ impl Link {
     /// Forgets prepared statements: a table that changed has other columns.
     pub(super) async fn forget_statements(&mut self) -> Result<(), Error> {
         match self {
-            Link::Postgres(connection) => connection.clear_cached_statements().await,
+            Link::Postgres(connection, _) => connection.clear_cached_statements().await,
             Link::Mysql(connection) => connection.clear_cached_statements().await,
         }
     }
@@ -137,7 +147,7 @@ impl Link {
     /// Says goodbye.
     pub(super) async fn close(self) -> Result<(), Error> {
         match self {
-            Link::Postgres(connection) => connection.close().await,
+            Link::Postgres(connection, _) => connection.close().await,
             Link::Mysql(connection) => connection.close().await,
         }
     }
@@ -145,7 +155,7 @@ impl Link {
     /// Stops what another connection of the same user runs.
     pub(super) async fn stop(&mut self, id: u64) -> Result<(), Error> {
         match self {
-            Link::Postgres(connection) => {
+            Link::Postgres(connection, _) => {
                 connection.execute(AssertSqlSafe(format!("SELECT pg_cancel_backend({id})"))).await.map(drop)
             }
             Link::Mysql(connection) => connection.execute(AssertSqlSafe(format!("KILL QUERY {id}"))).await.map(drop),
@@ -164,6 +174,14 @@ impl Link {
         Ok(())
     }
 
+    /// What is measured of what comes.
+    pub(super) fn gauge(&self) -> Option<&Gauge> {
+        match self {
+            Link::Postgres(_, gauge) => gauge.as_ref(),
+            Link::Mysql(_) => None,
+        }
+    }
+
     /// Runs a statement and gives its rows to the sink.
     pub(super) async fn run(
         &mut self,
@@ -173,7 +191,7 @@ impl Link {
         sink: &mut Sink<'_>,
     ) -> Result<Ran, Error> {
         match self {
-            Link::Postgres(connection) => {
+            Link::Postgres(connection, gauge) => {
                 let texts = match answered {
                     Answered::Columns(_) => Texts::Found,
                     Answered::Found(_) => Texts::Text,
@@ -194,6 +212,9 @@ impl Link {
                 let mut reader = Reader::new(answered, sink);
                 let mut rows = connection.fetch_many(query);
                 while let Some(next) = rows.try_next().await? {
+                    if let Some(gauge) = gauge {
+                        gauge.taken();
+                    }
                     match next {
                         Either::Left(done) => reader.done.affected += done.rows_affected(),
                         Either::Right(row) if reader.take(DriverRow::Postgres(&row))? == Flow::Stop => {

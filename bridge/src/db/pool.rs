@@ -16,7 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use santokit_core::wire::GuestLogin;
+use santokit_core::{
+    release::logins::{Publisher, publishes},
+    wire::GuestLogin,
+};
 use santokit_sql::{dialect::Dialect, failure::FailureKind, statement::Bound};
 use sqlx::Error;
 use tokio::{
@@ -28,6 +31,7 @@ use super::{
     DatabaseSettings, DbError, Share,
     cell::Answered,
     link::{Connector, Link, Ran},
+    relay::Gauge,
     session::Sink,
 };
 
@@ -41,6 +45,8 @@ pub(super) struct Pool {
     guest_places: Arc<Semaphore>,
     /// Of those of guests, the ones that a login may hold. Its connections count as the platform's do.
     login_places: Option<Arc<Semaphore>>,
+    /// Of a login that publishes events.
+    publisher: Option<Publisher>,
     idle: Mutex<Vec<Kept>>,
     /// Raised when a connection turns out dead: those of before are likely dead too.
     epoch: AtomicU64,
@@ -70,6 +76,8 @@ pub(super) struct Lease {
     is_reused: bool,
     /// Whether it is closed after this use.
     is_last: bool,
+    /// How many bytes a statement may answer, where guests say what is asked.
+    answer_most: u64,
     places: Places,
 }
 
@@ -107,6 +115,8 @@ const AGE_MAX: Duration = Duration::from_mins(30);
 const STOP_MAX: Duration = Duration::from_secs(3);
 /// For what a call left behind to be ended.
 const CLEAN_MAX: Duration = Duration::from_secs(3);
+/// What a guest's statement may answer whose rows nobody asked for.
+const EFFECT_BYTES_MAX: u64 = 2 << 20;
 const BACKOFF_MIN: Duration = Duration::from_millis(20);
 const BACKOFF_MAX: Duration = Duration::from_millis(500);
 
@@ -127,6 +137,7 @@ impl Pool {
         pool.places = Arc::clone(&self.places);
         pool.guest_places = Arc::clone(&self.guest_places);
         pool.login_places = Some(Arc::new(Semaphore::new(most)));
+        pool.publisher = publishes(&login.tables).then(|| Publisher::of(&login.user, login.password.expose()));
         Ok(pool)
     }
 
@@ -138,6 +149,7 @@ impl Pool {
             places: Arc::new(Semaphore::new(settings.pool_size)),
             guest_places: Arc::new(Semaphore::new(settings.guest_places())),
             login_places: None,
+            publisher: None,
             idle: Mutex::default(),
             epoch: AtomicU64::new(0),
             away_since: Mutex::default(),
@@ -147,6 +159,11 @@ impl Pool {
 
     pub(super) fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// How its login publishes events, if it does.
+    pub(super) fn publisher(&self) -> Option<&Publisher> {
+        self.publisher.as_ref()
     }
 
     /// The longest that a statement may take from now, whatever its caller allows.
@@ -170,6 +187,7 @@ impl Pool {
             state: State::Ready,
             is_reused,
             is_last: false,
+            answer_most: EFFECT_BYTES_MAX,
             places,
         };
         while let Some(mut kept) = self.take_kept() {
@@ -356,7 +374,15 @@ impl Lease {
         let before = self.begin_work()?;
         let pool = Arc::clone(&self.pool);
         let kept = self.kept.as_mut().ok_or_else(lost)?;
+        if let Some(gauge) = kept.link.gauge() {
+            gauge.begin(self.answer_most);
+        }
         let ended = pool.watch(kept.id, pool.deadline(deadline), kept.link.run(sql, params, answered, sink)).await;
+        if kept.link.gauge().is_some_and(Gauge::is_over) {
+            // Hung up on, so that there is nothing to be stopped.
+            self.state = State::Spent;
+            return Err(DbError::out_of_memory());
+        }
         let ran = self.end_work(before, ended).await?;
         if ran.is_cut {
             // The rest of the rows is still on its way: what they come on is closed, and their statement stopped.
@@ -393,6 +419,11 @@ impl Lease {
         let kept = self.kept.as_mut().ok_or_else(lost)?;
         let ended = pool.watch(kept.id, deadline, kept.link.forget_statements()).await;
         self.end_work(before, ended).await
+    }
+
+    /// How many bytes the statements may answer that follow.
+    pub(super) fn allow(&mut self, bytes: u64) {
+        self.answer_most = bytes;
     }
 
     /// It is closed after its use: its session is no longer the one that it was made with.

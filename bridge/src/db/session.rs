@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use santokit_core::{schema::Schema, value::Value};
+use santokit_core::{release::logins::Publisher, schema::Schema, value::Value};
 use santokit_sql::{
     dialect::Dialect,
     statement::{Bound, Statement},
@@ -226,6 +226,9 @@ impl Session {
         deadline: Instant,
     ) -> Result<Reading, DbError> {
         self.spend_on(text);
+        if let Held::Server(lease) = &mut self.held {
+            lease.allow(budget.bytes);
+        }
         let (mut reading, mut tally) = (Reading::default(), Tally::new(budget));
         let mut passed = 0_usize;
         let done = self
@@ -246,6 +249,14 @@ impl Session {
             .await?;
         reading.affected = done.affected;
         Ok(reading)
+    }
+
+    /// How the login of this session publishes events, if it does.
+    pub fn publisher(&self) -> Option<&Publisher> {
+        match &self.held {
+            Held::Server(lease) => lease.pool().publisher(),
+            Held::Sqlite { .. } => None,
+        }
     }
 
     /// Runs a guest's statement on a server for its effect.

@@ -23,6 +23,7 @@ use crate::{
     config::EnvName,
     crud,
     db::{Database, DatabaseSettings},
+    events::Topics,
     host::Session,
     release::cache::Cache,
     storage::{StorageConfig, Stores},
@@ -79,9 +80,11 @@ impl Loader {
         let logics = self.logics(&env, &manifest, &previous).await?;
         let before = previous.first().map(|previous| previous.runtime.load_full());
         let tables = crud::tables(&manifest.connections, &manifest.permissions).map_err(LoadError::blocked)?;
+        let topics = Topics::of(&manifest.events, &manifest.default_connection).map_err(LoadError::blocked)?;
         Ok(Generation {
             config: Arc::new(manifest.config_of(&env.env)),
             buckets: Arc::new(stores.buckets(&env, &manifest.storage)),
+            topics: Arc::new(topics),
             cors: manifest.cors_of(&env.env).cloned(),
             env,
             release_id: pointer.release_id,

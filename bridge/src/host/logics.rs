@@ -97,6 +97,7 @@ impl Session {
             egress: Arc::clone(&self.egress),
             guest_log: Arc::clone(&self.guest_log),
             buckets: Arc::clone(&self.buckets),
+            topics: Arc::clone(&self.topics),
             metrics: Arc::clone(&self.metrics),
             rehearsal: self.rehearsal.clone(),
         }

@@ -17,7 +17,10 @@ use santokit_sql::{failure::FailureKind, guest::GuestStatement, statement::Bound
 use santokit_wasm::{RowBudget, SqlError, TransactionId};
 
 use super::session_sql::{SAVEPOINTS_MAX, guest_error};
-use crate::db::{Answered, Database, DbError, Reading, Session, Text};
+use crate::{
+    db::{Answered, Database, DbError, Reading, Session, Text},
+    events::Event,
+};
 
 /// How long a transaction may be open, whatever the logic's timeout.
 const TRANSACTION_HOLD_MAX: Duration = Duration::from_secs(10);
@@ -78,6 +81,12 @@ impl Logins {
 
     pub(super) fn of_raw(&self, connection: &str) -> Login {
         Login::Raw(self.raw.get(connection).cloned().unwrap_or_default())
+    }
+
+    /// Whose transaction an invocation's own is that has not said anything yet.
+    pub(super) fn of_any(&self, connection: &str) -> Option<Login> {
+        let raw = self.raw.get(connection).cloned().map(Login::Raw);
+        raw.or_else(|| self.queried.get(connection).cloned().map(Login::Declared))
     }
 
     pub(super) fn of_declared(&self, connection: &str) -> Login {
@@ -251,6 +260,19 @@ impl Levels {
         self.admit(statement)?;
         let done = self.session.guest_execute(statement.text(schema), statement.answered(schema), self.deadline).await;
         done.map(|done| done.affected).map_err(guest_error)
+    }
+
+    /// Keeps an event in it. What fails takes the transaction with it.
+    pub(super) async fn publish(&mut self, event: &Event) -> Result<(), DbError> {
+        let none = || DbError::unavailable("the login has no procedure for events; apply again");
+        let publisher = self.session.publisher().cloned().ok_or_else(none)?;
+        let call = event.call(self.session.dialect(), &publisher);
+        let call = call.map_err(|problem| DbError::unavailable(problem.message.clone()))?;
+        let schema = Schema::default();
+        let text = Text { sql: &call.sql, params: &call.params, schema: &schema, may_change_session: false };
+        let kept = self.session.guest_execute(text, Answered::Found(&schema), self.deadline).await;
+        self.is_broken |= kept.is_err();
+        kept.map(drop)
     }
 
     fn admit(&self, statement: &ServerStatement<'_>) -> Result<(), SqlError> {

@@ -12,6 +12,7 @@ use crate::{
     crud::{limits::CrudSettings, names::Tables},
     db::Database,
     egress::Egress,
+    events::Topics,
     guest_log::GuestLog,
     metrics::Metrics,
     rehearsal::Rehearsal,
@@ -36,6 +37,7 @@ pub struct Session {
     pub(super) guest_log: Arc<GuestLog>,
     pub(super) granted_objects: Arc<GrantedObjects>,
     pub(super) buckets: Arc<Buckets>,
+    pub(super) topics: Arc<Topics>,
     pub(super) objects: OpenObjects,
     pub(super) metrics: Arc<Metrics>,
     pub(super) deadline: Instant,
@@ -84,6 +86,8 @@ pub struct SessionParts {
     pub granted_objects: Arc<GrantedObjects>,
     /// Where they are.
     pub buckets: Arc<Buckets>,
+    /// Topics of the release.
+    pub topics: Arc<Topics>,
     /// Transactions of a caller.
     pub joined: Joined,
     /// When every statement must have ended.
@@ -114,6 +118,7 @@ impl Session {
             guest_log,
             granted_objects,
             buckets,
+            topics,
             databases,
             schemas,
             transaction_on,
@@ -141,6 +146,7 @@ impl Session {
             guest_log,
             granted_objects,
             buckets,
+            topics,
             objects: OpenObjects::default(),
             metrics,
             deadline,

@@ -35,6 +35,7 @@ mod transactions;
 pub(super) use joined::CallLevels;
 pub use joined::Joined;
 pub(crate) use on_server::OnServer;
+pub(super) use transactions::EventPlace;
 
 /// How long a transaction may keep the one writer, whatever the logic's timeout.
 const TRANSACTION_HOLD_MAX: Duration = Duration::from_secs(10);

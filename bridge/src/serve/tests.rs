@@ -111,6 +111,7 @@ impl Hub {
             logics: BTreeMap::new(),
             cors: None,
             storage: santokit_core::storage::Storage::default(),
+            events: santokit_core::event::Events::default(),
             config: BTreeMap::from([("marker".into(), marker.into())]),
             envs: BTreeMap::new(),
         };

@@ -1,7 +1,7 @@
 //! What `bindgen!` makes of the WIT packages; nothing else.
 
 wasmtime::component::bindgen!({
-    path: ["../../wit/runtime", "../../wit/sql", "../../wit/queries", "../../wit/crud", "../../wit/http", "../../wit/logics", "../../wit/storage", "../../wit/logic"],
+    path: ["../../wit/runtime", "../../wit/sql", "../../wit/queries", "../../wit/crud", "../../wit/http", "../../wit/logics", "../../wit/storage", "../../wit/events", "../../wit/logic"],
     world: "santokit:logic/logic",
     imports: { default: async | trappable },
     exports: { default: async },

@@ -5,6 +5,7 @@ mod clock;
 mod config;
 mod context;
 mod crud;
+mod events;
 mod http;
 mod log;
 mod logics;

@@ -13,10 +13,12 @@ use secrecy::SecretString;
 
 use crate::packed::PackedBatch;
 
+mod events;
 mod http;
 mod logics;
 mod storage;
 
+pub use events::EventError;
 pub use http::{HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse};
 pub use logics::{LogicCall, LogicCallError, LogicCalled, LogicUsage};
 pub use storage::{Condition, ObjectPage, ObjectStat, PutOptions, ReaderId, StorageError, WriterId};
@@ -315,6 +317,13 @@ pub trait Host: Send + 'static {
         request: CrudRequest,
         budget: RowBudget,
     ) -> impl Future<Output = Result<CrudAnswer, CrudError>> + Send;
+    /// Publishes an event; its id. In a transaction of the guest's, or where the invocation's own events go.
+    fn publish(
+        &mut self,
+        topic: String,
+        payload: Vec<u8>,
+        within: Option<TransactionId>,
+    ) -> impl Future<Output = Result<String, EventError>> + Send;
     /// Sends an outbound request; [`HttpError::Requests`] and [`HttpError::Bytes`] where the budget ends.
     fn http(&mut self, request: HttpRequest, budget: HttpBudget) -> impl Future<Output = HttpDone> + Send;
     /// Calls another logic, which uses no more than what is left.

@@ -28,8 +28,8 @@ pub use engine::{LoadError, LoadedLogic, Sandbox, SandboxConfig, SandboxError};
 pub use error::{Blame, CallError, Frame, LogicError};
 pub use host::{
     CallerInfo, Condition, ConnectionId, CrudAnswer, CrudAsked, CrudError, CrudProblem, CrudRequest, CursorId,
-    DatabaseError, Fixed, Host, HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse, InvocationInfo, Level,
-    LogLine, LogSource, LogicCall, LogicCallError, LogicCalled, LogicUsage, LookupError, NamedParams, ObjectPage,
-    ObjectStat, PutOptions, ReaderId, RowBudget, SqlError, StorageError, TransactionId, WriterId,
+    DatabaseError, EventError, Fixed, Host, HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse, InvocationInfo,
+    Level, LogLine, LogSource, LogicCall, LogicCallError, LogicCalled, LogicUsage, LookupError, NamedParams,
+    ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SqlError, StorageError, TransactionId, WriterId,
 };
 pub use supply::{SupplyConfig, SupplyUsage};

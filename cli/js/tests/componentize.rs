@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use santokit_js::{JsError, Module, componentize};
 
 const HANDLER: &str = "santokit:logic/handler@0.1.0";
-const PACKAGES: [&str; 8] = [
+const PACKAGES: [&str; 9] = [
     include_str!("../../../wit/runtime/runtime.wit"),
     include_str!("../../../wit/sql/sql.wit"),
     include_str!("../../../wit/queries/queries.wit"),
@@ -14,6 +14,7 @@ const PACKAGES: [&str; 8] = [
     include_str!("../../../wit/http/http.wit"),
     include_str!("../../../wit/logics/logics.wit"),
     include_str!("../../../wit/storage/storage.wit"),
+    include_str!("../../../wit/events/events.wit"),
     include_str!("../../../wit/logic/logic.wit"),
 ];
 

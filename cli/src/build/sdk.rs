@@ -21,6 +21,8 @@ const JS: &[(&str, &str)] = &[
     ("src/context.ts", include_str!("../../../sdk-guest/js/src/context.ts")),
     ("src/crud-error.ts", include_str!("../../../sdk-guest/js/src/crud-error.ts")),
     ("src/crud.ts", include_str!("../../../sdk-guest/js/src/crud.ts")),
+    ("src/events.ts", include_str!("../../../sdk-guest/js/src/events.ts")),
+    ("src/plain.ts", include_str!("../../../sdk-guest/js/src/plain.ts")),
     ("src/cursor.ts", include_str!("../../../sdk-guest/js/src/cursor.ts")),
     ("src/error.ts", include_str!("../../../sdk-guest/js/src/error.ts")),
     ("src/globals.ts", include_str!("../../../sdk-guest/js/src/globals.ts")),
@@ -53,6 +55,8 @@ const RUST: &[(&str, &str)] = &[
     ("src/context.rs", include_str!("../../../sdk-guest/rust/src/context.rs")),
     ("src/crud.rs", include_str!("../../../sdk-guest/rust/src/crud.rs")),
     ("src/crud/error.rs", include_str!("../../../sdk-guest/rust/src/crud/error.rs")),
+    ("src/events.rs", include_str!("../../../sdk-guest/rust/src/events.rs")),
+    ("src/events/error.rs", include_str!("../../../sdk-guest/rust/src/events/error.rs")),
     ("src/error.rs", include_str!("../../../sdk-guest/rust/src/error.rs")),
     ("src/http.rs", include_str!("../../../sdk-guest/rust/src/http.rs")),
     ("src/http/error.rs", include_str!("../../../sdk-guest/rust/src/http/error.rs")),
@@ -78,6 +82,7 @@ const RUST: &[(&str, &str)] = &[
     ("src/storage/list.rs", include_str!("../../../sdk-guest/rust/src/storage/list.rs")),
     ("src/storage/stream.rs", include_str!("../../../sdk-guest/rust/src/storage/stream.rs")),
     ("wit/crud/crud.wit", include_str!("../../../sdk-guest/rust/wit/crud/crud.wit")),
+    ("wit/events/events.wit", include_str!("../../../sdk-guest/rust/wit/events/events.wit")),
     ("wit/http/http.wit", include_str!("../../../sdk-guest/rust/wit/http/http.wit")),
     ("wit/logics/logics.wit", include_str!("../../../sdk-guest/rust/wit/logics/logics.wit")),
     ("wit/storage/storage.wit", include_str!("../../../sdk-guest/rust/wit/storage/storage.wit")),
@@ -93,6 +98,7 @@ const WIT: &[(&str, &str)] = &[
     ("sql/sql.wit", include_str!("../../../wit/sql/sql.wit")),
     ("queries/queries.wit", include_str!("../../../wit/queries/queries.wit")),
     ("crud/crud.wit", include_str!("../../../wit/crud/crud.wit")),
+    ("events/events.wit", include_str!("../../../wit/events/events.wit")),
     ("http/http.wit", include_str!("../../../wit/http/http.wit")),
     ("logics/logics.wit", include_str!("../../../wit/logics/logics.wit")),
     ("storage/storage.wit", include_str!("../../../wit/storage/storage.wit")),
@@ -211,7 +217,7 @@ mod tests {
             ("sdk-guest/rust", &["src", "wit"][..], RUST),
             ("sdk-guest/c", &["bindings", "include", "src", "third_party"][..], c::FILES),
             ("sdk-guest/python", &["src"][..], python::FILES),
-            ("wit", &["crud", "http", "logic", "logics", "queries", "runtime", "sql", "storage"][..], WIT),
+            ("wit", &["crud", "events", "http", "logic", "logics", "queries", "runtime", "sql", "storage"][..], WIT),
         ] {
             let base = root.join(base);
             let mut found = BTreeSet::new();

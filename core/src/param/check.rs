@@ -20,9 +20,11 @@ use crate::{
 const ERRORS_MAX: usize = 50;
 
 /// The params of a logic, ready to check. Compiled once per release, cheap to clone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct CompiledParams {
     params: Arc<[CompiledParam]>,
+    /// What one of them is called.
+    what: &'static str,
 }
 
 #[derive(Clone, Debug)]
@@ -53,7 +55,13 @@ impl CompiledParams {
             Ok(bounds) => Ok(CompiledParam { declared: param.clone(), bounds }),
             Err(error) => Err(ParamError { param: param.name.clone(), error }),
         };
-        Ok(Self { params: params.iter().map(compile).collect::<Result<_, _>>()? })
+        Ok(Self { params: params.iter().map(compile).collect::<Result<_, _>>()?, what: "param" })
+    }
+
+    /// The same where one of them is called something else, as in messages.
+    #[must_use]
+    pub fn called(self, what: &'static str) -> Self {
+        Self { what, ..self }
     }
 
     /// The declarations, in the order of the file.
@@ -67,7 +75,12 @@ impl CompiledParams {
         let mut sent = match input {
             Json::Null => Map::new(),
             Json::Object(sent) => sent,
-            _ => return Err(Problem::new(Code::SchemaValidationFailed, "params must be a JSON object")),
+            _ => {
+                return Err(Problem::new(
+                    Code::SchemaValidationFailed,
+                    format!("{}s must be a JSON object", self.what),
+                ));
+            }
         };
         let mut checked = Map::new();
         let mut errors = Vec::new();
@@ -79,19 +92,19 @@ impl CompiledParams {
                     checked.insert(name.clone(), value);
                 }
                 Ok(None) => {}
-                Err(message) => errors.push(json!({"param": name, "message": message})),
+                Err(message) => errors.push(json!({self.what: name, "message": message})),
             }
         }
         errors.extend(
-            sent.keys().take(ERRORS_MAX).map(|name| json!({"param": shown(name), "message": self.unknown(name)})),
+            sent.keys().take(ERRORS_MAX).map(|name| json!({self.what: shown(name), "message": self.unknown(name)})),
         );
         if errors.is_empty() {
             return Ok(checked);
         }
         errors.truncate(ERRORS_MAX);
         let message = match errors.as_slice() {
-            [one] => format!("param {}: {}", one["param"], one["message"].as_str().unwrap_or_default()),
-            several => format!("{} params do not fit; see details.errors", several.len()),
+            [one] => format!("{} {}: {}", self.what, one[self.what], one["message"].as_str().unwrap_or_default()),
+            several => format!("{} {}s do not fit; see details.errors", several.len(), self.what),
         };
         Err(Problem::new(Code::SchemaValidationFailed, message).detail("errors", errors))
     }
@@ -100,9 +113,9 @@ impl CompiledParams {
         let known = || self.declared().map(|param| param.name.as_str());
         // A long name is no misspelling, and comparing it would be the caller's to make slow.
         match nearest(&shown(name), known()) {
-            Some(near) => format!("there is no such param; did you mean {near:?}?"),
-            None if known().next().is_none() => "there is no such param; this takes none".to_owned(),
-            None => format!("there is no such param; known are {}", known().collect::<Vec<_>>().join(", ")),
+            Some(near) => format!("there is no such {}; did you mean {near:?}?", self.what),
+            None if known().next().is_none() => format!("there is no such {}; this takes none", self.what),
+            None => format!("there is no such {}; known are {}", self.what, known().collect::<Vec<_>>().join(", ")),
         }
     }
 }
@@ -110,6 +123,12 @@ impl CompiledParams {
 /// At most as long as a valid name.
 fn shown(name: &str) -> String {
     name.chars().take(63).collect()
+}
+
+impl Default for CompiledParams {
+    fn default() -> Self {
+        Self { params: Arc::default(), what: "param" }
+    }
 }
 
 impl CompiledParam {

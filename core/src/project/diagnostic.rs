@@ -98,6 +98,8 @@ checks! {
     UnknownQuery = "unknown-query",
     /// There is no such bucket.
     UnknownBucket = "unknown-bucket",
+    /// There is no such topic.
+    UnknownTopic = "unknown-topic",
     /// There is no such configuration value.
     UnknownConfig = "unknown-config",
     /// The primary key breaks its rules.

@@ -19,6 +19,8 @@ pub enum FileKind {
     Permissions,
     /// `config/storage.yaml`.
     Storage,
+    /// `events/topics/*.yaml`.
+    Topic,
     /// `logics/**/logic.yaml`.
     WasmLogic,
     /// The front matter of `logics/**/*.sql`.
@@ -39,6 +41,7 @@ impl FileKind {
         FileKind::Schema,
         FileKind::Permissions,
         FileKind::Storage,
+        FileKind::Topic,
         FileKind::WasmLogic,
         FileKind::SqlLogic,
         FileKind::Query,
@@ -54,6 +57,7 @@ impl FileKind {
             FileKind::Schema => "schema",
             FileKind::Permissions => "permissions",
             FileKind::Storage => "storage",
+            FileKind::Topic => "topic",
             FileKind::WasmLogic => "logic",
             FileKind::SqlLogic => "sql-logic",
             FileKind::Query => "query",
@@ -69,6 +73,7 @@ impl FileKind {
             FileKind::Schema => &keys::SCHEMA,
             FileKind::Permissions => &keys::PERMISSIONS,
             FileKind::Storage => &keys::STORAGE,
+            FileKind::Topic => &keys::TOPIC,
             FileKind::WasmLogic => &keys::WASM_LOGIC,
             FileKind::SqlLogic => &keys::SQL_LOGIC,
             FileKind::Query => &keys::QUERY,

@@ -30,6 +30,8 @@ pub(super) struct Known {
     pub(super) logics: BTreeSet<String>,
     /// Aliases of buckets, but for those that cannot be read.
     pub(super) buckets: BTreeSet<String>,
+    /// Names of topics, but for those that cannot be read.
+    pub(super) topics: BTreeSet<String>,
 }
 
 /// A param with the place of its name.
@@ -58,18 +60,35 @@ pub(super) fn params(file: &File<'_>, map: &Map<'_>) -> Vec<DraftParam> {
     entries.into_iter().filter_map(|entry| param(file, entry)).collect()
 }
 
+/// The fields of a payload.
+pub(super) fn fields(file: &File<'_>, map: &Map<'_>) -> Vec<Param> {
+    let Some(node) = map.get("schema") else { return Vec::new() };
+    let entries = file.names(node);
+    if entries.len() > PARAMS_MAX {
+        let message = format!("a topic has at most {PARAMS_MAX} fields; this one has {}", entries.len());
+        file.error(node.span, Check::TooMany, message);
+    }
+    let field = |entry| declared(file, entry, "a field's name", &keys::TOPIC_FIELD);
+    entries.into_iter().filter_map(field).map(|field| field.param).collect()
+}
+
 fn param(file: &File<'_>, entry: &Entry) -> Option<DraftParam> {
-    file.check_name(&entry.key, entry.span, |name| check_identifier("a param name", name));
-    let map = file.map(&entry.value, &keys::PARAM)?;
+    declared(file, entry, "a param name", &keys::PARAM)
+}
+
+fn declared(file: &File<'_>, entry: &Entry, what: &'static str, keys: &'static keys::Keys) -> Option<DraftParam> {
+    file.check_name(&entry.key, entry.span, |name| check_identifier(what, name));
+    let map = file.map(&entry.value, keys)?;
     let kind = typed::kind(file, map.get("type")?)?;
     let (bounds, compiled) = typed::bounds(file, &map, kind);
     let items = typed::items(file, &map, kind);
     let required = map.get("required").and_then(|node| file.boolean(node)).unwrap_or(false);
-    let default =
-        map.get("default").and_then(|node| typed::literal(file, node, kind, items.as_deref(), compiled.as_ref()));
-    if let (true, Some(entry)) = (required, map.entry("default")) {
+    let default = if keys.names().any(|name| name == "default") { map.entry("default") } else { None };
+    if let (true, Some(entry)) = (required, default) {
         file.error(entry.span, Check::Conflict, "a required param has no use for a default: it is always sent");
     }
+    let default =
+        default.and_then(|entry| typed::literal(file, &entry.value, kind, items.as_deref(), compiled.as_ref()));
     let param = Param { name: entry.key.clone(), kind, required, default, items, bounds };
     Some(DraftParam { param, span: entry.span })
 }

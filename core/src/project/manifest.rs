@@ -51,6 +51,7 @@ impl Project {
             logics: self.logics.iter().map(logic).collect::<Result<_, _>>()?,
             cors: self.cors.clone(),
             storage: self.storage.clone(),
+            events: self.events.clone(),
             config: self.config.clone(),
             envs: self.envs.clone(),
         })

@@ -10,6 +10,7 @@ use super::{
     access::{self, LogicRules},
     decode::{File, Map},
     diagnostic::{Check, Diagnostic, has_errors},
+    events::Topics,
     links,
     logics::{DraftLogic, Known, name_of},
     node::{self, Node, Span, Yaml},
@@ -18,7 +19,7 @@ use super::{
     source::{SourceTree, has_extension, is_project_file},
     sql_logic, storage, tables, wasm_logic,
 };
-use crate::name::check_logic;
+use crate::{event::Events, name::check_logic, schema::Schema, storage::Storage};
 
 /// Bytes of one file.
 const FILE_BYTES_MAX: usize = 1 << 20;
@@ -80,6 +81,7 @@ enum Role {
     Schema,
     Permissions,
     Storage,
+    Topic,
     SqlLogic,
     WasmLogic,
     Query,
@@ -103,7 +105,12 @@ fn role(path: &str, wasm_folders: &BTreeSet<&str>) -> Option<Role> {
         ("config", "storage.yaml") => Role::Storage,
         ("config", "auth.yaml") => Role::Later("end users"),
         ("config", _) => Role::Misplaced("known are permissions.yaml and storage.yaml"),
-        ("events", _) => Role::Later("events"),
+        ("events", rest) => match rest.split_once('/') {
+            Some(("topics", _)) => Role::Topic,
+            Some(("subscriptions", _)) => Role::Later("subscriptions of events"),
+            Some(("triggers", _)) => Role::Later("triggers of events"),
+            _ => Role::Misplaced("put a topic into events/topics"),
+        },
         ("cron", _) => Role::Later("cron jobs"),
         ("queries", _) if has_extension(path, "sql") => Role::Query,
         ("queries", _) => Role::Misplaced("a declared query is a .sql file with a front matter"),
@@ -167,11 +174,11 @@ impl<'f> Reader<'f> {
         let logics = roles.iter().filter(|(role, ..)| is_logic(role));
         let logics = logics.filter_map(|(_, file, _)| name_of(file.path)).map(str::to_owned).collect();
         let default_connection = settings.default_connection.clone();
-        let storage = roles.iter().find(|(role, ..)| matches!(role, Role::Storage));
-        let storage = storage.and_then(|(_, file, text)| yaml(file, text).map(|root| storage::read(file, &root)));
-        let storage = storage.unwrap_or_default();
+        let storage = Self::storage(&roles);
         let buckets = storage.buckets.keys().cloned().collect();
-        let known = Known { default_connection, connections, config, queries, logics, buckets };
+        let events = Self::events(&roles, connections.get(&default_connection));
+        let topics = events.topics.keys().cloned().collect();
+        let known = Known { default_connection, connections, config, queries, logics, buckets, topics };
         let permissions_file =
             roles.iter().find(|(role, ..)| matches!(role, Role::Permissions)).map(|(_, file, text)| (*file, *text));
         let root = permissions_file.and_then(|(file, text)| yaml(file, text).map(|root| (file, root)));
@@ -190,6 +197,7 @@ impl<'f> Reader<'f> {
             permissions,
             cors: settings.cors,
             storage,
+            events,
             config: settings.config,
             envs: settings.envs,
             queries,
@@ -214,6 +222,24 @@ impl<'f> Reader<'f> {
             );
         }
         Settings::default()
+    }
+
+    fn storage(roles: &[(Role, &'f File<'f>, &'f str)]) -> Storage {
+        let found = roles.iter().find(|(role, ..)| matches!(role, Role::Storage));
+        let read = found.and_then(|(_, file, text)| yaml(file, text).map(|root| storage::read(file, &root)));
+        read.unwrap_or_default()
+    }
+
+    fn events(roles: &[(Role, &'f File<'f>, &'f str)], default: Option<&Schema>) -> Events {
+        let of_topics = roles.iter().filter(|(role, ..)| matches!(role, Role::Topic));
+        let (mut topics, mut files) = (Topics::default(), Vec::new());
+        for (_, file, text) in of_topics {
+            if let Some(root) = yaml(file, text) {
+                topics.read(file, &root);
+            }
+            files.push(*file);
+        }
+        topics.events(&files, default)
     }
 
     fn queries(roles: &[(Role, &'f File<'f>, &'f str)], known: &Known) -> BTreeMap<String, ProjectQuery> {

@@ -6,7 +6,7 @@ use super::{
     ComponentSource, JsEngine, Language, LogicSource, ProjectLogic, WasmSource,
     decode::{File, Map, Word},
     diagnostic::Check,
-    keys,
+    events, keys,
     logics::{self, DraftLogic, Known, check_ceiling},
     node::{Node, Yaml},
     storage,
@@ -123,15 +123,6 @@ fn inner_path(file: &File<'_>, node: &Node) -> Option<String> {
 
 fn grants(file: &File<'_>, node: &Node, known: &Known) -> Grants {
     let Some(map) = file.map(node, &keys::GRANTS) else { return Grants::default() };
-    for entry in keys::LATER_GRANTS.iter().filter_map(|key| map.entry(key)) {
-        let message = format!("the grant {:?} is not supported by this version", entry.key);
-        file.error_hint(
-            entry.span,
-            Check::Unsupported,
-            message,
-            "queries, sql, crud, logics, http, storage, secrets and config are",
-        );
-    }
     let sql = map.get("sql").map(|node| file.list(node)).unwrap_or_default();
     let secret = |word: &Word| file.check_name(&word.text, word.span, check_secret);
     let words = |key| map.get(key).map(|node| file.texts(node)).unwrap_or_default();
@@ -166,6 +157,7 @@ fn grants(file: &File<'_>, node: &Node, known: &Known) -> Grants {
         crud: map.get("crud").and_then(|node| crud_grant(file, node)),
         http: map.get("http").map(|node| http_grants(file, node)).unwrap_or_default(),
         storage: map.get("storage").map(|node| storage::grants(file, node, known)).unwrap_or_default(),
+        events: map.get("events").map(|node| events::grants(file, node, known)).unwrap_or_default(),
         secrets: words("secrets").into_iter().filter(secret).map(|word| word.text).collect(),
         config: words("config").into_iter().filter(config).map(|word| word.text).collect(),
     }

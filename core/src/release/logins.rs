@@ -3,14 +3,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Manifest;
+use super::{Digest, Manifest};
 use crate::{
     logic::{Body, Grants, Verb},
     query::Query,
+    wire::Sealed,
 };
 
-/// What a login may do: verbs by table.
+/// What a login may do: verbs by table. Where it may publish events it has `insert` of [`OUTBOX`], which is no privilege on that table but the
+/// right to run a procedure of its own ([`Publisher`]).
 pub type TablePowers = BTreeMap<String, BTreeSet<Verb>>;
+
+/// The platform's table of published events.
+pub const OUTBOX: &str = "stk_outbox";
+
+/// How a login publishes an event in its own transaction: by a procedure that runs with its owner's rights, and asks for a token that only the
+/// host knows. What guests send in the same session publishes nothing.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    /// The procedure's name.
+    pub procedure: String,
+    /// 64 hex digits.
+    pub token: Sealed,
+}
 
 impl Manifest {
     /// What each login may do that components need, by connection. A declared query that touches no table needs one that may
@@ -36,7 +51,7 @@ pub fn queried(grants: &Grants, queries: &BTreeMap<String, Query>) -> BTreeMap<S
     for query in grants.queries.iter().filter_map(|name| queries.get(name)) {
         add(all.entry(query.connection.clone()).or_default(), &query.tables);
     }
-    all
+    publishing(grants, all)
 }
 
 /// What a logic's own SQL may touch, by connection.
@@ -45,11 +60,70 @@ pub fn raw(grants: &Grants) -> BTreeMap<String, TablePowers> {
     for grant in &grants.sql {
         add(all.entry(grant.connection.clone()).or_default(), &grant.tables);
     }
+    publishing(grants, all)
+}
+
+/// Whose transactions an event may belong to.
+fn publishing(grants: &Grants, mut all: BTreeMap<String, TablePowers>) -> BTreeMap<String, TablePowers> {
+    if !grants.events.is_empty() {
+        for powers in all.values_mut() {
+            powers.insert(OUTBOX.to_owned(), BTreeSet::from([Verb::Insert]));
+        }
+    }
     all
+}
+
+/// Whether a login publishes events.
+pub fn publishes(powers: &TablePowers) -> bool {
+    powers.contains_key(OUTBOX)
+}
+
+impl Publisher {
+    /// Of a login. Both ends make it of the password, which both have.
+    pub fn of(user: &str, password: &str) -> Self {
+        let token = hex(format!("stk publish\0{password}").as_bytes());
+        Self { procedure: user.replacen("stk_g_", "stk_p_", 1), token: Sealed::new(&token) }
+    }
+
+    /// What the procedure knows of the token: SHA-256 in hex.
+    pub fn hash(&self) -> String {
+        hex(self.token.expose().as_bytes())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Digest::of(bytes).as_str().rsplit(':').next().unwrap_or_default().to_owned()
 }
 
 fn add(powers: &mut TablePowers, more: &TablePowers) {
     for (table, verbs) in more {
         powers.entry(table.clone()).or_default().extend(verbs);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_publisher_is_of_its_login_and_its_hash_gives_the_token_to_nobody() {
+        let one = Publisher::of("stk_g_0a", "secret");
+        assert_eq!(one.procedure, "stk_p_0a");
+        assert_eq!((one.token.expose().len(), one.hash().len()), (64, 64));
+        assert_ne!(one.hash(), one.token.expose());
+        assert_ne!(Publisher::of("stk_g_0a", "other").hash(), one.hash());
+        assert!(!format!("{one:?}").contains(one.token.expose()));
+    }
+
+    #[test]
+    fn who_publishes_has_a_login_of_its_own() {
+        let tables: TablePowers = [("items".to_owned(), BTreeSet::from([Verb::Select]))].into();
+        let sql = vec![crate::logic::SqlGrant { connection: "main".to_owned(), tables: tables.clone() }];
+        let silent = Grants { sql, ..Grants::default() };
+        assert_eq!(raw(&silent)["main"], tables);
+        let telling = Grants { events: BTreeSet::from(["placed".to_owned()]), ..silent };
+        assert!(publishes(&raw(&telling)["main"]) && !publishes(&tables));
+        // Where it has no SQL there is no transaction of a login.
+        assert!(raw(&Grants { sql: Vec::new(), ..telling }).is_empty());
     }
 }

@@ -142,6 +142,12 @@ pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
         cors.check().map_err(|error| VerifyError::Manifest(format!("cors: {error}")))?;
     }
     manifest.storage.check().map_err(|error| VerifyError::Manifest(format!("storage: {error}")))?;
+    manifest.events.check().map_err(|error| VerifyError::Manifest(format!("events: {error}")))?;
+    let default = manifest.connections.get(&manifest.default_connection);
+    if !manifest.events.is_empty() && default.is_none_or(|schema| schema.tables.is_empty()) {
+        let message = "events are kept beside the tables of the default connection, and it has none";
+        return Err(VerifyError::Manifest(message.to_owned()));
+    }
     let ceiling = InvocationLimits::ceiling();
     for (name, logic) in &manifest.logics {
         let asked = match &logic.body {
@@ -163,6 +169,11 @@ pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
             if let Some(grant) = wasm.grants.storage.iter().find(is_absent) {
                 let message =
                     format!("logic {name:?} is granted bucket {:?}, and there is no such bucket", grant.bucket);
+                return Err(VerifyError::Manifest(message));
+            }
+            let is_absent = |topic: &&String| !manifest.events.topics.contains_key(*topic);
+            if let Some(topic) = wasm.grants.events.iter().find(is_absent) {
+                let message = format!("logic {name:?} may publish {topic:?}, and there is no such topic");
                 return Err(VerifyError::Manifest(message));
             }
         }

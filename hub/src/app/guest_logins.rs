@@ -12,7 +12,10 @@ use chrono::TimeDelta;
 use santokit_core::{
     code::Code,
     problem::{Outcome, Problem},
-    release::{Manifest, logins::TablePowers},
+    release::{
+        Manifest,
+        logins::{OUTBOX, TablePowers},
+    },
     wire::{GuestLogin, Sealed},
 };
 use santokit_sql::schema::logins::{PREFIX, Secret};
@@ -168,6 +171,7 @@ impl App {
                     secret,
                     powers: &wish.powers,
                     sessions_max: self.guest_logins.sessions_max,
+                    of: (at.project, at.env),
                 })
                 .collect();
             let Some((first, _)) = here.first() else { continue };
@@ -273,6 +277,9 @@ impl Wish {
     /// What is made for it, for people; none where nothing is.
     pub(super) fn line(&self) -> Option<String> {
         let tables = self.powers.iter().map(|(table, verbs)| {
+            if table == OUTBOX {
+                return "publish events".to_owned();
+            }
             let verbs: Vec<&str> = verbs.iter().map(|verb| verb.as_str()).collect();
             format!("{} on {table}", verbs.join(", "))
         });

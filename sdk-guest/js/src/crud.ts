@@ -13,6 +13,7 @@ import type { WitTransaction } from "santokit:sql/connections@0.1.0";
 import { ownBytes } from "./border.ts";
 import { calling } from "./error.ts";
 import { CrudError, fromHost } from "./crud-error.ts";
+import { plain } from "./plain.ts";
 import type { Transaction } from "./sql.ts";
 import { decode, encode } from "./utf8.ts";
 
@@ -192,12 +193,6 @@ export function batch(calls: readonly Call[]): Answer[] {
 
 function written(params: unknown): Uint8Array {
   return encode(JSON.stringify(params, plain));
-}
-
-/** As the Bridge writes it: `bigint` as a string, bytes as base64. */
-function plain(_key: string, value: unknown): unknown {
-  if (typeof value === "bigint") return value.toString();
-  return value instanceof Uint8Array ? value.toBase64() : value;
 }
 
 function read(bytes: Uint8Array): unknown {

@@ -116,6 +116,12 @@ declare module "santokit:crud/crud@0.1.0" {
   export function batch(params: Uint8Array, within: Within): WitAnswer;
 }
 
+declare module "santokit:events/events@0.1.0" {
+  import type { WitTransaction } from "santokit:sql/connections@0.1.0";
+
+  export function publish(topic: string, payload: Uint8Array, within: WitTransaction | undefined): string;
+}
+
 declare module "santokit:http/http@0.1.0" {
   export interface WitRequest {
     method: string;

@@ -29,6 +29,7 @@ export * as config from "./config.ts";
 export * as context from "./context.ts";
 export type { Caller, Invocation } from "./context.ts";
 export * as crud from "./crud.ts";
+export * as events from "./events.ts";
 export * as http from "./http.ts";
 export * as log from "./log.ts";
 export * as logics from "./logics.ts";

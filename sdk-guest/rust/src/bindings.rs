@@ -5,7 +5,7 @@
 )]
 
 wit_bindgen::generate!({
-    path: ["wit/runtime", "wit/sql", "wit/queries", "wit/crud", "wit/http", "wit/logics", "wit/storage", "wit/logic"],
+    path: ["wit/runtime", "wit/sql", "wit/queries", "wit/crud", "wit/http", "wit/logics", "wit/storage", "wit/events", "wit/logic"],
     world: "santokit:logic/logic",
     generate_all,
     pub_export_macro: true,

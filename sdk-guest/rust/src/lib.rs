@@ -43,6 +43,7 @@ pub mod config;
 pub mod context;
 pub mod crud;
 mod error;
+pub mod events;
 pub mod http;
 pub mod log;
 pub mod logics;
@@ -61,8 +62,8 @@ pub use run::NoInput;
 pub mod prelude {
     pub use crate::sql::Queries as _;
     pub use crate::{
-        LogicError, NoInput, clock, config, context, crud, http, log, logics, params, queries, random, secrets, sql,
-        storage,
+        LogicError, NoInput, clock, config, context, crud, events, http, log, logics, params, queries, random, secrets,
+        sql, storage,
     };
     pub use serde::{Deserialize, Serialize};
     pub use serde_json::json;

@@ -16,6 +16,21 @@
 //! | `answer` | bytes, may be null | the answer's body |
 //! | `created_at` | timestamp | when the call began |
 //! | `expires_at` | timestamp, indexed | from when on the row may be removed |
+//!
+//! `stk_outbox` keeps the events that were published beside the rows that they tell of:
+//!
+//! | column | type | |
+//! |---|---|---|
+//! | `id` | string, 40 characters | primary key: `evt_…`; sorts by time |
+//! | `project`, `env` | string | whose event it is |
+//! | `release` | string | `rel_…` of the release that published it |
+//! | `topic` | string | of the release's topics |
+//! | `payload` | bytes | a JSON object in UTF-8, as its topic declares it |
+//! | `published_at` | timestamp | when |
+//! | `published_by` | string | the logic |
+//! | `caused_by` | string, may be null | the event that was being handled |
+//! | `depth` | int | how many events caused one another until here |
+//! | `expires_at` | timestamp, indexed | from when on the row may be removed |
 
 use santokit_core::schema::{Bounds, Column, Generate, Index, PrimaryKey, Schema, Table, Type};
 
@@ -24,8 +39,11 @@ use crate::plan;
 /// The table of calls with an `Idempotency-Key`.
 pub const IDEMPOTENCY: &str = "stk_idempotency";
 
+/// The table of published events.
+pub use santokit_core::release::logins::OUTBOX;
+
 /// Every table of the platform's own.
-pub const TABLES: &[&str] = &[IDEMPOTENCY];
+pub const TABLES: &[&str] = &[IDEMPOTENCY, OUTBOX];
 
 /// A column of a table of the platform's own: the Hub makes it of this, and Bridges name it by this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +87,38 @@ pub mod idempotency {
     /// In the order of the table, without the key.
     pub(super) const ALL: [Own; 11] =
         [PROJECT, ENV, ACTOR, PATH, KEY, BODY_HASH, STATE, STATUS, ANSWER, CREATED_AT, EXPIRES_AT];
+}
+
+/// The columns of [`OUTBOX`].
+pub mod outbox {
+    use super::{Own, Type};
+
+    /// Primary key: `evt_…`.
+    pub const ID: Own = Own::of("id", Type::String);
+    /// Whose event it is.
+    pub const PROJECT: Own = Own::text("project", 40);
+    /// Of which env.
+    pub const ENV: Own = Own::text("env", 40);
+    /// Of the release that published it.
+    pub const RELEASE: Own = Own::text("release", 40);
+    /// Of the release's topics.
+    pub const TOPIC: Own = Own::text("topic", 40);
+    /// A JSON object.
+    pub const PAYLOAD: Own = Own::of("payload", Type::Bytes);
+    /// When.
+    pub const PUBLISHED_AT: Own = Own::of("published_at", Type::Timestamp);
+    /// The logic.
+    pub const PUBLISHED_BY: Own = Own::text("published_by", 100);
+    /// The event that was being handled.
+    pub const CAUSED_BY: Own = Own::text("caused_by", 40).nullable();
+    /// How many events caused one another until here.
+    pub const DEPTH: Own = Own::of("depth", Type::Int);
+    /// From when on the row may be removed.
+    pub const EXPIRES_AT: Own = Own::of("expires_at", Type::Timestamp);
+
+    /// In the order of the table, without the key.
+    pub(super) const ALL: [Own; 10] =
+        [PROJECT, ENV, RELEASE, TOPIC, PAYLOAD, PUBLISHED_AT, PUBLISHED_BY, CAUSED_BY, DEPTH, EXPIRES_AT];
 }
 
 impl Own {
@@ -120,16 +170,18 @@ pub fn beside(schema: &Schema) -> Schema {
 
 /// The platform's own tables.
 fn own() -> Schema {
-    let table = Table {
-        id: PrimaryKey {
-            name: idempotency::ID.name.to_owned(),
-            generate: Generate::Client,
-            kind: idempotency::ID.kind,
-        },
-        columns: idempotency::ALL.into_iter().map(Own::declared).collect(),
-        indexes: vec![Index { columns: vec![idempotency::EXPIRES_AT.name.to_owned()], unique: false }],
+    let calls = table(idempotency::ID, &idempotency::ALL, idempotency::EXPIRES_AT);
+    let events = table(outbox::ID, &outbox::ALL, outbox::EXPIRES_AT);
+    Schema { tables: [(IDEMPOTENCY.to_owned(), calls), (OUTBOX.to_owned(), events)].into() }
+}
+
+/// A table whose rows go when their time has come.
+fn table(id: Own, columns: &[Own], expires_at: Own) -> Table {
+    Table {
+        id: PrimaryKey { name: id.name.to_owned(), generate: Generate::Client, kind: id.kind },
+        columns: columns.iter().map(|column| column.declared()).collect(),
+        indexes: vec![Index { columns: vec![expires_at.name.to_owned()], unique: false }],
         deprecated: None,
         sunset: None,
-    };
-    Schema { tables: [(IDEMPOTENCY.to_owned(), table)].into() }
+    }
 }

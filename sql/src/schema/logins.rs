@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 pub mod mysql;
 pub mod postgres;
+pub mod publisher;
 mod secret;
 
 pub use secret::{Secret, SecretError};

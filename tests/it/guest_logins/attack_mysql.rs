@@ -24,6 +24,8 @@ const ATTACKS: &[&str] = &[
     "CALL mighty()",
     "SELECT mightier()",
     "SELECT * FROM stk_idempotency",
+    "SELECT * FROM stk_outbox",
+    "INSERT INTO stk_outbox (id) VALUES ('evt_1')",
     "INSERT INTO hidden (id) VALUES ('b')",
     "INSERT INTO numbers (id, number) SELECT secret, 1 FROM hidden",
     "SHOW CREATE TABLE hidden",

@@ -32,6 +32,8 @@ const ATTACKS: &[&str] = &[
     "SELECT nextval('counter')",
     "SELECT last_value FROM counter",
     "SELECT * FROM stk_idempotency",
+    "SELECT * FROM stk_outbox",
+    "INSERT INTO stk_outbox (id) VALUES ('evt_1')",
     "INSERT INTO hidden (id) VALUES ('b')",
     "INSERT INTO numbers (id, number) SELECT secret, 1 FROM hidden",
     "WITH gone AS (DELETE FROM numbers RETURNING *) SELECT * FROM gone",

@@ -100,7 +100,11 @@ impl SqlSession {
     }
 
     /// The invocation's own transaction is of the login that its first statement needs.
-    async fn ensure_own_on_server(&mut self, connection: ConnectionId, login: &Login) -> Result<(), SqlError> {
+    pub(super) async fn ensure_own_on_server(
+        &mut self,
+        connection: ConnectionId,
+        login: &Login,
+    ) -> Result<(), SqlError> {
         let deadline = self.deadline;
         let name = self.opened(connection)?.name.clone();
         let (is_whole, is_taken) = (self.whole.contains(&name), self.on_server.contains_key(&name));

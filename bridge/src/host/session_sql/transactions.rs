@@ -4,7 +4,7 @@
 use santokit_core::limit::LimitName;
 use santokit_wasm::{ConnectionId, SqlError, TransactionId};
 
-use super::{Levels, Opened, Place, SAVEPOINTS_MAX, SqlSession, begin, guest_error};
+use super::{Levels, Opened, Place, SAVEPOINTS_MAX, ServerLevels, SqlSession, begin, guest_error};
 
 impl SqlSession {
     pub(in crate::host) async fn begin(&mut self, connection: ConnectionId) -> Result<TransactionId, SqlError> {
@@ -80,6 +80,43 @@ impl SqlSession {
         transaction.open.command(&text).await.map_err(guest_error)
     }
 
+    /// Where an event is kept, and on which connection: in its transaction; in the invocation's own where there is one; else alone.
+    pub(in crate::host) async fn event_place(
+        &mut self,
+        default: &str,
+        within: Option<TransactionId>,
+    ) -> Result<(String, EventPlace<'_>), SqlError> {
+        let name = match within {
+            Some(id) => {
+                let found = self.opened.iter().find(|opened| opened.savepoints().contains(&id));
+                found.ok_or_else(|| SqlError::Invalid("the transaction has ended".to_owned()))?.name.clone()
+            }
+            None if self.whole.contains(default) => default.to_owned(),
+            None => self.whole.first().map_or(default, String::as_str).to_owned(),
+        };
+        if within.is_none() && self.whole.contains(&name) && !self.on_server.contains_key(&name) {
+            // It is the transaction of what the logic will say in SQL.
+            let id = self.open_declared(&name)?;
+            let login = if self.is_on_server(id) { self.logins.of_any(&name) } else { None };
+            if let Some(login) = login {
+                self.ensure_own_on_server(id, &login).await?;
+            }
+        }
+        let is_of_login = |opened: &Opened| opened.name == name && opened.levels.is_some();
+        let is_meant = within.is_some() || self.whole.contains(&name) || self.has_joined(&name);
+        if let Some(at) = self.opened.iter().position(is_of_login).filter(|_| is_meant) {
+            let floor = self.floors.get(&name).copied().unwrap_or(0);
+            let levels = self.opened.get_mut(at).and_then(|opened| opened.levels.as_mut()).ok_or_else(still_open)?;
+            // Of what is open within it, only what was passed.
+            if within.is_none() && levels.savepoints().len() > floor {
+                return Err(still_open());
+            }
+            return Ok((name, EventPlace::OfLogin(levels)));
+        }
+        let place = self.place(&name, within).await?;
+        Ok((name, EventPlace::OfTables(place)))
+    }
+
     /// Where a request to tables of a connection runs: never beside a transaction of this invocation, for whose locks it would wait.
     pub(crate) async fn place(
         &mut self,
@@ -95,8 +132,7 @@ impl SqlSession {
                 return Err(SqlError::Invalid("the table is in another database than the transaction".to_owned()));
             }
         } else if self.opened.iter().any(|opened| opened.name == connection && open(opened)) {
-            let message = "a transaction is open on the table's database: pass it to this call, or end it before";
-            return Err(SqlError::Invalid(message.to_owned()));
+            return Err(still_open());
         } else if !self.whole.contains(connection) && !self.has_joined(connection) {
             return Ok(Place::Alone);
         }
@@ -110,6 +146,19 @@ impl SqlSession {
         let deadline = open.deadline();
         Ok(Place::Lent(open.lend().await.map_err(guest_error)?, deadline))
     }
+}
+
+/// Where an event is kept.
+pub(in crate::host) enum EventPlace<'s> {
+    /// Where requests to tables run.
+    OfTables(Place<'s>),
+    /// In a transaction of a login.
+    OfLogin(&'s mut ServerLevels),
+}
+
+fn still_open() -> SqlError {
+    let message = "a transaction is open on the table's database: pass it to this call, or end it before";
+    SqlError::Invalid(message.to_owned())
 }
 
 impl Levels {

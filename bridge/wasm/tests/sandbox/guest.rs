@@ -120,7 +120,7 @@ fn module(fields: &str, prelude: &str, world: &str) -> Vec<u8> {
 fn resolve() -> (Resolve, PackageId) {
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
     let mut resolve = Resolve::default();
-    for package in ["runtime", "sql", "queries", "crud", "http", "logics", "storage", "logic"] {
+    for package in ["runtime", "sql", "queries", "crud", "http", "logics", "storage", "events", "logic"] {
         resolve.push_path(wit.join(package)).unwrap();
     }
     let package = resolve.push_str("outside.wit", OUTSIDE).unwrap();

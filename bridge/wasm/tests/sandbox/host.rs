@@ -8,10 +8,10 @@ use std::{
 
 use santokit_core::value::{Column, RowSet, Value};
 use santokit_wasm::{
-    CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, Fixed, Host, HttpBudget,
-    HttpDone, HttpRequest, HttpResponse, InvocationInfo, LogLine, LogicCall, LogicCalled, LogicUsage, LookupError,
-    NamedParams, ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SqlError, StorageError, TransactionId,
-    WriterId,
+    CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, EventError, Fixed, Host,
+    HttpBudget, HttpDone, HttpRequest, HttpResponse, InvocationInfo, LogLine, LogicCall, LogicCalled, LogicUsage,
+    LookupError, NamedParams, ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SqlError, StorageError,
+    TransactionId, WriterId,
     packed::{PackedBatch, PackedRows},
 };
 use secrecy::SecretString;
@@ -190,6 +190,16 @@ impl Host for Fake {
 
     async fn crud(&mut self, _request: CrudRequest, _budget: RowBudget) -> Result<CrudAnswer, CrudError> {
         Ok(CrudAnswer { data: b"[]".to_vec(), meta: b"{}".to_vec(), rows: 0 })
+    }
+
+    async fn publish(
+        &mut self,
+        topic: String,
+        _payload: Vec<u8>,
+        _within: Option<TransactionId>,
+    ) -> Result<String, EventError> {
+        self.note("publish");
+        if topic == "granted" { Ok("evt_1".to_owned()) } else { Err(EventError::Denied(topic)) }
     }
 
     async fn call_logic(&mut self, call: LogicCall) -> LogicCalled {

@@ -157,6 +157,11 @@ async fn kept_guests_of_every_published_version_run() {
         ("http-0.1.0-rust.wasm", r#"{"steps": [{"url": "https://a.test/"}]}"#, None),
         ("logics-0.1.0-rust.wasm", r#"{"steps": [{"op": "call", "name": "add", "params": {"a": 1}}]}"#, None),
         ("storage-0.1.0-rust.wasm", objects, Some("finish")),
+        (
+            "events-0.1.0-rust.wasm",
+            r#"{"steps": [{"op": "publish", "topic": "granted", "payload": {}}]}"#,
+            Some("publish"),
+        ),
     ] {
         let logic = sandbox().load(&std::fs::read(folder.join(name)).unwrap(), name).await.unwrap();
         let record = Record::default();

@@ -15,6 +15,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("src/santokit/config.py", include_str!("../../../../sdk-guest/python/src/santokit/config.py")),
     ("src/santokit/context.py", include_str!("../../../../sdk-guest/python/src/santokit/context.py")),
     ("src/santokit/crud.py", include_str!("../../../../sdk-guest/python/src/santokit/crud.py")),
+    ("src/santokit/events.py", include_str!("../../../../sdk-guest/python/src/santokit/events.py")),
     ("src/santokit/errors.py", include_str!("../../../../sdk-guest/python/src/santokit/errors.py")),
     ("src/santokit/handler.py", include_str!("../../../../sdk-guest/python/src/santokit/handler.py")),
     ("src/santokit/http.py", include_str!("../../../../sdk-guest/python/src/santokit/http.py")),

@@ -1,6 +1,6 @@
-//! The keys of what a component may be given, and of the buckets that it names.
+//! The keys of what a component may be given, and of the buckets and topics that it names.
 
-use super::{Keys, Shape, VERBS, key, must};
+use super::{ITEMS, Keys, Shape, TYPES, VERBS, key, must};
 
 pub(in crate::project) static GRANTS: Keys = Keys {
     what: "grants",
@@ -13,12 +13,41 @@ pub(in crate::project) static GRANTS: Keys = Keys {
         key("storage", Shape::List(&Shape::Map(&STORAGE_GRANT)), "Objects in buckets."),
         key("secrets", Shape::List(&Shape::Text), "Names of secrets."),
         key("config", Shape::List(&Shape::Text), "Names of configuration values."),
-        key("events", Shape::Any, "Events (a later version)."),
+        key("events", Shape::Map(&EVENTS_GRANT), "Events of the project's topics."),
     ],
 };
 
-/// Grants of the contract that this version cannot give.
-pub(in crate::project) const LATER_GRANTS: &[&str] = &["events"];
+pub(in crate::project) static EVENTS_GRANT: Keys = Keys {
+    what: "events grant",
+    keys: &[must("publish", Shape::List(&Shape::Text), "Topics whose events it may publish.")],
+};
+
+pub(in crate::project) static TOPIC: Keys = Keys {
+    what: "topic",
+    keys: &[
+        must("name", Shape::Text, "Unique in the project, for example order_placed."),
+        key("description", Shape::Text, "For people."),
+        key("schema", Shape::Names(&Shape::Map(&TOPIC_FIELD)), "What a payload has, by name; nothing by default."),
+        key("delivery", Shape::Words(DELIVERIES), "at_least_once, which is the only one."),
+        key("retention", Shape::Duration, "How long its events are kept; 7d by default, 90d at most."),
+    ],
+};
+
+pub(in crate::project) const DELIVERIES: &[&str] = &["at_least_once"];
+
+pub(in crate::project) static TOPIC_FIELD: Keys = Keys {
+    what: "field",
+    keys: &[
+        must("type", Shape::Words(TYPES), "The field's type."),
+        key("required", Shape::Boolean, "Whether every payload has it."),
+        key("items", Shape::Map(&ITEMS), "Element type of an array."),
+        key("enum", Shape::List(&Shape::Text), "The allowed strings."),
+        key("maxLength", Shape::Whole, "Largest number of characters."),
+        key("min", Shape::Number, "Smallest number."),
+        key("max", Shape::Number, "Largest number."),
+        key("pattern", Shape::Text, "A regular expression that the whole string must match."),
+    ],
+};
 
 pub(in crate::project) static STORAGE_GRANT: Keys = Keys {
     what: "storage grant",

@@ -4,9 +4,12 @@
 use santokit_core::{
     code::Code,
     problem::{Outcome, Problem},
-    release::logins::TablePowers,
+    release::logins::{Publisher, TablePowers, publishes},
 };
-use santokit_sql::schema::logins::{Lacking, Secret};
+use santokit_sql::schema::{
+    bookkeeping::OUTBOX,
+    logins::{Lacking, Secret, publisher::Procedure},
+};
 
 use super::{Address, cannot, database::Opened};
 
@@ -24,6 +27,8 @@ pub struct Needed<'a> {
     pub powers: &'a TablePowers,
     /// Sessions that it may have at once.
     pub sessions_max: u32,
+    /// Whose events it publishes: project and env.
+    pub of: (&'a str, &'a str),
 }
 
 /// What is seen of a database before a login is made.
@@ -129,7 +134,7 @@ fn tables<'a>(
     remarks: &mut Vec<String>,
 ) -> Vec<(&'a str, &'a str)> {
     let mut all = Vec::new();
-    for (table, verbs) in needed.powers {
+    for (table, verbs) in needed.powers.iter().filter(|(table, _)| *table != OUTBOX) {
         match is_table(table) {
             Some(true) => all.extend(verbs.iter().map(|verb| (table.as_str(), verb.as_str()))),
             Some(false) => remarks.push(format!("{table} is a view, and guests' SQL has no login that may use one")),
@@ -137,6 +142,13 @@ fn tables<'a>(
         }
     }
     all
+}
+
+impl Needed<'_> {
+    /// What it publishes events with.
+    fn procedure(&self) -> Option<Procedure> {
+        publishes(self.powers).then(|| Procedure::new(&Publisher::of(self.user, self.secret.expose()), self.of))
+    }
 }
 
 impl From<sqlx::Error> for Stopped {

@@ -27,7 +27,7 @@ Everything is synchronous: the host waits, the guest need not. The module is loa
 has become then is what every invocation starts from: there is no host to call at its top level.
 """
 
-from . import clock, config, context, crud, http, log, logics, queries, random, secrets, sql, storage
+from . import clock, config, context, crud, events, http, log, logics, queries, random, secrets, sql, storage
 from .context import Caller, Context, Invocation
 from .errors import HostError, InputError, LogicError, NoHostError
 from .handler import logic
@@ -44,6 +44,7 @@ __all__ = [
     "config",
     "context",
     "crud",
+    "events",
     "http",
     "log",
     "logic",

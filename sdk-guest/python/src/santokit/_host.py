@@ -52,6 +52,7 @@ _SELECTED = {
     "http": "http",
     "logics": "logics",
     "storage": "storage",
+    "events": "events",
 }
 
 

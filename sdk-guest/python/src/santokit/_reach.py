@@ -17,6 +17,7 @@ _INTERFACES = {
     "http": "santokit:http/http",
     "logics": "santokit:logics/logics",
     "storage": "santokit:storage/storage",
+    "events": "santokit:events/events",
 }
 
 

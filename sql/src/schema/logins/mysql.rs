@@ -116,6 +116,16 @@ pub fn lacks_grant(admin: &str, database: &str) -> Lacking {
     }
 }
 
+/// Without the right to make procedures and to give them away.
+pub fn lacks_routine(admin: &str, database: &str) -> Lacking {
+    let verbs = "CREATE ROUTINE, ALTER ROUTINE, EXECUTE";
+    let database = quoted(Engine::Mysql, database);
+    Lacking {
+        what: format!("{verbs} on {database}, by which guests publish events in their transactions"),
+        statement: format!("GRANT {verbs} ON {database}.* TO {} WITH GRANT OPTION", named(admin)),
+    }
+}
+
 /// `name@host`, each as a literal.
 fn named(admin: &str) -> String {
     let (name, host) = admin.rsplit_once('@').unwrap_or((admin, "%"));

@@ -92,6 +92,8 @@ pub const OTHERS: &str = "SELECT CASE d.deptype WHEN 'o' THEN 'owns ' ELSE 'has 
     JOIN pg_roles AS r ON r.oid = d.refobjid WHERE d.refclassid = 'pg_authid'::regclass AND r.rolname = $1 \
     AND d.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())) \
     AND NOT (d.deptype = 'a' AND d.classid IN ('pg_class'::regclass, 'pg_namespace'::regclass, 'pg_database'::regclass)) \
+    AND NOT (d.deptype = 'a' AND d.classid = 'pg_proc'::regclass AND EXISTS (SELECT 1 FROM pg_proc AS p \
+    WHERE p.oid = d.objid AND p.proname = replace(r.rolname, 'stk_g_', 'stk_p_'))) \
     AND NOT d.classid = 'pg_auth_members'::regclass LIMIT 20";
 
 /// Tables of the schema that the user of the session may not grant.

@@ -5,15 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use santokit_sql::schema::{
     Engine,
-    logins::{Lacking, Login, mysql as sql},
+    logins::{
+        Lacking, Login, mysql as sql,
+        publisher::{self, Procedure},
+    },
 };
-use sqlx::{AssertSqlSafe, MySqlConnection, mysql::MySqlDatabaseError};
+use sqlx::{AssertSqlSafe, Executor as _, MySqlConnection, mysql::MySqlDatabaseError};
 
 use super::{Address, Needed, Outlook, Stopped, tables};
 use crate::app::schema::database::{MYSQL_LOCK, MYSQL_UNLOCK, Opened, busy};
 
 /// A privilege is missing: of the server, of a table, of a column, to grant, of a database.
 const DENIED: [u16; 6] = [1227, 1142, 1143, 1410, 1044, 1045];
+/// To make a procedure, or to take another one's place.
+const ROUTINE_DENIED: [u16; 4] = [1227, 1044, 1370, 1142];
 /// A login is refused: another password, no such user, locked (MySQL, MariaDB), with a password that has expired.
 const REFUSED: [u16; 6] = [1045, 1698, 3118, 4151, 1862, 1820];
 
@@ -76,7 +81,11 @@ async fn bring_one(
     remarks: &mut Vec<String>,
 ) -> Result<(), Stopped> {
     let tables = tables(needed, |name| there.relations.get(name).copied(), remarks);
-    let wanted = sql::wanted(&there.database, tables);
+    let mut wanted = sql::wanted(&there.database, tables);
+    if let Some(procedure) = needed.procedure() {
+        make(db, there, &procedure).await?;
+        wanted.insert(procedure.privilege(&there.database));
+    }
     let login = Login { user: needed.user, sessions_max: needed.sessions_max };
     let mut own = ask(address, needed).await;
     if matches!(own, Own::Refused) {
@@ -120,6 +129,25 @@ async fn bring_one(
     Ok(())
 }
 
+/// Makes a procedure, unless it is there as it is to be. Made anew, it is nobody's until it is granted.
+async fn make(db: &mut MySqlConnection, there: &There, procedure: &Procedure) -> Result<(), Stopped> {
+    let found = sqlx::query_scalar::<_, String>(publisher::MYSQL_STATE).bind(procedure.name());
+    if found.bind(procedure.hash()).fetch_one(&mut *db).await? == "1" {
+        return Ok(());
+    }
+    for statement in procedure.mysql() {
+        // A procedure cannot be prepared on every server.
+        let sent = db.execute(AssertSqlSafe(statement)).await.map(drop);
+        sent.map_err(|error| match number(&error) {
+            Some(number) if ROUTINE_DENIED.contains(&number) => {
+                sql::lacks_routine(&there.admin, &there.database).into()
+            }
+            _ => Stopped::from(error),
+        })?;
+    }
+    Ok(())
+}
+
 /// Runs a statement that `santokit_sql` has made: names are quoted there.
 async fn run(db: &mut MySqlConnection, statement: String, lacking: impl FnOnce() -> Lacking) -> Result<(), Stopped> {
     match sqlx::query(AssertSqlSafe(statement)).execute(db).await {
@@ -145,6 +173,7 @@ async fn ask(address: &Address, needed: &Needed<'_>) -> Own {
 pub(super) async fn remove(db: &mut MySqlConnection, user: &str) -> Result<(), sqlx::Error> {
     let sessions: Vec<String> = sqlx::query_scalar(sql::SESSIONS).bind(user).fetch_all(&mut *db).await?;
     sqlx::query(AssertSqlSafe(sql::drop(user))).execute(&mut *db).await?;
+    db.execute(AssertSqlSafe(publisher::drop_mysql(user))).await?;
     // They have no privilege any more; one that may not be ended goes when its Bridge closes it.
     for id in sessions.iter().filter_map(|id| id.parse().ok()) {
         let _ = sqlx::query(AssertSqlSafe(sql::end_session(id))).execute(&mut *db).await;

@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use santokit_sql::schema::logins::{Lacking, Login, postgres as sql};
+use santokit_sql::schema::logins::{
+    Lacking, Login, postgres as sql,
+    publisher::{self, Procedure},
+};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::{Address, Needed, Outlook, Stopped, tables};
@@ -87,6 +90,11 @@ async fn bring_one(
     let groups: Vec<String> = sqlx::query_scalar(sql::MEMBERSHIPS).bind(user).fetch_all(&mut *db).await?;
     orders.extend(groups.iter().map(|group| sql::leave(user, group)));
     orders.extend(sql::correct(user, &has, &wanted));
+    if let Some(procedure) = needed.procedure()
+        && !is_made(db, &procedure, user).await?
+    {
+        orders.extend(procedure.postgres(&place.schema, user));
+    }
     if !orders.is_empty() {
         let mut transaction = db.begin().await?;
         for order in orders {
@@ -162,6 +170,13 @@ impl There {
     }
 }
 
+/// Whether a login has its procedure, as it is to be, and nobody else has it.
+async fn is_made(db: &mut PgConnection, procedure: &Procedure, user: &str) -> Result<bool, sqlx::Error> {
+    let found = sqlx::query_scalar::<_, String>(publisher::POSTGRES_STATE).bind(procedure.name());
+    let found = found.bind(procedure.hash()).bind(user).fetch_one(db).await?;
+    Ok(found == "1")
+}
+
 async fn privileges(db: &mut PgConnection, user: &str) -> Result<BTreeSet<sql::Privilege>, sqlx::Error> {
     let rows: Vec<(String, String, String, String, String)> =
         sqlx::query_as(sql::PRIVILEGES).bind(user).fetch_all(db).await?;
@@ -204,7 +219,10 @@ pub(super) async fn remove(db: &mut PgConnection, user: &str) -> Result<(), sqlx
     }
     sqlx::query(sql::END_SESSIONS).bind(user).execute(&mut *db).await?;
     let mut transaction = db.begin().await?;
-    for statement in sql::drop(user) {
+    let procedures: Vec<String> =
+        sqlx::query_scalar(publisher::POSTGRES_OF).bind(user).fetch_all(&mut *transaction).await?;
+    let procedures = procedures.into_iter().map(|signature| format!("DROP FUNCTION {signature}"));
+    for statement in procedures.chain(sql::drop(user)) {
         sqlx::query(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
     }
     transaction.commit().await

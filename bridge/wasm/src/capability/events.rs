@@ -1,0 +1,61 @@
+//! `santokit:events`: what a guest publishes. It bounds the payload, and says which transaction of the guest's is meant. Topics, and where
+//! events are kept, are the host's matter.
+
+use santokit_core::event::PAYLOAD_BYTES_MAX;
+use wasmtime::component::Resource;
+
+use crate::{
+    bindings::santokit::events::events::{Error, Host as Events},
+    host::{EventError, Host},
+    state::{State, TransactionHandle},
+};
+
+/// The longest name that is looked up.
+const TOPIC_BYTES_MAX: usize = 100;
+
+impl<H: Host> Events for State<H> {
+    async fn publish(
+        &mut self,
+        topic: String,
+        payload: Vec<u8>,
+        within: Option<Resource<TransactionHandle>>,
+    ) -> wasmtime::Result<Result<String, Error>> {
+        let within = match within {
+            None => Ok(None),
+            Some(handle) => match self.table.get(&handle)? {
+                transaction if transaction.open => Ok(Some(transaction.id)),
+                _ => Err(EventError::Invalid("the transaction has ended".to_owned())),
+            },
+        };
+        let host = self.enter("events")?;
+        let published = match within.and_then(|within| check(&topic, &payload).map(|()| within)) {
+            Ok(within) => host.publish(topic, payload, within).await,
+            Err(error) => Err(error),
+        };
+        Ok(published.map_err(told))
+    }
+}
+
+/// What no topic can be is not looked up, and what is too large is not read.
+fn check(topic: &str, payload: &[u8]) -> Result<(), EventError> {
+    if topic.len() > TOPIC_BYTES_MAX {
+        return Err(EventError::Denied("grants.events does not list this topic".to_owned()));
+    }
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        return Err(EventError::TooLarge(PAYLOAD_BYTES_MAX));
+    }
+    Ok(())
+}
+
+fn told(error: EventError) -> Error {
+    let code = error.code().to_owned();
+    let empty = || b"{}".to_vec();
+    let (message, details) = match error {
+        EventError::Denied(message) | EventError::Invalid(message) => (message, empty()),
+        EventError::Schema(message, details) => (message, details),
+        EventError::TooLarge(most) => (format!("a payload has {most} bytes at most"), empty()),
+        EventError::Timeout => ("the time of the invocation, or of its transaction, is over".to_owned(), empty()),
+        EventError::Unavailable => ("the database does not take events now".to_owned(), empty()),
+    };
+    Error { code, message, details }
+}
