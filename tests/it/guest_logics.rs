@@ -1,7 +1,9 @@
 //! Guests in three languages call other logics: what they get, what is denied, what a failure leaves behind in a transaction, and that
 //! nobody gets more than its caller has.
 
-use santokit_tests::{Answer, ProjectFolder, StkDev};
+use std::fs;
+
+use santokit_tests::{Answer, Engine, ProjectFolder, StkDev, TestDatabase};
 use serde_json::{Value as Json, json};
 
 const SCHEMA: &str = "version: 1\ntables:\n  notes:\n    id: {generate: client}\n    columns: {text: {type: string}}\n";
@@ -63,6 +65,59 @@ fn add(id: &str) -> Json {
 
 async fn notes(dev: &StkDev) -> u64 {
     dev.client.logic("count", json!({})).await.unwrap().body["data"][0]["notes"].as_u64().unwrap()
+}
+
+/// With the Rust guest alone, on a server.
+fn project_on(database: &TestDatabase) -> ProjectFolder {
+    let folder = project();
+    for name in ["ts", "python"] {
+        fs::remove_dir_all(folder.path().join("logics").join(name)).unwrap();
+    }
+    let (engine, url) = (database.engine().as_str(), database.url());
+    folder
+        .write("santokit.dev.yaml", &format!("connections:\n  main: {{engine: {engine}, url: \"{url}\"}}\n"))
+        .unwrap();
+    folder
+}
+
+/// A transaction is of one login there, whose powers a called component has as well. A logic in SQL is the platform's own, and has no part in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_servers_a_called_component_joins_the_transaction() {
+    for engine in [Engine::Postgres, Engine::Mysql] {
+        let database = TestDatabase::create(engine).await.unwrap();
+        let folder = project_on(&database);
+        let dev = StkDev::start(folder.path(), &[]).await.unwrap();
+        let within = |steps: Json| call("rust", json!({"steps": steps}));
+        let (begin, commit, rollback) = (json!({"op": "begin"}), json!({"op": "commit"}), json!({"op": "rollback"}));
+        let (refuse, insert) = (json!({"op": "refuse"}), |id: &str| json!({"op": "insert", "name": id}));
+        // Kept with it, and undone with it.
+        told(&dev, "rust", json!([begin, insert("a1"), within(json!([insert("a2")])), commit])).await;
+        assert_eq!(notes(&dev).await, 2, "{engine:?}");
+        told(&dev, "rust", json!([begin, within(json!([insert("b1")])), rollback])).await;
+        assert_eq!(notes(&dev).await, 2, "{engine:?}");
+        // A call that fails, or trips over the database, is undone; what was before it stays.
+        for inner in [json!([insert("c2"), refuse]), json!([insert("c2"), insert("a1")]), json!([begin, insert("c2")])]
+        {
+            told(&dev, "rust", json!([begin, insert("c1"), within(inner), rollback])).await;
+        }
+        let failing = within(json!([insert("c2"), insert("a1")]));
+        told(&dev, "rust", json!([begin, insert("c1"), failing, insert("c3"), commit])).await;
+        assert_eq!(notes(&dev).await, 4, "{engine:?}");
+        // The whole invocation, also where the called one is the first to use it.
+        let first = json!([within(json!([insert("w1")])), insert("w2"), refuse]);
+        assert_eq!(ask(&dev, "whole", first).await.status, 422, "{engine:?}");
+        assert_eq!(notes(&dev).await, 4, "{engine:?}");
+        told(
+            &dev,
+            "whole",
+            json!([within(json!([insert("w1"), refuse])), within(json!([insert("w3")])), insert("w4")]),
+        )
+        .await;
+        assert_eq!(notes(&dev).await, 6, "{engine:?}");
+        let steps = told(&dev, "rust", json!([begin, insert("d1"), add("d2"), rollback])).await;
+        assert_eq!(steps[2]["code"], "LOGICS_INVALID", "{engine:?}: {steps:?}");
+        assert_eq!(notes(&dev).await, 6, "{engine:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,8 +44,9 @@ fn run(step: &Step, transactions: &mut Vec<Transaction>) -> Result<Json, LogicEr
             Ok(Json::Null)
         }
         "insert" => {
-            let changed = sql::open("main")?.execute("INSERT INTO notes (id) VALUES (?)", params![&step.name])?;
-            Ok(json!(changed))
+            let db = sql::open("main")?;
+            let place = if db.engine() == "postgres" { "$1" } else { "?" };
+            Ok(json!(db.execute(&format!("INSERT INTO notes (id) VALUES ({place})"), params![&step.name])?))
         }
         "trigger" => Ok(json!(context::invocation().trigger)),
         "refuse" => Err(LogicError::new("NO_MORE", "there is no more").details(json!({"left": 0}))),
