@@ -36,6 +36,7 @@ pub mod cursor;
 pub mod delete;
 pub mod execute;
 pub mod expand;
+pub mod expired;
 pub mod filter;
 pub mod findings;
 pub mod guest;

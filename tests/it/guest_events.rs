@@ -30,6 +30,7 @@ fn project(connection: &str) -> ProjectFolder {
         ("events/topics/placed.yaml", PLACED),
         ("events/topics/noted.yaml", NOTED),
         ("events/topics/hidden.yaml", HIDDEN),
+        ("events/topics/brief.yaml", "name: brief\nretention: 1ms\n"),
         ("logics/outbox.sql", OUTBOX),
         ("logics/items.sql", ITEMS),
     ];
@@ -48,6 +49,7 @@ fn project(connection: &str) -> ProjectFolder {
     folder.edit("logics/whole/logic.yaml", AS_A_WHOLE.0, AS_A_WHOLE.1).unwrap();
     // It publishes alone, and has no SQL.
     folder.edit("logics/silent/logic.yaml", SQL, "").unwrap();
+    folder.edit("logics/silent/logic.yaml", "[placed, noted]", "[placed, noted, brief]").unwrap();
     folder
 }
 
@@ -112,6 +114,7 @@ async fn guests_publish_events() {
     }
     whole(&served).await;
     alone(&served).await;
+    swept(&served).await;
     forged(&served).await;
     let inspected = stk(served.folder.path(), &["logic", "inspect", "rust"], &[]).await.unwrap();
     assert!(inspected.stdout.contains("publish placed"), "{inspected:?}");
@@ -152,6 +155,7 @@ async fn on(engine: Engine) {
     transactions(&served, "rust").await;
     whole(&served).await;
     alone(&served).await;
+    swept(&served).await;
     forged(&served).await;
 }
 
@@ -253,6 +257,30 @@ async fn alone(served: &Served) {
     assert_eq!(ids(&steps).len(), 1, "{steps:?}");
     let refused = served.ask("silent", json!([{"op": "insert", "id": "x"}])).await;
     assert_eq!(refused.body["error"]["details"]["code"], "SQL_DENIED", "{refused:?}");
+}
+
+/// What has expired goes, as others are published, and nothing else does.
+async fn swept(served: &Served) {
+    let topics = async || {
+        let rows = served.rows("outbox").await;
+        let brief = rows.iter().filter(|row| row["topic"] == "brief").count();
+        (brief, rows.len() - brief)
+    };
+    let (_, others) = topics().await;
+    let brief = json!({"op": "publish", "topic": "brief", "payload": {}});
+    // Each removes some with a chance of one in sixteen.
+    for _ in 0..4 {
+        served.told("silent", Json::from(vec![brief.clone(); 50])).await;
+    }
+    for _ in 0..200 {
+        if topics().await.0 < 200 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let (left, kept) = topics().await;
+    assert!(left < 200, "{}: {left} are left", served.engine);
+    assert_eq!(kept, others, "{}", served.engine);
 }
 
 /// The guest speaks SQL in the same database, and on a server in the same session as the host publishes in.

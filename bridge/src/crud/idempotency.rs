@@ -14,7 +14,7 @@ use santokit_core::{
 use santokit_sql::{
     dialect::Dialect,
     failure::FailureKind,
-    plan::{Cell, Column, Comparison, Condition, Conflict, Delete, Insert, OnConflict, Select, Source, Target, Update},
+    plan::{Cell, Column, Comparison, Condition, Conflict, Insert, OnConflict, Select, Source, Target, Update},
     render,
     schema::bookkeeping::{IDEMPOTENCY as TABLE, Own, idempotency as columns},
 };
@@ -23,6 +23,7 @@ use serde_json::{Map, Value as Json};
 use super::{
     answer::Answer,
     execute::{Runner, generated},
+    expired::Expiring,
     value,
 };
 use crate::db::{DbError, Flow};
@@ -33,8 +34,7 @@ const KEPT: Duration = Duration::from_hours(24);
 /// Longest key.
 pub const KEY_MAX: usize = 255;
 
-/// Expired rows that are removed at once.
-const SWEPT_MAX: u64 = 50;
+const EXPIRING: Expiring = Expiring { table: TABLE, id: columns::ID, expires_at: columns::EXPIRES_AT };
 
 /// A key, and the call that it is for.
 #[derive(Clone, Debug)]
@@ -125,7 +125,8 @@ impl Runner<'_> {
             }
             let Some(found) = self.look(call).await? else { return Err(running()) };
             if found.expires_at.is_none_or(|at| at <= now) {
-                self.forget(vec![Value::Text(call.id.clone())]).await.map_err(DbError::problem)?;
+                let ids = vec![Value::Text(call.id.clone())];
+                EXPIRING.remove(self.session, ids, self.deadline).await.map_err(DbError::problem)?;
                 continue;
             }
             if found.body != call.body {
@@ -158,31 +159,10 @@ impl Runner<'_> {
     pub async fn sweep(&mut self, call: &Remembered, now: DateTime<Utc>) {
         // A digest's digits are as good as dice.
         if call.id.starts_with('0')
-            && let Err(error) = self.sweep_now(now).await
+            && let Err(error) = EXPIRING.sweep(self.session, now, self.deadline).await
         {
             tracing::debug!(error = &error as &dyn std::error::Error, "expired idempotency keys were not removed");
         }
-    }
-
-    async fn sweep_now(&mut self, now: DateTime<Utc>) -> Result<(), DbError> {
-        let filter = Condition::Compare(columns::EXPIRES_AT.column(), Comparison::LessOrEqual, value::moment(now));
-        let select = Select {
-            source: Source { filter, ..Source::of(TABLE, Predicate::ALWAYS) },
-            columns: vec![id()],
-            distinct: false,
-            order: Vec::new(),
-            after: None,
-            limit: Some(SWEPT_MAX),
-            offset: 0,
-        };
-        let Ok(statement) = render::select(&select, self.session.dialect()) else { return Ok(()) };
-        let mut ids = Vec::new();
-        self.each(&statement, &mut |row| {
-            ids.push(row.value(0)?);
-            Ok(Flow::Continue)
-        })
-        .await?;
-        self.forget(ids).await
     }
 
     /// Whether the key was free, and is this call's now.
@@ -255,15 +235,6 @@ impl Runner<'_> {
                 _ => None,
             },
         }))
-    }
-
-    async fn forget(&mut self, ids: Vec<Value>) -> Result<(), DbError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let delete = Delete { target: target(Condition::OneOf(id(), ids)), returning: Vec::new() };
-        let Ok(statement) = render::delete(&delete, self.session.dialect()) else { return Ok(()) };
-        self.each(&statement, &mut |_| Ok(Flow::Continue)).await.map(drop)
     }
 }
 

@@ -1,18 +1,28 @@
 //! Events that a guest publishes: whether it may, whether the payload is one of the topic, and in whose transaction it is kept.
 
-use std::time::Instant;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::Utc;
 use santokit_core::problem::Problem;
+use santokit_sql::schema::bookkeeping::{OUTBOX, outbox};
 use santokit_wasm::{EventError, SqlError, TransactionId};
 use serde_json::{Map, Value as Json};
 use tracing::{Instrument, Span, field::Empty};
 
 use super::{EventPlace, Place, Session};
 use crate::{
+    crud::expired::Expiring,
     db::{Database, DbError, Mode, Session as Connection, Share},
     events::Event,
 };
+
+/// A sweep is a few statements; what waits longer comes again.
+const SWEEP_MAX: Duration = Duration::from_secs(5);
+
+const EXPIRING: Expiring = Expiring { table: OUTBOX, id: outbox::ID, expires_at: outbox::EXPIRES_AT };
 
 impl Session {
     /// Publishes, and shows it from outside. A topic has a name there once it is found granted: before, it is the guest's own text.
@@ -62,6 +72,10 @@ impl Session {
         };
         kept.map_err(|error| told(&error, request_id))?;
         self.metrics.event_published(&event.topic);
+        if let (true, Some(database)) = (event.is_swept_after(), self.databases.get(&connection)) {
+            // Not in the guest's time, nor in its transaction, for whose end it may have to wait.
+            tokio::spawn(sweep(Arc::clone(database)));
+        }
         Ok(event.id)
     }
 
@@ -103,6 +117,20 @@ async fn alone(database: &Database, event: &Event, deadline: Instant) -> Result<
 async fn insert(session: &mut Connection, event: &Event, deadline: Instant) -> Result<(), DbError> {
     let statement = event.insert(session.dialect()).map_err(|problem| DbError::unavailable(problem.message.clone()))?;
     session.execute(&statement, deadline).await.map(drop)
+}
+
+/// Removes some events whose time has come. Its failure is nobody's.
+async fn sweep(database: Arc<Database>) {
+    let deadline = Instant::now() + SWEEP_MAX;
+    let swept = async {
+        let mut session = database.session(Mode::Write, Share::Guest, deadline).await?;
+        let swept = EXPIRING.sweep(&mut session, Utc::now(), deadline).await;
+        session.end();
+        swept
+    };
+    if let Err(error) = swept.await {
+        tracing::debug!(error = &error as &dyn std::error::Error, "events whose time has come were not removed");
+    }
 }
 
 /// What does not fit, field by field. The guest has written it: its own values may be repeated to it.
