@@ -12,11 +12,11 @@ use opentelemetry_sdk::{
     trace::{Sampler, SdkTracerProvider},
 };
 use reqwest::Url;
-use tracing::{Level, Metadata};
+use tracing::{Level, Metadata, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     EnvFilter, Layer,
     filter::{FilterExt, filter_fn},
-    layer::SubscriberExt,
+    layer::{Filter, SubscriberExt},
     util::SubscriberInitExt,
 };
 
@@ -83,6 +83,7 @@ pub fn start(log_for: LogFor, colours: bool, project: Option<PathBuf>) -> anyhow
     };
     // Our own spans only: a library's events would carry statements and addresses.
     let ours = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("santokit"));
+    let ours = ours.with_max_level_hint(LevelFilter::DEBUG);
     let tracing = traces
         .as_ref()
         .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("santokit")))
@@ -96,7 +97,7 @@ pub fn start(log_for: LogFor, colours: bool, project: Option<PathBuf>) -> anyhow
     };
     tracing_subscriber::registry()
         .with(tracing)
-        .with(lines.with_filter(filter.and(filter_fn(is_seen))))
+        .with(lines.with_filter(shown(filter)))
         .try_init()
         .context("logs cannot be set up")?;
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
@@ -171,7 +172,31 @@ fn acceptable(name: &str, endpoint: &str) -> anyhow::Result<()> {
         .into())
 }
 
+/// What lines are written of. It must be known what cannot be among it: where any level could, each record of a library that logs with `log` (the
+/// engine, its compiler, TLS) is made and looked at, which was most of the work of loading a component.
+fn shown<S: Subscriber>(filter: EnvFilter) -> impl Filter<S> {
+    filter.and(filter_fn(is_seen).with_max_level_hint(LevelFilter::TRACE))
+}
+
 /// The exporter's finer events hold its address with all that is in it.
 fn is_seen(metadata: &Metadata<'_>) -> bool {
     !metadata.target().starts_with("opentelemetry") || *metadata.level() <= Level::WARN
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::Registry;
+
+    use super::*;
+
+    #[test]
+    fn what_nobody_sees_is_not_looked_at() {
+        for (filter, most) in [
+            ("error", LevelFilter::ERROR),
+            ("warn,santokit_bridge=info", LevelFilter::INFO),
+            ("info,guest=trace", LevelFilter::TRACE),
+        ] {
+            assert_eq!(shown::<Registry>(EnvFilter::new(filter)).max_level_hint(), Some(most), "{filter}");
+        }
+    }
 }

@@ -21,6 +21,30 @@ mod untrue;
 const BRIDGE: &str = "brg_01ARZ3NDEKTSV4RRFFQ69G5FAV";
 const CURRENT: &str = "GET /internal/releases/current";
 
+/// Shells give a process few file descriptors, and let it have more: a component takes one, and so does a connection.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_takes_as_many_files_as_it_may_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = SigningKey::generate().unwrap().verifying_key().to_string();
+    let text = "ulimit -Sn 200\n\"$STK\" bridge serve --json > out 2>&1 &\npid=$!\n\
+                for _ in $(seq 600); do grep -q '\"ready\"' out && break; sleep 0.1; done\n\
+                cat /proc/$pid/limits out\nkill $pid\nwait $pid\n";
+    fs::write(dir.path().join("serve.sh"), text).unwrap();
+    let env = [
+        ("STK_BRIDGE_LISTEN", "127.0.0.1:0"),
+        ("STK_BRIDGE_DRAIN_GRACE", "0s"),
+        ("STK_BRIDGE_HUB_URL", "http://127.0.0.1:1"),
+        ("STK_BRIDGE_SERVICE_TOKEN", "planted"),
+        ("STK_BRIDGE_ENVS", "shop/prod"),
+        ("STK_BRIDGE_TRUSTED_KEYS", key.as_str()),
+    ];
+    let shown = santokit_tests::script(dir.path(), &dir.path().join("serve.sh"), &[], &env).await.unwrap();
+    let files = shown.stdout.lines().find(|line| line.starts_with("Max open files")).unwrap_or_default();
+    let allowed: Vec<&str> = files.split_whitespace().skip(3).take(2).collect();
+    assert!(allowed.len() == 2 && allowed[0] == allowed[1] && allowed[0] != "200", "{shown:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bridge_starts_empty_and_every_apply_reaches_it_by_its_long_poll() {
     let lab = Lab::start("longpoll").await;

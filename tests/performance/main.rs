@@ -20,7 +20,7 @@ use std::{
 
 use axum::{Json, Router, routing::post};
 use futures_util::TryStreamExt;
-use santokit_tests::{BridgeClient, ProjectFolder, StkDev};
+use santokit_tests::{BridgeClient, PlainClient, ProjectFolder, StkDev};
 use serde_json::{Value, json};
 use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 
@@ -125,14 +125,19 @@ async fn by_hand() -> BridgeClient {
 /// Requests a second.
 async fn requests(client: &BridgeClient, path: &str, concurrent: usize) -> f64 {
     let count = Arc::new(AtomicUsize::new(0));
+    let mut clients = Vec::new();
+    for _ in 0..concurrent {
+        clients.push(PlainClient::connect(client.url()).await.unwrap());
+    }
     let started = Instant::now();
-    let callers: Vec<_> = (0..concurrent)
-        .map(|_| {
-            let (client, path, count) = (client.clone(), path.to_owned(), Arc::clone(&count));
+    let callers: Vec<_> = clients
+        .into_iter()
+        .map(|mut client| {
+            let (path, count) = (path.to_owned(), Arc::clone(&count));
             tokio::spawn(async move {
                 while started.elapsed() < ROUND {
-                    let answer = client.post(&path, r#"{"number":1}"#.to_owned()).await.unwrap();
-                    assert_eq!(answer.status, 200, "{answer:?}");
+                    let status = client.post(&path, r#"{"number":1}"#).await.unwrap();
+                    assert_eq!(status, 200, "{}", client.answer());
                     count.fetch_add(1, Ordering::Relaxed);
                 }
             })

@@ -147,6 +147,11 @@ impl Bridge {
         self.server.output()
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
     /// Where it takes operators.
     pub fn admin_url(&self) -> String {
         self.server.ready()["adminUrl"].as_str().unwrap_or_default().to_owned()

@@ -244,6 +244,11 @@ impl StkServer {
         self.log.lock().map(|log| log.clone()).unwrap_or_default()
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id().unwrap_or_default()
+    }
+
     /// Its event `ready`, with `--json`.
     pub fn ready(&self) -> Value {
         let output = self.output();

@@ -131,14 +131,23 @@ impl Loader {
         Ok(entries)
     }
 
-    /// Digests, and imports against grants, again and here: this is the last place before the components run.
-    async fn verify(&self, manifest: Manifest) -> Result<Manifest, LoadError> {
-        let cache = self.cache.clone();
-        blocking(move || {
-            verify::components(&manifest, |digest| cache.blob(digest).map(Into::into))?;
-            Ok(manifest)
-        })
-        .await?
+    /// Digests, and imports against grants, again and here: this is the last place before the components run. Each processor takes a part.
+    async fn verify(&self, mut manifest: Manifest) -> Result<Manifest, LoadError> {
+        let logics: Vec<_> = std::mem::take(&mut manifest.logics).into_iter().collect();
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut parts = Vec::new();
+        for part in logics.chunks(logics.len().div_ceil(processors).max(1)) {
+            let part = Manifest { logics: part.iter().cloned().collect(), ..manifest.clone() };
+            let cache = self.cache.clone();
+            let verify = move || verify::components(&part, |digest| cache.blob(digest).map(Into::into));
+            parts.push(tokio::task::spawn_blocking(verify));
+        }
+        // In order, for the same reason as there.
+        for part in parts {
+            part.await.map_err(|error| LoadError::blocked(format!("loading failed: {error}")))??;
+        }
+        manifest.logics = logics.into_iter().collect();
+        Ok(manifest)
     }
 
     async fn logic(

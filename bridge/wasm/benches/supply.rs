@@ -46,6 +46,8 @@ struct Measured {
     /// Calls a second, round by round.
     rates: Vec<f64>,
     supplied: usize,
+    /// How often a thread of this process had to give its processor to another one.
+    preempted: u64,
 }
 
 async fn load(bytes: &[u8], name: &str, supply: SupplyConfig) -> Called {
@@ -85,7 +87,7 @@ async fn caller(called: Called, pause: Duration) -> (Vec<Duration>, usize) {
 }
 
 async fn round(called: &Called, concurrent: usize, pause: Duration, measured: &mut Measured) {
-    let started = Instant::now();
+    let (started, before) = (Instant::now(), preempted());
     let callers: Vec<_> = (0..concurrent).map(|_| tokio::spawn(caller(called.clone(), pause))).collect();
     let mut calls = 0_u32;
     for caller in callers {
@@ -94,6 +96,7 @@ async fn round(called: &Called, concurrent: usize, pause: Duration, measured: &m
         measured.times.append(&mut times);
         measured.supplied += supplied;
     }
+    measured.preempted += preempted().saturating_sub(before);
     measured.rates.push(f64::from(calls) / started.elapsed().as_secs_f64());
 }
 
@@ -143,7 +146,12 @@ fn report(name: &str, concurrent: u32, [made_kib, called_kib]: [u64; 2], paced: 
         let count = |count: usize| f64::from(u32::try_from(count).unwrap());
         100.0 * count(measured.supplied) / count(measured.times.len())
     };
+    let preempted = |measured: &Measured| {
+        let count = |count: u64| f64::from(u32::try_from(count).unwrap());
+        1_000.0 * count(measured.preempted) / count(measured.times.len() as u64)
+    };
     let line = json!({
+        "plainPreempted": preempted(plain), "suppliedPreempted": preempted(supplied),
         "bench": "supply", "name": name, "concurrent": concurrent, "madeKiB": made_kib, "calledKiB": called_kib,
         "plainP50Us": plain.percentile(50), "plainP99Us": plain.percentile(99),
         "suppliedP50Us": supplied.percentile(50), "suppliedP99Us": supplied.percentile(99), "suppliedPercent": share(supplied),
@@ -189,4 +197,14 @@ async fn resident(bare: &Bare) -> [u64; 2] {
 fn resident_kib() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4
+}
+
+/// Of all threads that there are now.
+fn preempted() -> u64 {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let of = |thread: std::fs::DirEntry| {
+        let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        status.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:")?.trim().parse::<u64>().ok())
+    };
+    threads.filter_map(of).sum()
 }

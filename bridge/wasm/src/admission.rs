@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::engine::SandboxConfig;
+use crate::{engine::SandboxConfig, slices::Slices};
 
 /// The least number of instances that a sandbox has.
 const INSTANCES_MIN: u32 = 16;
@@ -27,14 +27,21 @@ pub(crate) struct Admission {
     env_max: usize,
     logic_max: usize,
     shares: Mutex<Shares>,
+    slices: Slices,
+    /// Of envs, as long as something has a [`Turn`] there.
+    env_slices: Mutex<HashMap<String, Weak<Slices>>>,
 }
 
 /// Of envs, and of logics in them, as long as something has a [`Turn`] there: a logic of two releases has one share.
 type Shares = HashMap<Share, Weak<Semaphore>>;
 
-/// Whose places a logic takes, the narrowest first: who waits for one keeps none of the others.
+/// What a logic shares, and with whom.
 #[derive(Clone, Debug)]
-pub(crate) struct Turn(Vec<(&'static str, Arc<Semaphore>)>);
+pub(crate) struct Turn {
+    /// Whose places it takes, the narrowest first: who waits for one keeps none of the others.
+    places: Vec<(&'static str, Arc<Semaphore>)>,
+    slices: Arc<Slices>,
+}
 
 /// Places, until it is dropped.
 pub(crate) type Admitted = Vec<OwnedSemaphorePermit>;
@@ -58,12 +65,14 @@ impl Admission {
             env_max: env as usize,
             logic_max: logic as usize,
             shares: Mutex::default(),
+            slices: Slices::new(),
+            env_slices: Mutex::default(),
         }
     }
 
     /// Of nobody's share.
     pub(crate) fn turn(&self) -> Turn {
-        Turn(vec![("sandboxInstances", Arc::clone(&self.all))])
+        Turn { places: vec![("sandboxInstances", Arc::clone(&self.all))], slices: Arc::new(self.slices.clone()) }
     }
 
     /// Of a logic of an env.
@@ -78,11 +87,24 @@ impl Admission {
                 new
             })
         };
-        Turn(vec![
+        let places = vec![
             ("sandboxLogicInstances", share(Some(logic), self.logic_max)),
             ("sandboxEnvInstances", share(None, self.env_max)),
             ("sandboxInstances", Arc::clone(&self.all)),
-        ])
+        ];
+        drop(shares);
+        Turn { places, slices: self.slices_of(env) }
+    }
+
+    fn slices_of(&self, env: &str) -> Arc<Slices> {
+        let mut known = self.env_slices.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, slices| slices.strong_count() > 0);
+        let kept = known.entry(env.to_owned()).or_default();
+        kept.upgrade().unwrap_or_else(|| {
+            let new = Arc::new(self.slices.of_another());
+            *kept = Arc::downgrade(&new);
+            new
+        })
     }
 }
 
@@ -90,8 +112,8 @@ impl Turn {
     /// Waits for its places no longer than so; else which setting bounds those that are all taken.
     pub(crate) async fn wait(&self, patience: Duration) -> Result<Admitted, &'static str> {
         let deadline = Instant::now() + patience;
-        let mut admitted = Admitted::with_capacity(self.0.len());
-        for (setting, places) in &self.0 {
+        let mut admitted = Admitted::with_capacity(self.places.len());
+        for (setting, places) in &self.places {
             // They are never closed.
             match timeout_at(deadline, Arc::clone(places).acquire_owned()).await {
                 Ok(Ok(place)) => admitted.push(place),
@@ -99,6 +121,11 @@ impl Turn {
             }
         }
         Ok(admitted)
+    }
+
+    /// Of the processors.
+    pub(crate) fn slices(&self) -> &Slices {
+        &self.slices
     }
 }
 

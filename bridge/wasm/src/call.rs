@@ -13,8 +13,9 @@ use crate::{
     engine::Compiled,
     error::{CallError, LimitHit, LogicError},
     host::Host,
+    slices::Slices,
     state::{HANDLES_MAX, State},
-    supply::Shelf,
+    supply::{Probe, Shelf},
 };
 
 /// What a call used.
@@ -84,6 +85,7 @@ pub(crate) fn store<H: Host>(
             return Err(LimitHit(LimitName::Cpu).into());
         }
         // Yielding at each tick lets the neighbours run and the wall limit be noticed.
+        state.cpu.note_used_up();
         Ok(UpdateDeadline::Yield(1))
     });
     arm(&mut store);
@@ -103,7 +105,7 @@ pub(crate) async fn make<H: Host>(
     engine: &wasmtime::Engine,
     compiled: &Compiled<H>,
     memory_bytes_max: usize,
-) -> Result<(Store<State<H>>, Logic), CallError> {
+) -> Result<(Store<State<H>>, Logic, Option<Probe>), CallError> {
     let limits = InvocationLimits {
         timeout: Millis(30_000),
         cpu: Millis(2_000),
@@ -113,11 +115,19 @@ pub(crate) async fn make<H: Host>(
     let mut store = store::<H>(engine, compiled, None, &limits);
     let cpu = Arc::clone(&store.data().cpu);
     let made = {
-        let making = pin!(compiled.pre.instantiate_async(&mut store));
+        let making = pin!(async {
+            let instance = compiled.pre.instance_pre().instantiate_async(&mut store).await?;
+            Ok((Logic::new(&mut store, &instance)?, instance))
+        });
         tokio::time::timeout(limits.timeout.duration(), cpu.measure(making)).await
     };
     match made {
-        Ok(Ok(logic)) => Ok((store, logic)),
+        Ok(Ok((logic, instance))) => {
+            // What counts would count what they do.
+            let is_touchable = compiled.is_touchable && !compiled.counts_fuel;
+            let probe = if is_touchable { Probe::of(&mut store, &instance) } else { None };
+            Ok((store, logic, probe))
+        }
         Ok(Err(error)) => Err(CallError::from_engine(&error, store.data().limiter.denied)),
         Err(_elapsed) => Err(CallError::Limit { limit: LimitName::Timeout, backtrace: Vec::new() }),
     }
@@ -130,11 +140,12 @@ pub(crate) async fn run<H: Host>(
     host: H,
     input: Vec<u8>,
     limits: &InvocationLimits,
+    slices: &Slices,
 ) -> Invocation<H> {
     let running = Shelf::begin(compiled);
-    let (mut store, made) = match compiled.shelf.take(host, limits) {
-        Ok((store, logic)) => (store, Some(logic)),
-        Err(host) => (store(engine, compiled, Some(host), limits), None),
+    let (mut store, made, probe) = match compiled.shelf.take(host, limits) {
+        Ok((store, logic, probe)) => (store, Some(logic), probe),
+        Err(host) => (store(engine, compiled, Some(host), limits), None, None),
     };
     let is_supplied = made.is_some();
     let cpu = Arc::clone(&store.data().cpu);
@@ -146,7 +157,8 @@ pub(crate) async fn run<H: Host>(
             };
             logic.santokit_logic_handler().call_handle(&mut store, &input).await
         });
-        tokio::time::timeout(limits.timeout.duration(), running.count(cpu.measure(handling))).await
+        let counted = running.count(cpu.measure(handling));
+        tokio::time::timeout(limits.timeout.duration(), slices.slice(counted, &cpu)).await
     };
     let fuel = compiled.counts_fuel.then(|| store.get_fuel().map_or(0, |left| u64::MAX - left));
     let state = store.data_mut();
@@ -163,7 +175,7 @@ pub(crate) async fn run<H: Host>(
         fuel,
         ..used(state)
     };
-    compiled.shelf.put_away(store);
+    Shelf::put_away(compiled, store, probe);
     drop(running);
     Invocation { outcome, host, usage }
 }

@@ -4,7 +4,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -17,6 +17,7 @@ use rustix::time::{ClockId, clock_gettime};
 pub(crate) struct CpuClock {
     spent_ns: AtomicU64,
     poll_started_ns: AtomicU64,
+    is_used_up: AtomicBool,
 }
 
 /// Measures the polls of a future, which its owner has pinned: no allocation for each call.
@@ -35,6 +36,17 @@ impl CpuClock {
     /// What all finished polls took.
     pub(crate) fn spent(&self) -> Duration {
         Duration::from_nanos(self.spent_ns.load(Ordering::Relaxed))
+    }
+
+    /// The poll ends because a tick does, and not because there is something to wait for.
+    pub(crate) fn note_used_up(&self) {
+        self.is_used_up.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the last poll ended so.
+    pub(crate) fn take_used_up(&self) -> bool {
+        // Read first: mostly it is not so, and then nothing is written.
+        self.is_used_up.load(Ordering::Relaxed) && self.is_used_up.swap(false, Ordering::Relaxed)
     }
 
     /// Adds what was spent for the invocation elsewhere.

@@ -6,6 +6,7 @@
 mod client;
 mod confine;
 mod store;
+pub(crate) mod touching;
 mod worker;
 
 use std::{
@@ -57,6 +58,13 @@ pub(crate) struct Compiler {
     compiles_max: usize,
 }
 
+/// A component that can be linked.
+pub(crate) struct Compiled {
+    pub(crate) component: Component,
+    /// Whether its functions for the supply are ours and not its own of the same names.
+    pub(crate) is_touchable: bool,
+}
+
 enum Place {
     /// Here: for components that one trusts, whose functions are then kept for the next one.
     Process,
@@ -74,6 +82,11 @@ pub(crate) struct Named<'a> {
 
 impl Named<'_> {
     /// Under which its machine code is kept.
+    fn kept_as(&self) -> String {
+        format!("{} {}", self.key(), touching::VERSION)
+    }
+
+    /// Under which it is known here.
     pub(crate) fn key(&self) -> String {
         if self.owner.is_empty() { self.digest.to_owned() } else { format!("{} of {}", self.digest, self.owner) }
     }
@@ -99,24 +112,28 @@ impl Compiler {
     }
 
     /// Looks at the component, and makes it ready to be linked.
-    pub(crate) async fn compile(&self, bytes: Vec<u8>, named: &Named<'_>) -> Result<Component, LoadError> {
-        let (engine, store, key) = (self.engine.clone(), self.store.clone(), named.key());
+    pub(crate) async fn compile(&self, bytes: Vec<u8>, named: &Named<'_>) -> Result<Compiled, LoadError> {
+        let (engine, store, key) = (self.engine.clone(), self.store.clone(), named.kept_as());
         let looked = blocking(move || {
-            inspect(&bytes)?;
-            Ok((store.and_then(|store| store.get(&engine, &key)), bytes))
+            let is_touchable = inspect(&bytes)?;
+            Ok(match store.and_then(|store| store.get(&engine, &key)) {
+                Some(component) => (is_touchable, Some(ready(component)?), Vec::new()),
+                None => (is_touchable, None, touching::extend(bytes)),
+            })
         });
-        match looked.await? {
-            (Some(component), _) => ready(component),
-            (None, bytes) => {
-                let host = |error: tokio::sync::AcquireError| LoadError::Host(error.to_string());
-                let turn = self.turn(named.owner);
-                let turn = turn.acquire().await.map_err(host)?;
-                let permit = self.permits.acquire().await.map_err(host)?;
-                let compiled = self.compile_anew(bytes, named).await;
-                drop((permit, turn));
-                compiled
-            }
-        }
+        let (is_touchable, kept, bytes) = looked.await?;
+        let component = if let Some(component) = kept {
+            component
+        } else {
+            let host = |error: tokio::sync::AcquireError| LoadError::Host(error.to_string());
+            let turn = self.turn(named.owner);
+            let turn = turn.acquire().await.map_err(host)?;
+            let permit = self.permits.acquire().await.map_err(host)?;
+            let compiled = self.compile_anew(bytes, named).await;
+            drop((permit, turn));
+            compiled?
+        };
+        Ok(Compiled { component, is_touchable })
     }
 
     /// Of one owner, one less compile at once than of all, if that is not none: whatever its components cost, there is one for the others.
@@ -128,7 +145,7 @@ impl Compiler {
     }
 
     async fn compile_anew(&self, bytes: Vec<u8>, named: &Named<'_>) -> Result<Component, LoadError> {
-        let (engine, store, key) = (self.engine.clone(), self.store.clone(), named.key());
+        let (engine, store, key) = (self.engine.clone(), self.store.clone(), named.kept_as());
         let code = match &self.place {
             Place::Process if store.is_none() => {
                 return blocking(move || {
@@ -152,11 +169,12 @@ impl Compiler {
     }
 }
 
-fn inspect(bytes: &[u8]) -> Result<(), LoadError> {
+/// Whether the functions of [`touching`], if there are any, are ours.
+fn inspect(bytes: &[u8]) -> Result<bool, LoadError> {
     let inspection = component::inspect(bytes)?;
     component::check_world(&inspection)?;
     component::check_offered(&inspection.imports)?;
-    Ok(())
+    Ok(!touching::is_taken(inspection.exports.iter()))
 }
 
 /// The image of its memory is made now, rather than in the first call.

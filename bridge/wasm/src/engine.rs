@@ -18,7 +18,7 @@ use crate::{
     bindings::LogicPre,
     call::{self, Invocation},
     capability,
-    compile::{CompiledStore, Compiler, Named, WorkerConfig},
+    compile::{self, CompiledStore, Compiler, Named, WorkerConfig},
     compiled_functions::CompiledFunctions,
     error::CallError,
     host::Host,
@@ -80,6 +80,8 @@ pub(crate) struct Compiled<H: 'static> {
     pub(crate) pre: LogicPre<State<H>>,
     /// Whether its code counts.
     pub(crate) counts_fuel: bool,
+    /// Whether it has functions that the supply may call.
+    pub(crate) is_touchable: bool,
     /// Of the operator, for whatever is made without a call.
     pub(crate) memory_bytes_max: usize,
     /// Instances that wait for a call; gone with the last release that has the component.
@@ -180,12 +182,13 @@ impl<H: Host> Sandbox<H> {
         if let Some(compiled) = self.known(&key) {
             return Ok(LoadedLogic { sandbox: Arc::clone(self), compiled, turn: self.admission.turn() });
         }
-        let component = self.compiler.compile(bytes.to_vec(), &named).await?;
+        let compile::Compiled { component, is_touchable } = self.compiler.compile(bytes.to_vec(), &named).await?;
         let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
         let pre = self.linker.instantiate_pre(&component).and_then(LogicPre::new).map_err(link)?;
         let compiled = Arc::new(Compiled {
             pre,
             counts_fuel: self.counts_fuel,
+            is_touchable,
             memory_bytes_max: self.memory_bytes_max,
             shelf: self.supply.shelf(weight(&component)),
         });
@@ -244,7 +247,7 @@ impl<H: Host> LoadedLogic<H> {
         // Where instances are made on demand there is no pool that would hold the operator's ceiling.
         let memory = limits.memory.min(Bytes(self.sandbox.memory_bytes_max as u64));
         let limits = InvocationLimits { memory, ..limits.clone() };
-        call::run(&self.sandbox.engine, &self.compiled, host, input, &limits).await
+        call::run(&self.sandbox.engine, &self.compiled, host, input, &limits, self.turn.slices()).await
     }
 }
 

@@ -15,6 +15,7 @@ mod fixed;
 mod host;
 mod limiter;
 pub mod packed;
+mod slices;
 mod state;
 mod stdio;
 mod supply;

@@ -9,6 +9,7 @@
 mod busy;
 mod demand;
 mod maker;
+mod pages;
 mod room;
 
 use std::{
@@ -32,10 +33,12 @@ use crate::{
 };
 use busy::{Busy, Counted};
 use demand::Demand;
+use pages::Pages;
+pub(crate) use pages::Probe;
 use room::{Place, Room};
 
 /// Used instances that wait for their end; with more the thread does not keep up.
-const ENDS_MAX: usize = 8;
+const ENDS_MAX: usize = 16;
 
 /// What the supply may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +61,9 @@ pub struct SupplyUsage {
     pub made_in_call: u64,
     /// Instances that were made ahead.
     pub made_ahead: u64,
-    /// Of them, those that no call took.
+    /// Of them, those with pages that were written before a call needs them.
+    pub prepared: u64,
+    /// Of all that were made, those that no call took.
     pub unused: u64,
     /// Instances alive: those of calls, and those that are held.
     pub live: u64,
@@ -90,6 +95,7 @@ struct Queue<H: 'static> {
     /// All with a shelf that may have something.
     known: Vec<Weak<Compiled<H>>>,
     used: Vec<Used<H>>,
+    /// Until somebody wakes it. Where it looks again in a moment by itself, nobody has to.
     is_asleep: bool,
     is_closed: bool,
 }
@@ -99,6 +105,7 @@ struct Counts {
     taken: AtomicU64,
     made_in_call: AtomicU64,
     made_ahead: AtomicU64,
+    prepared: AtomicU64,
     unused: AtomicU64,
 }
 
@@ -109,6 +116,7 @@ pub(crate) struct Shelf<H: 'static> {
     ready: Mutex<Vec<Made<H>>>,
     ready_count: AtomicUsize,
     demand: Demand,
+    pages: Pages,
     /// Places that one takes in the room.
     weight: u32,
     /// Memory of one; 0 until one was made.
@@ -123,15 +131,21 @@ pub(crate) struct Shelf<H: 'static> {
 pub(crate) struct Made<H: 'static> {
     store: Store<State<H>>,
     logic: Logic,
+    probe: Option<Probe>,
     memory_bytes: u64,
     cpu: Duration,
     /// Dropped last: what it stands for must be gone.
     _place: Place,
 }
 
+/// An instance with the host of a call.
+type Taken<H> = (Store<State<H>>, Logic, Option<Probe>);
+
 /// An instance whose call has ended.
 struct Used<H: 'static> {
-    _store: Store<State<H>>,
+    store: Store<State<H>>,
+    /// Where there is something to learn of it.
+    lesson: Option<(Probe, Weak<Compiled<H>>)>,
     _place: Place,
 }
 
@@ -181,6 +195,7 @@ impl<H: Host> Supply<H> {
             ready: Mutex::default(),
             ready_count: AtomicUsize::new(0),
             demand: Demand::default(),
+            pages: Pages::default(),
             weight,
             memory_bytes: AtomicU64::new(0),
             is_barred: AtomicBool::new(false),
@@ -191,7 +206,7 @@ impl<H: Host> Supply<H> {
 
     pub(crate) fn usage(&self) -> SupplyUsage {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let Counts { taken, made_in_call, made_ahead, unused } = &self.0.counts;
+        let Counts { taken, made_in_call, made_ahead, prepared, unused } = &self.0.counts;
         let (held, held_memory_bytes) = self.0.room.held();
         let pool = self.0.engine.pooling_allocator_metrics();
         let live = pool.as_ref().map_or(0, wasmtime::PoolingAllocatorMetrics::component_instances);
@@ -203,6 +218,7 @@ impl<H: Host> Supply<H> {
             taken: count(taken),
             made_in_call: count(made_in_call),
             made_ahead: count(made_ahead),
+            prepared: count(prepared),
             unused: count(unused),
             live,
             held: u64::from(held),
@@ -244,23 +260,26 @@ impl<H: Host> Shelf<H> {
     }
 
     /// An instance with the host and the limits of a call, if there is one that the call could have made itself.
-    pub(crate) fn take(&self, host: H, limits: &InvocationLimits) -> Result<(Store<State<H>>, Logic), H> {
+    pub(crate) fn take(&self, host: H, limits: &InvocationLimits) -> Result<Taken<H>, H> {
         // What a test has fixed holds for the making too.
         let made = if host.fixed() == Fixed::default() { self.pop(limits) } else { None };
         let counts = &self.shared.counts;
-        let Some(Made { mut store, logic, .. }) = made else {
+        let Some(Made { mut store, logic, probe, .. }) = made else {
             counts.made_in_call.fetch_add(1, Ordering::Relaxed);
             return Err(host);
         };
         counts.taken.fetch_add(1, Ordering::Relaxed);
         store.data_mut().begin(host, limits);
         call::arm(&mut store);
-        Ok((store, logic))
+        Ok((store, logic, probe))
     }
 
     /// The one that was made last: what it has touched is most likely still near a processor.
     fn pop(&self, limits: &InvocationLimits) -> Option<Made<H>> {
         if self.ready_count.load(Ordering::Relaxed) == 0 {
+            if self.memory_bytes.load(Ordering::Relaxed) > 0 {
+                self.demand.miss();
+            }
             return None;
         }
         let mut ready = self.ready();
@@ -271,12 +290,18 @@ impl<H: Host> Shelf<H> {
     }
 
     /// Ends an instance, behind the answer where there is room for it.
-    pub(crate) fn put_away(&self, store: Store<State<H>>) {
+    pub(crate) fn put_away(compiled: &Arc<Compiled<H>>, store: Store<State<H>>, probe: Option<Probe>) {
+        let Self { shared, weight, pages, .. } = &compiled.shelf;
+        // Where the thread would take the processor of another call, nothing is won: it ends here.
+        if shared.busy.is_full_beside_one() {
+            return;
+        }
         let memory_bytes = store.data().limiter.memory_bytes_peak();
-        // Without room, or a thread that keeps up, it ends here.
-        let Some(place) = self.shared.room.place(self.weight, memory_bytes) else { return };
-        let mut used = Some(Used { _store: store, _place: place });
-        self.shared.tell(|queue| {
+        // So it does without room, or a thread that keeps up.
+        let Some(place) = shared.room.place(*weight, memory_bytes) else { return };
+        let lesson = probe.filter(|_| pages.is_learning()).map(|probe| (probe, Arc::downgrade(compiled)));
+        let mut used = Some(Used { store, lesson, _place: place });
+        shared.tell(|queue| {
             if queue.used.len() < ENDS_MAX {
                 queue.used.extend(used.take());
             }
@@ -288,10 +313,9 @@ impl<H: Host> Shelf<H> {
         if self.is_barred.load(Ordering::Relaxed) {
             return 0;
         }
-        // Twice what was in use at once, for calls that come while others are being made; half of the room at most, so that no
-        // component has all of it.
+        // Half of the room at most, so that no component has all of it.
         let most = (self.shared.config.instances_max / self.weight).div_ceil(2) as usize;
-        self.demand.recent().saturating_mul(2).min(most)
+        self.demand.wanted().min(most)
     }
 
     fn ready(&self) -> MutexGuard<'_, Vec<Made<H>>> {

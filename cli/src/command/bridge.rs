@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use santokit_bridge::{BridgeConfig, Settings};
 use serde_json::json;
 
@@ -110,6 +111,7 @@ impl Serve {
 
 async fn serve(mut config: BridgeConfig, shell: &Shell) -> anyhow::Result<()> {
     let mut asked = super::ending()?;
+    allow_files();
     config.compile_with(this_program()?, vec!["bridge".to_owned(), "compile-worker".to_owned()]);
     let mut bridge = santokit_bridge::serve(config).await?;
     let (url, metrics, admin) = (bridge.url(), bridge.metrics_url(), bridge.admin_url());
@@ -128,6 +130,15 @@ async fn serve(mut config: BridgeConfig, shell: &Shell) -> anyhow::Result<()> {
         () = asked.asked() => shell.terminal.note("ended at once"),
     }
     Ok(())
+}
+
+/// As many as the machine lets it have: each connection is one, and so is each component that is mapped from the disk.
+fn allow_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        // It serves with what it has, where that is all.
+        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).ok();
+    }
 }
 
 /// The program that runs, even where its file was replaced since: machine code is for the version that asked for it.

@@ -27,7 +27,7 @@ enum Column {
 
 use Column::{Number, Ratio, Text};
 
-const TABLES: [Table; 9] = [
+const TABLES: [Table; 11] = [
     Table {
         bench: "invocation",
         title: "A call in a fresh instance",
@@ -54,6 +54,8 @@ const TABLES: [Table; 9] = [
             ("found one, %", Number("suppliedPercent", 0)),
             ("ratio of p50", Ratio("suppliedP50Us", "plainP50Us")),
             ("ratio of p99", Ratio("suppliedP99Us", "plainP99Us")),
+            ("preempted in 1,000 calls, own", Number("plainPreempted", 1)),
+            ("made ahead", Number("suppliedPreempted", 1)),
             ("wasmtime, one instance kept, p50 µs", Number("keptP50Us", 1)),
         ],
     },
@@ -83,6 +85,37 @@ const TABLES: [Table; 9] = [
             ("`wasmtime serve`", Number("servePerSecond", 0)),
             ("to axum", Ratio("perSecond", "axumPerSecond")),
             ("to `wasmtime serve`", Ratio("perSecond", "servePerSecond")),
+        ],
+    },
+    Table {
+        bench: "beside",
+        title: "`POST /logics/…` of a quiet project beside a hostile one on the same Bridge, one caller, in turn with and without",
+        columns: &[
+            ("beside", Text("beside")),
+            ("alone, p50 µs", Number("aloneP50Us", 0)),
+            ("p99 µs", Number("aloneP99Us", 0)),
+            ("beside it, p50 µs", Number("besideP50Us", 0)),
+            ("p99 µs", Number("besideP99Us", 0)),
+            ("ratio of p99", Ratio("besideP99Us", "aloneP99Us")),
+            ("p99 more, ms, median of rounds", Number("moreP99Ms", 2)),
+            ("most", Number("mostP99Ms", 2)),
+            ("processors that the hostile one has", Number("processors", 2)),
+        ],
+    },
+    Table {
+        bench: "start",
+        title: "A Bridge with many logics, all different, that starts from what it has on disk: until it answers",
+        columns: &[
+            ("logics", Number("logics", 0)),
+            ("component KiB", Number("componentKiB", 0)),
+            ("ms", Number("startMs", 0)),
+            ("with one logic, ms", Number("oneMs", 0)),
+            ("first start, nothing fetched or compiled, ms", Number("firstMs", 0)),
+            ("to the first start", Ratio("startMs", "firstMs")),
+            ("resident MiB", Number("residentMiB", 0)),
+            ("with one logic, MiB", Number("oneResidentMiB", 0)),
+            ("each more logic, KiB", Number("eachKiB", 1)),
+            ("of it no file's, KiB", Number("eachAnonymousKiB", 1)),
         ],
     },
     Table {
@@ -140,25 +173,42 @@ const TABLES: [Table; 9] = [
     },
 ];
 
-/// Replaces what stands between the marks.
+/// Replaces what stands between the marks. A table that nothing was measured for stays as it is.
 pub(super) fn write(path: &Path, lines: &[Json]) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
     let Some((before, rest)) = text.split_once(BEGIN) else { bail!("{} has no mark {BEGIN}", path.display()) };
-    let Some((_, after)) = rest.split_once(END) else { bail!("{} has no mark {END}", path.display()) };
-    let tables: Vec<String> = TABLES.iter().map(|table| table.render(lines)).collect();
+    let Some((earlier, after)) = rest.split_once(END) else { bail!("{} has no mark {END}", path.display()) };
+    let tables: Vec<String> =
+        TABLES.iter().filter_map(|table| table.render(lines).or_else(|| table.find(earlier))).collect();
     let text = format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", tables.join("\n\n"));
     std::fs::write(path, text).with_context(|| format!("write {}", path.display()))
 }
 
 impl Table {
-    fn render(&self, lines: &[Json]) -> String {
+    /// None where nothing was measured for it.
+    fn render(&self, lines: &[Json]) -> Option<String> {
         let row = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
         let head = row(self.columns.iter().map(|(name, _)| (*name).to_owned()).collect());
         let rule = row(self.columns.iter().map(|_| "---".to_owned()).collect());
         let rows = lines.iter().filter(|line| line["bench"] == self.bench);
-        let rows = rows.map(|line| row(self.columns.iter().map(|(_, column)| column.cell(line)).collect()));
-        let all: Vec<String> = [format!("### {}\n", self.title), head, rule].into_iter().chain(rows).collect();
-        all.join("\n")
+        let rows: Vec<String> =
+            rows.map(|line| row(self.columns.iter().map(|(_, column)| column.cell(line)).collect())).collect();
+        if rows.is_empty() {
+            return None;
+        }
+        let all: Vec<String> = [self.heading() + "\n", head, rule].into_iter().chain(rows).collect();
+        Some(all.join("\n"))
+    }
+
+    /// As it was written before.
+    fn find(&self, earlier: &str) -> Option<String> {
+        let (_, from) = earlier.split_once(&format!("{}\n", self.heading()))?;
+        let end = from.find("\n### ").unwrap_or(from.len());
+        Some(format!("{}\n{}", self.heading(), from[..end].trim_end()))
+    }
+
+    fn heading(&self) -> String {
+        format!("### {}", self.title)
     }
 }
 
@@ -191,5 +241,18 @@ mod tests {
             assert!(text.starts_with("words\n") && text.ends_with("more words\n") && !text.contains("old"), "{text}");
             assert!(text.contains("| rust | 30.0 | 20.0 | 1.50 |"), "{text}");
         }
+        // What a later run does not measure stays.
+        let other = json!({"bench": "save", "name": "rust", "swappedMs": 7.0});
+        let mut texts = Vec::new();
+        for _ in 0..2 {
+            write(&path, std::slice::from_ref(&other)).unwrap();
+            texts.push(std::fs::read_to_string(&path).unwrap());
+        }
+        assert!(
+            texts[0].contains("| rust | 30.0 | 20.0 | 1.50 |") && texts[0].contains("| rust | 7 |"),
+            "{}",
+            texts[0]
+        );
+        assert_eq!(texts[0], texts[1]);
     }
 }

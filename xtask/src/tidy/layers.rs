@@ -50,7 +50,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("wasmtime", &["santokit-wasm", "santokit-js", "santokit-python"]),
     ("wasmtime-wasi", &["santokit-wasm", "santokit-js", "santokit-python"]),
     ("componentize-qjs", &["santokit-js"]),
-    ("wasmparser", &["santokit-core", "stk"]),
+    ("wasmparser", &["santokit-core", "santokit-wasm", "stk"]),
     ("wit-component", &["santokit-core", "santokit-js", "santokit-python", "stk"]),
     ("wit-parser", &["santokit-core", "santokit-js", "santokit-python", "stk"]),
     ("axum", &["santokit-edge", "santokit-bridge", "santokit-hub", "santokit-tests"]),

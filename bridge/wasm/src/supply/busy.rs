@@ -32,6 +32,11 @@ impl Busy {
     pub(super) fn is_full(&self) -> bool {
         self.now.load(Ordering::Relaxed) >= self.processors
     }
+
+    /// Whether they would with one that does not count, which is the one that asks.
+    pub(super) fn is_full_beside_one(&self) -> bool {
+        self.now.load(Ordering::Relaxed) + 1 >= self.processors.max(2)
+    }
 }
 
 impl<F: Future + Unpin> Future for Counted<'_, F> {

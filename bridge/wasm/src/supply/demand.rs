@@ -12,7 +12,14 @@ pub(super) struct Demand {
     decayed: AtomicUsize,
     /// Looks without a call.
     quiet: AtomicUsize,
+    /// Calls that found none where there should have been one, since the maker was told.
+    missed: AtomicUsize,
+    /// What they have shown to be needed besides.
+    extra: AtomicUsize,
 }
+
+/// Short calls, one after the other, want more between two looks of the maker than are in use at once; so many more at most.
+const EXTRA_MAX: usize = 16;
 
 impl Demand {
     pub(super) fn begin(&self) {
@@ -25,6 +32,23 @@ impl Demand {
 
     pub(super) fn end(&self) {
         self.now.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn miss(&self) {
+        self.missed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many should wait: twice what was in use at once, for calls that come while others are being made, and what was missed.
+    pub(super) fn wanted(&self) -> usize {
+        self.recent().saturating_mul(2).saturating_add(self.extra.load(Ordering::Relaxed))
+    }
+
+    /// Notes what was missed.
+    pub(super) fn learn(&self) {
+        let missed = self.missed.swap(0, Ordering::Relaxed);
+        if missed > 0 {
+            self.extra.store((self.extra.load(Ordering::Relaxed) + missed).min(EXTRA_MAX), Ordering::Relaxed);
+        }
     }
 
     /// The most at once, lately.
@@ -42,6 +66,8 @@ impl Demand {
         let decayed = window.max(before - before.div_ceil(8)).max(least);
         let decayed = if quiet < quiet_max { decayed } else { 0 };
         self.decayed.store(decayed, Ordering::Relaxed);
+        let extra = self.extra.load(Ordering::Relaxed);
+        self.extra.store(extra - extra.div_ceil(8), Ordering::Relaxed);
         decayed
     }
 }
@@ -64,6 +90,29 @@ mod tests {
         assert_eq!(demand.look(10), 16);
         let looks: Vec<usize> = (0..10).map(|_| demand.look(10)).collect();
         assert_eq!(looks, [14, 12, 10, 8, 7, 6, 5, 4, 3, 0]);
+    }
+
+    #[test]
+    fn what_is_missed_is_wanted_and_forgotten() {
+        let demand = Demand::default();
+        demand.begin();
+        assert_eq!(demand.wanted(), 2);
+        for _ in 0..5 {
+            demand.miss();
+        }
+        demand.learn();
+        assert_eq!(demand.wanted(), 7);
+        demand.learn();
+        assert_eq!(demand.wanted(), 7);
+        for _ in 0..1_000 {
+            demand.miss();
+        }
+        demand.learn();
+        assert_eq!(demand.wanted(), 2 + EXTRA_MAX);
+        for _ in 0..16 {
+            demand.look(100);
+        }
+        assert_eq!(demand.wanted(), 2);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! memory that calls need too, and with a low one it would hold them for long just when the machine is busy.
 
 use std::{
+    pin::pin,
     sync::{Arc, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -21,8 +22,14 @@ use crate::{
 
 /// How often shelves are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
-/// How often it looks whether a processor is free.
-const BUSY: Duration = Duration::from_millis(1);
+/// When it looks again whether a processor is free: soon at first, since calls are short, and then less and less often.
+const BUSY: [Duration; 2] = [Duration::from_micros(50), Duration::from_millis(1)];
+
+/// When it looks again while there is something to do all the time. Calls then do not wake it: that costs each of them a system call, and it would
+/// often take the very processor of who has woken it.
+const TICK: Duration = Duration::from_micros(250);
+/// For so long after there was something to do.
+const LIVELY: Duration = Duration::from_millis(20);
 
 enum Work<H: 'static> {
     /// Is dropped.
@@ -45,10 +52,15 @@ pub(super) fn start<H: Host>(shared: Arc<Shared<H>>) -> Result<(), SandboxError>
 
 fn work<H: Host>(shared: &Shared<H>, runtime: &Runtime) {
     let mut next_sweep = Instant::now() + SWEEP;
+    let mut lively_until = Instant::now();
     loop {
-        match shared.next(next_sweep) {
-            Work::End(used) => drop(used),
+        match shared.next(next_sweep, lively_until) {
+            Work::End(used) => {
+                runtime.block_on(end(used));
+                lively_until = Instant::now() + LIVELY;
+            }
             Work::Make(compiled) => {
+                lively_until = Instant::now() + LIVELY;
                 if make_one(shared, runtime, &compiled) {
                     shared.lock().wanted.push_back(Arc::downgrade(&compiled));
                 } else {
@@ -66,8 +78,9 @@ fn work<H: Host>(shared: &Shared<H>, runtime: &Runtime) {
 
 impl<H: 'static> Shared<H> {
     /// Waits for something to do. Ends come first: they give room for what is to be made.
-    fn next(&self, next_sweep: Instant) -> Work<H> {
+    fn next(&self, next_sweep: Instant, lively_until: Instant) -> Work<H> {
         let mut queue = self.lock();
+        let mut busy = BUSY[0];
         loop {
             if queue.is_closed {
                 return Work::Close;
@@ -86,22 +99,37 @@ impl<H: 'static> Shared<H> {
                     return Work::Make(compiled);
                 }
             }
-            // What is wanted waits without being told of again; what ends wakes it.
-            let pause = if queue.wanted.is_empty() { until_sweep } else { BUSY };
-            queue.is_asleep = true;
-            queue = if queue.known.is_empty() {
-                self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner)
+            let soon =
+                if queue.wanted.is_empty() { (Instant::now() < lively_until).then_some(TICK) } else { Some(busy) };
+            busy = (busy * 2).min(BUSY[1]);
+            queue.is_asleep = soon.is_none();
+            let pause = if queue.known.is_empty() {
+                soon
             } else {
-                self.wake.wait_timeout(queue, pause).unwrap_or_else(PoisonError::into_inner).0
+                Some(soon.map_or(until_sweep, |soon| soon.min(until_sweep)))
+            };
+            queue = match pause {
+                Some(pause) => self.wake.wait_timeout(queue, pause).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
             };
             queue.is_asleep = false;
         }
     }
 }
 
+/// Drops what a call has left, and looks before at which pages it has written.
+async fn end<H: Host>(mut used: Used<H>) {
+    if let Some((probe, compiled)) = &used.lesson
+        && let Some(compiled) = compiled.upgrade()
+    {
+        compiled.shelf.pages.see_used(&mut used.store, probe).await;
+    }
+}
+
 /// Whether there are still too few.
 fn make_one<H: Host>(shared: &Shared<H>, runtime: &Runtime, compiled: &Arc<Compiled<H>>) -> bool {
     let shelf = &compiled.shelf;
+    shelf.demand.learn();
     let is_short = || shelf.ready_count.load(Ordering::Relaxed) < shelf.target();
     // Without room the next call asks again.
     let place = shared.room.place(shelf.weight, shelf.memory_bytes.load(Ordering::Relaxed));
@@ -126,19 +154,28 @@ fn make_one<H: Host>(shared: &Shared<H>, runtime: &Runtime, compiled: &Arc<Compi
 
 /// None where there is no room for it now; the reason where there will be none ever.
 async fn made<H: Host>(shared: &Shared<H>, compiled: &Compiled<H>, place: Place) -> Result<Option<Made<H>>, String> {
-    let (store, logic) = match call::make(&shared.engine, compiled, compiled.memory_bytes_max).await {
+    let (mut store, logic, probe) = match call::make(&shared.engine, compiled, compiled.memory_bytes_max).await {
         Ok(made) => made,
         // The pool has none now.
         Err(CallError::Host(_)) => return Ok(None),
         Err(error) => return Err(error.to_string()),
     };
-    let state = store.data();
-    if !state.is_pure() {
+    if !store.data().is_pure() {
         return Err("its making asks for something".to_owned());
     }
+    if let Some(probe) = &probe {
+        compiled.shelf.pages.see_fresh(&mut store, probe).await;
+        // It counts against the call, which would have waited for these pages itself.
+        let cpu = Arc::clone(&store.data().cpu);
+        match cpu.measure(pin!(compiled.shelf.pages.prepare(&mut store, probe))).await {
+            Ok(is_prepared) => shared.counts.prepared.fetch_add(u64::from(is_prepared), Ordering::Relaxed),
+            Err(error) => return Err(format!("its pages cannot be prepared: {error:#}")),
+        };
+    }
+    let state = store.data();
     let (memory_bytes, cpu) = (state.limiter.memory_bytes_peak(), state.cpu.spent());
     compiled.shelf.memory_bytes.store(memory_bytes, Ordering::Relaxed);
-    Ok(place.sized(memory_bytes).map(|place| Made { store, logic, memory_bytes, cpu, _place: place }))
+    Ok(place.sized(memory_bytes).map(|place| Made { store, logic, probe, memory_bytes, cpu, _place: place }))
 }
 
 /// Drops what is not needed any more.

@@ -267,6 +267,36 @@ async fn a_flood_of_one_env_is_not_anothers_matter() {
     }
 }
 
+/// Every processor computes for one env, in more guests than there are processors; another env goes on. How fast is for the benchmark to say.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guests_on_every_processor_leave_a_neighbour_its_share() {
+    let sandbox = sandbox();
+    let hostile = std::sync::Arc::new(load(&sandbox, "endless_loop").await.shared_by("hostile/prod", "spin"));
+    let neighbour = load(&sandbox, "echo").await.shared_by("quiet/prod", "quick");
+    let long = InvocationLimits { timeout: Millis(60_000), cpu: Millis(60_000), ..limits() };
+    let calls: Vec<_> = (0..12)
+        .map(|_| {
+            let (hostile, long) = (std::sync::Arc::clone(&hostile), long.clone());
+            tokio::spawn(async move { hostile.call(Record::default().host(), Vec::new(), &long).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for _ in 0..50 {
+        let answer = neighbour.call(Record::default().host(), b"1".to_vec(), &limits()).await;
+        assert_eq!(answer.outcome.unwrap(), b"1");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // So does one that computes as they do.
+    let small = InvocationLimits { cpu: Millis(100), timeout: Millis(30_000), ..limits() };
+    let long_one = load(&sandbox, "endless_loop").await.shared_by("busy/prod", "spin");
+    let invocation = long_one.call(Record::default().host(), Vec::new(), &small).await;
+    assert_eq!(hit(invocation.outcome), LimitName::Cpu);
+    for call in calls {
+        assert!(!call.is_finished());
+        call.abort();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_stays_from_call_to_call() {
     let logic = load(&sandbox(), "memory_growth_borne").await;

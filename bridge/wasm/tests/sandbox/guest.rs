@@ -27,6 +27,11 @@ world with-things {
     include guest;
     export things;
 }
+world with-touching {
+    include guest;
+    export santokit-touch-pages: func(page: u32, count: u32, zero: u32);
+    export santokit-sum-page: func(page: u32) -> u64;
+}
 
 package wasi:io@0.2.0 {
     interface error { resource error; }
@@ -104,7 +109,11 @@ pub(crate) fn guest(name: &str) -> Vec<u8> {
     let fields = read(name);
     // One with an allocator of its own needs nothing else; one that exports a resource says so by importing what makes its handles.
     let prelude = if fields.contains("\"cabi_realloc\"") { String::new() } else { read("prelude") };
-    let world = if fields.contains("[export]test:outside/things") { "with-things" } else { "guest" };
+    let world = match fields.as_str() {
+        fields if fields.contains("[export]test:outside/things") => "with-things",
+        fields if fields.contains("santokit-touch-pages") => "with-touching",
+        _ => "guest",
+    };
     module(&fields, &prelude, world)
 }
 

@@ -296,3 +296,54 @@ async fn calls_go_on_where_nothing_can_be_made_ahead() {
         assert_eq!(usage.taken + usage.made_in_call, 20);
     }
 }
+
+/// The pages that calls write are written before, which no call can tell; and what the supply needs for that is not the guest's to give.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_that_every_call_writes_are_there_before_it() {
+    let (with, without) = (supplied(), plain());
+    let name = "writes_pages";
+    let (logic, alone) = (load(&with, name).await, load(&without, name).await);
+    let limits = InvocationLimits::default();
+    let expected = once(&alone, "{}", &limits).await.outcome.unwrap();
+    let mut prepared = 0;
+    for _ in 0..2_000 {
+        let invocation = from_supply(&with, &logic, "{}", &limits).await;
+        assert_eq!(invocation.outcome.unwrap(), expected);
+        assert_eq!(invocation.usage.memory_peak_bytes, 32 << 16);
+        prepared = with.supply().prepared;
+        if prepared > 20 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(prepared > 20, "{:?}", with.supply());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guests_own_functions_of_those_names_are_not_called() {
+    let sandbox = supplied();
+    let logic = load(&sandbox, "own_touching").await;
+    for _ in 0..20 {
+        let invocation = from_supply(&sandbox, &logic, "1", &InvocationLimits::default()).await;
+        assert_eq!(invocation.outcome.unwrap(), b"0");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(sandbox.supply().prepared, 0);
+}
+
+/// Instances that cannot be entered any more teach nothing, and end as they do without.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_fail_teach_nothing() {
+    let sandbox = supplied();
+    let limits = InvocationLimits { timeout: Millis(30), ..InvocationLimits::default() };
+    for name in ["trap", "waiting_host"] {
+        let logic = load(&sandbox, name).await;
+        for _ in 0..10 {
+            assert!(from_supply(&sandbox, &logic, "{}", &limits).await.outcome.is_err(), "{name}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(logic);
+    }
+    until(&sandbox, |usage| usage.held == 0).await;
+    assert_eq!(sandbox.supply().prepared, 0);
+}
