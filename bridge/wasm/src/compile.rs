@@ -154,7 +154,7 @@ impl Compiler {
 
 fn inspect(bytes: &[u8]) -> Result<(), LoadError> {
     let inspection = component::inspect(bytes)?;
-    component::check_world(&inspection)?;
+    component::check_some_world(&inspection)?;
     component::check_offered(&inspection.imports)?;
     Ok(())
 }

@@ -24,9 +24,8 @@ use santokit_core::limit::InvocationLimits;
 use wasmtime::{Engine, Store};
 
 use crate::{
-    bindings::Logic,
     call,
-    engine::{Compiled, SandboxError},
+    engine::{Compiled, Instance, SandboxError},
     host::{Fixed, Host},
     state::State,
 };
@@ -122,7 +121,7 @@ pub(crate) struct Shelf<H: 'static> {
 /// An instance that nobody has called. It has no host yet.
 pub(crate) struct Made<H: 'static> {
     store: Store<State<H>>,
-    logic: Logic,
+    instance: Instance,
     memory_bytes: u64,
     cpu: Duration,
     /// Dropped last: what it stands for must be gone.
@@ -244,18 +243,18 @@ impl<H: Host> Shelf<H> {
     }
 
     /// An instance with the host and the limits of a call, if there is one that the call could have made itself.
-    pub(crate) fn take(&self, host: H, limits: &InvocationLimits) -> Result<(Store<State<H>>, Logic), H> {
+    pub(crate) fn take(&self, host: H, limits: &InvocationLimits) -> Result<(Store<State<H>>, Instance), H> {
         // What a test has fixed holds for the making too.
         let made = if host.fixed() == Fixed::default() { self.pop(limits) } else { None };
         let counts = &self.shared.counts;
-        let Some(Made { mut store, logic, .. }) = made else {
+        let Some(Made { mut store, instance, .. }) = made else {
             counts.made_in_call.fetch_add(1, Ordering::Relaxed);
             return Err(host);
         };
         counts.taken.fetch_add(1, Ordering::Relaxed);
         store.data_mut().begin(host, limits);
         call::arm(&mut store);
-        Ok((store, logic))
+        Ok((store, instance))
     }
 
     /// The one that was made last: what it has touched is most likely still near a processor.

@@ -60,7 +60,8 @@ fn component(hub: &Hub) -> Body {
         imports: component::inspect(&bytes).unwrap().imports,
         grants,
         limits: InvocationLimits { cpu: Millis(5_000), ..InvocationLimits::default() },
-        sbom: None,
+        mount: None,
+            sbom: None,
     };
     hub.script.lock().unwrap().blobs.insert(digest, bytes);
     Body::Wasm(Box::new(body))

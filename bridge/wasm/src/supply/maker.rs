@@ -126,7 +126,7 @@ fn make_one<H: Host>(shared: &Shared<H>, runtime: &Runtime, compiled: &Arc<Compi
 
 /// None where there is no room for it now; the reason where there will be none ever.
 async fn made<H: Host>(shared: &Shared<H>, compiled: &Compiled<H>, place: Place) -> Result<Option<Made<H>>, String> {
-    let (store, logic) = match call::make(&shared.engine, compiled, compiled.memory_bytes_max).await {
+    let (store, instance) = match call::make(&shared.engine, compiled, compiled.memory_bytes_max).await {
         Ok(made) => made,
         // The pool has none now.
         Err(CallError::Host(_)) => return Ok(None),
@@ -138,7 +138,7 @@ async fn made<H: Host>(shared: &Shared<H>, compiled: &Compiled<H>, place: Place)
     }
     let (memory_bytes, cpu) = (state.limiter.memory_bytes_peak(), state.cpu.spent());
     compiled.shelf.memory_bytes.store(memory_bytes, Ordering::Relaxed);
-    Ok(place.sized(memory_bytes).map(|place| Made { store, logic, memory_bytes, cpu, _place: place }))
+    Ok(place.sized(memory_bytes).map(|place| Made { store, instance, memory_bytes, cpu, _place: place }))
 }
 
 /// Drops what is not needed any more.
