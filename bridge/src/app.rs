@@ -162,7 +162,7 @@ impl App {
 
     /// What a call has besides its logic.
     pub fn context(&self, pinned: Pinned, request_id: Arc<str>) -> CallContext {
-        context(pinned, request_id, &self.metrics, &self.crud, &self.egress, &self.guest_logs, None)
+        context((pinned, request_id), &self.metrics, &self.crud, &self.egress, &self.guest_logs, None)
     }
 
     /// What guests of an env have said lately.
@@ -212,14 +212,13 @@ impl Call {
         let (kind, generation) = (pinned.actor.kind, pinned.generation.clone());
         let unknown = || unknown_logic(kind, &name, &generation);
         let Some(entry) = generation.logics.get(&name) else { return Err(unknown()) };
-        let context = context(pinned, request_id, metrics, crud, egress, guest_logs, rehearsal);
+        let context = context((pinned, request_id), metrics, crud, egress, guest_logs, rehearsal);
         entry.call(context, params, unknown).await
     }
 }
 
 fn context(
-    Pinned { actor, generation }: Pinned,
-    request_id: Arc<str>,
+    (Pinned { actor, generation }, request_id): (Pinned, Arc<str>),
     metrics: &Arc<Metrics>,
     crud: &Arc<CrudSettings>,
     egress: &Arc<Egress>,

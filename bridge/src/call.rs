@@ -223,7 +223,7 @@ impl LoadedLogicEntry {
     /// Gives a request of HTTP to a component that is mounted, and comes to the end of its invocation. It was admitted before.
     pub(crate) async fn serve(&self, context: CallContext, exchange: Exchange) -> Outcome<()> {
         let LoadedCode::Wasm(code) = &self.code else {
-            return Err(Problem::internal("what is mounted is no component").into());
+            return Err(Problem::internal("what is mounted is no component"));
         };
         let (started, metrics, span) = (Instant::now(), Arc::clone(&context.metrics), self.span());
         let answer = code.serve(self, context, exchange).instrument(span.clone()).await;

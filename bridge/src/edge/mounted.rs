@@ -9,7 +9,7 @@ use std::{
 };
 
 use axum::{
-    body::{Body, HttpBody as _},
+    body::Body,
     extract::{ConnectInfo, Extension, Request, State},
     response::Response,
 };
@@ -47,7 +47,7 @@ mod fields;
 mod incoming;
 
 use answer::{Begun, MountedBody};
-use incoming::{Fault, Incoming};
+use incoming::Incoming;
 
 /// An answer is sent with its first bytes, so that a component that fails before is an error that can be told; one that has begun and
 /// has nothing to say yet is sent without them after this.
@@ -83,7 +83,7 @@ pub async fn mounted(
         Ok(Came::Methods(allowed)) => {
             let problem = Problem::new(Code::BadRequest, format!("what is mounted here does not take {method}"))
                 .hint("the header Allow lists what it takes");
-            let mut response = respond::answer(Err(Box::new(problem)), trail, &id.0, app.config.response_limit);
+            let mut response = respond::answer(Err(problem), trail, &id.0, app.config.response_limit);
             *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
             response.headers_mut().extend(HeaderValue::from_str(&allowed).ok().map(|allowed| (ALLOW, allowed)));
             response
@@ -110,7 +110,8 @@ async fn run(
     (trail, counting): (&mut Trail, &mut Option<Counting>),
 ) -> Outcome<Came> {
     let (parts, body) = request.into_parts();
-    let place = Place::of(&parts.uri).ok_or_else(|| Problem::new(Code::NotFound, "there is no such path"))?;
+    let uri = parts.uri.clone();
+    let place = Place::of(&uri).ok_or_else(|| Problem::new(Code::NotFound, "there is no such path"))?;
     let hints = place.hints(&parts.headers)?;
     let (pinned, tally) = match authenticate(app, &parts.headers, &hints, address) {
         Err(problem) if problem.code == Code::Unauthorized => {
@@ -199,9 +200,9 @@ async fn failed(error: BodyError, task: &mut JoinSet<Outcome<()>>) -> Box<Proble
         (Some(Ok(Err(problem))), _) => problem,
         (_, BodyError::Output) => {
             let limit = LimitName::Output.as_str();
-            Problem::limit(Code::LogicFailed, limit, format!("the logic was stopped by its limit {limit}")).into()
+            Problem::limit(Code::LogicFailed, limit, format!("the logic was stopped by its limit {limit}"))
         }
-        (_, BodyError::Broken) => Problem::new(Code::LogicFailed, "the logic failed").into(),
+        (_, BodyError::Broken) => Problem::new(Code::LogicFailed, "the logic failed"),
     }
 }
 

@@ -145,7 +145,7 @@ pub(crate) async fn run<H: Host>(
         },
     };
     // Before anything of the guest is dropped: an answer that ends with it must know how.
-    drop(end.send(Ended { is_well: outcome.is_ok() }));
+    let _ = end.send(Ended { is_well: outcome.is_ok() });
     let host = state.take_host();
     let usage = Usage { output_bytes: progress.sent_bytes(), is_supplied, ..call::used(state) };
     // Requests that it still sends, and bodies that nobody ends any more, end now and not with the store.

@@ -154,8 +154,9 @@ fn own_cookie(cookie: &HeaderValue, prefix: &str) -> Option<HeaderValue> {
         let name = attribute.split('=').next().unwrap_or_default().trim();
         COOKIE_ATTRIBUTES.iter().any(|known| name.eq_ignore_ascii_case(known))
     });
-    let kept: String = kept.map(|attribute| format!("; {attribute}")).collect();
-    HeaderValue::from_str(&format!("{name}={}{kept}; Path={prefix}", value.trim())).ok()
+    let place = format!("Path={prefix}");
+    let written: Vec<&str> = kept.chain([place.as_str()]).collect();
+    HeaderValue::from_str(&format!("{name}={}; {}", value.trim(), written.join("; "))).ok()
 }
 
 fn is_hop(name: &str, listed: &[String]) -> bool {

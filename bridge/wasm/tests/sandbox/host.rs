@@ -8,10 +8,10 @@ use std::{
 
 use santokit_core::value::{Column, RowSet, Value};
 use santokit_wasm::{
-    CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, EventError, Fixed, Host,
-    HttpBudget, HttpDone, HttpRequest, HttpResponse, InvocationInfo, LogLine, LogicCall, LogicCalled, LogicUsage,
-    LookupError, NamedParams, ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SqlError, StorageError,
-    TransactionId, WriterId,
+    CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, EventError, Fixed, Host, HttpBudget,
+    HttpDone, HttpError, HttpRequest, HttpResponse, InvocationInfo, LogLine, LogicCall, LogicCalled, LogicUsage, LookupError,
+    NamedParams, ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SendOut, SqlError, StorageError, TransactionId,
+    WriterId,
     packed::{PackedBatch, PackedRows},
 };
 use secrecy::SecretString;
