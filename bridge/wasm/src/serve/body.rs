@@ -199,7 +199,9 @@ mod tests {
         let _ = end.send(Ended { is_well: false });
         assert_eq!(read(failed).await, Err(BodyError::Broken));
         // Whoever ran it has gone.
-        assert_eq!(read(body("abc", None, 10).0).await, Err(BodyError::Broken));
+        let (left, end) = body("abc", None, 10);
+        drop(end);
+        assert_eq!(read(left).await, Err(BodyError::Broken));
     }
 
     #[tokio::test]

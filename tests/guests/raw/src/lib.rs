@@ -14,6 +14,7 @@ use wasip2::{
             OutgoingRequest, OutgoingResponse, ResponseOutparam, Scheme,
         },
     },
+    io::streams::StreamError,
 };
 
 struct Raw;
@@ -75,19 +76,18 @@ fn read(request: &IncomingRequest) -> Vec<u8> {
 /// Gives back what comes, as it comes.
 fn echo(request: &IncomingRequest, out: ResponseOutparam) {
     let body = request.consume().expect("the body is there once");
-    let mut input = body.stream().expect("its stream is there once");
+    let input = body.stream().expect("its stream is there once");
     let response = OutgoingResponse::new(Fields::new());
     let answer = response.body().expect("the body is there once");
     ResponseOutparam::set(out, Ok(response));
     let mut output = answer.write().expect("its stream is there once");
-    let mut chunk = [0; 8192];
     loop {
-        match input.read(&mut chunk).expect("the body arrives") {
-            0 => break,
-            length => output.write_all(&chunk[..length]).expect("the answer is taken"),
+        match input.blocking_read(8192) {
+            Ok(chunk) => output.write_all(&chunk).expect("the answer is taken"),
+            Err(StreamError::Closed) => break,
+            Err(error) => panic!("the body does not arrive: {error}"),
         }
     }
-    output.flush().expect("the answer is taken");
     drop(output);
     OutgoingBody::finish(answer, None).expect("the answer is whole");
 }
@@ -103,7 +103,6 @@ fn answer(out: ResponseOutparam, status: u16, headers: &[(&str, &str)], body: &[
     ResponseOutparam::set(out, Ok(response));
     let mut stream = outgoing.write().expect("its stream is there once");
     stream.write_all(body).expect("the answer is taken");
-    stream.flush().expect("the answer is taken");
     drop(stream);
     OutgoingBody::finish(outgoing, None).expect("the answer is whole");
 }
@@ -174,7 +173,7 @@ fn script(told: &[u8], out: ResponseOutparam) {
         if number > 0 && script.wait_ms > 0 {
             subscribe_duration(script.wait_ms * 1_000_000).block();
         }
-        if stream.write_all(script.part.as_bytes()).and_then(|()| stream.flush()).is_err() {
+        if stream.write_all(script.part.as_bytes()).is_err() {
             return;
         }
     }
@@ -268,7 +267,7 @@ fn send(step: &Step) -> Result<FutureIncomingResponse, String> {
     let body = request.body().map_err(|()| "body")?;
     let sent = outgoing_handler::handle(request, None).map_err(|error| format!("{error:?}"))?;
     let mut stream = body.write().map_err(|()| "stream")?;
-    let written = stream.write_all(step.body.as_bytes()).and_then(|()| stream.flush());
+    let written = stream.write_all(step.body.as_bytes());
     drop(stream);
     // The host may have had enough of it: it says why.
     drop(OutgoingBody::finish(body, None));
