@@ -212,11 +212,7 @@ impl LoadedLogicEntry {
     }
 
     /// Decides of a request to where it is mounted.
-    pub(crate) fn admit_request(
-        &self,
-        context: &CallContext,
-        unknown: impl FnOnce() -> Box<Problem>,
-    ) -> Outcome<()> {
+    pub(crate) fn admit_request(&self, context: &CallContext, unknown: impl FnOnce() -> Box<Problem>) -> Outcome<()> {
         self.admit(context, Map::new(), unknown).map(drop)
     }
 

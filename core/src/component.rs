@@ -159,10 +159,14 @@ pub enum ComponentError {
     #[error("does not export {HANDLER}, so it is no logic; it exports {0}")]
     WrongWorld(String),
     /// One of HTTP that is not mounted.
-    #[error("exports {HTTP_HANDLER} and not {HANDLER}: it answers requests of HTTP; say where with `mount: PATH` in its logic.yaml")]
+    #[error(
+        "exports {HTTP_HANDLER} and not {HANDLER}: it answers requests of HTTP; say where with `mount: PATH` in its logic.yaml"
+    )]
     NotMounted,
     /// Mounted, and not one of HTTP.
-    #[error("is mounted, but does not export {HTTP_HANDLER}@0.2; it exports {0}; leave `mount` out of its logic.yaml, or build it for HTTP")]
+    #[error(
+        "is mounted, but does not export {HTTP_HANDLER}@0.2; it exports {0}; leave `mount` out of its logic.yaml, or build it for HTTP"
+    )]
     NoHttp(String),
     /// The manifest lists other imports.
     #[error("the manifest lists other imports than the component has: {0}")]
@@ -223,19 +227,16 @@ impl World {
         match self {
             World::Logic => inspection.exports.contains(HANDLER),
             World::Http => inspection.exports.iter().any(|export| {
-                export.split_once('@').is_some_and(|(name, version)| name == HTTP_HANDLER && is_on_track(version, "0.2"))
+                export
+                    .split_once('@')
+                    .is_some_and(|(name, version)| name == HTTP_HANDLER && is_on_track(version, "0.2"))
             }),
         }
     }
 }
 
 /// All checks: valid, within the gate, of its world, imports offered and granted, and exactly the ones that `declared` lists.
-pub fn check(
-    bytes: &[u8],
-    world: World,
-    grants: &Grants,
-    declared: &BTreeSet<String>,
-) -> Result<(), ComponentError> {
+pub fn check(bytes: &[u8], world: World, grants: &Grants, declared: &BTreeSet<String>) -> Result<(), ComponentError> {
     let inspection = inspect(bytes)?;
     check_world(&inspection, world)?;
     check_imports(&inspection.imports, grants)?;

@@ -100,7 +100,8 @@ async fn bytes(dev: &StkDev, sent: &[u8]) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_sees_a_request_as_it_was_sent_less_what_is_ours() {
-    let folder = project(&[("raw", "auth: public\nmount: raw/one"), ("deep", "roles: [app]\nmount: raw/one/deep")]).await;
+    let folder =
+        project(&[("raw", "auth: public\nmount: raw/one"), ("deep", "roles: [app]\nmount: raw/one/deep")]).await;
     let dev = StkDev::start(folder.path(), &[]).await.unwrap();
     let host = dev.client.url().trim_start_matches("http://").to_owned();
     for (sent, path) in [
@@ -161,7 +162,9 @@ async fn who_may_not_ask_finds_nothing_mounted() {
     let nobody = (401, "UNAUTHORIZED".to_owned());
     let nothing = (404, "NOT_FOUND".to_owned());
     // As for an unknown logic, whether it is one that may not be asked or none.
-    for path in ["/http/raw/one/deep", "/http/raw/one/deep/x", "/http/none", "/http/raw", "/http/raw/onex", "/http/%72aw/one"] {
+    for path in
+        ["/http/raw/one/deep", "/http/raw/one/deep/x", "/http/none", "/http/raw", "/http/raw/onex", "/http/%72aw/one"]
+    {
         assert_eq!(refused(&dev, path, &[]).await, nobody, "{path}");
     }
     assert_eq!(seen(&dev, "/http/raw/one/deep/x", &key).await["path"], "/x");
@@ -173,7 +176,8 @@ async fn who_may_not_ask_finds_nothing_mounted() {
     assert_eq!(refused(&dev, "/http/raw/one", &[("x-santokit-api-key", "stk_raw.wrong")]).await, nobody);
     assert_eq!(refused(&dev, "/p/mounted/prod/http/raw/one", &[]).await, nothing);
     assert_eq!(refused(&dev, "/p/mounted/dev/http/raw/one", &[("x-santokit-env", "prod")]).await.0, 400);
-    for (method, allowed) in [(Method::PUT, false), (Method::TRACE, false), (Method::HEAD, true), (Method::POST, true)] {
+    for (method, allowed) in [(Method::PUT, false), (Method::TRACE, false), (Method::HEAD, true), (Method::POST, true)]
+    {
         let answer = ask(&dev, method.clone(), "/http/raw/one/x", &[], Vec::new()).await;
         assert_eq!(answer.status().as_u16(), if allowed { 200 } else { 405 }, "{method}");
         assert_eq!(answer.headers().get("allow").is_some_and(|allow| allow == "GET, HEAD, POST"), !allowed, "{method}");
@@ -189,7 +193,8 @@ async fn who_may_not_ask_finds_nothing_mounted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_pass_as_they_come() {
-    let folder = project(&[("raw", "auth: public\nmount: raw/one\nlimits: {output: 20MB, cpu: 20s, timeout: 60s}")]).await;
+    let folder =
+        project(&[("raw", "auth: public\nmount: raw/one\nlimits: {output: 20MB, cpu: 20s, timeout: 60s}")]).await;
     let dev = StkDev::start(folder.path(), &[]).await.unwrap();
     for size in [0, 1, 8_192, 900_000] {
         let sent: Vec<u8> = (0..size).map(|number: u32| number.to_le_bytes()[0] ^ number.to_le_bytes()[1]).collect();
@@ -199,7 +204,12 @@ async fn bodies_pass_as_they_come() {
     }
     // What has begun to answer is heard before its request has ended: here the one waits for the other.
     let mut stream = TcpStream::connect(dev.client.url().trim_start_matches("http://")).await.unwrap();
-    stream.write_all(b"POST /http/raw/one/echo HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n").await.unwrap();
+    stream
+        .write_all(
+            b"POST /http/raw/one/echo HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n",
+        )
+        .await
+        .unwrap();
     let mut came = Vec::new();
     while !contains(&came, "first") {
         let mut part = [0; 1_024];

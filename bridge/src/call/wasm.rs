@@ -280,7 +280,9 @@ fn caller_problem(error: CallError) -> Box<Problem> {
             let limit = limit.as_str();
             Problem::limit(Code::LogicFailed, limit, format!("the logic was stopped by its limit {limit}"))
         }
-        CallError::Trap { .. } | CallError::Output(_) | CallError::Answer(_) => Problem::new(Code::LogicFailed, "the logic failed"),
+        CallError::Trap { .. } | CallError::Output(_) | CallError::Answer(_) => {
+            Problem::new(Code::LogicFailed, "the logic failed")
+        }
         CallError::Busy { setting } => {
             let message = "the logic could not be run now: all instances that it may have are in use";
             Problem::limit(Code::ServiceUnavailable, setting, message).hint("try again")

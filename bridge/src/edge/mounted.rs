@@ -1,12 +1,7 @@
 //! `/http/…`: requests for components of `wasi:http` that a release mounts, given to them as they are, less what is ours. Who calls, for
 //! which env and whether it may is decided as for every other call; a component sees neither a credential of ours nor a hint.
 
-use std::{
-    net::SocketAddr,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -170,8 +165,8 @@ async fn begin(
     task: &mut JoinSet<Outcome<()>>,
 ) -> Outcome<(http::response::Parts, Begun)> {
     let (head, mut body) = answered.into_parts();
-    let has_none = is_head
-        || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
+    let has_none =
+        is_head || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
     if has_none {
         body.for_nobody();
     }

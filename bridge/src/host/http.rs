@@ -26,8 +26,7 @@ impl Session {
             span.record("outcome", refused.code());
             return Err(refused);
         }
-        let (grants, egress, rehearsal) =
-            (Arc::clone(&self.grants), Arc::clone(&self.egress), self.rehearsal.clone());
+        let (grants, egress, rehearsal) = (Arc::clone(&self.grants), Arc::clone(&self.egress), self.rehearsal.clone());
         let deadline = self.deadline;
         Ok(Box::new(move |request, budget| {
             Box::pin(async move {

@@ -80,7 +80,8 @@ impl<H: Host> LoadedLogic<H> {
                 let _ended = logic.santokit_logic_handler().call_handle(&mut store, b"{}").await;
             }
             Instance::Http(proxy) => {
-                let mut request = http::Request::new(Empty::<Body>::new().map_err(|never| match never {}).boxed_unsync());
+                let mut request =
+                    http::Request::new(Empty::<Body>::new().map_err(|never| match never {}).boxed_unsync());
                 request.headers_mut().insert(http::header::HOST, http::HeaderValue::from_static("localhost"));
                 let _ended = serve::handle(&proxy, &mut store, request, false, drop).await;
             }

@@ -63,9 +63,8 @@ impl Mount {
                 && !matches!(segment, "." | "..")
                 && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
         };
-        let is_fine = text.len() <= PATH_BYTES_MAX
-            && text.split('/').count() <= SEGMENTS_MAX
-            && text.split('/').all(is_segment);
+        let is_fine =
+            text.len() <= PATH_BYTES_MAX && text.split('/').count() <= SEGMENTS_MAX && text.split('/').all(is_segment);
         if is_fine { Ok(()) } else { Err(MountError::Path(text.to_owned())) }
     }
 
@@ -158,8 +157,28 @@ mod tests {
         }
         let long = "a".repeat(201);
         for wrong in [
-            "", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "a/./b", "a b", "a%20b", "a%2fb", "a?b", "a#b", "a\\b", "ä", "a\n",
-            "a;b", "{a}", "*", "1/2/3/4/5/6/7/8/9", &long,
+            "",
+            "/",
+            "/a",
+            "a/",
+            "a//b",
+            ".",
+            "..",
+            "a/../b",
+            "a/./b",
+            "a b",
+            "a%20b",
+            "a%2fb",
+            "a?b",
+            "a#b",
+            "a\\b",
+            "ä",
+            "a\n",
+            "a;b",
+            "{a}",
+            "*",
+            "1/2/3/4/5/6/7/8/9",
+            &long,
         ] {
             assert!(Mount::check_path(wrong).is_err(), "{wrong:?}");
         }

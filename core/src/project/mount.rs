@@ -23,10 +23,16 @@ pub(super) fn read(file: &File<'_>, map: &Map<'_>) -> Option<Mount> {
         let message = "what is mounted takes requests as they are, and no params";
         file.error_hint(entry.span, Check::Conflict, message, "leave \"params\" out");
     }
-    let required = map.entry("transaction").filter(|entry| matches!(&entry.value.yaml, Yaml::Text(text) if text == "required"));
+    let required =
+        map.entry("transaction").filter(|entry| matches!(&entry.value.yaml, Yaml::Text(text) if text == "required"));
     if let Some(entry) = required {
         let message = "an answer of what is mounted is on its way before the invocation has ended";
-        file.error_hint(entry.span, Check::Conflict, message, "begin a transaction in the component, and commit it there");
+        file.error_hint(
+            entry.span,
+            Check::Conflict,
+            message,
+            "begin a transaction in the component, and commit it there",
+        );
     }
     let methods = match map.get("methods") {
         None => Mount::METHODS.to_vec(),
@@ -60,7 +66,12 @@ pub(super) fn check<'f>(logics: &BTreeMap<String, ProjectLogic>, file: impl Fn(&
         let Some(mount) = &source.mount else { continue };
         if let Some(other) = taken.insert(&mount.path, name) {
             let message = format!("the logic {other:?} is mounted at {:?} already", mount.path);
-            file.error_hint(Span::START, Check::Duplicate, message, "mount it elsewhere; below another mount it may be");
+            file.error_hint(
+                Span::START,
+                Check::Duplicate,
+                message,
+                "mount it elsewhere; below another mount it may be",
+            );
         }
     }
 }

@@ -88,8 +88,7 @@ pub(super) async fn need_below(db: &mut Db, project: &str, manifest: &Manifest) 
     if unmountable.is_empty() {
         return Ok(());
     }
-    let message =
-        format!("{} component(s) are mounted, which project {project:?} may not have", unmountable.len());
+    let message = format!("{} component(s) are mounted, which project {project:?} may not have", unmountable.len());
     let hint = format!(
         "a file with `mounts: true` and what else is in `stk project ceilings show --project {project}` lets it: `stk project \
          ceilings set FILE --project {project}`, where org {org:?} does not say false"

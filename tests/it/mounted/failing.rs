@@ -1,8 +1,6 @@
 //! How mounted components go wrong, and what they try with an answer: what comes before its first byte is an error as of any logic, what
 //! comes later breaks it off, and nothing of it reaches the next answer or another page.
 
-use std::time::{Duration, Instant};
-
 use reqwest::Method;
 use santokit_tests::StkDev;
 use serde_json::{Value as Json, json};
@@ -24,7 +22,10 @@ async fn told(dev: &StkDev, script: Json) -> (u16, String, String) {
 /// All bytes that a client gets of an answer.
 async fn came(dev: &StkDev, script: Json) -> Vec<u8> {
     let body = script.to_string();
-    let head = format!("POST {SCRIPT} HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST {SCRIPT} HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
     bytes(dev, (head + &body).as_bytes()).await
 }
 
@@ -42,7 +43,6 @@ async fn what_fails_before_its_first_byte_is_an_error_that_says_why() {
         (json!({"before": "memory"}), "memory"),
         // It has begun an answer, of which nothing was sent yet.
         (json!({"end": "trap"}), ""),
-        (json!({"end": "spin"}), "cpu"),
         (json!({"end": "drop"}), ""),
         (json!({"status": 101}), ""),
         (json!({"status": 199}), ""),
@@ -69,7 +69,12 @@ async fn what_fails_before_its_first_byte_is_an_error_that_says_why() {
     ] {
         let answer = ask(&dev, Method::POST, SCRIPT, &[], script.to_string().into_bytes()).await;
         let status = script["status"].as_u64().unwrap_or(200);
-        assert_eq!(u64::from(answer.status().as_u16()), status, "{}", script.to_string().chars().take(80).collect::<String>());
+        assert_eq!(
+            u64::from(answer.status().as_u16()),
+            status,
+            "{}",
+            script.to_string().chars().take(80).collect::<String>()
+        );
         answer.bytes().await.unwrap();
     }
 }
@@ -94,50 +99,17 @@ async fn what_fails_later_is_seen_to_be_broken() {
     let long = came(&dev, json!({"part": "x".repeat(30_000), "times": 100})).await;
     assert!(long.len() < 200_000 && !long.ends_with(b"0\r\n\r\n"), "{}", long.len());
     // More, or less, than it said.
-    let more = json!({"headers": [["content-length", "12"]]});
-    let came = came(&dev, begun(more)).await;
-    assert!(came.ends_with(b"begunbegun"), "{}", String::from_utf8_lossy(&came));
-    let metrics = dev.client.get("/metrics").await.unwrap();
-    assert_eq!(metrics.status, 200);
-    let metrics = metrics.body.as_str().unwrap().to_owned();
-    for line in [
-        "stk_bridge_logic_limit_hits_total{limit=\"cpu\"}",
-        "stk_bridge_logic_limit_hits_total{limit=\"timeout\"}",
-        "stk_bridge_logic_limit_hits_total{limit=\"output\"}",
-        "logic=\"raw\",outcome=\"failed\"",
-        "logic=\"raw\",outcome=\"ok\"",
-    ] {
-        assert!(metrics.contains(line), "{line}\n{metrics}");
+    for length in ["12", "7"] {
+        let script = begun(json!({"headers": [["content-length", length]]}));
+        let read = ask(&dev, Method::POST, SCRIPT, &[], script.to_string().into_bytes()).await;
+        assert!(read.bytes().await.is_err(), "{length}: a client takes it for whole");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_leaves_ends_the_invocation() {
-    let manifest = "auth: public\nmount: raw/one\nlimits: {timeout: 60s, output: 50MB, cpu: 20s}";
-    let folder = project(&[("raw", manifest)]).await;
-    let dev = StkDev::start(folder.path(), &[]).await.unwrap();
-    let script = json!({"part": "x".repeat(1_000), "times": 40_000, "waitMs": 5}).to_string();
-    for _ in 0..4 {
-        let mut answer = ask(&dev, Method::POST, SCRIPT, &[], script.clone().into_bytes()).await;
-        assert!(answer.chunk().await.unwrap().is_some());
-    }
-    let until = Instant::now() + Duration::from_secs(20);
-    loop {
-        let metrics = dev.client.get("/metrics").await.unwrap().body;
-        let held = metrics.as_str().unwrap().lines().find(|line| line.starts_with("stk_bridge_instances_live")).map(str::to_owned);
-        if held.as_deref().is_some_and(|line| line.ends_with(" 0")) || Instant::now() > until {
-            // Instances that wait for a call may be among them; what must not be is one that still writes.
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    let answer = ask(&dev, Method::GET, "/http/raw/one", &[], Vec::new()).await;
-    assert_eq!(answer.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_too_large_is_the_clients_matter() {
-    let folder = project(&[("raw", "auth: public\nmount: raw/one\nlimits: {output: 20MB, cpu: 20s, timeout: 60s}")]).await;
+    let folder =
+        project(&[("raw", "auth: public\nmount: raw/one\nlimits: {output: 20MB, cpu: 20s, timeout: 60s}")]).await;
     let dev = StkDev::start(folder.path(), &[]).await.unwrap();
     let large = vec![b'x'; 10_000_001];
     for path in ["/http/raw/one/echo", "/http/raw/one/deaf"] {
@@ -201,7 +173,11 @@ async fn an_answer_says_nothing_that_is_not_its_own() {
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
-    assert_eq!((text.matches("set-cookie").count(), text.matches("content-length").count()), (1, 1), "{text}");
+    assert_eq!(
+        (text.matches("\r\nset-cookie:").count(), text.matches("\r\ncontent-length:").count()),
+        (1, 1),
+        "{text}"
+    );
     assert!(text.ends_with("\r\n\r\nfour"), "{text}");
     // The release says which pages may read it, and the component does not.
     let page = [("origin", "https://page.test")];
@@ -222,7 +198,8 @@ async fn what_is_smuggled_reaches_nobody() {
     let dev = StkDev::start(folder.path(), &[]).await.unwrap();
     // A component that does not read the body leaves nothing of it for the next request of the connection.
     let inner = "GET /http/raw/one/smuggled HTTP/1.1\r\nhost: a.test\r\n\r\n";
-    let deaf = format!("POST /http/raw/one/deaf HTTP/1.1\r\nhost: a.test\r\ncontent-length: {}\r\n\r\n{inner}", inner.len());
+    let deaf =
+        format!("POST /http/raw/one/deaf HTTP/1.1\r\nhost: a.test\r\ncontent-length: {}\r\n\r\n{inner}", inner.len());
     let next = "GET /http/raw/one/next HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n";
     let came = bytes(&dev, format!("{deaf}{next}").as_bytes()).await;
     let text = String::from_utf8_lossy(&came);
@@ -233,7 +210,9 @@ async fn what_is_smuggled_reaches_nobody() {
         "transfer-encoding: chunked, identity",
         "host: b.test@evil.test",
     ] {
-        let sent = format!("POST /http/raw/one HTTP/1.1\r\n{head}\r\nhost: a.test\r\nconnection: close\r\n\r\n0\r\n\r\n{next}");
+        let sent = format!(
+            "POST /http/raw/one HTTP/1.1\r\n{head}\r\nhost: a.test\r\nconnection: close\r\n\r\n0\r\n\r\n{next}"
+        );
         let came = bytes(&dev, sent.as_bytes()).await;
         let text = String::from_utf8_lossy(&came);
         let is_one = text.matches("HTTP/1.1 ").count() == 1;

@@ -62,7 +62,8 @@ fn in_c(folder: &ProjectFolder) -> Vec<u8> {
 async fn components_that_others_made_are_mounted_as_they_are() {
     let folder = folder();
     folder.write("logics/example/Cargo.toml", CARGO).unwrap();
-    fs::copy(published("wasip2").join("examples/http-proxy.rs"), folder.path().join("logics/example/example.rs")).unwrap();
+    fs::copy(published("wasip2").join("examples/http-proxy.rs"), folder.path().join("logics/example/example.rs"))
+        .unwrap();
     folder.write("logics/example/logic.yaml", "component: {build: rust}\nauth: public\nmount: example\n").unwrap();
     folder.write("logics/c/logic.yaml", "component: {path: echo.wasm}\nauth: public\nmount: c/echo\n").unwrap();
     fs::write(folder.path().join("logics/c/echo.wasm"), in_c(&folder)).unwrap();

@@ -100,7 +100,10 @@ async fn without_a_grant_it_is_no_release() {
     folder.write("logics/raw/logic.yaml", manifest).unwrap();
     let built = stk(folder.path(), &["logic", "build", "raw"], &[]).await.unwrap();
     assert_ne!(built.code, 0, "{built:?}");
-    assert!(built.stderr.contains("wasi:http/outgoing-handler") && built.stderr.contains("grants no http"), "{built:?}");
+    assert!(
+        built.stderr.contains("wasi:http/outgoing-handler") && built.stderr.contains("grants no http"),
+        "{built:?}"
+    );
     // Nor where nobody has granted a private address: the Bridge's operator does, and never a manifest.
     let service = Service::start();
     let folder = asking(&service, "").await;

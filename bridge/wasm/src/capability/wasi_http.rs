@@ -226,7 +226,9 @@ pub(crate) fn context() -> WasiHttpCtx {
 impl WasiHttpHooks for Hooks {
     /// What is of the connection, and of the message's length, is not the guest's on any side.
     fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
-        Arc::new(|name| DEFAULT_FORBIDDEN_HEADERS.contains(name) || matches!(name.as_str(), "te" | "trailer" | "expect"))
+        Arc::new(|name| {
+            DEFAULT_FORBIDDEN_HEADERS.contains(name) || matches!(name.as_str(), "te" | "trailer" | "expect")
+        })
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {

@@ -29,8 +29,7 @@ pub struct HttpBudget {
 }
 
 /// Sends one request, under the terms of the invocation that asked for it.
-pub type SendOut =
-    Box<dyn FnOnce(HttpRequest, HttpBudget) -> Pin<Box<dyn Future<Output = HttpDone> + Send>> + Send>;
+pub type SendOut = Box<dyn FnOnce(HttpRequest, HttpBudget) -> Pin<Box<dyn Future<Output = HttpDone> + Send>> + Send>;
 
 /// What a request came to, and what it used.
 #[derive(Debug)]

@@ -282,5 +282,7 @@ fn received(sent: FutureIncomingResponse) -> Result<Json, String> {
     let mut stream = body.stream().map_err(|()| "stream")?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    Ok(json!({"status": response.status(), "length": bytes.len(), "body": String::from_utf8_lossy(&bytes[..bytes.len().min(200)])}))
+    Ok(
+        json!({"status": response.status(), "length": bytes.len(), "body": String::from_utf8_lossy(&bytes[..bytes.len().min(200)])}),
+    )
 }
