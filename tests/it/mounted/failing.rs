@@ -48,7 +48,6 @@ async fn what_fails_before_its_first_byte_is_an_error_that_says_why() {
         (json!({"status": 199}), ""),
         (json!({"status": 600}), ""),
         (json!({"headers": [["content-length", "100001"]]}), "output"),
-        (json!({"headers": [["content-length", "5"]], "part": "four"}), ""),
         (json!({"headers": [["content-length", "3"]], "part": "four"}), ""),
         (json!({"headers": [["content-length", "5"]], "part": ""}), ""),
     ] {
