@@ -160,6 +160,11 @@ impl App {
         }
     }
 
+    /// What a call has besides its logic.
+    pub fn context(&self, pinned: Pinned, request_id: Arc<str>) -> CallContext {
+        context((pinned, request_id), &self.metrics, &self.crud, &self.egress, &self.guest_logs, None)
+    }
+
     /// What guests of an env have said lately.
     pub fn guest_log(&self, env: &EnvName) -> Arc<GuestLog> {
         self.guest_logs.of(env)
@@ -203,32 +208,43 @@ impl Call {
         guest_logs: &GuestLogs,
         rehearsal: Option<Arc<Rehearsal>>,
     ) -> Outcome<Box<RawValue>> {
-        let Call { pinned: Pinned { actor, generation }, name, params, request_id } = self;
-        let kind = actor.kind;
+        let Call { pinned, name, params, request_id } = self;
+        let (kind, generation) = (pinned.actor.kind, pinned.generation.clone());
         let unknown = || unknown_logic(kind, &name, &generation);
         let Some(entry) = generation.logics.get(&name) else { return Err(unknown()) };
-        let context = CallContext {
-            request_id,
-            project: generation.env.project.clone(),
-            env: generation.env.env.clone(),
-            release_id: generation.release_id.clone(),
-            actor,
-            logics: generation.logics.clone(),
-            depth: 0,
-            databases: generation.databases.clone(),
-            schemas: generation.schemas.clone(),
-            tables: generation.tables.clone(),
-            crud: crud.clone(),
-            config: generation.config.clone(),
-            secrets: generation.runtime.load().secrets.clone(),
-            egress: egress.clone(),
-            guest_log: guest_logs.of(&generation.env),
-            buckets: generation.buckets.clone(),
-            topics: generation.topics.clone(),
-            metrics: metrics.clone(),
-            rehearsal,
-        };
+        let context = context((pinned, request_id), metrics, crud, egress, guest_logs, rehearsal);
         entry.call(context, params, unknown).await
+    }
+}
+
+fn context(
+    (Pinned { actor, generation }, request_id): (Pinned, Arc<str>),
+    metrics: &Arc<Metrics>,
+    crud: &Arc<CrudSettings>,
+    egress: &Arc<Egress>,
+    guest_logs: &GuestLogs,
+    rehearsal: Option<Arc<Rehearsal>>,
+) -> CallContext {
+    CallContext {
+        request_id,
+        project: generation.env.project.clone(),
+        env: generation.env.env.clone(),
+        release_id: generation.release_id.clone(),
+        actor,
+        logics: generation.logics.clone(),
+        depth: 0,
+        databases: generation.databases.clone(),
+        schemas: generation.schemas.clone(),
+        tables: generation.tables.clone(),
+        crud: crud.clone(),
+        config: generation.config.clone(),
+        secrets: generation.runtime.load().secrets.clone(),
+        egress: egress.clone(),
+        guest_log: guest_logs.of(&generation.env),
+        buckets: generation.buckets.clone(),
+        topics: generation.topics.clone(),
+        metrics: metrics.clone(),
+        rehearsal,
     }
 }
 

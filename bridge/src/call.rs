@@ -7,14 +7,14 @@ use santokit_core::{
     access::{Actor, ActorKind, CompiledRules, Decision, Denial},
     code::Code,
     limit::InvocationLimits,
-    logic::{Body, Logic},
+    logic::{Body, Logic, Mount},
     param::CompiledParams,
     problem::{Outcome, Problem},
     query::Query,
     release::logins::queried,
     schema::Schema,
 };
-use santokit_wasm::{LoadedLogic, LogicUsage, Sandbox};
+use santokit_wasm::{Exchange, LoadedLogic, LogicUsage, Sandbox};
 use secrecy::SecretString;
 use serde_json::{Map, Value as Json, value::RawValue};
 use tracing::{Instrument, Span, field::Empty};
@@ -142,7 +142,7 @@ impl LoadedLogicEntry {
             Body::Wasm(body) => {
                 let bytes =
                     component(&body.component).ok_or_else(|| format!("logic {name:?}: its component is missing"))?;
-                let loaded = sandbox.load_for(&env.project, &bytes, &body.component).await;
+                let loaded = sandbox.load_as(body.world(), &env.project, &bytes, &body.component).await;
                 let loaded: LoadedLogic<Session> = loaded.map_err(|error| format!("logic {name:?}: {error}"))?;
                 let loaded = loaded.shared_by(&env.to_string(), name);
                 let logins = Logins::of(&body.grants, queried(&body.grants, queries));
@@ -168,6 +168,9 @@ impl LoadedLogicEntry {
         unknown: impl FnOnce() -> Box<Problem>,
     ) -> Outcome<Box<RawValue>> {
         let params = self.admit(&context, params, unknown)?;
+        if let Some(mount) = self.logic.mount() {
+            return Err(not_called(mount));
+        }
         let (started, metrics) = (Instant::now(), Arc::clone(&context.metrics));
         let span = self.span();
         let answer = match &self.code {
@@ -187,7 +190,11 @@ impl LoadedLogicEntry {
         called: Called,
     ) -> CalledParts {
         let unknown = || Problem::new(Code::NotFound, "there is no such logic");
-        let params = match self.admit(&context, params, unknown) {
+        let admitted = self.admit(&context, params, unknown).and_then(|params| match self.logic.mount() {
+            None => Ok(params),
+            Some(mount) => Err(not_called(mount)),
+        });
+        let params = match admitted {
             Ok(params) => params,
             Err(refused) => {
                 return CalledParts { answer: Err(refused), usage: LogicUsage::default(), joined: called.joined };
@@ -202,6 +209,23 @@ impl LoadedLogicEntry {
         record(&span, &metrics, &parts.answer);
         metrics.invocation(&self.name, outcome(&parts.answer), started.elapsed());
         parts
+    }
+
+    /// Decides of a request to where it is mounted.
+    pub(crate) fn admit_request(&self, context: &CallContext, unknown: impl FnOnce() -> Box<Problem>) -> Outcome<()> {
+        self.admit(context, Map::new(), unknown).map(drop)
+    }
+
+    /// Gives a request of HTTP to a component that is mounted, and comes to the end of its invocation. It was admitted before.
+    pub(crate) async fn serve(&self, context: CallContext, exchange: Exchange) -> Outcome<()> {
+        let LoadedCode::Wasm(code) = &self.code else {
+            return Err(Problem::internal("what is mounted is no component"));
+        };
+        let (started, metrics, span) = (Instant::now(), Arc::clone(&context.metrics), self.span());
+        let answer = code.serve(self, context, exchange).instrument(span.clone()).await;
+        record(&span, &metrics, &answer);
+        metrics.invocation(&self.name, outcome(&answer), started.elapsed());
+        answer
     }
 
     fn span(&self) -> Span {
@@ -245,6 +269,12 @@ impl LoadedLogicEntry {
     }
 }
 
+/// Who may call it is told where it is.
+fn not_called(mount: &Mount) -> Box<Problem> {
+    Problem::new(Code::NotFound, "this logic answers requests of HTTP and takes no calls")
+        .hint(format!("it is mounted at /http/{}", mount.path))
+}
+
 /// An evaluator's words can hold values of the request: nobody else sees them, not even the log.
 fn denial(reason: &Denial) -> String {
     match reason {
@@ -261,7 +291,7 @@ fn rule(reason: &Denial) -> usize {
 }
 
 /// What the guest said stays out: its code and its words are its own.
-fn record(span: &Span, metrics: &Metrics, answer: &Outcome<Box<RawValue>>) {
+fn record<T>(span: &Span, metrics: &Metrics, answer: &Outcome<T>) {
     let outcome = outcome(answer);
     span.record("outcome", outcome);
     let Err(problem) = answer else { return };
@@ -274,7 +304,7 @@ fn record(span: &Span, metrics: &Metrics, answer: &Outcome<Box<RawValue>>) {
     }
 }
 
-fn outcome(answer: &Outcome<Box<RawValue>>) -> &'static str {
+fn outcome<T>(answer: &Outcome<T>) -> &'static str {
     match answer {
         Ok(_) => "ok",
         Err(problem) => match problem.code {

@@ -15,6 +15,7 @@ mod counting;
 pub mod health;
 pub mod keys;
 pub mod layers;
+pub mod mounted;
 pub mod rate;
 pub mod request;
 pub mod respond;
@@ -38,7 +39,9 @@ fn groups() -> Groups {
             .post("/call", request::call)
             .post("/logics/{*name}", request::logic)
             .post("/db/{table}/{op}", request::table)
-            .post("/batch", request::batch),
+            .post("/batch", request::batch)
+            .any("/http/{*path}", mounted::mounted)
+            .any("/p/{project}/{env}/http/{*path}", mounted::mounted),
     }
 }
 

@@ -16,7 +16,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use santokit_core::{
     code::Code,
     cors::Cors,
-    logic::Logic,
+    logic::{Logic, Mounts},
     query::Query,
     release::{Digest, Manifest, Pointer, VERSION, VerifyingKey, verify::VerifyError},
     schema::Schema,
@@ -45,6 +45,8 @@ pub struct Generation {
     pub sequence: u64,
     /// Logics by name.
     pub logics: Arc<BTreeMap<String, Arc<LoadedLogicEntry>>>,
+    /// Where some of them answer requests of HTTP.
+    pub mounts: Mounts,
     /// Databases by the connection's name.
     pub databases: Arc<BTreeMap<String, Arc<Database>>>,
     /// Declared schemas by the connection's name.

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use santokit_core::value::{Column, RowSet, Value};
 use santokit_wasm::{
     CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, EventError, Fixed, Host,
-    HttpBudget, HttpDone, HttpRequest, InvocationInfo, Level, LogLine, LogicCall, LogicCalled, LookupError,
-    NamedParams, ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SqlError, StorageError, TransactionId,
-    WriterId, packed::PackedBatch,
+    HttpError, InvocationInfo, Level, LogLine, LogicCall, LogicCalled, LookupError, NamedParams, ObjectPage,
+    ObjectStat, PutOptions, ReaderId, RowBudget, SendOut, SqlError, StorageError, TransactionId, WriterId,
+    packed::PackedBatch,
 };
 use secrecy::SecretString;
 use tracing::{Instrument, field::Empty};
@@ -188,8 +188,8 @@ impl Host for Session {
         self.call_other(call).await
     }
 
-    async fn http(&mut self, request: HttpRequest, budget: HttpBudget) -> HttpDone {
-        self.send_out(request, budget).await
+    fn http(&mut self) -> Result<SendOut, HttpError> {
+        self.send_out()
     }
 
     async fn storage_stat(&mut self, bucket: String, key: String) -> Result<Option<ObjectStat>, StorageError> {

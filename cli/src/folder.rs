@@ -220,7 +220,7 @@ impl NotReady {
 /// Whether a component is what every Bridge takes, and imports no more than its logic is granted.
 pub fn accept(name: &str, source: &WasmSource, digest: &Digest, bytes: &[u8]) -> Result<Arc<Inspection>, NotReady> {
     let checked = inspect(digest, bytes).and_then(|inspection| {
-        component::check_world(&inspection)?;
+        component::check_world(&inspection, source.world())?;
         component::check_imports(&inspection.imports, &source.grants)?;
         Ok(inspection)
     });

@@ -5,10 +5,16 @@ use std::collections::BTreeSet;
 
 use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
-use crate::{logic::Grants, name::nearest};
+use crate::{
+    logic::{Grants, Mount},
+    name::nearest,
+};
 
 /// The export that makes a component a logic.
 pub const HANDLER: &str = "santokit:logic/handler@0.1.0";
+
+/// The export that makes a component one that can be mounted, in any version of WASI 0.2.
+pub const HTTP_HANDLER: &str = "wasi:http/incoming-handler";
 
 /// The largest component.
 pub const SIZE_BYTES_MAX: usize = 64 << 20;
@@ -54,8 +60,13 @@ const OURS: &[(&str, &str, Option<Grant>)] = &[
     (EVENTS, "0.1", Some(Grant::Events)),
 ];
 
+/// Requests of WASI's own kind, which go the way of those of `santokit:http`.
+const OUTGOING: &str = "wasi:http/outgoing-handler";
+
 /// WASI 0.2 as toolchains import it. Linked with an empty context: no files, no environment, no sockets.
 const WASI: &[&str] = &[
+    "wasi:http/types",
+    OUTGOING,
     "wasi:io/error",
     "wasi:io/poll",
     "wasi:io/streams",
@@ -84,6 +95,15 @@ const WASI: &[&str] = &[
     "wasi:sockets/udp",
     "wasi:sockets/udp-create-socket",
 ];
+
+/// What a component is used as, which follows from what it exports. One may be both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum World {
+    /// Called with params.
+    Logic,
+    /// Mounted: given requests of HTTP.
+    Http,
+}
 
 /// What a component is from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,9 +155,19 @@ pub enum ComponentError {
         /// The key under `grants`.
         grant: &'static str,
     },
-    /// Another world.
+    /// Neither a logic nor one that can be mounted.
     #[error("does not export {HANDLER}, so it is no logic; it exports {0}")]
     WrongWorld(String),
+    /// One of HTTP that is not mounted.
+    #[error(
+        "exports {HTTP_HANDLER} and not {HANDLER}: it answers requests of HTTP; say where with `mount: PATH` in its logic.yaml"
+    )]
+    NotMounted,
+    /// Mounted, and not one of HTTP.
+    #[error(
+        "is mounted, but does not export {HTTP_HANDLER}@0.2; it exports {0}; leave `mount` out of its logic.yaml, or build it for HTTP"
+    )]
+    NoHttp(String),
     /// The manifest lists other imports.
     #[error("the manifest lists other imports than the component has: {0}")]
     ImportsDiffer(String),
@@ -186,22 +216,51 @@ impl Grant {
     }
 }
 
-/// All checks: valid, within the gate, a logic, imports offered and granted, and exactly the ones that `declared` lists.
-pub fn check(bytes: &[u8], grants: &Grants, declared: &BTreeSet<String>) -> Result<(), ComponentError> {
+impl World {
+    /// What a manifest asks for.
+    pub fn of(mount: Option<&Mount>) -> Self {
+        if mount.is_some() { World::Http } else { World::Logic }
+    }
+
+    /// Whether a component exports what it takes.
+    pub fn is_of(self, inspection: &Inspection) -> bool {
+        match self {
+            World::Logic => inspection.exports.contains(HANDLER),
+            World::Http => inspection.exports.iter().any(|export| {
+                export
+                    .split_once('@')
+                    .is_some_and(|(name, version)| name == HTTP_HANDLER && is_on_track(version, "0.2"))
+            }),
+        }
+    }
+}
+
+/// All checks: valid, within the gate, of its world, imports offered and granted, and exactly the ones that `declared` lists.
+pub fn check(bytes: &[u8], world: World, grants: &Grants, declared: &BTreeSet<String>) -> Result<(), ComponentError> {
     let inspection = inspect(bytes)?;
-    check_world(&inspection)?;
+    check_world(&inspection, world)?;
     check_imports(&inspection.imports, grants)?;
     let differ: Vec<&str> = inspection.imports.symmetric_difference(declared).map(String::as_str).collect();
     if differ.is_empty() { Ok(()) } else { Err(ComponentError::ImportsDiffer(differ.join(", "))) }
 }
 
-/// Whether it exports the handler.
-pub fn check_world(inspection: &Inspection) -> Result<(), ComponentError> {
-    if inspection.exports.contains(HANDLER) {
+/// Whether it exports the handler of what it is to be.
+pub fn check_world(inspection: &Inspection, world: World) -> Result<(), ComponentError> {
+    if world.is_of(inspection) {
         return Ok(());
     }
     let exports: Vec<&str> = inspection.exports.iter().map(String::as_str).collect();
-    Err(ComponentError::WrongWorld(if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") }))
+    let exports = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
+    Err(match world {
+        World::Logic if World::Http.is_of(inspection) => ComponentError::NotMounted,
+        World::Logic => ComponentError::WrongWorld(exports),
+        World::Http => ComponentError::NoHttp(exports),
+    })
+}
+
+/// Whether it exports a handler of any world: what it is to be is not known here.
+pub fn check_some_world(inspection: &Inspection) -> Result<(), ComponentError> {
+    if World::Http.is_of(inspection) { Ok(()) } else { check_world(inspection, World::Logic) }
 }
 
 /// Whether every import is offered to guests at all; grants are not looked at.
@@ -244,7 +303,7 @@ fn offered(import: &str) -> Result<Option<Grant>, ComponentError> {
     }
     if WASI.contains(&name) {
         return if is_on_track(version, "0.2") {
-            Ok(None)
+            Ok((name == OUTGOING).then_some(Grant::Http))
         } else {
             Err(unknown(Some("WASI is offered in version 0.2, without files, environment or sockets".to_owned())))
         };
@@ -378,7 +437,8 @@ mod tests {
             "santokit:runtime/log@0.2.0",
             "santokit:runtime/log",
             "wasi:io/streams@0.3.0",
-            "wasi:http/outgoing-handler@0.2.0",
+            "wasi:http/outgoing-handler@0.3.0",
+            "wasi:http/incoming-handler@0.2.0",
             "santokit:http/http@0.2.0",
             "santokit:runtime/log@0.1.",
             "santokit:runtime/log@0.1.0-rc1",
@@ -397,6 +457,10 @@ mod tests {
         let granted = Grants { queries: BTreeSet::from(["a".to_owned()]), ..none.clone() };
         assert_eq!(check_imports(&queries, &granted), Ok(()));
         let outbound = check_imports(&import("santokit:http/http@0.1.0"), &granted);
+        assert!(matches!(outbound, Err(ComponentError::NotGranted { grant: "http", .. })));
+        // What a component calls of WASI for the same is the same power.
+        assert_eq!(check_imports(&import("wasi:http/types@0.2.4"), &granted), Ok(()));
+        let outbound = check_imports(&import("wasi:http/outgoing-handler@0.2.4"), &granted);
         assert!(matches!(outbound, Err(ComponentError::NotGranted { grant: "http", .. })));
         let raw = check_imports(&import("santokit:sql/connections@0.1.0"), &granted);
         assert!(matches!(raw, Err(ComponentError::NotGranted { grant: "sql", .. })));
@@ -422,6 +486,37 @@ mod tests {
         assert_eq!(missing(&[connections], &publishing), "sql");
         assert_eq!(missing(&[connections, events], &granted), "events");
         assert_eq!(missing(&[events], &granted), "events");
+    }
+
+    #[test]
+    fn what_a_component_is_follows_from_its_exports() {
+        let exporting = |names: &[&str]| Inspection {
+            imports: BTreeSet::new(),
+            exports: named(names),
+            modules: 1,
+            functions: 1,
+            size_bytes: 1,
+        };
+        let http = "wasi:http/incoming-handler@0.2.6";
+        for (exports, logic, mounted) in [
+            (&[HANDLER][..], Ok(()), Err("is mounted, but does not export")),
+            (&[http], Err("say where with `mount: PATH`"), Ok(())),
+            (&[HANDLER, http], Ok(()), Ok(())),
+            (&["wasi:http/incoming-handler@0.3.0"], Err("so it is no logic"), Err("is mounted, but")),
+            (&["wasi:http/incoming-handler"], Err("so it is no logic"), Err("is mounted, but")),
+            (&["wasi:cli/run@0.2.0"], Err("so it is no logic"), Err("is mounted, but")),
+            (&[], Err("it exports nothing"), Err("it exports nothing")),
+        ] {
+            let inspection = exporting(exports);
+            for (world, expected) in [(World::Logic, logic), (World::Http, mounted)] {
+                match (check_world(&inspection, world).map_err(|error| error.to_string()), expected) {
+                    (Ok(()), Ok(())) => {}
+                    (Err(said), Err(words)) if said.contains(words) => {}
+                    (found, _) => panic!("{exports:?} {world:?}: {found:?}"),
+                }
+            }
+            assert_eq!(check_some_world(&inspection).is_ok(), logic.is_ok() || mounted.is_ok());
+        }
     }
 
     #[test]

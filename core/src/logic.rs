@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{access::Rule, limit::InvocationLimits, param::Param, quantity::Millis};
+use crate::{access::Rule, component::World, limit::InvocationLimits, param::Param, quantity::Millis};
 
 mod http_grant;
+mod mount;
 mod storage_grant;
 
 pub use http_grant::{HttpGrant, HttpGrantError};
+pub use mount::{Mount, MountError, Mounted, Mounts};
 pub use storage_grant::{StorageGrant, StorageGrantError, StorageOp};
 
 /// A named function.
@@ -70,9 +72,36 @@ pub struct WasmBody {
     pub grants: Grants,
     /// How much it may use.
     pub limits: InvocationLimits,
+    /// Where it answers requests of HTTP; none for a component that is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mount: Option<Mount>,
     /// Digest of the software bill of materials of its build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sbom: Option<String>,
+}
+
+impl Logic {
+    /// Where it is mounted, if it is.
+    pub fn mount(&self) -> Option<&Mount> {
+        match &self.body {
+            Body::Wasm(wasm) => wasm.mount.as_ref(),
+            Body::Sql(_) => None,
+        }
+    }
+}
+
+impl WasmBody {
+    /// What its component must export.
+    pub fn world(&self) -> World {
+        World::of(self.mount.as_ref())
+    }
+
+    /// One line for every single power: its grants, and where it is mounted.
+    pub fn lines(&self) -> BTreeSet<String> {
+        let mut lines = self.grants.lines();
+        lines.extend(self.mount.iter().flat_map(Mount::lines));
+        lines
+    }
 }
 
 /// Whether an invocation is a transaction.

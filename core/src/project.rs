@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use crate::{
     access::{Permissions, Rule},
+    component::World,
     cors::Cors,
     event::Events,
     limit::InvocationLimits,
-    logic::{Grants, SqlBody, TransactionMode},
+    logic::{Grants, Mount, SqlBody, TransactionMode},
     param::Param,
     quantity::Millis,
     release::Overlay,
@@ -27,6 +28,7 @@ mod keys;
 mod links;
 mod logics;
 pub mod manifest;
+mod mount;
 mod node;
 mod query;
 mod read;
@@ -100,6 +102,16 @@ pub struct ProjectLogic {
     pub source: LogicSource,
 }
 
+impl ProjectLogic {
+    /// Where it is mounted, if it is.
+    pub fn mount(&self) -> Option<&Mount> {
+        match &self.source {
+            LogicSource::Wasm(source) => source.mount.as_ref(),
+            LogicSource::Sql(_) => None,
+        }
+    }
+}
+
 /// What runs when a logic is called.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LogicSource {
@@ -122,6 +134,15 @@ pub struct WasmSource {
     pub grants_at: String,
     /// How much it may use; its `timeout` is the logic's.
     pub limits: InvocationLimits,
+    /// Where it answers requests of HTTP.
+    pub mount: Option<Mount>,
+}
+
+impl WasmSource {
+    /// What its component must export.
+    pub fn world(&self) -> World {
+        World::of(self.mount.as_ref())
+    }
 }
 
 /// Where a component comes from. Paths are relative to the logic's folder and stay in it.

@@ -201,7 +201,7 @@ impl Manifest {
             })
             .flat_map(|(name, wasm)| {
                 let queries = wasm.grants.queries.iter().flat_map(|query| self.query_lines(query));
-                let lines = wasm.grants.lines().into_iter().chain(queries);
+                let lines = wasm.lines().into_iter().chain(queries);
                 lines.map(move |power| Power { logic: name.clone(), power }).collect::<Vec<_>>()
             })
             .collect()

@@ -4,7 +4,7 @@ use axum::{
     Router,
     handler::Handler,
     http::Method,
-    routing::{MethodFilter, on},
+    routing::{MethodFilter, any, on},
 };
 
 /// What a listener takes.
@@ -57,6 +57,15 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     #[must_use]
     pub fn head<T: 'static>(self, path: &str, handler: impl Handler<T, S>) -> Self {
         self.add((Method::HEAD, MethodFilter::HEAD), path, handler)
+    }
+
+    /// Adds whatever method there is, which is listed as `ANY`.
+    #[must_use]
+    pub fn any<T: 'static>(mut self, path: &str, handler: impl Handler<T, S>) -> Self {
+        // Letters are a method.
+        let method = Method::from_bytes(b"ANY").unwrap_or_default();
+        self.list.push(Route { method, path: path.to_owned() });
+        Self { router: self.router.route(path, any(handler)), list: self.list }
     }
 
     /// With those of another.

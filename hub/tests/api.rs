@@ -136,6 +136,7 @@ fn manifest(columns: Vec<Column>, secrets: Option<&[&str]>) -> Manifest {
                 ..Grants::default()
             },
             limits: santokit_core::limit::InvocationLimits::default(),
+            mount: None,
             sbom: None,
         };
         let logic = Logic {

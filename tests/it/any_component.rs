@@ -154,7 +154,7 @@ async fn what_does_not_fit_is_told() {
         (
             "WASI's HTTP",
             component(r#"(import "wasi:http/outgoing-handler@0.2.0" (instance))"#),
-            "imports \"wasi:http/outgoing-handler@0.2.0\", which is not offered",
+            "imports \"wasi:http/outgoing-handler@0.2.0\", but the manifest grants no http",
         ),
         (
             "an interface that nobody knows",

@@ -217,6 +217,7 @@ async fn a_release_whose_logins_are_not_there_is_refused_when_it_is_loaded() {
                 imports: BTreeSet::new(),
                 grants: Grants { queries: BTreeSet::from(["one".to_owned()]), ..Grants::default() },
                 limits: InvocationLimits::default(),
+                mount: None,
                 sbom: None,
             }));
         }

@@ -21,14 +21,14 @@ const CARGO: &str = "[package]\nname = \"guest-http\"\nversion = \"0.1.0\"\nedit
 const LONG: Duration = Duration::from_mins(1);
 
 /// The other service.
-struct Service {
-    port: u16,
-    folder: TempDir,
+pub(crate) struct Service {
+    pub(crate) port: u16,
+    pub(crate) folder: TempDir,
     _serving: JoinSet<std::io::Result<()>>,
 }
 
 impl Service {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tls = Tls::load(certificate(folder.path())).unwrap();
         let router = Router::new()

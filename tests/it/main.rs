@@ -38,6 +38,7 @@ mod lifecycle;
 mod logic_test;
 mod master_key;
 mod memory;
+mod mounted;
 mod operators;
 mod own_database;
 mod processes;

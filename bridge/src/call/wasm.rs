@@ -9,11 +9,11 @@ use santokit_core::{
     code::Code,
     limit::{InvocationLimits, LimitName},
     logic::{Grants, TransactionMode, WasmBody},
-    problem::Problem,
+    problem::{Outcome, Problem},
     quantity::Millis,
 };
 use santokit_wasm::{
-    CallError, Frame, InvocationInfo, Level, LoadedLogic, LogSource, LogicError, LogicUsage, SqlError, Usage,
+    CallError, Exchange, Frame, InvocationInfo, Level, LoadedLogic, LogSource, LogicError, LogicUsage, SqlError, Usage,
 };
 use serde_json::{Map, Value as Json, value::RawValue};
 
@@ -119,6 +119,31 @@ impl WasmCode {
         CalledParts { answer, usage, joined }
     }
 
+    /// Gives it a request of HTTP.
+    pub(super) async fn serve(
+        &self,
+        entry: &LoadedLogicEntry,
+        context: CallContext,
+        exchange: Exchange,
+    ) -> Outcome<()> {
+        let (request_id, metrics) = (Arc::clone(&context.request_id), Arc::clone(&context.metrics));
+        let (guest_log, release_id) = (Arc::clone(&context.guest_log), context.release_id.clone());
+        let deadline = Instant::now() + self.limits.timeout.duration();
+        let session = self.session(entry, context, deadline, Joined::default());
+        let served = self.loaded.serve(session, exchange, &self.limits).await;
+        count(&metrics, entry.name(), &served.usage);
+        trace(&served.usage);
+        if let Some(session) = served.host {
+            // There is no transaction of the whole invocation: what the guest left open is undone.
+            drop(session.finish(served.outcome.is_ok()).await);
+        }
+        served.outcome.map_err(|error| {
+            let said = Said { logic: entry.name(), request_id: &request_id, release_id: &release_id };
+            log_failure(&error, said, &guest_log);
+            caller_problem(error)
+        })
+    }
+
     fn session(&self, entry: &LoadedLogicEntry, context: CallContext, deadline: Instant, joined: Joined) -> Session {
         let logic = &entry.logic;
         Session::new(SessionParts {
@@ -128,7 +153,12 @@ impl WasmCode {
                 project: context.project,
                 env: context.env,
                 release_id: context.release_id,
-                trigger: if context.depth > 0 { "logic" } else { "request" }.to_owned(),
+                trigger: match (logic.mount(), context.depth) {
+                    (Some(_), _) => "http",
+                    (None, 0) => "request",
+                    (None, _) => "logic",
+                }
+                .to_owned(),
             },
             actor: context.actor,
             logics: context.logics,
@@ -222,6 +252,10 @@ fn log_failure(error: &CallError, said: Said<'_>, guest_log: &GuestLog) {
             tracing::error!(target: "guest", %logic, requestId = %request_id, %backtrace, "trapped: {message}");
             (Level::Error, format!("trapped: {message}"), backtrace)
         }
+        CallError::Answer(reason) => {
+            tracing::error!(target: "guest", %logic, requestId = %request_id, "gave no answer: {reason}");
+            (Level::Error, format!("gave no answer: {reason}"), String::new())
+        }
         CallError::Output(reason) => {
             tracing::error!(target: "guest", %logic, requestId = %request_id, "answered what is no JSON: {reason}");
             (Level::Error, format!("answered what is no JSON: {reason}"), String::new())
@@ -246,7 +280,9 @@ fn caller_problem(error: CallError) -> Box<Problem> {
             let limit = limit.as_str();
             Problem::limit(Code::LogicFailed, limit, format!("the logic was stopped by its limit {limit}"))
         }
-        CallError::Trap { .. } | CallError::Output(_) => Problem::new(Code::LogicFailed, "the logic failed"),
+        CallError::Trap { .. } | CallError::Output(_) | CallError::Answer(_) => {
+            Problem::new(Code::LogicFailed, "the logic failed")
+        }
         CallError::Busy { setting } => {
             let message = "the logic could not be run now: all instances that it may have are in use";
             Problem::limit(Code::ServiceUnavailable, setting, message).hint("try again")

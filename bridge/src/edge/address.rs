@@ -12,18 +12,22 @@ const HOPS_MAX: usize = 32;
 
 /// The address of the caller: that of the last hop which is no trusted proxy.
 pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
-    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut nearest = peer.to_canonical();
     let lists = headers.get_all("x-forwarded-for").iter().rev();
     let hops = lists.flat_map(|list| list.as_bytes().rsplit(|byte| *byte == b','));
     for hop in hops.take(HOPS_MAX) {
-        if !is_trusted(nearest) {
+        if !is_trusted(nearest, trusted) {
             return nearest;
         }
         let Some(address) = address(hop) else { return nearest };
         nearest = address;
     }
     nearest
+}
+
+/// Whether an address is that of a proxy whose word is taken.
+pub fn is_trusted(address: IpAddr, trusted: &[Network]) -> bool {
+    trusted.iter().any(|network| network.contains(address.to_canonical()))
 }
 
 /// What counts as one caller: an IPv4 address, or an IPv6 /64, which is what one household or machine is given.

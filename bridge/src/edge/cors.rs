@@ -27,6 +27,7 @@ use santokit_core::{
 use super::{
     auth::Hints,
     layers::RequestId,
+    mounted,
     respond::{self, RELEASE, REQUEST_ID, Trail},
 };
 use crate::{app::App, config::EnvName, generation::Generation};
@@ -43,7 +44,7 @@ pub async fn apply(State(app): State<Arc<App>>, request: Request, next: Next) ->
         vary(&app, response.headers_mut());
         return response;
     };
-    let hints = Hints::read(request.headers());
+    let hints = mounted::hints(request.uri(), request.headers());
     if request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
         return preflight(&app, &hints, &origin, &request);
     }

@@ -99,7 +99,7 @@ pub async fn logic(
 /// No route.
 pub async fn not_found(Extension(id): Extension<RequestId>, uri: Uri) -> Response {
     let problem = Problem::new(Code::NotFound, "there is no such path");
-    let paths = ["/call", "/logics", "/db", "/batch", "/healthz", "/readyz", "/metrics", "/p"];
+    let paths = ["/call", "/logics", "/db", "/batch", "/http", "/healthz", "/readyz", "/metrics", "/p"];
     let problem = match name::nearest(uri.path(), paths) {
         Some(near) => problem.hint(format!("did you mean {near}?")),
         None => problem.hint("calls are POST /call, POST /logics/{name}, POST /db/{table}/{op} and POST /batch"),
@@ -143,7 +143,7 @@ async fn run(
     read: impl Future<Output = Outcome<(Asked, Params)>>,
     (trail, counting): (&mut Trail, &mut Option<Counting>),
 ) -> Outcome<Answer> {
-    let (pinned, tally) = match authenticate(app, headers, address) {
+    let (pinned, tally) = match authenticate(app, headers, &Hints::read(headers), address) {
         Err(problem) if problem.code == Code::Unauthorized => {
             app.rates.admit_refused(address).await?;
             return Err(problem);
@@ -192,11 +192,16 @@ fn asked(path: &str) -> Outcome<Asked> {
     }
 }
 
-fn authenticate(app: &App, headers: &HeaderMap, address: IpAddr) -> Outcome<(Pinned, Option<Tally>)> {
+/// Who calls, for the env that the hints name.
+pub(super) fn authenticate(
+    app: &App,
+    headers: &HeaderMap,
+    hints: &Hints,
+    address: IpAddr,
+) -> Outcome<(Pinned, Option<Tally>)> {
     let span = tracing::info_span!("auth", authType = Empty, code = Empty).entered();
     let origin = Origin { address, hint: auth::sticky(headers) };
-    let pinned =
-        Credential::read(headers).and_then(|credential| app.identify(&credential, &Hints::read(headers), origin));
+    let pinned = Credential::read(headers).and_then(|credential| app.identify(&credential, hints, origin));
     match &pinned {
         Ok((pinned, _)) => span.record("authType", pinned.actor.kind.as_str()),
         Err(problem) => span.record("code", problem.code.as_str()),

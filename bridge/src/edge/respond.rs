@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use santokit_core::{
     access::ActorKind,
     code::Code,
@@ -105,11 +105,16 @@ pub fn answer(outcome: Outcome<Answer>, mut trail: Trail, request_id: &str, limi
             error(&problem, request_id)
         }
     };
-    if let Some(value) = trail.release_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
-        response.headers_mut().insert(RELEASE, value);
-    }
+    name_release(&trail, response.headers_mut());
     response.extensions_mut().insert(trail);
     response
+}
+
+/// Says which release answers.
+pub fn name_release(trail: &Trail, headers: &mut HeaderMap) {
+    if let Some(value) = trail.release_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
+        headers.insert(RELEASE, value);
+    }
 }
 
 /// An error's answer. Its inside cause goes to the log, under the request id, and nowhere else. What the caller is told of its own

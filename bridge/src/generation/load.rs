@@ -9,7 +9,7 @@ use std::{
 use arc_swap::ArcSwap;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use santokit_core::{
-    logic::{Body, Logic},
+    logic::{Body, Logic, Mounts},
     query::Query,
     release::{Digest, Manifest, logins::TablePowers, verify},
     wire::{RuntimeBundle, RuntimeConnection},
@@ -91,6 +91,7 @@ impl Loader {
             digest: pointer.digest,
             sequence: pointer.sequence,
             logics: Arc::new(logics),
+            mounts: Mounts::of(&manifest.logics),
             databases: Arc::new(databases),
             schemas: Arc::new(manifest.connections),
             tables: Arc::new(tables),

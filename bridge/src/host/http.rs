@@ -1,13 +1,16 @@
 //! Outbound requests of a guest: when one may be sent at all, and what is seen of it from outside. Its URL is not: it can hold a secret.
 
-use santokit_wasm::{HttpBudget, HttpDone, HttpError, HttpRequest};
+use std::sync::Arc;
+
+use santokit_wasm::{HttpError, SendOut};
 use tracing::{Instrument, field::Empty};
 
 use super::Session;
 use crate::egress::Terms;
 
 impl Session {
-    pub(super) async fn send_out(&mut self, request: HttpRequest, budget: HttpBudget) -> HttpDone {
+    /// What sends one. It holds all that it needs, so that it can go on beside the guest; it is asked for before each.
+    pub(super) fn send_out(&self) -> Result<SendOut, HttpError> {
         let span = tracing::debug_span!(
             "host.http",
             otel.kind = "client",
@@ -16,20 +19,22 @@ impl Session {
             status = Empty,
             outcome = Empty
         );
-        let done = if self.sql.keeps_a_writer() {
+        if self.sql.keeps_a_writer() {
             // There is one writer, and everyone would wait for whoever is asked.
             let message = "a transaction on SQLite is open: send the request before it begins, or after its end";
-            HttpDone { answer: Err(HttpError::Transaction(message.to_owned())), requests: 0, bytes: 0 }
-        } else {
-            let terms = Terms {
-                grants: &self.grants.http,
-                budget,
-                deadline: self.deadline,
-                rehearsal: self.rehearsal.as_deref(),
-            };
-            self.egress.send(request, terms).instrument(span.clone()).await
-        };
-        span.record("outcome", done.answer.as_ref().map_or_else(HttpError::code, |_| "ok"));
-        done
+            let refused = HttpError::Transaction(message.to_owned());
+            span.record("outcome", refused.code());
+            return Err(refused);
+        }
+        let (grants, egress, rehearsal) = (Arc::clone(&self.grants), Arc::clone(&self.egress), self.rehearsal.clone());
+        let deadline = self.deadline;
+        Ok(Box::new(move |request, budget| {
+            Box::pin(async move {
+                let terms = Terms { grants: &grants.http, budget, deadline, rehearsal: rehearsal.as_deref() };
+                let done = egress.send(request, terms).instrument(span.clone()).await;
+                span.record("outcome", done.answer.as_ref().map_or_else(HttpError::code, |_| "ok"));
+                done
+            })
+        }))
     }
 }

@@ -9,8 +9,8 @@ use santokit_core::{
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::{
-    bindings::{Logic, exports::santokit::logic::handler::LogicError as WitLogicError},
-    engine::Compiled,
+    bindings::exports::santokit::logic::handler::LogicError as WitLogicError,
+    engine::{Compiled, Instance},
     error::{CallError, LimitHit, LogicError},
     host::Host,
     slices::Slices,
@@ -105,7 +105,7 @@ pub(crate) async fn make<H: Host>(
     engine: &wasmtime::Engine,
     compiled: &Compiled<H>,
     memory_bytes_max: usize,
-) -> Result<(Store<State<H>>, Logic, Option<Probe>), CallError> {
+) -> Result<(Store<State<H>>, Instance, Option<Probe>), CallError> {
     let limits = InvocationLimits {
         timeout: Millis(30_000),
         cpu: Millis(2_000),
@@ -115,18 +115,15 @@ pub(crate) async fn make<H: Host>(
     let mut store = store::<H>(engine, compiled, None, &limits);
     let cpu = Arc::clone(&store.data().cpu);
     let made = {
-        let making = pin!(async {
-            let instance = compiled.pre.instance_pre().instantiate_async(&mut store).await?;
-            Ok((Logic::new(&mut store, &instance)?, instance))
-        });
+        let making = pin!(compiled.pre.instantiate(&mut store));
         tokio::time::timeout(limits.timeout.duration(), cpu.measure(making)).await
     };
     match made {
-        Ok(Ok((logic, instance))) => {
+        Ok(Ok((instance, inner))) => {
             // What counts would count what they do.
             let is_touchable = compiled.is_touchable && !compiled.counts_fuel;
-            let probe = if is_touchable { Probe::of(&mut store, &instance) } else { None };
-            Ok((store, logic, probe))
+            let probe = if is_touchable { Probe::of(&mut store, &inner) } else { None };
+            Ok((store, instance, probe))
         }
         Ok(Err(error)) => Err(CallError::from_engine(&error, store.data().limiter.denied)),
         Err(_elapsed) => Err(CallError::Limit { limit: LimitName::Timeout, backtrace: Vec::new() }),
@@ -144,16 +141,19 @@ pub(crate) async fn run<H: Host>(
 ) -> Invocation<H> {
     let running = Shelf::begin(compiled);
     let (mut store, made, probe) = match compiled.shelf.take(host, limits) {
-        Ok((store, logic, probe)) => (store, Some(logic), probe),
+        Ok((store, instance, probe)) => (store, Some(instance), probe),
         Err(host) => (store(engine, compiled, Some(host), limits), None, None),
     };
     let is_supplied = made.is_some();
     let cpu = Arc::clone(&store.data().cpu);
     let answer = {
         let handling = pin!(async {
-            let logic = match made {
-                Some(logic) => logic,
-                None => compiled.pre.instantiate_async(&mut store).await?,
+            let instance = match made {
+                Some(instance) => instance,
+                None => compiled.pre.instantiate(&mut store).await?.0,
+            };
+            let Instance::Logic(logic) = instance else {
+                return Err(wasmtime::Error::msg("the component is loaded as one of HTTP"));
             };
             logic.santokit_logic_handler().call_handle(&mut store, &input).await
         });
@@ -180,7 +180,7 @@ pub(crate) async fn run<H: Host>(
     Invocation { outcome, host, usage }
 }
 
-fn used<H: Host>(state: &mut State<H>) -> Usage {
+pub(crate) fn used<H: Host>(state: &mut State<H>) -> Usage {
     Usage {
         wall: state.started.elapsed(),
         cpu: state.cpu.spent(),
@@ -190,7 +190,7 @@ fn used<H: Host>(state: &mut State<H>) -> Usage {
         sql_rows: state.sql_rows,
         sql_bytes: state.sql_bytes,
         http_requests: state.http_requests,
-        http_bytes: state.http_bytes,
+        http_bytes: state.outbound.bytes(),
         storage_bytes: state.storage_bytes,
         log_bytes: state.log_bytes(),
         is_log_cut: state.is_log_cut(),

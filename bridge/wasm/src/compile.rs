@@ -172,7 +172,7 @@ impl Compiler {
 /// Whether the functions of [`touching`], if there are any, are ours.
 fn inspect(bytes: &[u8]) -> Result<bool, LoadError> {
     let inspection = component::inspect(bytes)?;
-    component::check_world(&inspection)?;
+    component::check_some_world(&inspection)?;
     component::check_offered(&inspection.imports)?;
     Ok(!touching::is_taken(inspection.exports.iter()))
 }

@@ -6,16 +6,20 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes as Body;
+use http_body_util::{BodyExt as _, Empty};
 use santokit_core::{
+    component::World,
     limit::InvocationLimits,
     quantity::{Bytes, Millis},
 };
 
 use crate::{
     call,
-    engine::{LoadError, LoadedLogic, Sandbox},
+    engine::{Instance, LoadError, LoadedLogic, Sandbox},
     error::CallError,
     host::Host,
+    serve,
 };
 
 /// Enough for a median that does not jump.
@@ -28,7 +32,8 @@ pub struct Cost {
     pub load: Duration,
     /// A fresh instance and its end, the median: every call pays it.
     pub instance: Duration,
-    /// A fresh instance that is called with `{}`, up to its answer or its first call into the host, and its end; the median.
+    /// A fresh instance that is called with `{}`, or asked for `/`, up to its answer or its first call into the host, and its end; the
+    /// median.
     pub call: Duration,
     /// Linear memory of an instance that has not been called yet.
     pub memory_bytes: u64,
@@ -36,9 +41,9 @@ pub struct Cost {
 
 impl<H: Host> Sandbox<H> {
     /// Loads a component and makes instances of it. Takes seconds for an interpreter.
-    pub async fn cost(self: &Arc<Self>, bytes: &[u8], digest: &str) -> Result<Cost, LoadError> {
+    pub async fn cost(self: &Arc<Self>, world: World, bytes: &[u8], digest: &str) -> Result<Cost, LoadError> {
         let loading = Instant::now();
-        let logic = self.load(bytes, digest).await?;
+        let logic = self.load_as(world, "", bytes, digest).await?;
         let load = loading.elapsed();
         let mut memory_bytes = 0;
         let (mut instances, mut calls) = (Vec::with_capacity(INSTANCES), Vec::with_capacity(INSTANCES));
@@ -59,7 +64,7 @@ impl<H: Host> LoadedLogic<H> {
     async fn instance_memory(&self) -> Result<u64, LoadError> {
         let (engine, compiled, memory_bytes_max) = self.parts();
         let mut store = call::store::<H>(engine, compiled, None, &limits(memory_bytes_max));
-        let made = compiled.pre.instantiate_async(&mut store).await;
+        let made = compiled.pre.instantiate(&mut store).await;
         let memory_bytes = store.data().limiter.memory_bytes_peak();
         let denied = store.data().limiter.denied;
         made.map(|_| memory_bytes).map_err(|error| LoadError::Probe(CallError::from_engine(&error, denied)))
@@ -69,9 +74,18 @@ impl<H: Host> LoadedLogic<H> {
     async fn call_alone(&self) -> Result<(), LoadError> {
         let (engine, compiled, memory_bytes_max) = self.parts();
         let mut store = call::store::<H>(engine, compiled, None, &limits(memory_bytes_max));
-        let made = compiled.pre.instantiate_async(&mut store).await;
-        let logic = made.map_err(|error| LoadError::Probe(CallError::from_engine(&error, None)))?;
-        let _ended = logic.santokit_logic_handler().call_handle(&mut store, b"{}").await;
+        let made = compiled.pre.instantiate(&mut store).await;
+        match made.map_err(|error| LoadError::Probe(CallError::from_engine(&error, None)))?.0 {
+            Instance::Logic(logic) => {
+                let _ended = logic.santokit_logic_handler().call_handle(&mut store, b"{}").await;
+            }
+            Instance::Http(proxy) => {
+                let mut request =
+                    http::Request::new(Empty::<Body>::new().map_err(|never| match never {}).boxed_unsync());
+                request.headers_mut().insert(http::header::HOST, http::HeaderValue::from_static("localhost"));
+                let _ended = serve::handle(&proxy, &mut store, request, false, drop).await;
+            }
+        }
         Ok(())
     }
 }

@@ -6,22 +6,28 @@ use std::{
     time::Duration,
 };
 
-use santokit_core::{component::ComponentError, limit::InvocationLimits, quantity::Bytes};
-use wasmtime::{
-    CacheStore, Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
-    WasmBacktraceDetails,
-    component::{Component, Linker},
+use santokit_core::{
+    component::{ComponentError, World},
+    limit::InvocationLimits,
+    quantity::Bytes,
 };
+use wasmtime::{
+    CacheStore, Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store,
+    WasmBacktraceDetails,
+    component::{self, Component, InstancePre, Linker},
+};
+use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 
 use crate::{
     admission::{Admission, Turn},
-    bindings::LogicPre,
+    bindings::{Logic, LogicPre},
     call::{self, Invocation},
     capability,
     compile::{self, CompiledStore, Compiler, Named, WorkerConfig},
     compiled_functions::CompiledFunctions,
     error::CallError,
     host::Host,
+    serve::{self, Exchange, Served},
     state::State,
     supply::{Shelf, Supply, SupplyConfig, SupplyUsage},
 };
@@ -77,7 +83,7 @@ pub struct LoadedLogic<H: 'static> {
 }
 
 pub(crate) struct Compiled<H: 'static> {
-    pub(crate) pre: LogicPre<State<H>>,
+    pub(crate) pre: Pre<H>,
     /// Whether its code counts.
     pub(crate) counts_fuel: bool,
     /// Whether it has functions that the supply may call.
@@ -86,6 +92,18 @@ pub(crate) struct Compiled<H: 'static> {
     pub(crate) memory_bytes_max: usize,
     /// Instances that wait for a call; gone with the last release that has the component.
     pub(crate) shelf: Shelf<H>,
+}
+
+/// A component that is linked, as what it is used.
+pub(crate) enum Pre<H: 'static> {
+    Logic(LogicPre<State<H>>),
+    Http(ProxyPre<State<H>>),
+}
+
+/// An instance of it.
+pub(crate) enum Instance {
+    Logic(Logic),
+    Http(Proxy),
 }
 
 /// Why the sandbox cannot be made.
@@ -177,14 +195,25 @@ impl<H: Host> Sandbox<H> {
         bytes: &[u8],
         digest: &str,
     ) -> Result<LoadedLogic<H>, LoadError> {
+        self.load_as(World::Logic, owner, bytes, digest).await
+    }
+
+    /// The same, as what the component is used. One of two worlds is loaded for each.
+    pub async fn load_as(
+        self: &Arc<Self>,
+        world: World,
+        owner: &str,
+        bytes: &[u8],
+        digest: &str,
+    ) -> Result<LoadedLogic<H>, LoadError> {
         let named = Named { owner, digest };
-        let key = named.key();
+        let key = format!("{world:?} {}", named.key());
         if let Some(compiled) = self.known(&key) {
             return Ok(LoadedLogic { sandbox: Arc::clone(self), compiled, turn: self.admission.turn() });
         }
         let compile::Compiled { component, is_touchable } = self.compiler.compile(bytes.to_vec(), &named).await?;
         let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
-        let pre = self.linker.instantiate_pre(&component).and_then(LogicPre::new).map_err(link)?;
+        let pre = self.linker.instantiate_pre(&component).and_then(|pre| Pre::new(pre, world)).map_err(link)?;
         let compiled = Arc::new(Compiled {
             pre,
             counts_fuel: self.counts_fuel,
@@ -228,6 +257,19 @@ impl<H: Host> LoadedLogic<H> {
         self.call_within(host, input, limits, limits.timeout.duration()).await
     }
 
+    /// Gives it a request of HTTP, in a fresh instance. Dropping the future stops the guest, and its answer breaks off.
+    pub async fn serve(&self, host: H, exchange: Exchange, limits: &InvocationLimits) -> Served<H> {
+        let _admitted = match self.turn.wait(limits.timeout.duration()).await {
+            Ok(admitted) => admitted,
+            Err(setting) => {
+                let outcome = Err(CallError::Busy { setting });
+                return Served { outcome, host: Some(host), usage: call::Usage::default() };
+            }
+        };
+        let limits = self.limits(limits);
+        serve::run(&self.sandbox.engine, &self.compiled, host, exchange, &limits, self.turn.slices()).await
+    }
+
     /// The same, for who keeps an instance meanwhile: it waits no longer than so for a free one. If all waited for one another, none
     /// would become free.
     pub async fn call_within(
@@ -244,10 +286,42 @@ impl<H: Host> LoadedLogic<H> {
                 return Invocation { outcome, host: Some(host), usage: call::Usage::default() };
             }
         };
-        // Where instances are made on demand there is no pool that would hold the operator's ceiling.
-        let memory = limits.memory.min(Bytes(self.sandbox.memory_bytes_max as u64));
-        let limits = InvocationLimits { memory, ..limits.clone() };
+        let limits = self.limits(limits);
         call::run(&self.sandbox.engine, &self.compiled, host, input, &limits, self.turn.slices()).await
+    }
+}
+
+impl<H: Host> LoadedLogic<H> {
+    /// Where instances are made on demand there is no pool that would hold the operator's ceiling.
+    fn limits(&self, limits: &InvocationLimits) -> InvocationLimits {
+        let memory = limits.memory.min(Bytes(self.sandbox.memory_bytes_max as u64));
+        InvocationLimits { memory, ..limits.clone() }
+    }
+}
+
+impl<H: Host> Pre<H> {
+    fn new(pre: InstancePre<State<H>>, world: World) -> wasmtime::Result<Self> {
+        match world {
+            World::Logic => LogicPre::new(pre).map(Self::Logic),
+            World::Http => ProxyPre::new(pre).map(Self::Http),
+        }
+    }
+
+    /// An instance, as what is called and as the engine has it.
+    pub(crate) async fn instantiate(
+        &self,
+        store: &mut Store<State<H>>,
+    ) -> wasmtime::Result<(Instance, component::Instance)> {
+        match self {
+            Self::Logic(pre) => {
+                let inner = pre.instance_pre().instantiate_async(&mut *store).await?;
+                Ok((Instance::Logic(Logic::new(store, &inner)?), inner))
+            }
+            Self::Http(pre) => {
+                let inner = pre.instance_pre().instantiate_async(&mut *store).await?;
+                Ok((Instance::Http(Proxy::new(store, &inner)?), inner))
+            }
+        }
     }
 }
 

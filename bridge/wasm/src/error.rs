@@ -59,6 +59,9 @@ pub enum CallError {
     /// The guest's answer or error details are not JSON.
     #[error("the guest's answer is not JSON: {0}")]
     Output(String),
+    /// The guest gave no answer to a request of HTTP, or none that can be given.
+    #[error("the guest's answer is none: {0}")]
+    Answer(String),
     /// No instance became free in time.
     #[error("all instances that {setting} allows are busy")]
     Busy {

@@ -19,7 +19,7 @@ mod logics;
 mod storage;
 
 pub use events::EventError;
-pub use http::{HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse};
+pub use http::{HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse, SendOut};
 pub use logics::{LogicCall, LogicCallError, LogicCalled, LogicUsage};
 pub use storage::{Condition, ObjectPage, ObjectStat, PutOptions, ReaderId, StorageError, WriterId};
 
@@ -324,8 +324,9 @@ pub trait Host: Send + 'static {
         payload: Vec<u8>,
         within: Option<TransactionId>,
     ) -> impl Future<Output = Result<String, EventError>> + Send;
-    /// Sends an outbound request; [`HttpError::Requests`] and [`HttpError::Bytes`] where the budget ends.
-    fn http(&mut self, request: HttpRequest, budget: HttpBudget) -> impl Future<Output = HttpDone> + Send;
+    /// What sends an outbound request, if one may be sent now; it answers [`HttpError::Requests`] and [`HttpError::Bytes`] where the
+    /// budget ends. It can go on beside the guest, and ends when it is dropped.
+    fn http(&mut self) -> Result<SendOut, HttpError>;
     /// Calls another logic, which uses no more than what is left.
     fn call_logic(&mut self, call: LogicCall) -> impl Future<Output = LogicCalled> + Send;
     /// What is known of an object.

@@ -1,5 +1,6 @@
 //! The sandbox: compiles components, gives each call a fresh instance with its limits armed, and answers its imports through
-//! one seam, [`Host`]. It knows neither HTTP nor databases, and holds no secret longer than a host call.
+//! one seam, [`Host`]. It knows neither databases nor callers, of HTTP what a guest of `wasi:http` is given and gives, and holds no secret
+//! longer than a host call.
 
 mod admission;
 mod bindings;
@@ -14,7 +15,9 @@ mod error;
 mod fixed;
 mod host;
 mod limiter;
+mod outbound;
 pub mod packed;
+mod serve;
 mod slices;
 mod state;
 mod stdio;
@@ -31,6 +34,7 @@ pub use host::{
     CallerInfo, Condition, ConnectionId, CrudAnswer, CrudAsked, CrudError, CrudProblem, CrudRequest, CursorId,
     DatabaseError, EventError, Fixed, Host, HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse, InvocationInfo,
     Level, LogLine, LogSource, LogicCall, LogicCallError, LogicCalled, LogicUsage, LookupError, NamedParams,
-    ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SqlError, StorageError, TransactionId, WriterId,
+    ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SendOut, SqlError, StorageError, TransactionId, WriterId,
 };
+pub use serve::{BodyError, Exchange, GuestBody, IncomingBody, IncomingError, Served};
 pub use supply::{SupplyConfig, SupplyUsage};

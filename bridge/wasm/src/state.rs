@@ -10,10 +10,13 @@ use santokit_core::{
     limit::{InvocationLimits, LimitName},
     quantity::{Bytes, Millis},
 };
+use tokio::task::JoinSet;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::{
+    capability::{Hooks, http_context},
     clock::CpuClock,
     error::LimitHit,
     fixed::{Randomness, fix},
@@ -22,6 +25,7 @@ use crate::{
         TransactionId, WriterId,
     },
     limiter::Limiter,
+    outbound::Outbound,
     stdio::{GuestStream, LINE_BYTES_EXTRA, Lines},
 };
 
@@ -87,7 +91,11 @@ pub(crate) struct State<H> {
     pub(crate) sql_rows: u64,
     pub(crate) sql_bytes: u64,
     pub(crate) http_requests: u64,
-    pub(crate) http_bytes: u64,
+    pub(crate) outbound: Arc<Outbound>,
+    /// Outbound requests that go on beside the guest.
+    pub(crate) sending: JoinSet<()>,
+    pub(crate) http: WasiHttpCtx,
+    pub(crate) http_hooks: Hooks,
     pub(crate) storage_bytes: u64,
     /// A limit that the guest was told of, and did not end it.
     pub(crate) told_limit: Option<LimitName>,
@@ -117,7 +125,10 @@ impl<H: Host> State<H> {
             sql_rows: 0,
             sql_bytes: 0,
             http_requests: 0,
-            http_bytes: 0,
+            outbound: Arc::default(),
+            sending: JoinSet::new(),
+            http: http_context(),
+            http_hooks: Hooks,
             storage_bytes: 0,
             told_limit: None,
             log_bytes: 0,
@@ -176,6 +187,12 @@ impl<H: Host> State<H> {
         self.host.take()
     }
 
+    /// Ends what goes on beside the guest, and what streams wait for it.
+    pub(crate) fn end_http(&mut self) {
+        self.sending.abort_all();
+        self.table = ResourceTable::new();
+    }
+
     /// Writes a log line while the byte limit lasts; beyond it lines are counted, and the end says how many.
     pub(crate) fn log(&mut self, line: LogLine) {
         let fields: usize = line.fields.iter().map(|(key, value)| key.len() + value.len()).sum();
@@ -222,7 +239,7 @@ impl<H: Host> State<H> {
             output: limits.output,
             log_bytes: Bytes(limits.log_bytes.0.saturating_sub(self.log_bytes)),
             http_requests: limits.http_requests.saturating_sub(self.http_requests),
-            http_bytes: Bytes(limits.http_bytes.0.saturating_sub(self.http_bytes)),
+            http_bytes: Bytes(limits.http_bytes.0.saturating_sub(self.outbound.bytes())),
             storage_bytes: Bytes(limits.storage_bytes.0.saturating_sub(self.storage_bytes)),
         }
     }
@@ -235,7 +252,7 @@ impl<H: Host> State<H> {
         self.sql_bytes = self.sql_bytes.saturating_add(used.sql_bytes);
         self.log_bytes = self.log_bytes.saturating_add(used.log_bytes);
         self.http_requests = self.http_requests.saturating_add(used.http_requests);
-        self.http_bytes = self.http_bytes.saturating_add(used.http_bytes);
+        self.outbound.count(used.http_bytes);
         self.storage_bytes = self.storage_bytes.saturating_add(used.storage_bytes);
     }
 

@@ -25,9 +25,8 @@ use santokit_core::limit::InvocationLimits;
 use wasmtime::{Engine, Store};
 
 use crate::{
-    bindings::Logic,
     call,
-    engine::{Compiled, SandboxError},
+    engine::{Compiled, Instance, SandboxError},
     host::{Fixed, Host},
     state::State,
 };
@@ -130,7 +129,7 @@ pub(crate) struct Shelf<H: 'static> {
 /// An instance that nobody has called. It has no host yet.
 pub(crate) struct Made<H: 'static> {
     store: Store<State<H>>,
-    logic: Logic,
+    instance: Instance,
     probe: Option<Probe>,
     memory_bytes: u64,
     cpu: Duration,
@@ -139,7 +138,7 @@ pub(crate) struct Made<H: 'static> {
 }
 
 /// An instance with the host of a call.
-type Taken<H> = (Store<State<H>>, Logic, Option<Probe>);
+type Taken<H> = (Store<State<H>>, Instance, Option<Probe>);
 
 /// An instance whose call has ended.
 struct Used<H: 'static> {
@@ -264,14 +263,14 @@ impl<H: Host> Shelf<H> {
         // What a test has fixed holds for the making too.
         let made = if host.fixed() == Fixed::default() { self.pop(limits) } else { None };
         let counts = &self.shared.counts;
-        let Some(Made { mut store, logic, probe, .. }) = made else {
+        let Some(Made { mut store, instance, probe, .. }) = made else {
             counts.made_in_call.fetch_add(1, Ordering::Relaxed);
             return Err(host);
         };
         counts.taken.fetch_add(1, Ordering::Relaxed);
         store.data_mut().begin(host, limits);
         call::arm(&mut store);
-        Ok((store, logic, probe))
+        Ok((store, instance, probe))
     }
 
     /// The one that was made last: what it has touched is most likely still near a processor.

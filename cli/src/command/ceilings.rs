@@ -43,6 +43,9 @@ pub(super) async fn show(shell: &Shell, hub: &HubClient, holder: Holder<'_>) -> 
         if ceilings.is_null() {
             terminal.say("none");
         }
+        if let Some(mounts) = ceilings["mounts"].as_bool() {
+            terminal.say(&format!("mounts {mounts}"));
+        }
         for list in ["allow", "deny"] {
             for pattern in ceilings[list].as_array().into_iter().flatten() {
                 terminal.say(&format!("{list} {}", printable(&cell(pattern))));

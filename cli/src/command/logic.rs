@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use santokit_core::{
-    component::{self, ComponentError},
+    component::{self, ComponentError, World},
     name::{check_logic, nearest},
-    project::{LogicSource, Project, WasmSource},
+    project::{LogicSource, Project, ProjectLogic, WasmSource},
     quantity::{Bytes, Millis},
     release::Digest,
 };
@@ -238,17 +238,23 @@ async fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, ter
     let digest = Digest::of(bytes);
     let refused = |error: ComponentError| Failure::new(Exit::Refused, format!("{name}: {error}"));
     let inspection = folder::inspect(&digest, bytes).map_err(refused)?;
-    let verdict = component::check_world(&inspection).and_then(|()| match of {
-        Some((source, _)) => component::check_imports(&inspection.imports, &source.grants),
-        None => Ok(()),
-    });
+    let worlds: Vec<World> = [World::Logic, World::Http].into_iter().filter(|world| world.is_of(&inspection)).collect();
+    let verdict = match of {
+        Some((source, _)) => component::check_world(&inspection, source.world())
+            .and_then(|()| component::check_imports(&inspection.imports, &source.grants)),
+        None => component::check_some_world(&inspection),
+    };
     let problem = verdict.as_ref().err().map(ToString::to_string);
     let mut answer = json!({
         "name": name, "digest": digest, "sizeBytes": bytes.len(), "imports": inspection.imports, "exports": inspection.exports,
         "modules": inspection.modules, "functions": inspection.functions, "problem": problem,
+        "kinds": worlds.iter().map(|world| kind(*world).0).collect::<Vec<_>>(),
     });
     let cost = match verdict {
-        Ok(()) => cost::of(&digest, bytes, terminal).await,
+        Ok(()) => {
+            let world = of.map(|(source, _)| source.world()).or_else(|| worlds.first().copied());
+            cost::of(world.unwrap_or(World::Logic), &digest, bytes, terminal).await
+        }
         Err(_) => None,
     };
     let advice = cost.as_ref().map(|cost| {
@@ -261,6 +267,7 @@ async fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, ter
     }
     if let Some((source, language)) = of {
         answer["language"] = json!(language);
+        answer["mount"] = json!(source.mount);
         answer["grants"] = json!(source.grants);
         answer["limits"] = json!(source.limits.by_name());
     }
@@ -268,9 +275,14 @@ async fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, ter
         terminal.say(&format!("{}  {digest}", terminal.tone(Tone::Strong, name)));
         let language = of.map(|(_, language)| format!("{language}, ")).unwrap_or_default();
         terminal.say(&format!("  {language}{} KiB, {} functions", bytes.len() / 1024, inspection.functions));
+        section(terminal, "is", worlds.iter().map(|world| kind(*world).1.to_owned()));
         section(terminal, "exports", inspection.exports.iter().cloned());
         section(terminal, "imports", inspection.imports.iter().cloned());
         if let Some((source, _)) = of {
+            if let Some(mount) = &source.mount {
+                let methods = mount.methods.iter().cloned().collect::<Vec<_>>().join(" ");
+                section(terminal, "mount", [format!("/http/{} {methods}", mount.path)].into_iter());
+            }
             section(terminal, "grants", source.grants.lines().into_iter());
             let limits = json!(source.limits.by_name());
             let limits =
@@ -285,6 +297,14 @@ async fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, ter
     match verdict {
         Ok(()) => Ok(()),
         Err(error) => Err(anyhow::Error::from(refused(error).reported(terminal.is_json()))),
+    }
+}
+
+/// For programs, and for people.
+fn kind(world: World) -> (&'static str, &'static str) {
+    match world {
+        World::Logic => ("logic", "a logic: called with params"),
+        World::Http => ("http", "a handler of HTTP: mounted with `mount: PATH`"),
     }
 }
 
@@ -322,6 +342,10 @@ async fn invoke(options: &Invoke, shell: &Shell) -> anyhow::Result<()> {
     } else {
         let project = folder.project().map_err(|error| explain(error, shell.terminal))?;
         logic_named(&project, &options.name)?;
+        if let Some(mount) = project.logics.get(&options.name).and_then(ProjectLogic::mount) {
+            let failure = Failure::usage(format!("logic {} is mounted and takes no calls", options.name));
+            return Err(failure.hint(format!("run stk dev, and ask for /http/{}", mount.path)).into());
+        }
         dev::run::once(folder, options.trace, &options.roles, &options.name, &params, shell.terminal)
             .await
             .map_err(|error| explain(error, shell.terminal))?

@@ -81,9 +81,10 @@ impl Plane {
         Ok(Self { hub, token, hub_url, running, state })
     }
 
-    /// Makes the project and its env.
+    /// Makes the project and its env. What is mounted is so on the developer's own machine, which asks nobody.
     pub async fn create(&self, project: &str) -> anyhow::Result<()> {
         self.hub.post(&["v1", "projects"], &json!({"name": project})).await?;
+        self.hub.put(&["v1", "projects", project, "ceilings"], &json!({"mounts": true})).await?;
         self.hub.post(&["v1", "projects", project, "envs"], &json!({"name": ENV})).await?;
         Ok(())
     }

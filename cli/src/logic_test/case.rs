@@ -295,7 +295,10 @@ fn failure(logic: &str, seen: &Seen, outcome: &Outcome<Box<RawValue>>) -> Vec<St
         (Some(CallError::Limit { limit, backtrace }), _) => {
             [vec![format!("stopped by its limit {}", limit.as_str())], frames(backtrace)].concat()
         }
-        (Some(error @ (CallError::Output(_) | CallError::Host(_) | CallError::Busy { .. })), _) => {
+        (
+            Some(error @ (CallError::Output(_) | CallError::Answer(_) | CallError::Host(_) | CallError::Busy { .. })),
+            _,
+        ) => {
             vec![error.to_string()]
         }
         (_, Err(problem)) => problem.cause.iter().map(|cause| format!("cause: {cause}")).collect(),

@@ -336,6 +336,12 @@ pub(super) static WASM_LOGIC: Keys = Keys {
         key("condition", Shape::Text, "CEL that must hold as well."),
         key("connection", Shape::Text, "The connection of its transaction."),
         key("params", Shape::Names(&Shape::Map(&PARAM)), "Params by name."),
+        key(
+            "mount",
+            Shape::Text,
+            "For a component of wasi:http: it answers requests below /http/ and this path, as they are. Instead of params.",
+        ),
+        key("methods", Shape::List(&Shape::Words(crate::logic::Mount::METHODS)), "With mount: which; all by default."),
         key("transaction", Shape::Words(&["none", "required"]), "required: the whole invocation is one transaction."),
         key("timeout", Shape::Duration, "Wall time."),
         key("grants", Shape::Map(&GRANTS), "What it may do; absent is nothing."),

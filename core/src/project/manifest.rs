@@ -71,6 +71,7 @@ impl ProjectLogic {
                     imports: built.imports.clone(),
                     grants: source.grants.clone(),
                     limits: source.limits.clone(),
+                    mount: source.mount.clone(),
                     sbom: built.sbom.clone(),
                 }))
             }

@@ -13,6 +13,7 @@ use super::{
     events::Topics,
     links,
     logics::{DraftLogic, Known, name_of},
+    mount,
     node::{self, Node, Span, Yaml},
     query,
     settings::{self, Settings},
@@ -280,6 +281,8 @@ impl<'f> Reader<'f> {
                 logics.insert(name.to_owned(), with_access(draft, access));
             }
         }
+        let by_path = |path: &str| roles.iter().map(|(_, file, _)| *file).find(|file| file.path == path);
+        mount::check(&logics, by_path);
         for (name, rules) in &given.by_name {
             if let Some(file) = permissions {
                 let message = format!("there is no logic {name:?}");

@@ -8,6 +8,7 @@ use super::{
     diagnostic::Check,
     events, keys,
     logics::{self, DraftLogic, Known, check_ceiling},
+    mount,
     node::{Node, Yaml},
     storage,
 };
@@ -27,6 +28,7 @@ pub(super) fn read<'f>(file: &'f File<'f>, root: &Node, known: &Known) -> Option
         file.error_hint(node.span, Check::Unsupported, message, "leave \"instances\" out");
     }
     let (limits, timeout) = limits(file, &map);
+    let mount = mount::read(file, &map);
     let transaction = map
         .get("transaction")
         .and_then(|node| file.word(node, &["none", "required"], &[TransactionMode::None, TransactionMode::Required]));
@@ -45,6 +47,7 @@ pub(super) fn read<'f>(file: &'f File<'f>, root: &Node, known: &Known) -> Option
             grants_at: format!("{}:{}", file.path, map.entry("grants").map_or(map.span, |entry| entry.span).line),
             grants: map.get("grants").map(|node| grants(file, node, known)).unwrap_or_default(),
             limits,
+            mount,
         })),
     };
     Some(DraftLogic::new(file, &map, logic))

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use super::Manifest;
 use crate::{
     limit::InvocationLimits,
-    logic::Body,
+    logic::{Body, Logic},
     quantity::{Bytes, Millis},
 };
 
@@ -31,6 +31,10 @@ pub struct Ceilings {
     /// Comes first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<String>,
+    /// Whether components may be mounted, to be given requests of HTTP as they are. They may where the ceilings of the org or of the
+    /// project say so and neither says no: where nobody says anything, they may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mounts: Option<bool>,
     /// The largest limits, by their names in `logic.yaml` and as they are written there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<String, Json>,
@@ -104,6 +108,16 @@ impl Ceilings {
             }
         }
         Ok(above)
+    }
+
+    /// Every mount of a release, in words, where these ceilings, of whoever has a say, do not let components be mounted.
+    pub fn unmountable<'c>(all: impl IntoIterator<Item = &'c Self>, manifest: &Manifest) -> Vec<String> {
+        let said: Vec<bool> = all.into_iter().filter_map(|ceilings| ceilings.mounts).collect();
+        if said.contains(&true) && !said.contains(&false) {
+            return Vec::new();
+        }
+        let mounted = |(name, logic): (&String, &Logic)| Some(format!("{name}: mount /http/{}", logic.mount()?.path));
+        manifest.logics.iter().filter_map(mounted).collect()
     }
 
     /// The limits as numbers of milliseconds, bytes or pieces.
@@ -204,6 +218,33 @@ mod tests {
         );
         // Also where the release says nothing of it.
         assert_eq!(above(json!({"limits": {"httpBytes": "1MiB"}})), ["buy: limit httpBytes"]);
+    }
+
+    #[test]
+    fn nothing_is_mounted_where_nobody_says_so() {
+        let says = |mounts| Ceilings { mounts, ..Ceilings::default() };
+        let mut mounted = manifest();
+        let mount = json!({"path": "a/b", "methods": ["GET", "POST"]});
+        if let Some(Body::Wasm(wasm)) = mounted.logics.get_mut("buy").map(|logic| &mut logic.body) {
+            wasm.mount = Some(serde_json::from_value(mount).unwrap());
+        }
+        for (org, project, may) in [
+            (None, None, false),
+            (Some(true), None, true),
+            (None, Some(true), true),
+            (Some(true), Some(true), true),
+            (Some(false), Some(true), false),
+            (Some(true), Some(false), false),
+            (Some(false), None, false),
+        ] {
+            let found = Ceilings::unmountable(&[says(org), says(project)], &mounted);
+            assert_eq!(found.is_empty(), may, "{org:?} {project:?}: {found:?}");
+            assert_eq!(Ceilings::unmountable(&[says(org), says(project)], &manifest()), Vec::<String>::new());
+        }
+        assert_eq!(Ceilings::unmountable(&[], &mounted), ["buy: mount /http/a/b"]);
+        // Where they may, each is a power as the others are.
+        let ceilings = Ceilings { deny: vec!["*: mount POST *".to_owned()], ..says(Some(true)) };
+        assert_eq!(ceilings.above(&mounted).unwrap(), ["buy: mount POST /http/a/b"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     component::{self, ComponentError},
     limit::InvocationLimits,
-    logic::{Body, StorageGrant},
+    logic::{Body, Mounts, StorageGrant, TransactionMode},
     name::check_identifier,
 };
 
@@ -161,6 +161,10 @@ pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
         }
         if let Body::Wasm(wasm) = &logic.body {
             wasm.grants.check().map_err(|error| VerifyError::Manifest(format!("logic {name:?}: {error}")))?;
+            if let Some(called) = wasm.grants.logics.iter().find(|called| is_mounted(&manifest, called)) {
+                let message = format!("logic {name:?} may call {called:?}, which is mounted and takes no calls");
+                return Err(VerifyError::Manifest(message));
+            }
             if let Some(absent) = wasm.grants.logics.iter().find(|called| !manifest.logics.contains_key(*called)) {
                 let message = format!("logic {name:?} may call {absent:?}, and there is no such logic");
                 return Err(VerifyError::Manifest(message));
@@ -178,8 +182,31 @@ pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
             }
         }
     }
+    check_mounts(&manifest)?;
     check_tables(&manifest)?;
     Ok(manifest)
+}
+
+fn is_mounted(manifest: &Manifest, logic: &str) -> bool {
+    manifest.logics.get(logic).is_some_and(|logic| logic.mount().is_some())
+}
+
+/// A path is one component's, and what is mounted takes requests as they are.
+fn check_mounts(manifest: &Manifest) -> Result<(), VerifyError> {
+    for (name, logic) in &manifest.logics {
+        let Some(mount) = logic.mount() else { continue };
+        mount.check().map_err(|error| VerifyError::Manifest(format!("logic {name:?}: {error}")))?;
+        if !logic.params.is_empty() || logic.transaction == TransactionMode::Required {
+            let message = format!("logic {name:?} is mounted, and has params or a transaction of its own");
+            return Err(VerifyError::Manifest(message));
+        }
+    }
+    match Mounts::of(&manifest.logics).clash() {
+        Some((path, one, other)) => {
+            Err(VerifyError::Manifest(format!("logics {one:?} and {other:?} are both mounted at {path:?}")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A guest's powers are on tables that the release declares, and those are a project's: never the platform's own, nor the engine's, which
@@ -228,7 +255,7 @@ pub fn components<'a>(
         if found != signed {
             return Err(VerifyError::ComponentDigest { logic: name.clone(), found, signed: wasm.component.clone() });
         }
-        component::check(&bytes, &wasm.grants, &wasm.imports)
+        component::check(&bytes, wasm.world(), &wasm.grants, &wasm.imports)
             .map_err(|source| VerifyError::Component { logic: name.clone(), source })?;
     }
     Ok(())

@@ -60,13 +60,15 @@ impl App {
     }
 }
 
-/// Fails where a release is above its project's ceilings, or those of the org.
+/// Fails where a release is above its project's ceilings, or those of the org, or mounts what neither lets be mounted.
 pub(super) async fn need_below(db: &mut Db, project: &str, manifest: &Manifest) -> Outcome<()> {
     let org = org_of(db, project).await?;
+    let mut all = Vec::new();
     for holder in [Holder::Org(&org), Holder::Project(project)] {
         let Some((document, _)) = ceilings::get(db, holder).await? else { continue };
         let ceilings: Ceilings = serde_json::from_str(&document).map_err(Problem::internal)?;
         let above = ceilings.above(manifest).map_err(Problem::internal)?;
+        all.push(ceilings);
         if above.is_empty() {
             continue;
         }
@@ -82,7 +84,16 @@ pub(super) async fn need_below(db: &mut Db, project: &str, manifest: &Manifest) 
         );
         return Err(Problem::new(Code::ReleaseBlocked, message).hint(hint).detail("above", above));
     }
-    Ok(())
+    let unmountable = Ceilings::unmountable(&all, manifest);
+    if unmountable.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{} component(s) are mounted, which project {project:?} may not have", unmountable.len());
+    let hint = format!(
+        "a file with `mounts: true` and what else is in `stk project ceilings show --project {project}` lets it: `stk project \
+         ceilings set FILE --project {project}`, where org {org:?} does not say false"
+    );
+    Err(Problem::new(Code::ReleaseBlocked, message).hint(hint).detail("above", unmountable))
 }
 
 async fn need(db: &mut Db, holder: Holder<'_>) -> Outcome<()> {

@@ -3,7 +3,7 @@
 //! Called by libFuzzer (`fuzz_targets/`) and, over the seeds and a fixed number of their mutations, by a test of the gate (`gate.rs`).
 
 use santokit_core::{
-    component,
+    component::{self, World},
     logic::{Grants, Verb},
     release::{
         Envelope, Pointer, SignedRelease, Statement, VerifyingKey, compare,
@@ -31,11 +31,11 @@ pub fn component(data: &[u8]) {
     assert_eq!(inspection.size_bytes, data.len());
     assert!(inspection.functions <= 200_000 && inspection.modules <= 64, "{inspection:?}");
     assert_eq!(component::inspect(data).as_ref(), Ok(&inspection));
-    let is_whole = component::check_world(&inspection).is_ok()
+    let is_whole = component::check_world(&inspection, World::Logic).is_ok()
         && component::check_imports(&inspection.imports, &Grants::default()).is_ok();
     // Without a grant nothing is let by that is not offered.
     assert!(!is_whole || component::check_offered(&inspection.imports).is_ok());
-    assert_eq!(component::check(data, &Grants::default(), &inspection.imports).is_ok(), is_whole);
+    assert_eq!(component::check(data, World::Logic, &Grants::default(), &inspection.imports).is_ok(), is_whole);
 }
 
 /// A manifest: what is read is the only spelling of what it says, and can be compared and described.

@@ -60,6 +60,7 @@ fn component(hub: &Hub) -> Body {
         imports: component::inspect(&bytes).unwrap().imports,
         grants,
         limits: InvocationLimits { cpu: Millis(5_000), ..InvocationLimits::default() },
+        mount: None,
         sbom: None,
     };
     hub.script.lock().unwrap().blobs.insert(digest, bytes);

@@ -1,6 +1,6 @@
 //! `santokit:http`: counts requests and the bytes of bodies. What may be asked of whom, and the asking, are the host's matter.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use santokit_core::limit::LimitName;
 
@@ -20,10 +20,6 @@ impl<H: Host> Http for State<H> {
             self.enter("http")?;
             return Ok(Err(Error { code: "invalid".to_owned(), message: format!("more than {LIST_MAX} headers") }));
         }
-        let budget = HttpBudget {
-            requests: self.limits.http_requests.saturating_sub(self.http_requests),
-            bytes: self.limits.http_bytes.0.saturating_sub(self.http_bytes),
-        };
         let request = HttpRequest {
             method: request.method,
             url: request.url,
@@ -32,9 +28,20 @@ impl<H: Host> Http for State<H> {
             timeout: request.timeout.map(|millis| Duration::from_millis(millis.into())),
             options: request.options,
         };
-        let done = self.enter("http")?.http(request, budget).await;
+        let send = match self.enter("http")?.http() {
+            Ok(send) => send,
+            Err(error) => return Ok(Err(self.http_error(error))),
+        };
+        let outbound = Arc::clone(&self.outbound);
+        let turn = outbound.turn().await;
+        let budget = HttpBudget {
+            requests: self.limits.http_requests.saturating_sub(self.http_requests),
+            bytes: self.limits.http_bytes.0.saturating_sub(outbound.bytes()),
+        };
+        let done = send(request, budget).await;
         self.http_requests = self.http_requests.saturating_add(done.requests);
-        self.http_bytes = self.http_bytes.saturating_add(done.bytes);
+        outbound.count(done.bytes);
+        drop(turn);
         match done.answer {
             Ok(answer) => {
                 Ok(Ok(Response { status: answer.status, headers: answer.headers, body: answer.body, url: answer.url }))

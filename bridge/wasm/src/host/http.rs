@@ -1,6 +1,6 @@
 //! What an outbound request is, and what becomes of it.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 /// An outbound request, as the guest sent it: nothing of it is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub struct HttpBudget {
     /// Bytes of bodies.
     pub bytes: u64,
 }
+
+/// Sends one request, under the terms of the invocation that asked for it.
+pub type SendOut = Box<dyn FnOnce(HttpRequest, HttpBudget) -> Pin<Box<dyn Future<Output = HttpDone> + Send>> + Send>;
 
 /// What a request came to, and what it used.
 #[derive(Debug)]

@@ -154,7 +154,7 @@ fn make_one<H: Host>(shared: &Shared<H>, runtime: &Runtime, compiled: &Arc<Compi
 
 /// None where there is no room for it now; the reason where there will be none ever.
 async fn made<H: Host>(shared: &Shared<H>, compiled: &Compiled<H>, place: Place) -> Result<Option<Made<H>>, String> {
-    let (mut store, logic, probe) = match call::make(&shared.engine, compiled, compiled.memory_bytes_max).await {
+    let (mut store, instance, probe) = match call::make(&shared.engine, compiled, compiled.memory_bytes_max).await {
         Ok(made) => made,
         // The pool has none now.
         Err(CallError::Host(_)) => return Ok(None),
@@ -175,7 +175,7 @@ async fn made<H: Host>(shared: &Shared<H>, compiled: &Compiled<H>, place: Place)
     let state = store.data();
     let (memory_bytes, cpu) = (state.limiter.memory_bytes_peak(), state.cpu.spent());
     compiled.shelf.memory_bytes.store(memory_bytes, Ordering::Relaxed);
-    Ok(place.sized(memory_bytes).map(|place| Made { store, logic, probe, memory_bytes, cpu, _place: place }))
+    Ok(place.sized(memory_bytes).map(|place| Made { store, instance, probe, memory_bytes, cpu, _place: place }))
 }
 
 /// Drops what is not needed any more.

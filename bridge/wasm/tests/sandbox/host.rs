@@ -9,9 +9,9 @@ use std::{
 use santokit_core::value::{Column, RowSet, Value};
 use santokit_wasm::{
     CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, EventError, Fixed, Host,
-    HttpBudget, HttpDone, HttpRequest, HttpResponse, InvocationInfo, LogLine, LogicCall, LogicCalled, LogicUsage,
-    LookupError, NamedParams, ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SqlError, StorageError,
-    TransactionId, WriterId,
+    HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse, InvocationInfo, LogLine, LogicCall, LogicCalled,
+    LogicUsage, LookupError, NamedParams, ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SendOut, SqlError,
+    StorageError, TransactionId, WriterId,
     packed::{PackedBatch, PackedRows},
 };
 use secrecy::SecretString;
@@ -206,9 +206,12 @@ impl Host for Fake {
         LogicCalled { answer: Ok(call.params), usage: LogicUsage::default() }
     }
 
-    async fn http(&mut self, request: HttpRequest, _budget: HttpBudget) -> HttpDone {
-        let answer = HttpResponse { status: 200, url: request.url, ..HttpResponse::default() };
-        HttpDone { answer: Ok(answer), requests: 1, bytes: 0 }
+    fn http(&mut self) -> Result<SendOut, HttpError> {
+        let send = |request: HttpRequest, _budget: HttpBudget| {
+            let answer = HttpResponse { status: 200, url: request.url, ..HttpResponse::default() };
+            HttpDone { answer: Ok(answer), requests: 1, bytes: 0 }
+        };
+        Ok(Box::new(move |request, budget| Box::pin(std::future::ready(send(request, budget)))))
     }
 
     async fn storage_stat(&mut self, _bucket: String, _key: String) -> Result<Option<ObjectStat>, StorageError> {

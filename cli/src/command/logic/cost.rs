@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use santokit_bridge::host::Session;
-use santokit_core::{quantity::Bytes, release::Digest};
+use santokit_core::{component::World, quantity::Bytes, release::Digest};
 use santokit_wasm::{Cost, Sandbox, SandboxConfig};
 use serde_json::{Value as Json, json};
 
@@ -18,10 +18,10 @@ const COMPILED_BYTES_MANY: usize = 2 << 20;
 pub(super) struct Measured(Cost);
 
 /// Loads the component as a Bridge would. None, with a note, where it cannot be loaded here.
-pub(super) async fn of(digest: &Digest, bytes: &[u8], terminal: Terminal) -> Option<Measured> {
+pub(super) async fn of(world: World, digest: &Digest, bytes: &[u8], terminal: Terminal) -> Option<Measured> {
     let measured = async {
         let sandbox = Sandbox::<Session>::new(&SandboxConfig::default()).map_err(|error| error.to_string())?;
-        sandbox.cost(bytes, digest.as_str()).await.map_err(|error| error.to_string())
+        sandbox.cost(world, bytes, digest.as_str()).await.map_err(|error| error.to_string())
     };
     match measured.await {
         Ok(cost) => Some(Measured(cost)),

@@ -1,0 +1,80 @@
+//! What the outbound requests of one invocation have in common: the bytes of their bodies, counted together, and that one is sent after
+//! the other, so that each is held exactly to what those before it have left.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use tokio::sync::{Mutex, MutexGuard};
+
+/// Of one invocation.
+#[derive(Debug, Default)]
+pub(crate) struct Outbound {
+    turn: Mutex<()>,
+    bytes: AtomicU64,
+    /// Of bodies that are not sent yet.
+    held: AtomicU64,
+}
+
+/// Bytes of a body that lie here; gone with it.
+#[derive(Debug)]
+pub(crate) struct Held {
+    outbound: Arc<Outbound>,
+    bytes: u64,
+}
+
+impl Outbound {
+    /// Waits for the requests before.
+    pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+
+    /// Bytes of bodies that went either way.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Counts some.
+    pub(crate) fn count(&self, bytes: u64) {
+        let more = |counted: u64| Some(counted.saturating_add(bytes));
+        // It is never refused.
+        let _ = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    }
+
+    /// Nothing yet.
+    pub(crate) fn hold(self: &Arc<Self>) -> Held {
+        Held { outbound: Arc::clone(self), bytes: 0 }
+    }
+}
+
+impl Held {
+    /// Holds more; all that is held, by this body and by others.
+    pub(crate) fn add(&mut self, bytes: u64) -> u64 {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.outbound.held.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.outbound.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_counted_together_until_it_is_sent() {
+        let outbound = Arc::new(Outbound::default());
+        let (mut one, mut other) = (outbound.hold(), outbound.hold());
+        assert_eq!((one.add(3), other.add(4), one.add(1)), (3, 7, 8));
+        drop(one);
+        assert_eq!(other.add(0), 4);
+        outbound.count(5);
+        outbound.count(u64::MAX);
+        assert_eq!(outbound.bytes(), u64::MAX);
+    }
+}
