@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::{ask, bytes, contains, project};
 
 const SCRIPT: &str = "/http/raw/one/script";
-const MANIFEST: &str = "auth: public\nmount: raw/one\nlimits: {timeout: 2s, cpu: 300ms, memory: 32MiB, output: 100KB}";
+const MANIFEST: &str = "auth: public\nmount: raw/one\nlimits: {timeout: 6s, cpu: 100ms, memory: 32MiB, output: 100KB}";
 
 /// Status, error code and limit of an answer that is none of the component's.
 async fn told(dev: &StkDev, script: Json) -> (u16, String, String) {
