@@ -30,6 +30,7 @@ use crate::{
     generation::{Generation, Loader},
     guest_log::{GuestLog, GuestLogs},
     metrics::Metrics,
+    recording::Recordings,
     rehearsal::Rehearsal,
     release::{EnvSlot, canary::Tally, serving::Origin},
 };
@@ -45,6 +46,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// How many requests callers have left.
     pub rates: Arc<RateLimiter>,
+    /// Recordings of invocations.
+    pub recordings: Arc<Recordings>,
     loader: Arc<Loader>,
     crud: Arc<CrudSettings>,
     egress: Arc<Egress>,
@@ -102,7 +105,7 @@ impl App {
         loader: Arc<Loader>,
         metrics: Arc<Metrics>,
         rates: Arc<RateLimiter>,
-        egress: Arc<Egress>,
+        (egress, recordings): (Arc<Egress>, Arc<Recordings>),
     ) -> Self {
         let permits = Arc::new(Semaphore::new(config.concurrent_requests.get().min(Semaphore::MAX_PERMITS)));
         let crud = Arc::new(CrudSettings {
@@ -112,7 +115,7 @@ impl App {
         });
         let guest_logs = Arc::default();
         let is_draining = AtomicBool::new(false);
-        Self { config, slots, metrics, rates, loader, crud, egress, guest_logs, permits, is_draining }
+        Self { config, slots, metrics, rates, recordings, loader, crud, egress, guest_logs, permits, is_draining }
     }
 
     /// A place among the requests that run at once.
@@ -153,8 +156,8 @@ impl App {
             Asked::Batch => Box::pin(crud.batch(&params, idempotency_key.as_deref())).await,
             Asked::Logic(name) => {
                 let call = Call { pinned, name, params, request_id };
-                let data: Box<str> =
-                    call.run(&self.metrics, &self.crud, &self.egress, &self.guest_logs, None).await?.into();
+                let kept = (&*self.guest_logs, &self.recordings);
+                let data: Box<str> = call.run(&self.metrics, &self.crud, &self.egress, kept, None).await?.into();
                 Ok(Answer::of(data.into_boxed_bytes().into_vec()))
             }
         }
@@ -200,7 +203,7 @@ impl Call {
         metrics: &Arc<Metrics>,
         crud: &Arc<CrudSettings>,
         egress: &Arc<Egress>,
-        guest_logs: &GuestLogs,
+        (guest_logs, recordings): (&GuestLogs, &Arc<Recordings>),
         rehearsal: Option<Arc<Rehearsal>>,
     ) -> Outcome<Box<RawValue>> {
         let Call { pinned: Pinned { actor, generation }, name, params, request_id } = self;
@@ -225,6 +228,7 @@ impl Call {
             guest_log: guest_logs.of(&generation.env),
             buckets: generation.buckets.clone(),
             topics: generation.topics.clone(),
+            recordings: Arc::clone(recordings),
             metrics: metrics.clone(),
             rehearsal,
         };

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::{access::Rule, limit::InvocationLimits, param::Param, quantity::Millis};
 
 mod http_grant;
+mod record;
 mod storage_grant;
 
 pub use http_grant::{HttpGrant, HttpGrantError};
+pub use record::{KEEP_MAX, Record, RecordError, Share};
 pub use storage_grant::{StorageGrant, StorageGrantError, StorageOp};
 
 /// A named function.
@@ -73,6 +75,9 @@ pub struct WasmBody {
     /// Digest of the software bill of materials of its build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sbom: Option<String>,
+    /// Which of its invocations are recorded; none where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Record>,
 }
 
 /// Whether an invocation is a transaction.

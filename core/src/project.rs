@@ -9,7 +9,7 @@ use crate::{
     cors::Cors,
     event::Events,
     limit::InvocationLimits,
-    logic::{Grants, SqlBody, TransactionMode},
+    logic::{Grants, Record, SqlBody, TransactionMode},
     param::Param,
     quantity::Millis,
     release::Overlay,
@@ -122,6 +122,8 @@ pub struct WasmSource {
     pub grants_at: String,
     /// How much it may use; its `timeout` is the logic's.
     pub limits: InvocationLimits,
+    /// Which of its invocations are recorded.
+    pub record: Option<Record>,
 }
 
 /// Where a component comes from. Paths are relative to the logic's folder and stay in it.

@@ -12,7 +12,7 @@ use crate::{
     access::Permissions,
     cors::Cors,
     event::Events,
-    logic::{Body, Logic},
+    logic::{Body, Logic, Record},
     query::Query,
     schema::Schema,
     storage::Storage,
@@ -201,7 +201,8 @@ impl Manifest {
             })
             .flat_map(|(name, wasm)| {
                 let queries = wasm.grants.queries.iter().flat_map(|query| self.query_lines(query));
-                let lines = wasm.grants.lines().into_iter().chain(queries);
+                let record = wasm.record.iter().map(Record::line);
+                let lines = wasm.grants.lines().into_iter().chain(queries).chain(record);
                 lines.map(move |power| Power { logic: name.clone(), power }).collect::<Vec<_>>()
             })
             .collect()

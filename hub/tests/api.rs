@@ -137,6 +137,7 @@ fn manifest(columns: Vec<Column>, secrets: Option<&[&str]>) -> Manifest {
             },
             limits: santokit_core::limit::InvocationLimits::default(),
             sbom: None,
+            record: None,
         };
         let logic = Logic {
             description: None,

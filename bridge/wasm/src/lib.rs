@@ -15,6 +15,7 @@ mod fixed;
 mod host;
 mod limiter;
 pub mod packed;
+pub mod record;
 mod state;
 mod stdio;
 mod supply;
@@ -27,9 +28,10 @@ pub use engine::guest_engine;
 pub use engine::{LoadError, LoadedLogic, Sandbox, SandboxConfig, SandboxError};
 pub use error::{Blame, CallError, Frame, LogicError};
 pub use host::{
-    CallerInfo, Condition, ConnectionId, CrudAnswer, CrudAsked, CrudError, CrudProblem, CrudRequest, CursorId,
+    CallerInfo, Clock, Condition, ConnectionId, CrudAnswer, CrudAsked, CrudError, CrudProblem, CrudRequest, CursorId,
     DatabaseError, EventError, Fixed, Host, HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse, InvocationInfo,
     Level, LogLine, LogSource, LogicCall, LogicCallError, LogicCalled, LogicUsage, LookupError, NamedParams,
-    ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SqlError, StorageError, TransactionId, WriterId,
+    ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, Seed, SqlError, StorageError, Times, TransactionId,
+    WriterId,
 };
 pub use supply::{SupplyConfig, SupplyUsage};

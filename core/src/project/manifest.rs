@@ -72,6 +72,7 @@ impl ProjectLogic {
                     grants: source.grants.clone(),
                     limits: source.limits.clone(),
                     sbom: built.sbom.clone(),
+                    record: source.record.clone(),
                 }))
             }
         };

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     component::{self, ComponentError},
     limit::InvocationLimits,
-    logic::{Body, StorageGrant},
+    logic::{Body, Record, StorageGrant},
     name::check_identifier,
 };
 
@@ -161,6 +161,10 @@ pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
         }
         if let Body::Wasm(wasm) = &logic.body {
             wasm.grants.check().map_err(|error| VerifyError::Manifest(format!("logic {name:?}: {error}")))?;
+            wasm.record
+                .as_ref()
+                .map_or(Ok(()), Record::check)
+                .map_err(|error| VerifyError::Manifest(format!("logic {name:?}: record: {error}")))?;
             if let Some(absent) = wasm.grants.logics.iter().find(|called| !manifest.logics.contains_key(*called)) {
                 let message = format!("logic {name:?} may call {absent:?}, and there is no such logic");
                 return Err(VerifyError::Manifest(message));

@@ -61,6 +61,7 @@ fn component(hub: &Hub) -> Body {
         grants,
         limits: InvocationLimits { cpu: Millis(5_000), ..InvocationLimits::default() },
         sbom: None,
+        record: None,
     };
     hub.script.lock().unwrap().blobs.insert(digest, bytes);
     Body::Wasm(Box::new(body))
