@@ -30,6 +30,7 @@ use crate::{
     generation::{Generation, Loader},
     guest_log::{GuestLog, GuestLogs},
     metrics::Metrics,
+    recording::Recordings,
     rehearsal::Rehearsal,
     release::{EnvSlot, canary::Tally, serving::Origin},
 };
@@ -45,6 +46,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// How many requests callers have left.
     pub rates: Arc<RateLimiter>,
+    /// Recordings of invocations.
+    pub recordings: Arc<Recordings>,
     loader: Arc<Loader>,
     crud: Arc<CrudSettings>,
     egress: Arc<Egress>,
@@ -102,7 +105,7 @@ impl App {
         loader: Arc<Loader>,
         metrics: Arc<Metrics>,
         rates: Arc<RateLimiter>,
-        egress: Arc<Egress>,
+        (egress, recordings): (Arc<Egress>, Arc<Recordings>),
     ) -> Self {
         let permits = Arc::new(Semaphore::new(config.concurrent_requests.get().min(Semaphore::MAX_PERMITS)));
         let crud = Arc::new(CrudSettings {
@@ -112,7 +115,7 @@ impl App {
         });
         let guest_logs = Arc::default();
         let is_draining = AtomicBool::new(false);
-        Self { config, slots, metrics, rates, loader, crud, egress, guest_logs, permits, is_draining }
+        Self { config, slots, metrics, rates, recordings, loader, crud, egress, guest_logs, permits, is_draining }
     }
 
     /// A place among the requests that run at once.
@@ -153,8 +156,8 @@ impl App {
             Asked::Batch => Box::pin(crud.batch(&params, idempotency_key.as_deref())).await,
             Asked::Logic(name) => {
                 let call = Call { pinned, name, params, request_id };
-                let data: Box<str> =
-                    call.run(&self.metrics, &self.crud, &self.egress, &self.guest_logs, None).await?.into();
+                let kept = (&*self.guest_logs, &self.recordings);
+                let data: Box<str> = call.run(&self.metrics, &self.crud, &self.egress, kept, None).await?.into();
                 Ok(Answer::of(data.into_boxed_bytes().into_vec()))
             }
         }
@@ -162,7 +165,8 @@ impl App {
 
     /// What a call has besides its logic.
     pub fn context(&self, pinned: Pinned, request_id: Arc<str>) -> CallContext {
-        context((pinned, request_id), &self.metrics, &self.crud, &self.egress, &self.guest_logs, None)
+        let kept = (&*self.guest_logs, &self.recordings);
+        context((pinned, request_id), &self.metrics, &self.crud, &self.egress, kept, None)
     }
 
     /// What guests of an env have said lately.
@@ -205,14 +209,14 @@ impl Call {
         metrics: &Arc<Metrics>,
         crud: &Arc<CrudSettings>,
         egress: &Arc<Egress>,
-        guest_logs: &GuestLogs,
+        (guest_logs, recordings): (&GuestLogs, &Arc<Recordings>),
         rehearsal: Option<Arc<Rehearsal>>,
     ) -> Outcome<Box<RawValue>> {
         let Call { pinned, name, params, request_id } = self;
         let (kind, generation) = (pinned.actor.kind, pinned.generation.clone());
         let unknown = || unknown_logic(kind, &name, &generation);
         let Some(entry) = generation.logics.get(&name) else { return Err(unknown()) };
-        let context = context((pinned, request_id), metrics, crud, egress, guest_logs, rehearsal);
+        let context = context((pinned, request_id), metrics, crud, egress, (guest_logs, recordings), rehearsal);
         entry.call(context, params, unknown).await
     }
 }
@@ -222,7 +226,7 @@ fn context(
     metrics: &Arc<Metrics>,
     crud: &Arc<CrudSettings>,
     egress: &Arc<Egress>,
-    guest_logs: &GuestLogs,
+    (guest_logs, recordings): (&GuestLogs, &Arc<Recordings>),
     rehearsal: Option<Arc<Rehearsal>>,
 ) -> CallContext {
     CallContext {
@@ -243,6 +247,7 @@ fn context(
         guest_log: guest_logs.of(&generation.env),
         buckets: generation.buckets.clone(),
         topics: generation.topics.clone(),
+        recordings: Arc::clone(recordings),
         metrics: metrics.clone(),
         rehearsal,
     }

@@ -26,8 +26,9 @@ use crate::{
     egress::Egress,
     events::Topics,
     guest_log::GuestLog,
-    host::{Joined, LoadedQuery, Logins, Session},
+    host::{GuestHost, Joined, LoadedQuery, Logins},
     metrics::Metrics,
+    recording::Recordings,
     rehearsal::Rehearsal,
     storage::Buckets,
 };
@@ -110,6 +111,8 @@ pub struct CallContext {
     pub buckets: Arc<Buckets>,
     /// Topics of the release.
     pub topics: Arc<Topics>,
+    /// Recordings of invocations.
+    pub recordings: Arc<Recordings>,
     /// The numbers.
     pub metrics: Arc<Metrics>,
     /// What a test fixes and sees; none for a request.
@@ -130,7 +133,7 @@ impl LoadedLogicEntry {
         env: &EnvName,
         name: &str,
         logic: Logic,
-        sandbox: &Arc<Sandbox<Session>>,
+        sandbox: &Arc<Sandbox<GuestHost>>,
         queries: &BTreeMap<String, Query>,
         component: impl FnOnce(&str) -> Option<Vec<u8>>,
     ) -> Result<Self, String> {
@@ -143,7 +146,7 @@ impl LoadedLogicEntry {
                 let bytes =
                     component(&body.component).ok_or_else(|| format!("logic {name:?}: its component is missing"))?;
                 let loaded = sandbox.load_as(body.world(), &env.project, &bytes, &body.component).await;
-                let loaded: LoadedLogic<Session> = loaded.map_err(|error| format!("logic {name:?}: {error}"))?;
+                let loaded: LoadedLogic<GuestHost> = loaded.map_err(|error| format!("logic {name:?}: {error}"))?;
                 let loaded = loaded.shared_by(&env.to_string(), name);
                 let logins = Logins::of(&body.grants, queried(&body.grants, queries));
                 let queries = LoadedQuery::granted(&body.grants.queries, queries)

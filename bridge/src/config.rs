@@ -25,6 +25,7 @@ mod data;
 pub mod edge;
 pub mod egress;
 mod read;
+mod recording;
 pub mod sandbox;
 mod storage;
 
@@ -35,7 +36,7 @@ pub use read::Text;
 use read::{Check, address, bridge_id, duration, http_url, local_hub, number, secret, signer, size};
 pub use sandbox::CompileConfig;
 
-use crate::{crud::limits::CrudLimits, db::DatabaseSettings, storage::StorageConfig};
+use crate::{crud::limits::CrudLimits, db::DatabaseSettings, recording::RecordingConfig, storage::StorageConfig};
 
 /// Requests at once, unless [`BridgeConfig::concurrent_requests`] says another number.
 const REQUESTS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
@@ -100,6 +101,8 @@ pub struct BridgeConfig {
     pub egress: EgressConfig,
     /// Where objects are kept.
     pub storage: StorageConfig,
+    /// Which recordings of invocations there may be.
+    pub recordings: RecordingConfig,
     /// How components are compiled.
     pub compile: CompileConfig,
     /// `STK_BRIDGE_…` variables that mean nothing to this version.
@@ -289,6 +292,12 @@ settings! {
     storage_dir = "STK_BRIDGE_STORAGE_DIR",
     /// [`StorageConfig::env_bytes_max`], default 10GiB.
     storage_env_bytes = "STK_BRIDGE_STORAGE_ENV_BYTES",
+    /// [`RecordingConfig::env_bytes_max`], default 0: nothing is recorded.
+    recordings_env_bytes = "STK_BRIDGE_RECORDINGS_ENV_BYTES",
+    /// [`RecordingConfig::bytes_max`], default 1MiB.
+    recording_bytes = "STK_BRIDGE_RECORDING_BYTES",
+    /// [`RecordingConfig::keep_max`], default 24h.
+    recordings_keep = "STK_BRIDGE_RECORDINGS_KEEP",
     /// [`CompileConfig::limits`], default 4GiB.
     compile_memory = "STK_BRIDGE_COMPILE_MEMORY",
     /// [`CompileConfig::limits`], default 2m.
@@ -359,6 +368,7 @@ impl Settings {
         let compile = self.compile(&mut check);
         let (databases, crud) = (self.databases(&mut check), self.crud(&mut check));
         let admin = self.admin(&mut check);
+        let (cache_key, recordings) = self.recording(&mut check);
         let Staleness { poll_interval, max_stale, canary_max_stale } = self.staleness(&mut check);
         let trusted = check.list("trustedKeys", self.trusted_keys, signer);
         if trusted.iter().flatten().map(VerifyingKey::id).collect::<BTreeSet<_>>().len()
@@ -395,9 +405,7 @@ impl Settings {
             envs,
             trust: Trust { signers: trusted, required },
             cache_dir: self.cache_dir.map_or_else(|| PathBuf::from(CACHE_DIR), |dir| PathBuf::from(dir.0)),
-            cache_key: check.optional("cacheKey", self.cache_key, |text| {
-                SealKey::parse(text).map(Arc::new).map_err(|error| error.to_string())
-            }),
+            cache_key,
             poll_interval,
             hub_timeout: check.value("hubTimeout", self.hub_timeout, Duration::from_secs(3), duration),
             max_stale,
@@ -413,6 +421,7 @@ impl Settings {
             sandbox,
             egress,
             storage,
+            recordings,
             compile,
             ignored: Vec::new(),
         };

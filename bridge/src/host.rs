@@ -9,7 +9,7 @@ use santokit_wasm::{
     CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, EventError, Fixed, Host,
     HttpError, InvocationInfo, Level, LogLine, LogicCall, LogicCalled, LookupError, NamedParams, ObjectPage,
     ObjectStat, PutOptions, ReaderId, RowBudget, SendOut, SqlError, StorageError, TransactionId, WriterId,
-    packed::PackedBatch,
+    packed::PackedBatch, record::Recorder,
 };
 use secrecy::SecretString;
 use tracing::{Instrument, field::Empty};
@@ -34,6 +34,9 @@ use session_sql::EventPlace;
 pub use session_sql::{GrantedTables, Joined, granted_tables};
 pub(crate) use session_sql::{Place, SqlSession};
 pub use storage::GrantedObjects;
+
+/// What guests are run with: a session, which may be recorded.
+pub type GuestHost = Recorder<Session>;
 
 impl Host for Session {
     fn invocation(&self) -> InvocationInfo {

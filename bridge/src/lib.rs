@@ -16,6 +16,7 @@ pub mod generation;
 pub mod guest_log;
 pub mod host;
 pub mod metrics;
+pub mod recording;
 pub mod rehearsal;
 pub mod release;
 mod serve;

@@ -11,9 +11,11 @@ use santokit_core::wire::{EnvReport, EnvState};
 use crate::config::EnvName;
 
 mod canary;
+mod recordings;
 mod supply;
 
 pub use canary::CanaryMetrics;
+pub use recordings::RecordingMetrics;
 pub use supply::SupplyMetrics;
 
 const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -57,6 +59,8 @@ pub struct Metrics {
     pub canary: CanaryMetrics,
     /// Of instances made ahead.
     pub supply: SupplyMetrics,
+    /// Of recordings.
+    pub recordings: RecordingMetrics,
 }
 
 /// What becomes of callers that send too much.
@@ -152,6 +156,7 @@ impl Metrics {
             rates: RateMetrics::new(r)?,
             canary: CanaryMetrics::new(r)?,
             supply: SupplyMetrics::new(r)?,
+            recordings: RecordingMetrics::new(r)?,
             registry,
         };
         Ok(metrics)

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use reqwest::{Method, Response, Url};
-use santokit_wasm::{CallError, Fixed, HttpError, LogLine, Usage};
+use santokit_wasm::{CallError, Fixed, HttpError, LogLine, Seed, Usage};
 
 /// A call that is looked at from inside.
 #[derive(Debug, Default)]
@@ -74,6 +74,6 @@ impl Rehearsal {
     }
 
     pub(crate) fn fixed(&self) -> Fixed {
-        Fixed { now: self.now.map(Into::into), random_seed: self.random_seed }
+        Fixed { now: self.now.map(Into::into), random_seed: self.random_seed.map(Seed::Number) }
     }
 }

@@ -24,6 +24,7 @@ use crate::{
     egress::{Egress, EgressError},
     generation::{Loader, LoaderError},
     metrics::Metrics,
+    recording::Recordings,
     release::{
         Bounds, EnvSlot,
         cache::Cache,
@@ -95,7 +96,7 @@ pub enum ServeError {
 }
 
 /// Starts a Bridge. It answers from its first moment, with 503 where no release is loaded yet.
-pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
+pub async fn serve(mut config: BridgeConfig) -> Result<RunningBridge, ServeError> {
     for variable in &config.ignored {
         tracing::warn!(variable, "this variable means nothing to the Bridge");
     }
@@ -103,6 +104,7 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
         .map_err(|source| ServeError::Cache { dir: config.cache_dir.display().to_string(), source })?;
     let metrics = Arc::new(Metrics::new()?);
     let loader = loader(&config, cache.clone())?;
+    let recordings = recordings(&config, &metrics);
     let hub = HubClient::new(&config)?;
     let egress = Arc::new(Egress::new(&config.egress)?);
     let shown = config.edge.tls.clone().map(Tls::load).transpose()?;
@@ -114,6 +116,7 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
     let admin_listener = config.admin.as_ref().map(|admin| listen(admin.listen)).transpose()?;
     let admin_addr = admin_listener.as_ref().map(TcpListener::local_addr).transpose()?;
 
+    tell_address(&mut config, admin_addr);
     let bounds = Bounds {
         poll_interval: config.poll_interval,
         max_stale: config.max_stale,
@@ -140,14 +143,12 @@ pub async fn serve(config: BridgeConfig) -> Result<RunningBridge, ServeError> {
     let reporter = Arc::new(Reporter::new(hub, config.clone(), slots.clone(), metrics.clone()));
     tasks.spawn(reporter.clone().run(changed, stopped.clone()));
     tasks.spawn(rates.clone().run(stopped.clone()));
+    tasks.spawn(recordings.clone().run(config.envs.clone(), stopped.clone()));
     if let Some(shown) = shown.clone() {
-        let mut stopped = stopped;
-        tasks.spawn(async move {
-            tokio::select! { () = shown.watch(tls::LOOK_AGAIN) => {} _ = stopped.wait_for(|stopped| *stopped) => {} }
-        });
+        tasks.spawn(watch_certificate(shown, stopped));
     }
 
-    let app = Arc::new(App::new(config, slots, tools.loader, metrics, rates, egress));
+    let app = Arc::new(App::new(config, slots, tools.loader, metrics, rates, (egress, recordings)));
     let settings = &app.config.edge;
     let mut servers = JoinSet::new();
     let router = edge::router(app.clone());
@@ -219,6 +220,25 @@ impl RunningBridge {
         self.reporter.say_goodbye().await;
         tracing::info!(bridge = self.app.config.id, "the Bridge has ended");
     }
+}
+
+/// Until the Bridge ends.
+async fn watch_certificate(shown: Tls, mut stopped: watch::Receiver<bool>) {
+    tokio::select! { () = shown.watch(tls::LOOK_AGAIN) => {} _ = stopped.wait_for(|stopped| *stopped) => {} }
+}
+
+/// Of a free port nobody knew before it was taken.
+fn tell_address(config: &mut BridgeConfig, admin_addr: Option<SocketAddr>) {
+    if let (Some(admin), Some(address)) = (&mut config.admin, admin_addr)
+        && admin.tells_address
+    {
+        admin.url = admin.url.take().or_else(|| format!("http://{address}/").parse().ok());
+    }
+}
+
+/// What the settings allow of them.
+fn recordings(config: &BridgeConfig, metrics: &Arc<Metrics>) -> Arc<Recordings> {
+    Arc::new(Recordings::new(config.recordings.clone(), config.cache_dir.clone(), Arc::clone(metrics)))
 }
 
 /// With the sandbox, the databases and the stores of all envs.

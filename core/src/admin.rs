@@ -31,6 +31,8 @@ pub enum Deed {
     Sync,
     /// Read what guests have said lately, and what they say from now on.
     Logs,
+    /// Read recordings of invocations: which there are, or the one that the token names.
+    Recordings,
 }
 
 impl Deed {
@@ -39,6 +41,7 @@ impl Deed {
         match self {
             Self::Sync => "sync",
             Self::Logs => "logs",
+            Self::Recordings => "recordings",
         }
     }
 }
@@ -57,6 +60,9 @@ pub struct Claims {
     pub env: String,
     /// What it is for.
     pub deed: Deed,
+    /// The one recording that may be read; without it, which there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
     /// When it was made, in seconds since 1970.
     pub iat: i64,
     /// When it ends, likewise.

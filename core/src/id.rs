@@ -25,6 +25,8 @@ pub enum Kind {
     Invite,
     /// `obj_`: the file of an object.
     Object,
+    /// `rec_`: the recording of an invocation.
+    Recording,
 }
 
 impl Kind {
@@ -41,6 +43,7 @@ impl Kind {
             Kind::Session => "ses_",
             Kind::Invite => "inv_",
             Kind::Object => "obj_",
+            Kind::Recording => "rec_",
         }
     }
 

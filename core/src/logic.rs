@@ -9,10 +9,12 @@ use crate::{access::Rule, component::World, limit::InvocationLimits, param::Para
 
 mod http_grant;
 mod mount;
+mod record;
 mod storage_grant;
 
 pub use http_grant::{HttpGrant, HttpGrantError};
 pub use mount::{Mount, MountError, Mounted, Mounts};
+pub use record::{KEEP_MAX, Record, RecordError, Share};
 pub use storage_grant::{StorageGrant, StorageGrantError, StorageOp};
 
 /// A named function.
@@ -78,6 +80,9 @@ pub struct WasmBody {
     /// Digest of the software bill of materials of its build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sbom: Option<String>,
+    /// Which of its invocations are recorded; none where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Record>,
 }
 
 impl Logic {
@@ -100,6 +105,7 @@ impl WasmBody {
     pub fn lines(&self) -> BTreeSet<String> {
         let mut lines = self.grants.lines();
         lines.extend(self.mount.iter().flat_map(Mount::lines));
+        lines.extend(self.record.iter().map(Record::line));
         lines
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     cors::Cors,
     event::Events,
     limit::InvocationLimits,
-    logic::{Grants, Mount, SqlBody, TransactionMode},
+    logic::{Grants, Mount, Record, SqlBody, TransactionMode},
     param::Param,
     quantity::Millis,
     release::Overlay,
@@ -136,6 +136,8 @@ pub struct WasmSource {
     pub limits: InvocationLimits,
     /// Where it answers requests of HTTP.
     pub mount: Option<Mount>,
+    /// Which of its invocations are recorded.
+    pub record: Option<Record>,
 }
 
 impl WasmSource {

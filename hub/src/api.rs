@@ -125,6 +125,7 @@ fn operator_routes() -> Guarded {
         .get(&at("/current"), A::EnvStatus, o::current)
         .get(&at("/bridges"), A::EnvStatus, o::bridges)
         .post(&at("/bridges/{id}/tokens"), A::BridgeToken, o::bridge_token)
+        .post(&at("/bridges/{id}/recordings"), A::RecordingToken, o::recording_token)
         .large((Verb::Post, &at("/apply")), A::SchemaApply, of_manifest, o::apply)
         .post(&at("/promote"), A::ReleasePromote, releases::promote)
         .post(&at("/rollback"), A::ReleaseRollback, releases::rollback)

@@ -138,6 +138,7 @@ fn manifest(columns: Vec<Column>, secrets: Option<&[&str]>) -> Manifest {
             limits: santokit_core::limit::InvocationLimits::default(),
             mount: None,
             sbom: None,
+            record: None,
         };
         let logic = Logic {
             description: None,

@@ -264,6 +264,7 @@ fn body(name: &str) -> Json {
         "secret.set" => json!({"value": "v"}),
         "apikey.create" => json!({"name": "n", "roles": ["app"]}),
         "bridge.token" => json!({"deed": "sync"}),
+        "recording.token" => json!({"recording": "rec_01ARZ3NDEKTSV4RRFFQ69G5FAV"}),
         "schema.apply" => json!({"manifest": "{}", "dryRun": true}),
         "release.promote" | "release.rollback" => moved,
         "canary.set" => {

@@ -108,6 +108,7 @@ async fn only_what_the_bridges_own_keys_have_signed_opens_it() {
         project: "signed".to_owned(),
         env: "prod".to_owned(),
         deed: Deed::Sync,
+        recording: None,
         iat: now,
         exp: now + 120,
         jti: "first".to_owned(),

@@ -2,11 +2,11 @@
 
 use std::{fmt::Write as _, path::PathBuf, sync::Arc, time::Duration};
 
-use santokit_bridge::host::Session;
+use santokit_bridge::host::GuestHost;
 use santokit_tests::{repository, stk_process::stk_binary};
 use santokit_wasm::{CompileLimits, CompiledStore, LoadError, Sandbox, SandboxConfig, WorkerConfig};
 
-fn sandbox(program: PathBuf, limits: CompileLimits, store: Option<CompiledStore>) -> Arc<Sandbox<Session>> {
+fn sandbox(program: PathBuf, limits: CompileLimits, store: Option<CompiledStore>) -> Arc<Sandbox<GuestHost>> {
     let arguments = ["bridge", "compile-worker"].map(str::to_owned).to_vec();
     let worker = Some(WorkerConfig { program, arguments, limits });
     Sandbox::with_store(&SandboxConfig { worker, instances_max: 16, ..SandboxConfig::default() }, store).unwrap()

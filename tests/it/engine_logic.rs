@@ -12,6 +12,7 @@ use santokit_bridge::{
     db::DatabaseSettings,
     generation::{Generation, LoadError, Loader, Plan},
     metrics::Metrics,
+    recording::Recordings,
     release::cache::Cache,
     storage::StorageConfig,
 };
@@ -219,6 +220,7 @@ async fn a_release_whose_logins_are_not_there_is_refused_when_it_is_loaded() {
                 limits: InvocationLimits::default(),
                 mount: None,
                 sbom: None,
+                record: None,
             }));
         }
         let folder = tempfile::tempdir().unwrap();
@@ -271,6 +273,7 @@ impl Served {
             guest_log: Arc::default(),
             buckets: Arc::default(),
             topics: Arc::default(),
+            recordings: Arc::new(Recordings::none(Arc::clone(&self.metrics))),
             databases: Arc::clone(&self.generation.databases),
             schemas: Arc::clone(&self.generation.schemas),
             tables: Arc::clone(&self.generation.tables),

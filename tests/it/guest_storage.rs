@@ -253,6 +253,33 @@ async fn a_test_of_a_logic_has_buckets_of_its_own() {
     assert!(!folder.path().join(".stk/dev/storage").exists(), "and not in the folder of stk dev");
 }
 
+/// What happens inside of one call, with times; neither the bucket nor a key is in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_shows_calls_for_objects_with_their_times() {
+    let folder = project(&LOGICS[..1]);
+    let steps = json!({"steps": [
+        {"op": "put", "key": "own/planted", "text": "abc"},
+        {"op": "get", "key": "own/planted"},
+        {"op": "stat", "key": "own/none"},
+        {"op": "list", "key": "own/"},
+        {"op": "get", "key": "denied/planted"},
+    ]});
+    let args = ["logic", "invoke", "rust", "--params", &steps.to_string(), "--trace"];
+    let traced = stk(folder.path(), &args, &[]).await.unwrap();
+    assert_eq!(traced.code, 0, "{traced:?}");
+    let calls: Vec<&str> = traced.stderr.lines().filter(|line| line.contains("host.storage")).collect();
+    for (op, outcome) in [("finish", "ok"), ("get", "ok"), ("stat", "ok"), ("list", "ok")] {
+        let is_it = |line: &&&str| {
+            let (_, rest) = line.split_once("host.storage ").unwrap();
+            let took = rest.split_once(" ms").and_then(|(took, _)| took.trim().parse::<f64>().ok());
+            took.is_some_and(|took| took >= 0.0) && line.contains(&format!("op={op}")) && line.contains(outcome)
+        };
+        assert!(calls.iter().any(|line| is_it(&line)), "{op} {outcome}: {calls:#?}");
+    }
+    assert!(!calls.iter().any(|line| line.contains("planted") || line.contains("files")), "{calls:#?}");
+    assert!(traced.stderr.contains("storage="), "and they are counted: {}", traced.stderr);
+}
+
 fn files(folder: &Path) -> usize {
     fs::read_dir(folder).map_or(0, Iterator::count)
 }

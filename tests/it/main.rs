@@ -48,6 +48,7 @@ mod python;
 mod queries;
 mod release;
 mod removal;
+mod replay;
 mod retention;
 mod schema;
 mod service;

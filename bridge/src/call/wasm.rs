@@ -8,19 +8,22 @@ use std::{
 use santokit_core::{
     code::Code,
     limit::{InvocationLimits, LimitName},
-    logic::{Grants, TransactionMode, WasmBody},
+    logic::{Grants, Record, TransactionMode, WasmBody},
     problem::{Outcome, Problem},
     quantity::Millis,
 };
 use santokit_wasm::{
-    CallError, Exchange, Frame, InvocationInfo, Level, LoadedLogic, LogSource, LogicError, LogicUsage, SqlError, Usage,
+    CallError, Exchange, Frame, Host, InvocationInfo, Level, LoadedLogic, LogSource, LogicError, LogicUsage, SqlError,
+    Usage, record::Recorder,
 };
 use serde_json::{Map, Value as Json, value::RawValue};
 
 use super::{CallContext, Called, CalledParts, LoadedLogicEntry};
 use crate::{
     guest_log::{GuestLog, More, Said},
-    host::{GrantedObjects, GrantedQueries, GrantedTables, Joined, Logins, Session, SessionParts, granted_tables},
+    host::{
+        GrantedObjects, GrantedQueries, GrantedTables, GuestHost, Joined, Logins, Session, SessionParts, granted_tables,
+    },
 };
 
 /// Who is called from another logic waits no longer for a free instance: its caller keeps one meanwhile.
@@ -28,7 +31,9 @@ const CALLED_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A component with its powers.
 pub(super) struct WasmCode {
-    loaded: LoadedLogic<Session>,
+    loaded: LoadedLogic<GuestHost>,
+    component: String,
+    record: Option<Arc<Record>>,
     grants: Arc<Grants>,
     tables: Arc<GrantedTables>,
     logins: Arc<Logins>,
@@ -39,7 +44,7 @@ pub(super) struct WasmCode {
 
 impl WasmCode {
     pub(super) fn new(
-        loaded: LoadedLogic<Session>,
+        loaded: LoadedLogic<GuestHost>,
         body: &WasmBody,
         timeout: Millis,
         queries: GrantedQueries,
@@ -49,6 +54,8 @@ impl WasmCode {
         let tables = Arc::new(granted_tables(&body.grants));
         Ok(Self {
             loaded,
+            component: body.component.clone(),
+            record: body.record.clone().map(Arc::new),
             grants: Arc::new(body.grants.clone()),
             tables,
             logins: Arc::new(logins),
@@ -75,7 +82,7 @@ impl WasmCode {
         };
         let (request_id, metrics) = (Arc::clone(&context.request_id), Arc::clone(&context.metrics));
         let (guest_log, release_id) = (Arc::clone(&context.guest_log), context.release_id.clone());
-        let rehearsal = context.rehearsal.clone();
+        let (rehearsal, recordings) = (context.rehearsal.clone(), Arc::clone(&context.recordings));
         let (limits, patience, joined) = match called {
             None => (self.limits.clone(), self.limits.timeout.duration(), Joined::default()),
             Some(Called { left, joined }) => {
@@ -86,10 +93,17 @@ impl WasmCode {
         };
         let deadline = Instant::now() + limits.timeout.duration();
         let session = self.session(entry, context, deadline, joined);
-        let mut invocation = self.loaded.call_within(session, input, &limits, patience).await;
+        let record = self.record.as_ref().filter(|_| rehearsal.is_none());
+        let of = || (session.invocation(), session.caller());
+        let recording = recordings.begin(record, &self.component, &input, of);
+        let host = Recorder::new(session, recording.as_ref().map(|recording| Arc::clone(&recording.tape)));
+        let mut invocation = self.loaded.call_within(host, input, &limits, patience).await;
         // What a guest says at its deadline is what the deadline made it say: a statement was stopped then, for one.
         if matches!(invocation.outcome, Err(CallError::Logic(_))) && Instant::now() >= deadline {
             invocation.outcome = Err(CallError::Limit { limit: LimitName::Timeout, backtrace: Vec::new() });
+        }
+        if let Some(recording) = recording {
+            recording.finish(&invocation.outcome, &invocation.usage, &metrics);
         }
         count(&metrics, entry.name(), &invocation.usage);
         trace(&invocation.usage);
@@ -98,7 +112,7 @@ impl WasmCode {
             rehearsal.seen().usage = Some(invocation.usage);
         }
         let (finished, joined) = match invocation.host {
-            Some(session) => session.finish(invocation.outcome.is_ok()).await,
+            Some(host) => host.into_host().finish(invocation.outcome.is_ok()).await,
             None => (Ok(()), Joined::default()),
         };
         let answer = match invocation.outcome {
@@ -130,12 +144,12 @@ impl WasmCode {
         let (guest_log, release_id) = (Arc::clone(&context.guest_log), context.release_id.clone());
         let deadline = Instant::now() + self.limits.timeout.duration();
         let session = self.session(entry, context, deadline, Joined::default());
-        let served = self.loaded.serve(session, exchange, &self.limits).await;
+        let served = self.loaded.serve(Recorder::new(session, None), exchange, &self.limits).await;
         count(&metrics, entry.name(), &served.usage);
         trace(&served.usage);
-        if let Some(session) = served.host {
+        if let Some(host) = served.host {
             // There is no transaction of the whole invocation: what the guest left open is undone.
-            drop(session.finish(served.outcome.is_ok()).await);
+            drop(host.into_host().finish(served.outcome.is_ok()).await);
         }
         served.outcome.map_err(|error| {
             let said = Said { logic: entry.name(), request_id: &request_id, release_id: &release_id };
@@ -176,6 +190,7 @@ impl WasmCode {
             granted_objects: Arc::clone(&self.objects),
             buckets: context.buckets,
             topics: context.topics,
+            recordings: context.recordings,
             databases: context.databases,
             schemas: context.schemas,
             transaction_on: (logic.transaction == TransactionMode::Required).then(|| logic.connection.clone()),

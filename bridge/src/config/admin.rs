@@ -17,6 +17,8 @@ pub struct AdminConfig {
     pub listen: SocketAddr,
     /// How operators find it. None: they must know.
     pub url: Option<Url>,
+    /// Whether they are told the address that it listens on where there is no such word: for a free port of this machine.
+    pub tells_address: bool,
     /// Whose tokens are taken. Empty: of every key whose releases are loaded.
     pub keys: Vec<VerifyingKey>,
 }
@@ -35,6 +37,6 @@ impl Settings {
                 }
             }
         }
-        listen.map(|listen| AdminConfig { listen, url, keys })
+        listen.map(|listen| AdminConfig { listen, url, tells_address: false, keys })
     }
 }

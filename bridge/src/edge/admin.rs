@@ -32,6 +32,7 @@ use super::{
 use crate::{app::App, release::EnvSlot};
 
 mod logs;
+mod recordings;
 
 /// Tokens that were used are known until their end. More than this many at once is nobody's work by hand.
 const USED_MAX: usize = 10_000;
@@ -67,7 +68,13 @@ impl Admin {
     }
 
     /// Whether a request may do a deed at an env; its token is used up.
-    fn allow(&self, headers: &HeaderMap, deed: Deed, (project, env): (&str, &str), now: i64) -> Outcome<Claims> {
+    fn allow(
+        &self,
+        headers: &HeaderMap,
+        (deed, recording): (Deed, Option<&str>),
+        (project, env): (&str, &str),
+        now: i64,
+    ) -> Outcome<Claims> {
         let sent = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok()?.split_once(' '))
@@ -75,7 +82,8 @@ impl Admin {
         let (_, token) = sent.ok_or_else(|| refused("there is none"))?;
         let claims = admin::verify(token.trim(), &self.keys, &self.app.config.id, now)
             .map_err(|error| refused(&error.to_string()).because(error))?;
-        if claims.deed != deed || claims.project != project || claims.env != env {
+        let is_for_this = claims.deed == deed && claims.recording.as_deref() == recording;
+        if !is_for_this || claims.project != project || claims.env != env {
             return Err(refused("it is for something else"));
         }
         if claims.iat < self.started {
@@ -106,12 +114,17 @@ impl Admin {
 }
 
 fn refused(why: &str) -> Box<Problem> {
-    Problem::new(Code::Unauthorized, format!("the operator's token opens nothing: {why}"))
-        .hint("`stk bridge force-sync` and `stk logic logs` get one from the Hub for each request")
+    Problem::new(Code::Unauthorized, format!("the operator's token opens nothing: {why}")).hint(
+        "`stk bridge force-sync`, `stk logic logs` and `stk logic recordings` get one from the Hub for each request",
+    )
 }
 
 fn group() -> Routes<Arc<Admin>> {
-    Routes::new().post("/admin/envs/{project}/{env}/sync", sync).get("/admin/envs/{project}/{env}/logs", logs::read)
+    Routes::new()
+        .post("/admin/envs/{project}/{env}/sync", sync)
+        .get("/admin/envs/{project}/{env}/logs", logs::read)
+        .get("/admin/envs/{project}/{env}/recordings", recordings::list)
+        .get("/admin/envs/{project}/{env}/recordings/{recording}", recordings::read)
 }
 
 /// What operators see.
@@ -139,7 +152,7 @@ async fn sync(
     headers: HeaderMap,
 ) -> Response {
     let done = async {
-        let claims = admin.allow(&headers, Deed::Sync, (&project, &env), Utc::now().timestamp())?;
+        let claims = admin.allow(&headers, (Deed::Sync, None), (&project, &env), Utc::now().timestamp())?;
         tracing::info!(requestId = %id.0, operator = claims.sub, token = claims.jti, project, env, "an operator asks for a sync");
         let slot = admin.slot(&project, &env)?;
         let began = Instant::now();

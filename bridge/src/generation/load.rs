@@ -24,7 +24,7 @@ use crate::{
     crud,
     db::{Database, DatabaseSettings},
     events::Topics,
-    host::Session,
+    host::GuestHost,
     release::cache::Cache,
     storage::{StorageConfig, Stores},
 };
@@ -38,7 +38,7 @@ type Entries = BTreeMap<String, Arc<LoadedLogicEntry>>;
 /// Makes generations. One for a Bridge: it owns the sandbox.
 pub struct Loader {
     cache: Cache,
-    sandbox: Arc<Sandbox<Session>>,
+    sandbox: Arc<Sandbox<GuestHost>>,
     databases: DatabaseSettings,
     stores: Stores,
 }

@@ -98,6 +98,7 @@ impl Session {
             guest_log: Arc::clone(&self.guest_log),
             buckets: Arc::clone(&self.buckets),
             topics: Arc::clone(&self.topics),
+            recordings: Arc::clone(&self.recordings),
             metrics: Arc::clone(&self.metrics),
             rehearsal: self.rehearsal.clone(),
         }

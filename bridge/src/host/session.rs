@@ -15,6 +15,7 @@ use crate::{
     events::Topics,
     guest_log::GuestLog,
     metrics::Metrics,
+    recording::Recordings,
     rehearsal::Rehearsal,
     storage::Buckets,
 };
@@ -38,6 +39,7 @@ pub struct Session {
     pub(super) granted_objects: Arc<GrantedObjects>,
     pub(super) buckets: Arc<Buckets>,
     pub(super) topics: Arc<Topics>,
+    pub(super) recordings: Arc<Recordings>,
     pub(super) objects: OpenObjects,
     pub(super) metrics: Arc<Metrics>,
     pub(super) deadline: Instant,
@@ -88,6 +90,8 @@ pub struct SessionParts {
     pub buckets: Arc<Buckets>,
     /// Topics of the release.
     pub topics: Arc<Topics>,
+    /// For logics that it calls.
+    pub recordings: Arc<Recordings>,
     /// Transactions of a caller.
     pub joined: Joined,
     /// When every statement must have ended.
@@ -119,6 +123,7 @@ impl Session {
             granted_objects,
             buckets,
             topics,
+            recordings,
             databases,
             schemas,
             transaction_on,
@@ -147,6 +152,7 @@ impl Session {
             granted_objects,
             buckets,
             topics,
+            recordings,
             objects: OpenObjects::default(),
             metrics,
             deadline,

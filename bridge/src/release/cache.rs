@@ -233,7 +233,7 @@ fn make_dir(dir: &Path) -> io::Result<()> {
 }
 
 /// A reader sees the old bytes or the new ones, never a part; after a power cut too.
-fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().ok_or_else(|| io::Error::other("a cached file has no directory"))?;
     make_dir(dir)?;
     let temporary = dir.join(format!(".{}", Kind::Request.generate()));

@@ -2,7 +2,7 @@
 //!
 //! Implemented once outside (`bridge::host`), which knows grants, pools and transactions. Ids are the implementer's own.
 
-use std::{fmt, time::SystemTime};
+use std::{fmt, sync::Arc};
 
 use santokit_core::{
     access::table::Verb,
@@ -14,11 +14,13 @@ use secrecy::SecretString;
 use crate::packed::PackedBatch;
 
 mod events;
+mod fixed;
 mod http;
 mod logics;
 mod storage;
 
 pub use events::EventError;
+pub use fixed::{Clock, Fixed, Seed, Times};
 pub use http::{HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse, SendOut};
 pub use logics::{LogicCall, LogicCallError, LogicCalled, LogicUsage};
 pub use storage::{Condition, ObjectPage, ObjectStat, PutOptions, ReaderId, StorageError, WriterId};
@@ -241,15 +243,6 @@ pub struct CrudProblem {
     pub details: Vec<u8>,
 }
 
-/// What stands still or repeats in a test. For a request that is served there is nothing of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fixed {
-    /// The time of day.
-    pub now: Option<SystemTime>,
-    /// What random numbers are made from.
-    pub random_seed: Option<u64>,
-}
-
 /// Everything that a guest can reach. Each method checks its own grant.
 ///
 /// When the value is dropped, whatever is open on it (transactions, cursors) must be rolled back and closed.
@@ -258,9 +251,13 @@ pub trait Host: Send + 'static {
     fn invocation(&self) -> InvocationInfo;
     /// Who called.
     fn caller(&self) -> CallerInfo;
-    /// What a test has fixed.
+    /// What is fixed of time and chance.
     fn fixed(&self) -> Fixed {
         Fixed::default()
+    }
+    /// Who sees the times that the guest is given.
+    fn times(&self) -> Option<Arc<dyn Times>> {
+        None
     }
     /// A configuration value.
     fn config(&self, name: &str) -> Result<Option<String>, LookupError>;

@@ -17,6 +17,7 @@ mod host;
 mod limiter;
 mod outbound;
 pub mod packed;
+pub mod record;
 mod serve;
 mod slices;
 mod state;
@@ -31,10 +32,11 @@ pub use engine::guest_engine;
 pub use engine::{LoadError, LoadedLogic, Sandbox, SandboxConfig, SandboxError};
 pub use error::{Blame, CallError, Frame, LogicError};
 pub use host::{
-    CallerInfo, Condition, ConnectionId, CrudAnswer, CrudAsked, CrudError, CrudProblem, CrudRequest, CursorId,
+    CallerInfo, Clock, Condition, ConnectionId, CrudAnswer, CrudAsked, CrudError, CrudProblem, CrudRequest, CursorId,
     DatabaseError, EventError, Fixed, Host, HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse, InvocationInfo,
     Level, LogLine, LogSource, LogicCall, LogicCallError, LogicCalled, LogicUsage, LookupError, NamedParams,
-    ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SendOut, SqlError, StorageError, TransactionId, WriterId,
+    ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, Seed, SendOut, SqlError, StorageError, Times,
+    TransactionId, WriterId,
 };
 pub use serve::{BodyError, Exchange, GuestBody, IncomingBody, IncomingError, Served};
 pub use supply::{SupplyConfig, SupplyUsage};

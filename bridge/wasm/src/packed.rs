@@ -174,6 +174,41 @@ impl PackedRows {
     }
 }
 
+/// Rows of so many cells, as they were before they were packed: for recordings. What is not of the format ends it.
+pub(crate) fn unpack(mut data: &[u8], columns: usize) -> Vec<Vec<Value>> {
+    fn take<'d>(data: &mut &'d [u8], count: usize) -> Option<&'d [u8]> {
+        let (taken, rest) = data.split_at_checked(count)?;
+        *data = rest;
+        Some(taken)
+    }
+    fn bytes<'d>(data: &mut &'d [u8]) -> Option<&'d [u8]> {
+        let length = u32::from_le_bytes(take(data, 4)?.try_into().ok()?);
+        take(data, length as usize)
+    }
+    fn text(data: &mut &[u8]) -> Option<String> {
+        String::from_utf8(bytes(data)?.to_vec()).ok()
+    }
+    fn cell(data: &mut &[u8]) -> Option<Value> {
+        Some(match take(data, 1)?[0] {
+            0 => Value::Null,
+            1 => Value::Boolean(false),
+            2 => Value::Boolean(true),
+            3 => Value::Int64(i64::from_le_bytes(take(data, 8)?.try_into().ok()?)),
+            4 => Value::Float64(f64::from_le_bytes(take(data, 8)?.try_into().ok()?)),
+            5 => Value::Text(text(data)?),
+            6 => Value::Bytes(bytes(data)?.to_vec()),
+            7 => Value::Typed(text(data)?, text(data)?),
+            _ => return None,
+        })
+    }
+    let mut rows = Vec::new();
+    while columns > 0 && !data.is_empty() {
+        let Some(row) = (0..columns).map(|_| cell(&mut data)).collect() else { break };
+        rows.push(row);
+    }
+    rows
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -228,6 +263,9 @@ mod tests {
         fn what_is_packed_comes_back(rows in prop::collection::vec(prop::collection::vec(cell(), 3), 0..20)) {
             let packed = PackedRows::of(&rows);
             prop_assert_eq!(packed.len(), rows.len());
+            let all = packed.batch(0, RowBudget { rows: u64::MAX, bytes: u64::MAX });
+            prop_assert_eq!(&super::unpack(&all.data, 3), &rows);
+            let _no_panic = super::unpack(&all.data[..all.data.len() / 2], 2);
             prop_assert_eq!(unpack(&packed.batch(0, RowBudget { rows: u64::MAX, bytes: u64::MAX }).data), rows.concat());
         }
 

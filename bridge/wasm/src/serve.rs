@@ -85,6 +85,16 @@ enum Said {
     None(String),
 }
 
+impl Said {
+    fn answered(self) -> Result<(), CallError> {
+        match self {
+            Said::Begun => Ok(()),
+            Said::Nothing => Err(CallError::Answer("it ended without an answer".to_owned())),
+            Said::None(why) => Err(CallError::Answer(why)),
+        }
+    }
+}
+
 /// Serves a request in a fresh instance, which is dropped at the end.
 pub(crate) async fn run<H: Host>(
     engine: &wasmtime::Engine,
@@ -141,11 +151,7 @@ pub(crate) async fn run<H: Host>(
         Ok(Ok(())) if progress.is_exceeded() => {
             Err(CallError::Limit { limit: LimitName::Output, backtrace: Vec::new() })
         }
-        Ok(Ok(())) => match std::mem::take(&mut *said.lock().unwrap_or_else(PoisonError::into_inner)) {
-            Said::Begun => Ok(()),
-            Said::Nothing => Err(CallError::Answer("it ended without an answer".to_owned())),
-            Said::None(why) => Err(CallError::Answer(why)),
-        },
+        Ok(Ok(())) => std::mem::take(&mut *said.lock().unwrap_or_else(PoisonError::into_inner)).answered(),
     };
     // Before anything of the guest is dropped: an answer that ends with it must know how.
     let _ = end.send(Ended { is_well: outcome.is_ok() });

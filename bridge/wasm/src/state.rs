@@ -19,7 +19,7 @@ use crate::{
     capability::{Hooks, http_context},
     clock::CpuClock,
     error::LimitHit,
-    fixed::{Randomness, fix},
+    fixed::{Randomness, Seen, fix},
     host::{
         ConnectionId, CursorId, Fixed, Host, Level, LogLine, LogSource, LogicUsage, ObjectStat, ReaderId, RowBudget,
         TransactionId, WriterId,
@@ -85,6 +85,7 @@ pub(crate) struct State<H> {
     pub(crate) cpu: Arc<CpuClock>,
     pub(crate) started: Instant,
     pub(crate) fixed: Fixed,
+    pub(crate) times: Seen,
     pub(crate) random: Randomness,
     pub(crate) host_calls: BTreeMap<&'static str, u64>,
     pub(crate) host_calls_total: u64,
@@ -110,6 +111,7 @@ impl<H: Host> State<H> {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
         let fixed = host.as_ref().map(Host::fixed).unwrap_or_default();
+        let times = host.as_ref().and_then(Host::times);
         Self {
             host,
             wasi: None,
@@ -119,6 +121,7 @@ impl<H: Host> State<H> {
             cpu: Arc::default(),
             started: Instant::now(),
             fixed,
+            times,
             random: Randomness::of(fixed),
             host_calls: BTreeMap::new(),
             host_calls_total: 0,
@@ -140,6 +143,8 @@ impl<H: Host> State<H> {
 
     /// Gives an instance that was made ahead to a call. What its making took of memory and CPU time counts against the call.
     pub(crate) fn begin(&mut self, host: H, limits: &InvocationLimits) {
+        (self.fixed, self.times) = (host.fixed(), host.times());
+        self.random = Randomness::of(self.fixed);
         self.host = Some(host);
         self.limiter.set_memory_bytes_max(limits.memory.0);
         self.limits = limits.clone();
@@ -265,11 +270,11 @@ impl<H: Host> State<H> {
 
 impl<H: Host> WasiView for State<H> {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let (lines, max, fixed) = (self.lines.clone(), self.limits.log_bytes.0, self.fixed);
+        let (lines, max, fixed, times) = (self.lines.clone(), self.limits.log_bytes.0, self.fixed, &self.times);
         // Made on first use: most guests never ask.
         let ctx = self.wasi.get_or_insert_with(|| {
             let mut builder = WasiCtxBuilder::new();
-            fix(&mut builder, fixed);
+            fix(&mut builder, fixed, times);
             builder
                 .stdout(GuestStream::stdout(lines.clone(), max))
                 .stderr(GuestStream::stderr(lines, max))

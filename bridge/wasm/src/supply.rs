@@ -27,7 +27,7 @@ use wasmtime::{Engine, Store};
 use crate::{
     call,
     engine::{Compiled, Instance, SandboxError},
-    host::{Fixed, Host},
+    host::Host,
     state::State,
 };
 use busy::{Busy, Counted};
@@ -260,8 +260,7 @@ impl<H: Host> Shelf<H> {
 
     /// An instance with the host and the limits of a call, if there is one that the call could have made itself.
     pub(crate) fn take(&self, host: H, limits: &InvocationLimits) -> Result<Taken<H>, H> {
-        // What a test has fixed holds for the making too.
-        let made = if host.fixed() == Fixed::default() { self.pop(limits) } else { None };
+        let made = if host.fixed().is_for_served() { self.pop(limits) } else { None };
         let counts = &self.shared.counts;
         let Some(Made { mut store, instance, probe, .. }) = made else {
             counts.made_in_call.fetch_add(1, Ordering::Relaxed);

@@ -11,6 +11,8 @@ mod guest;
 mod host;
 #[path = "sandbox/load.rs"]
 mod load;
+#[path = "sandbox/replay.rs"]
+mod replay;
 #[path = "sandbox/supply.rs"]
 mod supply;
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use santokit_core::{
     component::{self, ComponentError, World},
+    logic::Record,
     name::{check_logic, nearest},
     project::{LogicSource, Project, ProjectLogic, WasmSource},
     quantity::{Bytes, Millis},
@@ -27,6 +28,8 @@ use crate::{
 
 mod cost;
 mod logs;
+mod recordings;
+mod replay;
 pub mod test;
 
 /// The commands.
@@ -69,6 +72,10 @@ pub enum Command {
     Test(test::Options),
     /// Show what logics have said lately at the Bridges of an env, and go on with --follow
     Logs(logs::Options),
+    /// List invocations that were recorded at the Bridges of an env
+    Recordings(recordings::Options),
+    /// Run a recorded invocation again on this machine, and name the first thing that is done otherwise
+    Replay(replay::Options),
 }
 
 /// Flags of `stk logic invoke`.
@@ -112,6 +119,8 @@ pub async fn run(command: Command, shell: &Shell) -> anyhow::Result<()> {
         Command::Invoke(options) => invoke(&options, shell).await,
         Command::Test(options) => test::run(options, shell).await,
         Command::Logs(options) => logs::run(&options, shell).await,
+        Command::Recordings(options) => recordings::run(&options, shell).await,
+        Command::Replay(options) => replay::run(&options, shell).await,
     }
 }
 
@@ -270,6 +279,7 @@ async fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, ter
         answer["mount"] = json!(source.mount);
         answer["grants"] = json!(source.grants);
         answer["limits"] = json!(source.limits.by_name());
+        answer["record"] = json!(source.record);
     }
     terminal.answer(&answer, |terminal| {
         terminal.say(&format!("{}  {digest}", terminal.tone(Tone::Strong, name)));
@@ -283,7 +293,8 @@ async fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, ter
                 let methods = mount.methods.iter().cloned().collect::<Vec<_>>().join(" ");
                 section(terminal, "mount", [format!("/http/{} {methods}", mount.path)].into_iter());
             }
-            section(terminal, "grants", source.grants.lines().into_iter());
+            let record = source.record.iter().map(Record::line);
+            section(terminal, "grants", source.grants.lines().into_iter().chain(record));
             let limits = json!(source.limits.by_name());
             let limits =
                 limits.as_object().into_iter().flatten().map(|(key, value)| format!("{key}: {}", quantity(key, value)));

@@ -7,13 +7,14 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
 use rand::RngExt;
 use santokit_bridge::{BridgeConfig, EnvName, RunningBridge, ServeError};
-use santokit_core::{release::VerifyingKey, wire::Sealed};
+use santokit_core::{release::VerifyingKey, seal::SealKey, wire::Sealed};
 use santokit_hub::{HubConfig, RunningHub};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -31,6 +32,8 @@ use crate::{
     user_cache,
 };
 
+/// Of invocations that are recorded.
+const RECORDINGS_BYTES: u64 = 64 << 20;
 /// A Bridge knows a new key within a poll.
 const KEY_KNOWN_MAX: Duration = Duration::from_secs(10);
 
@@ -106,6 +109,7 @@ impl Plane {
             cache_dir: Some(self.state.join("bridge").display().to_string().into()),
             compiled_dir: Some(user_cache::compiled(&self.state).display().to_string().into()),
             storage_dir: Some(self.state.join("storage").display().to_string().into()),
+            admin_listen: Some("127.0.0.1:0".to_owned().into()),
             poll_interval: Some("1s".to_owned().into()),
             drain_timeout: Some("5s".to_owned().into()),
             // Nobody balances load to it, and who calls it too often is the developer.
@@ -121,7 +125,13 @@ impl Plane {
             egress_ca_file: variable("STK_BRIDGE_EGRESS_CA_FILE"),
             ..santokit_bridge::Settings::default()
         };
-        let config: BridgeConfig = settings.check()?;
+        let mut config: BridgeConfig = settings.check()?;
+        if let Some(admin) = &mut config.admin {
+            admin.tells_address = true;
+        }
+        // Under a key of this process: what is recorded ends with it.
+        config.recordings.key = Some(Arc::new(SealKey::parse(&SealKey::generate_text()?)?));
+        config.recordings.env_bytes_max = RECORDINGS_BYTES;
         match santokit_bridge::serve(config).await {
             Err(ServeError::Listen { .. }) => Err(port_taken(port).into()),
             other => other.context("the Bridge cannot start"),

@@ -11,6 +11,7 @@ use santokit_bridge::{
     edge::auth::Pinned,
     generation::Generation,
     guest_log::GuestLogs,
+    recording::Recordings,
     rehearsal::{GivenAnswer, Rehearsal, Seen},
 };
 use santokit_core::{
@@ -120,8 +121,9 @@ pub(super) async fn call(
         request_id: "test".into(),
     };
     // Nothing is sent: a request without a given answer has none.
-    let logs = GuestLogs::default();
-    call.run(stage.metrics(), stage.crud(), &Arc::default(), &logs, Some(Arc::clone(rehearsal))).await
+    let (logs, recordings) = (GuestLogs::default(), Arc::new(Recordings::none(Arc::clone(stage.metrics()))));
+    let kept = (&logs, &recordings);
+    call.run(stage.metrics(), stage.crud(), &Arc::default(), kept, Some(Arc::clone(rehearsal))).await
 }
 
 fn given_answer(given: &GivenHttp) -> GivenAnswer {

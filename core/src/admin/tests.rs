@@ -25,6 +25,7 @@ fn claims() -> Claims {
         project: "shop".to_owned(),
         env: "prod".to_owned(),
         deed: Deed::Sync,
+        recording: None,
         iat: NOW,
         exp: NOW + 60,
         jti: "one".to_owned(),

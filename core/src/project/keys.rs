@@ -346,7 +346,18 @@ pub(super) static WASM_LOGIC: Keys = Keys {
         key("timeout", Shape::Duration, "Wall time."),
         key("grants", Shape::Map(&GRANTS), "What it may do; absent is nothing."),
         key("limits", Shape::Map(&LIMITS), "How much it may use."),
+        key("record", Shape::Map(&RECORD), "Which of its invocations are recorded, where the Bridge allows it."),
         key("instances", Shape::Words(&["fresh"]), "fresh: a new instance for every call."),
+    ],
+};
+
+pub(super) static RECORD: Keys = Keys {
+    what: "record",
+    keys: &[
+        key("sample", Shape::Text, "The share of all calls, for example 1%."),
+        key("failures", Shape::Text, "The share of calls that fail, for example 100%."),
+        key("keep", Shape::Duration, "For how long; 24h by default, 30d at most."),
+        key("redact", Shape::List(&Shape::Text), "Fields and columns whose values are left out."),
     ],
 };
 

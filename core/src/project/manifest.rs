@@ -73,6 +73,7 @@ impl ProjectLogic {
                     limits: source.limits.clone(),
                     mount: source.mount.clone(),
                     sbom: built.sbom.clone(),
+                    record: source.record.clone(),
                 }))
             }
         };

@@ -23,6 +23,10 @@ pub(super) fn read(file: &File<'_>, map: &Map<'_>) -> Option<Mount> {
         let message = "what is mounted takes requests as they are, and no params";
         file.error_hint(entry.span, Check::Conflict, message, "leave \"params\" out");
     }
+    if let Some(entry) = map.entry("record") {
+        let message = "requests to what is mounted are not recorded: they go on while they are answered";
+        file.error_hint(entry.span, Check::Conflict, message, "leave \"record\" out");
+    }
     let required =
         map.entry("transaction").filter(|entry| matches!(&entry.value.yaml, Yaml::Text(text) if text == "required"));
     if let Some(entry) = required {

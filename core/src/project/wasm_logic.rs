@@ -15,7 +15,7 @@ use super::{
 use crate::{
     access::decide::{AUTHENTICATED, PUBLIC},
     limit::InvocationLimits,
-    logic::{CrudGrant, Grants, HttpGrant, HttpGrantError, SqlGrant, TransactionMode, Verb},
+    logic::{CrudGrant, Grants, HttpGrant, HttpGrantError, Record, Share, SqlGrant, TransactionMode, Verb},
     name::{check_role, check_secret},
     quantity::{Bytes, Millis},
 };
@@ -47,6 +47,7 @@ pub(super) fn read<'f>(file: &'f File<'f>, root: &Node, known: &Known) -> Option
             grants_at: format!("{}:{}", file.path, map.entry("grants").map_or(map.span, |entry| entry.span).line),
             grants: map.get("grants").map(|node| grants(file, node, known)).unwrap_or_default(),
             limits,
+            record: map.get("record").and_then(|node| record(file, node)),
             mount,
         })),
     };
@@ -164,6 +165,24 @@ fn grants(file: &File<'_>, node: &Node, known: &Known) -> Grants {
         secrets: words("secrets").into_iter().filter(secret).map(|word| word.text).collect(),
         config: words("config").into_iter().filter(config).map(|word| word.text).collect(),
     }
+}
+
+fn record(file: &File<'_>, node: &Node) -> Option<Record> {
+    let map = file.map(node, &keys::RECORD)?;
+    // What cannot be read is told at its place, and nothing more is said of it.
+    let share = |key| map.get(key).map_or(Some(Share::default()), |node| file.quantity::<Share>(node));
+    let keep = map.get("keep").map_or(Some(Record::KEEP), |node| file.quantity::<Millis>(node));
+    let redact = map.get("redact").map(|node| file.texts(node)).unwrap_or_default();
+    let record = Record {
+        sample: share("sample")?,
+        failures: share("failures")?,
+        keep: keep?,
+        redact: redact.into_iter().map(|word| word.text).collect(),
+    };
+    if let Err(error) = record.check() {
+        file.error(node.span, Check::InvalidValue, error.to_string());
+    }
+    Some(record)
 }
 
 fn sql_grant(file: &File<'_>, node: &Node, known: &Known) -> Option<SqlGrant> {

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     component::{self, ComponentError},
     limit::InvocationLimits,
-    logic::{Body, Mounts, StorageGrant, TransactionMode},
+    logic::{Body, Mounts, Record, StorageGrant, TransactionMode, WasmBody},
     name::check_identifier,
 };
 
@@ -160,31 +160,40 @@ pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
             return Err(VerifyError::Manifest(format!("logic {name:?} asks for more {limit} than any logic may have")));
         }
         if let Body::Wasm(wasm) = &logic.body {
-            wasm.grants.check().map_err(|error| VerifyError::Manifest(format!("logic {name:?}: {error}")))?;
-            if let Some(called) = wasm.grants.logics.iter().find(|called| is_mounted(&manifest, called)) {
-                let message = format!("logic {name:?} may call {called:?}, which is mounted and takes no calls");
-                return Err(VerifyError::Manifest(message));
-            }
-            if let Some(absent) = wasm.grants.logics.iter().find(|called| !manifest.logics.contains_key(*called)) {
-                let message = format!("logic {name:?} may call {absent:?}, and there is no such logic");
-                return Err(VerifyError::Manifest(message));
-            }
-            let is_absent = |grant: &&StorageGrant| !manifest.storage.buckets.contains_key(&grant.bucket);
-            if let Some(grant) = wasm.grants.storage.iter().find(is_absent) {
-                let message =
-                    format!("logic {name:?} is granted bucket {:?}, and there is no such bucket", grant.bucket);
-                return Err(VerifyError::Manifest(message));
-            }
-            let is_absent = |topic: &&String| !manifest.events.topics.contains_key(*topic);
-            if let Some(topic) = wasm.grants.events.iter().find(is_absent) {
-                let message = format!("logic {name:?} may publish {topic:?}, and there is no such topic");
-                return Err(VerifyError::Manifest(message));
-            }
+            check_component(&manifest, name, wasm)?;
         }
     }
     check_mounts(&manifest)?;
     check_tables(&manifest)?;
     Ok(manifest)
+}
+
+/// What a component may do, and what of it is kept.
+fn check_component(manifest: &Manifest, name: &str, wasm: &WasmBody) -> Result<(), VerifyError> {
+    wasm.grants.check().map_err(|error| VerifyError::Manifest(format!("logic {name:?}: {error}")))?;
+    if let Some(called) = wasm.grants.logics.iter().find(|called| is_mounted(manifest, called)) {
+        let message = format!("logic {name:?} may call {called:?}, which is mounted and takes no calls");
+        return Err(VerifyError::Manifest(message));
+    }
+    wasm.record
+        .as_ref()
+        .map_or(Ok(()), Record::check)
+        .map_err(|error| VerifyError::Manifest(format!("logic {name:?}: record: {error}")))?;
+    if let Some(absent) = wasm.grants.logics.iter().find(|called| !manifest.logics.contains_key(*called)) {
+        let message = format!("logic {name:?} may call {absent:?}, and there is no such logic");
+        return Err(VerifyError::Manifest(message));
+    }
+    let is_absent = |grant: &&StorageGrant| !manifest.storage.buckets.contains_key(&grant.bucket);
+    if let Some(grant) = wasm.grants.storage.iter().find(is_absent) {
+        let message = format!("logic {name:?} is granted bucket {:?}, and there is no such bucket", grant.bucket);
+        return Err(VerifyError::Manifest(message));
+    }
+    let is_absent = |topic: &&String| !manifest.events.topics.contains_key(*topic);
+    if let Some(topic) = wasm.grants.events.iter().find(is_absent) {
+        let message = format!("logic {name:?} may publish {topic:?}, and there is no such topic");
+        return Err(VerifyError::Manifest(message));
+    }
+    Ok(())
 }
 
 fn is_mounted(manifest: &Manifest, logic: &str) -> bool {
@@ -198,6 +207,10 @@ fn check_mounts(manifest: &Manifest) -> Result<(), VerifyError> {
         mount.check().map_err(|error| VerifyError::Manifest(format!("logic {name:?}: {error}")))?;
         if !logic.params.is_empty() || logic.transaction == TransactionMode::Required {
             let message = format!("logic {name:?} is mounted, and has params or a transaction of its own");
+            return Err(VerifyError::Manifest(message));
+        }
+        if matches!(&logic.body, Body::Wasm(wasm) if wasm.record.is_some()) {
+            let message = format!("logic {name:?} is mounted, and requests to what is mounted are not recorded");
             return Err(VerifyError::Manifest(message));
         }
     }

@@ -35,7 +35,7 @@ use crate::{
         apply::ApplyBody,
         authority::Who,
         databases::PlanBody,
-        fleet::tokens::BridgeTokenBody,
+        fleet::tokens::{BridgeTokenBody, RecordingTokenBody},
         projects::{At, ConnectionBody},
         removal::RemoveQuery,
     },
@@ -300,6 +300,16 @@ pub async fn bridge_token(
     Body(body): Body<BridgeTokenBody>,
 ) -> Reply<Created<BridgeToken>> {
     made(app.bridge_token(&by, at(&(p, e)), &id, body).await)
+}
+
+/// `POST …/bridges/{id}/recordings`
+pub async fn recording_token(
+    State(app): Hub,
+    Extension(by): By,
+    Path((p, e, id)): Of,
+    Body(body): Body<RecordingTokenBody>,
+) -> Reply<Created<BridgeToken>> {
+    made(app.recording_token(&by, at(&(p, e)), &id, body).await)
 }
 
 /// `GET /v1/projects/{project}/bridges`

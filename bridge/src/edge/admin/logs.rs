@@ -75,7 +75,7 @@ pub(super) async fn read(
     headers: HeaderMap,
 ) -> Response {
     let begun = || -> Outcome<Following> {
-        let claims = admin.allow(&headers, Deed::Logs, (&project, &env), Utc::now().timestamp())?;
+        let claims = admin.allow(&headers, (Deed::Logs, None), (&project, &env), Utc::now().timestamp())?;
         let Query(asked) = asked.map_err(|error| Problem::new(Code::BadRequest, error.body_text()))?;
         let slot = admin.slot(&project, &env)?;
         let filter = filter(&asked)?;

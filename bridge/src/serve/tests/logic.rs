@@ -62,6 +62,7 @@ fn component(hub: &Hub) -> Body {
         limits: InvocationLimits { cpu: Millis(5_000), ..InvocationLimits::default() },
         mount: None,
         sbom: None,
+        record: None,
     };
     hub.script.lock().unwrap().blobs.insert(digest, bytes);
     Body::Wasm(Box::new(body))

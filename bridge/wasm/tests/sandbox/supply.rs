@@ -9,7 +9,9 @@ use santokit_core::{
     limit::{InvocationLimits, LimitName},
     quantity::{Bytes, Millis},
 };
-use santokit_wasm::{CallError, Fixed, Invocation, LoadedLogic, Sandbox, SandboxConfig, SupplyConfig, SupplyUsage};
+use santokit_wasm::{
+    CallError, Fixed, Invocation, LoadedLogic, Sandbox, SandboxConfig, Seed, SupplyConfig, SupplyUsage,
+};
 
 use crate::{
     guest::guest,
@@ -258,9 +260,10 @@ async fn what_a_test_fixes_holds_for_the_making_too() {
     let logic = load(&sandbox, "echo").await;
     from_supply(&sandbox, &logic, "1", &InvocationLimits::default()).await;
     until(&sandbox, |usage| waiting(usage) > 0).await;
-    for fixed in
-        [Fixed { now: Some(SystemTime::UNIX_EPOCH), random_seed: None }, Fixed { now: None, random_seed: Some(7) }]
-    {
+    for fixed in [
+        Fixed { now: Some(SystemTime::UNIX_EPOCH), random_seed: None },
+        Fixed { now: None, random_seed: Some(Seed::Number(7)) },
+    ] {
         let host = Record::default().host().fixed_to(fixed);
         let invocation = logic.call(host, b"1".to_vec(), &InvocationLimits::default()).await;
         assert!(!invocation.usage.is_supplied);

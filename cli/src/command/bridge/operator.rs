@@ -63,8 +63,31 @@ impl Asked {
         deed: Deed,
         url: Option<&str>,
     ) -> anyhow::Result<Self> {
-        let path = ["v1", "projects", project, "envs", env, "bridges", bridge, "tokens"];
-        let made = hub.post(&path, &json!({"deed": deed})).await?;
+        Self::made(hub, (project, env), bridge, ("tokens", json!({"deed": deed})), url, &[deed.as_str()]).await
+    }
+
+    /// The same for recordings: which there are, or one of them.
+    pub(crate) async fn of_recordings(
+        hub: &HubClient,
+        at: (&str, &str),
+        bridge: &str,
+        recording: Option<&str>,
+        url: Option<&str>,
+    ) -> anyhow::Result<Self> {
+        let path: Vec<&str> = [Some(Deed::Recordings.as_str()), recording].into_iter().flatten().collect();
+        Self::made(hub, at, bridge, ("recordings", json!({"recording": recording})), url, &path).await
+    }
+
+    async fn made(
+        hub: &HubClient,
+        (project, env): (&str, &str),
+        bridge: &str,
+        (route, body): (&str, Json),
+        url: Option<&str>,
+        below: &[&str],
+    ) -> anyhow::Result<Self> {
+        let path = ["v1", "projects", project, "envs", env, "bridges", bridge, route];
+        let made = hub.post(&path, &body).await?;
         let told = url.map(str::to_owned).or_else(|| made["url"].as_str().map(str::to_owned)).ok_or_else(|| {
             Failure::usage(format!("Bridge {bridge} does not say where it takes operators"))
                 .hint("say --url URL, or set STK_BRIDGE_ADMIN_URL at the Bridge")
@@ -77,7 +100,8 @@ impl Asked {
         url.path_segments_mut()
             .map_err(|()| Failure::usage("the Bridge's address has no path"))?
             .pop_if_empty()
-            .extend(["admin", "envs", project, env, deed.as_str()]);
+            .extend(["admin", "envs", project, env])
+            .extend(below);
         let token = made["token"].as_str().context("the Hub answers a token")?.to_owned();
         Ok(Self { url, told, token })
     }

@@ -143,6 +143,12 @@ pub const ROWS: &[Row] = &[
         "bridge.token",
         "Make a token with which one speaks to a Bridge itself",
     ),
+    (
+        "POST",
+        "/v1/projects/{project}/envs/{env}/bridges/{id}/recordings",
+        "recording.token",
+        "Make a token with which recordings of invocations are read at a Bridge",
+    ),
     ("POST", "/v1/projects/{project}/envs/{env}/apply", "schema.apply", "Make a release and let an env run it"),
     ("POST", "/v1/projects/{project}/envs/{env}/promote", "release.promote", "Let an env run a release that exists"),
     ("POST", "/v1/projects/{project}/envs/{env}/rollback", "release.rollback", "Let an env run what it ran before"),

@@ -281,6 +281,8 @@ actions! {
     UserTokenIssue = "usertoken.issue": Project, ADMINS;
     /// Makes a token with which an operator speaks to a Bridge itself.
     BridgeToken = "bridge.token": Project, DEPLOYERS;
+    /// Makes a token with which recordings of invocations are read at a Bridge: what customers sent.
+    RecordingToken = "recording.token": Project, ADMINS, SecondFactorWhereProtected;
     /// The audit log: of all orgs, or the entries of orgs that one owns.
     AuditRead = "audit.read": Told, AUDITORS;
     /// Whether it is whole.

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use santokit_core::{
-    admin::{self, Claims},
+    admin::{self, Claims, Deed},
     code::Code,
+    id::Kind,
     problem::{Outcome, Problem},
 };
 use schemars::JsonSchema;
@@ -29,12 +30,21 @@ use crate::{
 const LIFETIME_SECONDS: i64 = 60;
 const _: () = assert!(LIFETIME_SECONDS <= admin::LIFETIME_SECONDS_MAX, "Bridges take it");
 
+/// The body of a new token for recordings.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RecordingTokenBody {
+    /// `rec_…`: the one that is to be read. Without it the token tells which there are.
+    #[serde(default)]
+    pub recording: Option<String>,
+}
+
 /// The body of a new token.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BridgeTokenBody {
     /// What it is for.
-    pub deed: admin::Deed,
+    pub deed: Deed,
 }
 
 impl App {
@@ -45,6 +55,36 @@ impl App {
         at: At<'_>,
         bridge: &str,
         body: BridgeTokenBody,
+    ) -> Outcome<BridgeToken> {
+        // Recordings are what customers sent: who deploys need not have them.
+        if body.deed == Deed::Recordings {
+            return Err(Problem::new(Code::BadRequest, "tokens for recordings have a route of their own")
+                .hint("POST …/bridges/{id}/recordings"));
+        }
+        self.token_for(caller, at, bridge, (body.deed, None)).await
+    }
+
+    /// The same for recordings: which there are, or what is in one of them.
+    pub async fn recording_token(
+        &self,
+        caller: &Caller,
+        at: At<'_>,
+        bridge: &str,
+        body: RecordingTokenBody,
+    ) -> Outcome<BridgeToken> {
+        if body.recording.as_ref().is_some_and(|id| !Kind::Recording.is_valid(id)) {
+            return Err(Problem::new(Code::BadRequest, "that is no id of a recording")
+                .hint("`stk logic recordings` lists them"));
+        }
+        self.token_for(caller, at, bridge, (Deed::Recordings, body.recording)).await
+    }
+
+    async fn token_for(
+        &self,
+        caller: &Caller,
+        at: At<'_>,
+        bridge: &str,
+        (deed, recording): (Deed, Option<String>),
     ) -> Outcome<BridgeToken> {
         let mut db = self.store.write().await?;
         need_env(&mut db, at).await?;
@@ -64,15 +104,21 @@ impl App {
             sub: caller.actor_id.clone(),
             project: at.project.to_owned(),
             env: at.env.to_owned(),
-            deed: body.deed,
+            deed,
+            recording,
             iat: now,
             exp: now + LIFETIME_SECONDS,
             jti: random_text()?,
         };
         let token = admin::sign(&claims, key).map_err(Problem::internal)?;
         let detail =
-            Detail::of("bridge", name(bridge)).with("deed", name(body.deed.as_str())).with("token", name(&claims.jti));
-        audit::append(&mut db, caller, &at.deed("bridge.token", detail)).await?;
+            Detail::of("bridge", name(bridge)).with("deed", name(deed.as_str())).with("token", name(&claims.jti));
+        let (action, detail) = match (&claims.recording, deed) {
+            (Some(recording), _) => ("recording.token", detail.with("recording", name(recording))),
+            (None, Deed::Recordings) => ("recording.token", detail),
+            (None, _) => ("bridge.token", detail),
+        };
+        audit::append(&mut db, caller, &at.deed(action, detail)).await?;
         commit(db).await?;
         let expires_at = DateTime::from_timestamp(claims.exp, 0).map(time);
         Ok(BridgeToken { token, expires_at, bridge: bridge.to_owned(), url: listener.url })

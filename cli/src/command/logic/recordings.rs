@@ -1,0 +1,184 @@
+//! `stk logic recordings`: which invocations were recorded at the Bridges of an env; and one of them, for `stk logic replay`.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use reqwest::Client;
+use santokit_core::{code::Code, id::Kind, name::check_logic};
+use santokit_wasm::record::Recording;
+use serde_json::{Value as Json, json};
+
+use crate::{
+    client::HubClient,
+    command::{
+        Shell,
+        bridge::operator::{self, Asked},
+    },
+    context::Target,
+    failure::{Exit, Failure, exit_of, to_json},
+    report::{Terminal, cell, printable},
+};
+
+/// One is at most some megabytes.
+const ANSWER_MAX: Duration = Duration::from_mins(2);
+/// What is larger is no answer of a Bridge: base64 and JSON make more of the 64 MiB that one may have.
+const ANSWER_BYTES_MAX: usize = 512 << 20;
+
+/// Flags of `stk logic recordings`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  stk logic recordings --env prod\n  stk logic recordings purchase --env prod --json"
+)]
+pub struct Options {
+    /// The logic; default: all
+    logic: Option<String>,
+    /// Which Bridge, in which env
+    #[command(flatten)]
+    pub(super) at: At,
+}
+
+/// Where recordings are.
+#[derive(Debug, clap::Args)]
+pub(super) struct At {
+    /// One Bridge, from `stk bridge status`; default: every Bridge of the env that has a listener for operators
+    #[arg(long, value_name = "ID")]
+    bridge: Option<String>,
+    /// Where that Bridge takes operators; default: what its own settings say
+    #[arg(long, value_name = "URL", requires = "bridge")]
+    url: Option<String>,
+    /// The Hub, project and env.
+    #[command(flatten)]
+    target: Target,
+}
+
+/// Bridges that are asked.
+pub(super) struct Bridges {
+    pub(super) hub: HubClient,
+    pub(super) project: String,
+    env: String,
+    http: Client,
+    ids: Vec<String>,
+    url: Option<String>,
+}
+
+/// Runs it.
+pub(super) async fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
+    if let Some(logic) = &options.logic {
+        check_logic(logic).map_err(|error| Failure::usage(error.to_string()))?;
+    }
+    let bridges = Bridges::of(&options.at, shell).await?;
+    let (rows, worst) = bridges.list(options.logic.as_deref(), shell.terminal).await;
+    let answer = json!({"project": bridges.project, "env": bridges.env, "recordings": rows});
+    shell.terminal.answer(&answer, |terminal| show(terminal, &rows));
+    match worst {
+        None => Ok(()),
+        Some(exit) => Err(Failure::new(exit, "not every Bridge could be read").into()),
+    }
+}
+
+fn show(terminal: Terminal, rows: &[Json]) {
+    if rows.is_empty() {
+        terminal.say("there are no recordings: see `record` of logic.yaml, and STK_BRIDGE_RECORDINGS_ENV_BYTES");
+        return;
+    }
+    terminal.table(
+        &["recording", "at", "logic", "ended", "calls", "ms", "release", "until"],
+        rows.iter().map(|row| {
+            let ended = cell(&row["outcome"]);
+            let ended = if row["cut"].is_null() { ended } else { format!("{ended} (cut)") };
+            #[expect(clippy::cast_precision_loss, reason = "for people")]
+            let millis = row["wallUs"].as_u64().unwrap_or(0) as f64 / 1e3;
+            let texts = ["id", "at", "logic"].map(|key| printable(&cell(&row[key])));
+            let rest =
+                [ended, cell(&row["calls"]), format!("{millis:.1}"), cell(&row["releaseId"]), cell(&row["until"])];
+            texts.into_iter().chain(rest.map(|text| printable(&text))).collect()
+        }),
+    );
+}
+
+impl Bridges {
+    pub(super) async fn of(at: &At, shell: &Shell) -> anyhow::Result<Self> {
+        let (hub, context) = shell.hub(&at.target)?;
+        let (project, env) = (context.project()?.to_owned(), context.env()?.to_owned());
+        let ids = match &at.bridge {
+            Some(id) => vec![id.clone()],
+            None => operator::bridges(&hub, (&project, &env)).await?,
+        };
+        Ok(Self { hub, project, env, http: operator::client(Some(ANSWER_MAX))?, ids, url: at.url.clone() })
+    }
+
+    /// Of all of them, the newest first; and the worst that happened.
+    pub(super) async fn list(&self, logic: Option<&str>, terminal: Terminal) -> (Vec<Json>, Option<Exit>) {
+        let (mut rows, mut worst) = (Vec::new(), None);
+        for bridge in &self.ids {
+            match self.list_of(bridge, logic).await {
+                Ok(found) => rows.extend(found),
+                Err(error) => {
+                    worst = Some(worst.map_or(exit_of(&error), |before: Exit| before.max(exit_of(&error))));
+                    terminal.note(&format!("Bridge {bridge}: {}", cell(&to_json(&error)["error"]["message"])));
+                }
+            }
+        }
+        rows.sort_by(|one, other| cell(&other["id"]).cmp(&cell(&one["id"])));
+        (rows, worst)
+    }
+
+    async fn list_of(&self, bridge: &str, logic: Option<&str>) -> anyhow::Result<Vec<Json>> {
+        let asked = self.asked(bridge, None).await?;
+        let query: Vec<(&str, &str)> = logic.map(|logic| ("logic", logic)).into_iter().collect();
+        let answer: Json =
+            serde_json::from_slice(&self.bytes(&asked, &query).await?).context("the Bridge answers JSON")?;
+        let mut rows: Vec<Json> = answer["recordings"].as_array().cloned().unwrap_or_default();
+        for row in &mut rows {
+            row["bridge"] = json!(bridge);
+        }
+        Ok(rows)
+    }
+
+    /// The recording, of whichever Bridge has it.
+    pub(super) async fn read(&self, id: &str) -> anyhow::Result<Recording> {
+        if !Kind::Recording.is_valid(id) {
+            return Err(Failure::usage(format!("{id:?} is no id of a recording"))
+                .hint("`stk logic recordings` lists them")
+                .into());
+        }
+        let mut unread = None;
+        for bridge in &self.ids {
+            match self.read_of(bridge, id).await {
+                Ok(recording) => return Ok(recording),
+                Err(error) => {
+                    let is_elsewhere =
+                        error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == Some(Code::NotFound));
+                    if !is_elsewhere {
+                        unread.get_or_insert(error);
+                    }
+                }
+            }
+        }
+        Err(unread.unwrap_or_else(|| {
+            Failure::failed(format!("no Bridge of {}/{} has recording {id}, or no more", self.project, self.env))
+                .hint("`stk logic recordings` lists what is there")
+                .into()
+        }))
+    }
+
+    async fn read_of(&self, bridge: &str, id: &str) -> anyhow::Result<Recording> {
+        let asked = self.asked(bridge, Some(id)).await?;
+        let bytes = self.bytes(&asked, &[]).await?;
+        serde_json::from_slice(&bytes).context("the Bridge's answer is no recording that this version reads")
+    }
+
+    async fn asked(&self, bridge: &str, recording: Option<&str>) -> anyhow::Result<Asked> {
+        Asked::of_recordings(&self.hub, (&self.project, &self.env), bridge, recording, self.url.as_deref()).await
+    }
+
+    async fn bytes(&self, asked: &Asked, query: &[(&str, &str)]) -> anyhow::Result<Vec<u8>> {
+        let mut response = asked.send(self.http.get(asked.url.clone()).query(query)).await?;
+        let mut bytes = Vec::new();
+        while let Some(part) = response.chunk().await.context("the Bridge's answer was cut off")? {
+            anyhow::ensure!(bytes.len() + part.len() <= ANSWER_BYTES_MAX, "what comes is no answer of a Bridge");
+            bytes.extend_from_slice(&part);
+        }
+        Ok(bytes)
+    }
+}
