@@ -20,6 +20,8 @@ mod published;
 mod run;
 #[path = "spec/script.rs"]
 mod script;
+#[path = "spec/validation.rs"]
+mod validation;
 
 use std::{
     fmt::Write as _,

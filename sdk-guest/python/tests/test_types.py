@@ -151,7 +151,8 @@ class Reach(unittest.TestCase):
             ("import santokit as s\ns.sql.open('main')", ["santokit:sql/connections"]),
             ("def f():\n    from santokit import queries", ["santokit:queries/queries"]),
             ("from santokit import crud", ["santokit:crud/crud"]),
+            ("from santokit import events", ["santokit:events/events"]),
         ]:
             with self.subTest(source=source):
                 self.assertEqual(reachable({"main.py": source.encode()}), expected)
-        self.assertEqual(len(reachable({"main.py": b"from santokit import *"})), 8)
+        self.assertEqual(len(reachable({"main.py": b"from santokit import *"})), 9)

@@ -69,7 +69,10 @@ fn the_page_of_advisories_is_true() {
     let scripts = page.matches("script of its name").count();
     assert_eq!(scripts, std::fs::read_dir(root.join("bridge/wasm/tests/advisories")).unwrap().count());
     let mut sources = String::new();
-    for file in ["bridge/wasm/tests", "core/src", "tests/it"].iter().flat_map(|folder| rust_files(&root.join(folder))) {
+    for file in ["bridge/wasm/tests", "bridge/wasm/src", "core/src", "tests/it"]
+        .iter()
+        .flat_map(|folder| rust_files(&root.join(folder)))
+    {
         sources += &std::fs::read_to_string(file).unwrap();
     }
     let named = page.split('`').skip(1).step_by(2).filter(|word| word.contains('_') && !word.contains(['/', '.']));

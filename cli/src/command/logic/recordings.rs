@@ -58,6 +58,8 @@ pub(super) struct Bridges {
     env: String,
     http: Client,
     ids: Vec<String>,
+    /// Whether somebody has said which one.
+    is_named: bool,
     url: Option<String>,
 }
 
@@ -104,7 +106,15 @@ impl Bridges {
             Some(id) => vec![id.clone()],
             None => operator::bridges(&hub, (&project, &env)).await?,
         };
-        Ok(Self { hub, project, env, http: operator::client(Some(ANSWER_MAX))?, ids, url: at.url.clone() })
+        Ok(Self {
+            hub,
+            project,
+            env,
+            http: operator::client(Some(ANSWER_MAX))?,
+            ids,
+            is_named: at.bridge.is_some(),
+            url: at.url.clone(),
+        })
     }
 
     /// Of all of them, the newest first; and the worst that happened.
@@ -146,6 +156,7 @@ impl Bridges {
         for bridge in &self.ids {
             match self.read_of(bridge, id).await {
                 Ok(recording) => return Ok(recording),
+                Err(error) if self.is_named => return Err(error),
                 Err(error) => {
                     let is_elsewhere =
                         error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == Some(Code::NotFound));

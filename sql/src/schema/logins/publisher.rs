@@ -30,6 +30,10 @@ pub const POSTGRES_OF: &str = "SELECT p.oid::regprocedure::text FROM pg_proc AS 
 pub const MYSQL_STATE: &str = "SELECT CAST(count(*) AS CHAR) FROM information_schema.routines \
     WHERE routine_schema = database() AND routine_name = ? AND security_type = 'DEFINER' AND locate(?, routine_definition) > 0";
 
+/// Of a login: how many procedures it has that the session's user can see.
+pub const MYSQL_OF: &str = "SELECT CAST(count(*) AS CHAR) FROM information_schema.routines \
+    WHERE routine_schema = database() AND routine_name = replace(?, 'stk_g_', 'stk_p_')";
+
 /// What the row has of the call, in the order of the procedure's params: column, type on PostgreSQL, type on MySQL.
 const GIVEN: [(&str, &str, &str); 9] = [
     ("id", "text", "VARCHAR(40)"),

@@ -173,7 +173,11 @@ async fn ask(address: &Address, needed: &Needed<'_>) -> Own {
 pub(super) async fn remove(db: &mut MySqlConnection, user: &str) -> Result<(), sqlx::Error> {
     let sessions: Vec<String> = sqlx::query_scalar(sql::SESSIONS).bind(user).fetch_all(&mut *db).await?;
     sqlx::query(AssertSqlSafe(sql::drop(user))).execute(&mut *db).await?;
-    db.execute(AssertSqlSafe(publisher::drop_mysql(user))).await?;
+    // Who has made none may not be allowed to drop any, one that is not there included.
+    let found: String = sqlx::query_scalar(publisher::MYSQL_OF).bind(user).fetch_one(&mut *db).await?;
+    if found != "0" {
+        db.execute(AssertSqlSafe(publisher::drop_mysql(user))).await?;
+    }
     // They have no privilege any more; one that may not be ended goes when its Bridge closes it.
     for id in sessions.iter().filter_map(|id| id.parse().ok()) {
         let _ = sqlx::query(AssertSqlSafe(sql::end_session(id))).execute(&mut *db).await;
