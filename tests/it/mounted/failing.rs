@@ -62,7 +62,7 @@ async fn what_fails_before_its_first_byte_is_an_error_that_says_why() {
         json!({"part": "x".repeat(100), "times": 500}),
         json!({"headers": [["content-length", "4"]], "part": "four"}),
         json!({"status": 204}),
-        json!({"status": 304, "headers": [["content-length", "7"]]}),
+        json!({"status": 304}),
         json!({"status": 599}),
         json!({"part": "a", "end": "leak"}),
     ] {
