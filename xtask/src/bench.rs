@@ -19,34 +19,46 @@ use crate::{guests, project_copy};
 /// Those that a no-op is looked for in; `starling` is TypeScript on StarlingMonkey.
 const LANGUAGES: [&str; 5] = ["rust", "c", "ts", "starling", "python"];
 
-/// Runs all of it.
-pub(crate) fn all(root: &Path) -> anyhow::Result<()> {
+/// What can be measured by itself: what is done, and the program that does it.
+const PARTS: [(&str, &str); 5] = [
+    ("a call in a fresh instance", "invocation"),
+    ("instances made ahead", "supply"),
+    ("what one project costs another", "isolation"),
+    ("requests and SQL", "performance"),
+    ("requests to tables", "throughput"),
+];
+
+/// What is asked for.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Only these; the tables of the others stay as they were
+    #[arg(value_parser = PARTS.map(|(_, name)| name))]
+    parts: Vec<String>,
+}
+
+/// Runs what is asked for, or all of it.
+pub(crate) fn run_parts(root: &Path, asked: &Arguments) -> anyhow::Result<()> {
     setup::ensure(root, Purpose::Tests)?;
     let programs = step("build for the benchmarks", || programs(root))?;
     let stk = find(&programs, "stk")?;
-    let wasmtime = step("wasmtime, to stand beside", || setup::wasmtime(root))?;
     let components = step("guests", || components(root, stk))?;
     let arguments = || components.iter().map(|(name, path)| format!("{name}={}", path.display()));
     let noop = components.iter().find(|(name, _)| *name == "c").map(|(_, path)| format!("noop={}", path.display()));
     let mut parts = Vec::new();
-    for (title, name) in [
-        ("a call in a fresh instance", "invocation"),
-        ("instances made ahead", "supply"),
-        ("what one project costs another", "isolation"),
-    ] {
+    let is_asked = |name: &str| asked.parts.is_empty() || asked.parts.iter().any(|part| part == name);
+    for (title, name) in PARTS.into_iter().filter(|(_, name)| is_asked(name)) {
         let mut command = Command::new(find(&programs, name)?);
         match name {
             "isolation" => command.args(&noop).env("STK_BIN", stk),
+            "performance" => {
+                let wasmtime = step("wasmtime, to stand beside", || setup::wasmtime(root))?;
+                command.env("STK_BIN", stk).env("WASMTIME_BIN", wasmtime).envs(guests::shared_folders(root))
+            }
+            "throughput" => command.env("STK_BIN", stk),
             _ => command.args(arguments()),
         };
         parts.push((title, command));
     }
-    let mut requests = Command::new(find(&programs, "performance")?);
-    requests.env("STK_BIN", stk).env("WASMTIME_BIN", &wasmtime).envs(guests::shared_folders(root));
-    parts.push(("requests and SQL", requests));
-    let mut tables = Command::new(find(&programs, "throughput")?);
-    tables.env("STK_BIN", stk);
-    parts.push(("requests to tables", tables));
 
     // What one part cannot measure is no reason to lose what the others have: its tables stay as they were.
     let (mut lines, mut failed) = (Vec::new(), Vec::new());

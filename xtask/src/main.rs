@@ -47,7 +47,7 @@ enum Task {
     /// Run clippy; a warning is an error
     Lint,
     /// Run the benchmarks and put their ratios into docs/PERFORMANCE.md
-    Bench,
+    Bench(bench::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -98,7 +98,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Deny => gate::deny(&root),
         Task::Fmt(arguments) => gate::format(&root, arguments.check),
         Task::Lint => gate::lint(&root),
-        Task::Bench => bench::all(&root),
+        Task::Bench(arguments) => bench::run_parts(&root, &arguments),
     }
 }
 
