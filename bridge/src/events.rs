@@ -1,7 +1,11 @@
 //! Events: whether a payload is as its topic declares it, and the row of the outbox that keeps one. It runs no statement: what publishes decides in
 //! whose transaction that is.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use santokit_core::{
@@ -33,6 +37,8 @@ pub struct Topics {
     by_name: BTreeMap<String, LoadedTopic>,
     /// Where events go that are in nobody's transaction.
     default_connection: String,
+    /// One at a time, however many are published: each takes a connection.
+    is_swept: AtomicBool,
 }
 
 /// A topic, ready for payloads.
@@ -74,12 +80,22 @@ impl Topics {
             Ok((name.clone(), LoadedTopic { fields, retention: topic.retention.duration() }))
         };
         let by_name = events.topics.iter().map(load).collect::<Result<_, String>>()?;
-        Ok(Self { by_name, default_connection: default_connection.to_owned() })
+        Ok(Self { by_name, default_connection: default_connection.to_owned(), is_swept: AtomicBool::new(false) })
     }
 
     /// A topic by its name.
     pub fn get(&self, name: &str) -> Option<&LoadedTopic> {
         self.by_name.get(name)
+    }
+
+    /// Begins to remove what has expired; false where somebody is at it.
+    pub fn begin_sweep(&self) -> bool {
+        !self.is_swept.swap(true, Ordering::AcqRel)
+    }
+
+    /// Ends that.
+    pub fn end_sweep(&self) {
+        self.is_swept.store(false, Ordering::Release);
     }
 
     /// Where events go that are in nobody's transaction.
@@ -159,5 +175,18 @@ impl Event {
             (outbox::DEPTH, Value::Int64(0)),
             (outbox::EXPIRES_AT, moment(self.expires_at)),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_that_publishes_much_brings_about_one_sweep_at_a_time() {
+        let topics = Topics::default();
+        assert!(topics.begin_sweep() && !topics.begin_sweep());
+        topics.end_sweep();
+        assert!(topics.begin_sweep());
     }
 }

@@ -16,7 +16,7 @@ use super::{EventPlace, Place, Session};
 use crate::{
     crud::expired::Expiring,
     db::{Database, DbError, Mode, Session as Connection, Share},
-    events::Event,
+    events::{Event, Topics},
 };
 
 /// A sweep is a few statements; what waits longer comes again.
@@ -72,9 +72,12 @@ impl Session {
         };
         kept.map_err(|error| told(&error, request_id))?;
         self.metrics.event_published(&event.topic);
-        if let (true, Some(database)) = (event.is_swept_after(), self.databases.get(&connection)) {
+        if event.is_swept_after()
+            && let Some(database) = self.databases.get(&connection)
+            && self.topics.begin_sweep()
+        {
             // Not in the guest's time, nor in its transaction, for whose end it may have to wait.
-            tokio::spawn(sweep(Arc::clone(database)));
+            tokio::spawn(sweep(Arc::clone(database), Arc::clone(&self.topics)));
         }
         Ok(event.id)
     }
@@ -120,7 +123,7 @@ async fn insert(session: &mut Connection, event: &Event, deadline: Instant) -> R
 }
 
 /// Removes some events whose time has come. Its failure is nobody's.
-async fn sweep(database: Arc<Database>) {
+async fn sweep(database: Arc<Database>, topics: Arc<Topics>) {
     let deadline = Instant::now() + SWEEP_MAX;
     let swept = async {
         let mut session = database.session(Mode::Write, Share::Guest, deadline).await?;
@@ -131,6 +134,7 @@ async fn sweep(database: Arc<Database>) {
     if let Err(error) = swept.await {
         tracing::debug!(error = &error as &dyn std::error::Error, "events whose time has come were not removed");
     }
+    topics.end_sweep();
 }
 
 /// What does not fit, field by field. The guest has written it: its own values may be repeated to it.
