@@ -10,16 +10,19 @@ use std::{
 
 use chrono::Utc;
 use santokit_core::{
-    access::{ActorKind, table::Verb},
+    access::{Actor, ActorKind, table::Verb},
     code::Code,
     name,
     problem::{Outcome, Problem},
+    quantity::Millis,
 };
+use santokit_wasm::{EventInfo, RunInfo};
 use serde_json::{Map, Value as Json, value::RawValue};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    call::CallContext,
+    broker::Broker,
+    call::{BegunBy, CallContext},
     config::{BridgeConfig, EnvName},
     crud::{Crud, limits::CrudSettings},
     edge::{
@@ -27,12 +30,14 @@ use crate::{
         rate::RateLimiter,
     },
     egress::Egress,
+    events::{Occasion, Publishing},
     generation::{Generation, Loader},
     guest_log::{GuestLog, GuestLogs},
     metrics::Metrics,
     recording::Recordings,
     rehearsal::Rehearsal,
     release::{EnvSlot, canary::Tally, serving::Origin},
+    storage::{self, ops::ObjectOp, told::Told},
 };
 
 /// What every request shares.
@@ -48,6 +53,8 @@ pub struct App {
     pub rates: Arc<RateLimiter>,
     /// Recordings of invocations.
     pub recordings: Arc<Recordings>,
+    /// What hands events over; none where Bridges take turns at the database.
+    pub broker: Option<Arc<Broker>>,
     loader: Arc<Loader>,
     crud: Arc<CrudSettings>,
     egress: Arc<Egress>,
@@ -67,6 +74,10 @@ pub enum Asked {
     Table(String, Verb),
     /// `batch`.
     Batch,
+    /// `storage/{bucket}/{op}`: the bucket as sent.
+    Object(String, ObjectOp),
+    /// `events/{topic}/publish`: the topic as sent.
+    Publish(String),
 }
 
 /// A request of an application.
@@ -82,6 +93,8 @@ pub struct Asking {
     pub request_id: Arc<str>,
     /// `Idempotency-Key`.
     pub idempotency_key: Option<String>,
+    /// Scheme and authority of the Bridge, as clients reach it.
+    pub base: String,
 }
 
 /// A call of a logic by an application.
@@ -97,6 +110,15 @@ pub struct Call {
     pub request_id: Arc<str>,
 }
 
+/// What a test gives a logic in place of a call; elsewhere workers do.
+#[derive(Clone, Debug)]
+pub enum GivenByTest {
+    /// An event, with the params as its payload.
+    Event(EventInfo),
+    /// A run of a job, and how long it may take.
+    Run(RunInfo, Millis),
+}
+
 impl App {
     /// With nothing loaded.
     pub fn new(
@@ -105,7 +127,7 @@ impl App {
         loader: Arc<Loader>,
         metrics: Arc<Metrics>,
         rates: Arc<RateLimiter>,
-        (egress, recordings): (Arc<Egress>, Arc<Recordings>),
+        (egress, recordings, broker): (Arc<Egress>, Arc<Recordings>, Option<Arc<Broker>>),
     ) -> Self {
         let permits = Arc::new(Semaphore::new(config.concurrent_requests.get().min(Semaphore::MAX_PERMITS)));
         let crud = Arc::new(CrudSettings {
@@ -115,7 +137,20 @@ impl App {
         });
         let guest_logs = Arc::default();
         let is_draining = AtomicBool::new(false);
-        Self { config, slots, metrics, rates, recordings, loader, crud, egress, guest_logs, permits, is_draining }
+        Self {
+            config,
+            slots,
+            metrics,
+            rates,
+            recordings,
+            broker,
+            loader,
+            crud,
+            egress,
+            guest_logs,
+            permits,
+            is_draining,
+        }
     }
 
     /// A place among the requests that run at once.
@@ -135,8 +170,9 @@ impl App {
 
     /// Answers a request on the generation that it has pinned.
     pub async fn answer(&self, asking: Asking) -> Outcome<Answer> {
-        let Asking { pinned, asked, params, request_id, idempotency_key } = asking;
+        let Asking { pinned, asked, params, request_id, idempotency_key, base } = asking;
         let generation = pinned.generation.clone();
+        let publishing = Publishing::default();
         let crud = Crud {
             tables: &generation.tables,
             databases: &generation.databases,
@@ -149,18 +185,38 @@ impl App {
             allowance: None,
             metrics: &self.metrics,
             request_id: &request_id,
+            objects: None,
+            events: publishing.clone(),
         };
-        match asked {
+        let answer = match asked {
             // Boxed: a future is copied where it is awaited.
             Asked::Table(table, verb) => Box::pin(crud.call(&table, verb, &params, idempotency_key.as_deref())).await,
             Asked::Batch => Box::pin(crud.batch(&params, idempotency_key.as_deref())).await,
+            Asked::Object(bucket, op) => {
+                let objects = storage::asked::Asked {
+                    buckets: &generation.buckets,
+                    env: &generation.env,
+                    actor: &pinned.actor,
+                    now: crud.now,
+                    base: &base,
+                    expiry: self.config.storage.url_expiry,
+                    metrics: &self.metrics,
+                    told: Told { generation: &generation, by: pinned.actor.kind.as_str(), metrics: &self.metrics },
+                };
+                Box::pin(objects.answer(&bucket, op, params)).await
+            }
+            Asked::Publish(topic) => Box::pin(crud.publish(&topic, params, idempotency_key.as_deref())).await,
             Asked::Logic(name) => {
                 let call = Call { pinned, name, params, request_id };
                 let kept = (&*self.guest_logs, &self.recordings);
                 let data: Box<str> = call.run(&self.metrics, &self.crud, &self.egress, kept, None).await?.into();
                 Ok(Answer::of(data.into_boxed_bytes().into_vec()))
             }
+        };
+        if publishing.has_published() {
+            generation.topics.wake();
         }
+        answer
     }
 
     /// What a call has besides its logic.
@@ -219,6 +275,29 @@ impl Call {
         let context = context((pinned, request_id), metrics, crud, egress, (guest_logs, recordings), rehearsal);
         entry.call(context, params, unknown).await
     }
+
+    /// Gives it what is no call. `rehearsal` is of the test.
+    pub async fn give(
+        self,
+        (given, rehearsal): (GivenByTest, Arc<Rehearsal>),
+        metrics: &Arc<Metrics>,
+        crud: &Arc<CrudSettings>,
+        egress: &Arc<Egress>,
+        (guest_logs, recordings): (&GuestLogs, &Arc<Recordings>),
+    ) -> Outcome<()> {
+        let Call { pinned, name, params, request_id } = self;
+        let pinned = Pinned { actor: Actor::system(), ..pinned };
+        let generation = pinned.generation.clone();
+        let unknown = || unknown_logic(ActorKind::System, &name, &generation);
+        let Some(entry) = generation.logics.get(&name) else { return Err(unknown()) };
+        let context = context((pinned, request_id), metrics, crud, egress, (guest_logs, recordings), Some(rehearsal));
+        match given {
+            GivenByTest::Event(info) => entry.handle(context, &Arc::new(Occasion::new(info, None)), &params).await,
+            GivenByTest::Run(run, timeout) => {
+                entry.run(CallContext { begun_by: BegunBy::Job(timeout), ..context }, run).await
+            }
+        }
+    }
 }
 
 fn context(
@@ -250,6 +329,7 @@ fn context(
         recordings: Arc::clone(recordings),
         metrics: metrics.clone(),
         rehearsal,
+        begun_by: BegunBy::Request,
     }
 }
 

@@ -14,7 +14,7 @@ use santokit_core::{
     release::logins::queried,
     schema::Schema,
 };
-use santokit_wasm::{Exchange, LoadedLogic, LogicUsage, Sandbox};
+use santokit_wasm::{Exchange, LoadedLogic, LogicUsage, RunInfo, Sandbox};
 use secrecy::SecretString;
 use serde_json::{Map, Value as Json, value::RawValue};
 use tracing::{Instrument, Span, field::Empty};
@@ -24,7 +24,7 @@ use crate::{
     crud::{limits::CrudSettings, names::Tables},
     db::Database,
     egress::Egress,
-    events::Topics,
+    events::{Occasion, Topics},
     guest_log::GuestLog,
     host::{GuestHost, Joined, LoadedQuery, Logins},
     metrics::Metrics,
@@ -33,9 +33,11 @@ use crate::{
     storage::Buckets,
 };
 
+mod begun;
 mod sql;
 mod wasm;
 
+pub use begun::BegunBy;
 pub use sql::SqlCode;
 
 /// A logic of a generation, ready to be called.
@@ -117,6 +119,8 @@ pub struct CallContext {
     pub metrics: Arc<Metrics>,
     /// What a test fixes and sees; none for a request.
     pub rehearsal: Option<Arc<Rehearsal>>,
+    /// What has begun it.
+    pub begun_by: BegunBy,
 }
 
 impl CallContext {
@@ -148,7 +152,8 @@ impl LoadedLogicEntry {
                 let loaded = sandbox.load_as(body.world(), &env.project, &bytes, &body.component).await;
                 let loaded: LoadedLogic<GuestHost> = loaded.map_err(|error| format!("logic {name:?}: {error}"))?;
                 let loaded = loaded.shared_by(&env.to_string(), name);
-                let logins = Logins::of(&body.grants, queried(&body.grants, queries));
+                let acknowledges = logic.acknowledges();
+                let logins = Logins::of(&body.grants, queried(&body.grants, queries, acknowledges), acknowledges);
                 let queries = LoadedQuery::granted(&body.grants.queries, queries)
                     .map_err(|error| format!("logic {name:?}: {error}"))?;
                 let code = wasm::WasmCode::new(loaded, body, logic.timeout, queries, logins);
@@ -171,14 +176,14 @@ impl LoadedLogicEntry {
         unknown: impl FnOnce() -> Box<Problem>,
     ) -> Outcome<Box<RawValue>> {
         let params = self.admit(&context, params, unknown)?;
-        if let Some(mount) = self.logic.mount() {
-            return Err(not_called(mount));
-        }
+        self.check_called()?;
         let (started, metrics) = (Instant::now(), Arc::clone(&context.metrics));
         let span = self.span();
         let answer = match &self.code {
             LoadedCode::Sql(code) => code.run(self, &context, &params).instrument(span.clone()).await,
-            LoadedCode::Wasm(code) => code.run(self, context, &params, None).instrument(span.clone()).await.answer,
+            LoadedCode::Wasm(code) => {
+                code.run(self, context, wasm::Given::Params(&params), None).instrument(span.clone()).await.answer
+            }
         };
         record(&span, &metrics, &answer);
         metrics.invocation(&self.name, outcome(&answer), started.elapsed());
@@ -193,10 +198,7 @@ impl LoadedLogicEntry {
         called: Called,
     ) -> CalledParts {
         let unknown = || Problem::new(Code::NotFound, "there is no such logic");
-        let admitted = self.admit(&context, params, unknown).and_then(|params| match self.logic.mount() {
-            None => Ok(params),
-            Some(mount) => Err(not_called(mount)),
-        });
+        let admitted = self.admit(&context, params, unknown).and_then(|params| self.check_called().map(|()| params));
         let params = match admitted {
             Ok(params) => params,
             Err(refused) => {
@@ -207,11 +209,59 @@ impl LoadedLogicEntry {
         let span = self.span();
         let parts = match &self.code {
             LoadedCode::Sql(code) => code.run_called(&self, &context, &params, called).instrument(span.clone()).await,
-            LoadedCode::Wasm(code) => code.run(&self, context, &params, Some(called)).instrument(span.clone()).await,
+            LoadedCode::Wasm(code) => {
+                code.run(&self, context, wasm::Given::Params(&params), Some(called)).instrument(span.clone()).await
+            }
         };
         record(&span, &metrics, &parts.answer);
         metrics.invocation(&self.name, outcome(&parts.answer), started.elapsed());
         parts
+    }
+
+    /// Gives it an event, whose payload was checked when it was published. It is asked of no rule: who publishes has asked for it.
+    pub(crate) async fn handle(
+        &self,
+        context: CallContext,
+        occasion: &Arc<Occasion>,
+        payload: &Map<String, Json>,
+    ) -> Outcome<()> {
+        let context = CallContext { begun_by: BegunBy::Event(Arc::clone(occasion)), ..context };
+        let (started, metrics) = (Instant::now(), Arc::clone(&context.metrics));
+        let span = self.span();
+        let answer = match &self.code {
+            LoadedCode::Sql(code) => match self.params_of(payload) {
+                Ok(params) => code.run(self, &context, &params).instrument(span.clone()).await,
+                Err(problem) => Err(problem),
+            },
+            LoadedCode::Wasm(code) => {
+                let given = wasm::Given::Event(occasion.info.clone(), payload);
+                code.run(self, context, given, None).instrument(span.clone()).await.answer
+            }
+        };
+        record(&span, &metrics, &answer);
+        metrics.invocation(&self.name, outcome(&answer), started.elapsed());
+        answer.map(drop)
+    }
+
+    /// Runs it for a job: by its export for that, or as a call without params.
+    pub(crate) async fn run(&self, context: CallContext, run: RunInfo) -> Outcome<()> {
+        let unknown = || Problem::new(Code::NotFound, "there is no such logic");
+        let code = match &self.code {
+            LoadedCode::Wasm(code) if self.logic.is_told_of_runs() => code,
+            LoadedCode::Wasm(_) | LoadedCode::Sql(_) => return self.call(context, Map::new(), unknown).await.map(drop),
+        };
+        let (started, metrics, span) = (Instant::now(), Arc::clone(&context.metrics), self.span());
+        let answer = code.run(self, context, wasm::Given::Run(run), None).instrument(span.clone()).await.answer;
+        record(&span, &metrics, &answer);
+        metrics.invocation(&self.name, outcome(&answer), started.elapsed());
+        answer.map(drop)
+    }
+
+    /// What a logic in SQL takes of a payload: the fields that are called as its params are.
+    fn params_of(&self, payload: &Map<String, Json>) -> Outcome<Map<String, Json>> {
+        let of = |name: &String| payload.get(name).map(|value| (name.clone(), value.clone()));
+        let fields: Map<String, Json> = self.logic.params.iter().filter_map(|param| of(&param.name)).collect();
+        self.params.check(Json::Object(fields))
     }
 
     /// Decides of a request to where it is mounted.
@@ -268,6 +318,19 @@ impl LoadedLogicEntry {
                 }
                 Err(Problem::new(Code::Forbidden, denial(&reason)))
             }
+        }
+    }
+}
+
+impl LoadedLogicEntry {
+    /// Whether it takes calls at all.
+    fn check_called(&self) -> Outcome<()> {
+        match self.logic.mount() {
+            Some(mount) => Err(not_called(mount)),
+            None if !self.logic.is_called() => {
+                Err(Problem::new(Code::NotFound, "this logic is given events or run by jobs, and takes no calls"))
+            }
+            None => Ok(()),
         }
     }
 }

@@ -21,9 +21,12 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 mod admin;
+mod cron;
 mod data;
+mod delivery;
 pub mod edge;
 pub mod egress;
+mod nats;
 mod read;
 mod recording;
 pub mod sandbox;
@@ -32,11 +35,15 @@ mod storage;
 pub use admin::AdminConfig;
 pub use edge::{EdgeConfig, Network, Rate, Rates, RedisConfig};
 pub use egress::EgressConfig;
+pub use nats::NatsConfig;
 pub use read::Text;
 use read::{Check, address, bridge_id, duration, http_url, local_hub, number, secret, signer, size};
 pub use sandbox::CompileConfig;
 
-use crate::{crud::limits::CrudLimits, db::DatabaseSettings, recording::RecordingConfig, storage::StorageConfig};
+use crate::{
+    crud::limits::CrudLimits, db::DatabaseSettings, delivery::DeliverySettings, recording::RecordingConfig,
+    storage::StorageConfig,
+};
 
 /// Requests at once, unless [`BridgeConfig::concurrent_requests`] says another number.
 const REQUESTS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
@@ -103,6 +110,12 @@ pub struct BridgeConfig {
     pub storage: StorageConfig,
     /// Which recordings of invocations there may be.
     pub recordings: RecordingConfig,
+    /// How events are delivered.
+    pub delivery: DeliverySettings,
+    /// What hands them over. None: Bridges take turns at the database.
+    pub nats: Option<Box<NatsConfig>>,
+    /// After how long without a sign of its Bridge a run of a job is given up as lost.
+    pub cron_lease: Duration,
     /// How components are compiled.
     pub compile: CompileConfig,
     /// `STK_BRIDGE_…` variables that mean nothing to this version.
@@ -256,6 +269,8 @@ settings! {
     user_rate = "STK_BRIDGE_USER_RATE",
     /// [`Rates::address`], default 600/1m.
     address_rate = "STK_BRIDGE_ADDRESS_RATE",
+    /// [`Rates::topic`], default `10000/1m`, or `off`.
+    publish_rate = "STK_BRIDGE_PUBLISH_RATE",
     /// [`EdgeConfig::trusted_proxies`]: a list of addresses and networks.
     trusted_proxies = "STK_BRIDGE_TRUSTED_PROXIES",
     /// [`RedisConfig::url`].
@@ -292,12 +307,34 @@ settings! {
     storage_dir = "STK_BRIDGE_STORAGE_DIR",
     /// [`StorageConfig::env_bytes_max`], default 10GiB.
     storage_env_bytes = "STK_BRIDGE_STORAGE_ENV_BYTES",
+    /// [`StorageConfig::url_expiry`], default 1h, 7d at most.
+    storage_url_expiry = "STK_BRIDGE_STORAGE_URL_EXPIRY",
+    /// [`StorageConfig::allow_private`]: a list of addresses and networks.
+    storage_allow_private = "STK_BRIDGE_STORAGE_ALLOW_PRIVATE",
+    /// [`StorageConfig::public_url`]: how clients reach the Bridge, for URLs of objects; default: as the request that asks did.
+    public_url = "STK_BRIDGE_PUBLIC_URL",
     /// [`RecordingConfig::env_bytes_max`], default 0: nothing is recorded.
     recordings_env_bytes = "STK_BRIDGE_RECORDINGS_ENV_BYTES",
     /// [`RecordingConfig::bytes_max`], default 1MiB.
     recording_bytes = "STK_BRIDGE_RECORDING_BYTES",
     /// [`RecordingConfig::keep_max`], default 24h.
     recordings_keep = "STK_BRIDGE_RECORDINGS_KEEP",
+    /// [`DeliverySettings::poll_interval`], default 2s.
+    events_poll_interval = "STK_BRIDGE_EVENTS_POLL_INTERVAL",
+    /// [`DeliverySettings::orphaned_after`], default 10m.
+    events_orphaned_after = "STK_BRIDGE_EVENTS_ORPHANED_AFTER",
+    /// [`NatsConfig::urls`]: a list.
+    nats_url = "STK_BRIDGE_NATS_URL",
+    /// [`NatsConfig::credentials`].
+    nats_creds_file = "STK_BRIDGE_NATS_CREDS_FILE",
+    /// [`NatsConfig::ca_file`].
+    nats_ca_file = "STK_BRIDGE_NATS_CA_FILE",
+    /// [`NatsConfig::prefix`], default `stk`.
+    nats_prefix = "STK_BRIDGE_NATS_PREFIX",
+    /// [`NatsConfig::replicas`], default 1, 5 at most.
+    nats_replicas = "STK_BRIDGE_NATS_REPLICAS",
+    /// [`BridgeConfig::cron_lease`], default 30s.
+    cron_lease = "STK_BRIDGE_CRON_LEASE",
     /// [`CompileConfig::limits`], default 4GiB.
     compile_memory = "STK_BRIDGE_COMPILE_MEMORY",
     /// [`CompileConfig::limits`], default 2m.
@@ -362,13 +399,12 @@ impl Settings {
     /// Checks every setting; all errors are reported together.
     pub fn check(mut self) -> Result<BridgeConfig, ConfigError> {
         let mut check = Check::default();
-        let edge = self.edge(&mut check);
-        let mut sandbox = self.sandbox(&mut check);
-        let (egress, storage) = (self.egress(&mut check), self.storage(&mut check));
-        let compile = self.compile(&mut check);
-        let (databases, crud) = (self.databases(&mut check), self.crud(&mut check));
-        let admin = self.admin(&mut check);
-        let (cache_key, recordings) = self.recording(&mut check);
+        let (edge, databases, crud) = (self.edge(&mut check), self.databases(&mut check), self.crud(&mut check));
+        let (mut sandbox, admin) = (self.sandbox(&mut check), self.admin(&mut check));
+        let (egress, storage) = self.outbound(&mut check);
+        let (compile, cron_lease, nats) =
+            (self.compile(&mut check), self.cron_lease(&mut check), self.nats(&mut check));
+        let ((cache_key, recordings), delivery) = (self.recording(&mut check), self.delivery(&mut check));
         let Staleness { poll_interval, max_stale, canary_max_stale } = self.staleness(&mut check);
         let trusted = check.list("trustedKeys", self.trusted_keys, signer);
         if trusted.iter().flatten().map(VerifyingKey::id).collect::<BTreeSet<_>>().len()
@@ -379,11 +415,7 @@ impl Settings {
         let envs = check.list("envs", self.envs, EnvName::parse);
         sandbox.share_between(envs.len());
         let required = check.value("requiredSigners", self.required_signers, 1_usize, number);
-        if envs.is_empty() {
-            check.add("envs", "name at least one project/env to serve");
-        } else if envs.iter().collect::<BTreeSet<_>>().len() != envs.len() {
-            check.add("envs", "an env is named twice");
-        }
+        served(&envs, &mut check);
         if required == 0 || required > trusted.len() {
             check.add(
                 "requiredSigners",
@@ -422,6 +454,9 @@ impl Settings {
             egress,
             storage,
             recordings,
+            delivery,
+            nats,
+            cron_lease,
             compile,
             ignored: Vec::new(),
         };
@@ -443,6 +478,15 @@ impl Settings {
             check.add("canaryMaxStale", "must be at least two poll intervals, and no more than maxStale");
         }
         Staleness { poll_interval, max_stale, canary_max_stale }
+    }
+}
+
+/// Some env, and each once.
+fn served(envs: &[EnvName], check: &mut Check) {
+    if envs.is_empty() {
+        check.add("envs", "name at least one project/env to serve");
+    } else if envs.iter().collect::<BTreeSet<_>>().len() != envs.len() {
+        check.add("envs", "an env is named twice");
     }
 }
 

@@ -25,6 +25,8 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     db::{Database, DbError, Mode, Session, Share},
+    events::{Publishing, trigger::Firing},
+    host::GuestObjects,
     metrics::Metrics,
 };
 
@@ -39,11 +41,13 @@ pub mod expand;
 pub mod expired;
 pub mod filter;
 pub mod findings;
+mod fire;
 pub mod guest;
 pub mod idempotency;
 pub mod insert;
 pub mod limits;
 pub mod names;
+pub mod objects;
 pub mod request;
 pub mod select;
 pub mod update;
@@ -84,6 +88,10 @@ pub struct Crud<'c> {
     pub metrics: &'c Metrics,
     /// For the log.
     pub request_id: &'c str,
+    /// Where a guest asks: which objects it may put.
+    pub objects: Option<GuestObjects<'c>>,
+    /// What its events are caused by, and whether there are any.
+    pub events: Publishing,
 }
 
 /// A request that was understood and that is allowed.
@@ -156,8 +164,8 @@ impl<'c> Crud<'c> {
         let database = self.database(&entry.connection)?;
         let deadline = self.deadline();
         let answered = match planned {
-            Planned::Select(_) => self.read(database, planned, deadline).await,
-            planned => self.write(database, planned, remembered, deadline).await,
+            Planned::Select(_) => self.read(database, (entry, planned), deadline).await,
+            planned => self.write(database, (entry, planned), remembered, deadline).await,
         };
         answered.map_err(|problem| self.refused(problem, entry, verb))
     }
@@ -209,6 +217,7 @@ impl<'c> Crud<'c> {
             params,
             now: self.now,
             limits: self.limits,
+            objects: self.objects,
             findings: Findings::default(),
         };
         let span = tracing::debug_span!("permission", allowed = tracing::field::Empty);
@@ -262,7 +271,7 @@ impl<'c> Crud<'c> {
         self.databases.get(connection).map(Arc::as_ref).ok_or_else(away)
     }
 
-    fn runner<'r>(&'r self, session: &'r mut Session, connection: &'r str, deadline: Instant) -> Runner<'r> {
+    pub(crate) fn runner<'r>(&'r self, session: &'r mut Session, connection: &'r str, deadline: Instant) -> Runner<'r> {
         let left = self.allowance.map_or(usize::MAX, |left| usize::try_from(left.bytes).unwrap_or(usize::MAX));
         Runner {
             session,
@@ -273,6 +282,7 @@ impl<'c> Crud<'c> {
             connection,
             rows_left: self.limits.result_rows,
             allowance: self.allowance,
+            crud: self,
         }
     }
 
@@ -287,12 +297,17 @@ impl<'c> Crud<'c> {
     }
 
     /// Reading changes nothing: what a dead connection did not answer is asked once more.
-    async fn read(&self, database: &Database, planned: &Planned, deadline: Instant) -> Outcome<Answer> {
+    async fn read(
+        &self,
+        database: &Database,
+        (entry, planned): (&Entry, &Planned),
+        deadline: Instant,
+    ) -> Outcome<Answer> {
         let mut is_again = false;
         loop {
             let session = database.session(Mode::Read, self.share(), deadline).await;
             let mut session = session.map_err(DbError::problem)?;
-            match self.runner(&mut session, database.name(), deadline).run(planned).await {
+            match self.runner(&mut session, database.name(), deadline).run(entry, planned).await {
                 Err(problem) if !is_again && is_lost(&problem) => is_again = true,
                 answered => {
                     session.end();
@@ -305,16 +320,18 @@ impl<'c> Crud<'c> {
     async fn write(
         &self,
         database: &Database,
-        planned: &Planned,
+        (entry, planned): (&Entry, &Planned),
         remembered: Option<&Remembered>,
         deadline: Instant,
     ) -> Outcome<Answer> {
         // Rows that are more than an invocation may read, or an answer may have, must not be stored by then.
         let is_whole = planned.answers_rows() && (self.allowance.is_some() || planned.may_exceed(self.bytes_max));
-        if remembered.is_none() && !is_whole && !planned.is_several(database) {
+        let is_alone = planned.fired(entry).is_none() && planned.objects(entry, self.tables).is_none();
+        let is_several = is_whole || planned.is_several(database) || !is_alone;
+        if remembered.is_none() && !is_several {
             let session = database.session(Mode::Write, self.share(), deadline).await;
             let mut session = session.map_err(DbError::problem)?;
-            let answered = self.runner(&mut session, database.name(), deadline).run(planned).await;
+            let answered = self.runner(&mut session, database.name(), deadline).run(entry, planned).await;
             session.end();
             return answered;
         }
@@ -325,12 +342,12 @@ impl<'c> Crud<'c> {
         {
             return Ok(Answer { is_replayed: true, ..answer });
         }
-        let answer = runner.run(planned).await?;
+        let answer = runner.run(entry, planned).await?;
         self.end(session, database, remembered, answer, deadline).await
     }
 
     /// Stores it all. What was an error before this has left the transaction open, and dropping the session rolls it back.
-    async fn end(
+    pub(crate) async fn end(
         &self,
         mut session: Session,
         database: &Database,
@@ -360,7 +377,7 @@ impl<'c> Crud<'c> {
             if entry.connection != connection {
                 return Err(failed(Problem::new(Code::BadRequest, "is in another database than the calls before it")));
             }
-            let answer = runner.run(&planned).await;
+            let answer = runner.run(entry, &planned).await;
             let answer = answer.map_err(|problem| failed(self.refused(problem, entry, *verb)))?;
             rows += answer.rows;
             if index > 0 {
@@ -390,6 +407,17 @@ impl Planned {
             Planned::Update(change) => !change.update.check.is_always() || change.returning != Returning::Affected,
             Planned::Delete(removal) => removal.returning != Returning::Affected,
         }
+    }
+
+    /// What it publishes of the rows that it writes.
+    pub fn fired<'e>(&self, entry: &'e Entry) -> Option<Firing<'e>> {
+        let (verb, conflict) = match self {
+            Planned::Select(_) => return None,
+            Planned::Insert(insertion) => (Verb::Insert, insertion.insert.conflict.as_ref()),
+            Planned::Update(_) => (Verb::Update, None),
+            Planned::Delete(_) => (Verb::Delete, None),
+        };
+        entry.triggers.fired(entry.key(), verb, conflict)
     }
 
     /// Whether the answer may turn out to be larger than it may be. The others are in a transaction in any case.

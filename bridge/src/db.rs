@@ -12,6 +12,7 @@ mod error;
 mod execute;
 mod json;
 mod link;
+mod listen;
 mod pool;
 mod relay;
 mod session;
@@ -39,6 +40,7 @@ pub use cell::{Answered, ResultColumn, Row};
 pub use connections::Connection;
 pub use error::DbError;
 pub use execute::{Chunk, Deadline, Reading, Statement};
+pub use listen::Listener;
 pub use session::{Cut, Done, Flow, JsonLimits, JsonRows, Mode, Session, Share, Sink, Text};
 pub use sqlite::SqliteDatabase;
 pub use transaction::{Lent, OpenTransaction};
@@ -182,6 +184,22 @@ impl Database {
     /// `sqlite`, `postgres` or `mysql`.
     pub fn engine(&self) -> &'static str {
         self.dialect().as_str()
+    }
+
+    /// Whether the other is this one: the same server by the same connections, or the same file.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.engine, &other.engine) {
+            (Engine::Server(mine), Engine::Server(other)) => Arc::ptr_eq(mine, other),
+            _ => std::ptr::eq(self, other),
+        }
+    }
+
+    /// Listens on a channel of a PostgreSQL server.
+    pub async fn listen(&self, channel: &str) -> Result<Listener, DbError> {
+        match &self.engine {
+            Engine::Server(pool) => pool.listen(channel).await,
+            Engine::Sqlite(_) => Err(DbError::unsupported("to be told by others", self.engine())),
+        }
     }
 
     /// What only SQLite has: an authorizer under which a guest's own SQL runs.

@@ -16,6 +16,7 @@ pub mod health;
 pub mod keys;
 pub mod layers;
 pub mod mounted;
+pub mod objects;
 pub mod rate;
 pub mod request;
 pub mod respond;
@@ -40,8 +41,11 @@ fn groups() -> Groups {
             .post("/logics/{*name}", request::logic)
             .post("/db/{table}/{op}", request::table)
             .post("/batch", request::batch)
+            .post("/events/{topic}/publish", request::publish)
             .any("/http/{*path}", mounted::mounted)
-            .any("/p/{project}/{env}/http/{*path}", mounted::mounted),
+            .any("/p/{project}/{env}/http/{*path}", mounted::mounted)
+            .post("/storage/{bucket}/{op}", request::storage)
+            .any("/p/{project}/{env}/storage/{bucket}/{*key}", objects::object),
     }
 }
 

@@ -10,11 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::{Certificate, Client, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, redirect};
 use santokit_core::logic::HttpGrant;
 use santokit_wasm::{HttpBudget, HttpDone, HttpError, HttpRequest};
 
-use crate::{config::egress::EgressConfig, rehearsal::Rehearsal};
+use crate::{
+    config::{Network, egress::EgressConfig},
+    rehearsal::Rehearsal,
+};
 
 pub mod address;
 mod exchange;
@@ -23,7 +26,7 @@ mod resolve;
 mod target;
 
 use exchange::{Exchange, Used};
-pub use resolve::Lookup;
+pub use resolve::{Allows, Lookup, Refused};
 
 /// For a connection, however much time the request has.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -81,21 +84,8 @@ impl Egress {
 
     /// With another one.
     pub fn with_lookup(config: &EgressConfig, lookup: Lookup) -> Result<Self, EgressError> {
-        let checked = resolve::Checked::new(lookup, config.allow_private.clone());
-        let mut builder = Client::builder()
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .https_only(true)
-            .http1_only()
-            .referer(false)
-            .connect_timeout(CONNECT_MAX)
-            .pool_idle_timeout(IDLE_MAX)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .dns_resolver(Arc::new(checked));
-        if let Some(path) = &config.ca_file {
-            builder = builder.tls_certs_merge(authorities(path)?);
-        }
+        let opened = config.allow_private.clone();
+        let builder = client(lookup, opened, address::may_connect, config.ca_file.as_deref())?.https_only(true);
         Ok(Self { client: Some(builder.build().map_err(EgressError::Build)?) })
     }
 
@@ -110,6 +100,29 @@ impl Egress {
             Err(_) => Err(HttpError::Timeout("there was no whole answer in the time that it had".to_owned())),
         };
         HttpDone { answer, requests: used.requests, bytes: used.bytes }
+    }
+}
+
+/// What all that a Bridge sends on behalf of a project has in common: where it may go, and that it goes nowhere else.
+pub fn client(
+    lookup: Lookup,
+    opened: Vec<Network>,
+    allows: Allows,
+    ca_file: Option<&Path>,
+) -> Result<ClientBuilder, EgressError> {
+    let builder = Client::builder()
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .http1_only()
+        .referer(false)
+        .connect_timeout(CONNECT_MAX)
+        .pool_idle_timeout(IDLE_MAX)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+        .dns_resolver(Arc::new(resolve::Checked::new(lookup, opened, allows)));
+    match ca_file {
+        None => Ok(builder),
+        Some(path) => Ok(builder.tls_certs_merge(authorities(path)?)),
     }
 }
 

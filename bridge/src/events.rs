@@ -3,13 +3,16 @@
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    sync::{
+        Arc, LazyLock, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
 use santokit_core::{
-    access::predicate::Predicate,
+    access::{CompiledRules, Permissions, predicate::Predicate},
     event::{Events, Topic},
     id::Kind,
     param::{CompiledParams, ParamError},
@@ -19,7 +22,7 @@ use santokit_core::{
 };
 use santokit_sql::{
     dialect::Dialect,
-    plan::{Cell, Column, Insert},
+    plan::{Comparison, Condition, Select, Source},
     render,
     schema::{
         bookkeeping::{OUTBOX, Own, outbox},
@@ -28,8 +31,24 @@ use santokit_sql::{
     statement::{Bound, Statement},
 };
 use serde_json::{Map, Value as Json};
+use tokio::sync::watch;
 
-use crate::crud::value::moment;
+use crate::{
+    crud::value::moment,
+    db::{DbError, Session},
+    edge::rate::RateLimiter,
+};
+
+mod kept;
+mod occasion;
+mod publish;
+pub mod trigger;
+
+pub(crate) use kept::EXPIRING;
+pub use kept::{inserts, sweep};
+pub use occasion::{ACKNOWLEDGED, Acknowledgement, DEPTH_MAX, Failure, Occasion, Publishing};
+pub(crate) use occasion::{lines, variable};
+pub use publish::topic_path;
 
 /// The topics of a release, ready for payloads.
 #[derive(Debug, Default)]
@@ -39,6 +58,12 @@ pub struct Topics {
     default_connection: String,
     /// One at a time, however many are published: each takes a connection.
     is_swept: AtomicBool,
+    /// Changes when an event may have come.
+    published: watch::Sender<u64>,
+    /// Who may publish by a request, by topic.
+    rules: BTreeMap<String, CompiledRules>,
+    /// How often a topic may be published; none where nobody counts.
+    rates: Option<Arc<RateLimiter>>,
 }
 
 /// A topic, ready for payloads.
@@ -67,6 +92,10 @@ pub struct Event {
     pub published_by: String,
     /// When.
     pub published_at: DateTime<Utc>,
+    /// The event that was being handled.
+    pub caused_by: Option<String>,
+    /// How many events caused one another until it.
+    pub depth: u32,
     /// From when on it may be removed.
     pub expires_at: DateTime<Utc>,
 }
@@ -80,7 +109,31 @@ impl Topics {
             Ok((name.clone(), LoadedTopic { fields, retention: topic.retention.duration() }))
         };
         let by_name = events.topics.iter().map(load).collect::<Result<_, String>>()?;
-        Ok(Self { by_name, default_connection: default_connection.to_owned(), is_swept: AtomicBool::new(false) })
+        Ok(Self { by_name, default_connection: default_connection.to_owned(), ..Self::default() })
+    }
+
+    /// With who may publish by a request. The error is for operators.
+    pub fn with_rules(mut self, permissions: &Permissions) -> Result<Self, String> {
+        for (topic, rules) in &permissions.events {
+            let compiled =
+                CompiledRules::compile(&rules.publish).map_err(|error| format!("topic {topic:?}: {error}"))?;
+            self.rules.insert(topic.clone(), compiled);
+        }
+        Ok(self)
+    }
+
+    /// With what counts how often a topic is published.
+    #[must_use]
+    pub fn counted_by(self, rates: Option<Arc<RateLimiter>>) -> Self {
+        Self { rates, ..self }
+    }
+
+    /// Takes one from what may be published of a topic; `TOO_MANY_REQUESTS` where there is nothing left.
+    pub async fn admit(&self, env: (&str, &str), topic: &str) -> Outcome<()> {
+        match &self.rates {
+            Some(rates) => rates.admit_publish(env, topic).await,
+            None => Ok(()),
+        }
     }
 
     /// A topic by its name.
@@ -98,6 +151,16 @@ impl Topics {
         self.is_swept.store(false, Ordering::Release);
     }
 
+    /// Tells who delivers that an event may have come.
+    pub fn wake(&self) {
+        self.published.send_modify(|times| *times = times.wrapping_add(1));
+    }
+
+    /// Sees that, from now on. Each connection's worker does.
+    pub fn published(&self) -> watch::Receiver<u64> {
+        self.published.subscribe()
+    }
+
     /// Where events go that are in nobody's transaction.
     pub fn default_connection(&self) -> &str {
         &self.default_connection
@@ -108,6 +171,11 @@ impl LoadedTopic {
     /// A payload as it is kept: with the types that are declared.
     pub fn check(&self, payload: Map<String, Json>) -> Outcome<Map<String, Json>> {
         self.fields.check(Json::Object(payload))
+    }
+
+    /// Whether a payload may have a field.
+    pub fn has(&self, field: &str) -> bool {
+        self.fields.has(field)
     }
 
     /// When an event of now may be removed.
@@ -122,28 +190,42 @@ impl Event {
         self.id.ends_with(['0', '8'])
     }
 
-    /// A new id.
+    /// A new id: behind all that this Bridge has made before, also within a millisecond.
     pub fn id() -> String {
-        Kind::Event.generate()
+        static IDS: LazyLock<Mutex<ulid::Generator>> = LazyLock::new(|| Mutex::new(ulid::Generator::new()));
+        let made = IDS.lock().unwrap_or_else(PoisonError::into_inner).generate();
+        format!("{}{}", Kind::Event.prefix(), made.unwrap_or_else(|_| ulid::Ulid::new()))
     }
 
     /// What keeps it.
     pub fn insert(&self, dialect: Dialect) -> Outcome<Statement> {
-        let (columns, values): (Vec<Column>, Vec<Value>) =
-            self.row()?.into_iter().map(|(own, value)| (own.column(), value)).unzip();
-        let insert = Insert {
-            table: OUTBOX.to_owned(),
-            key: outbox::ID.column(),
-            auto_increment: false,
-            columns,
-            rows: vec![values.into_iter().map(Cell::Value).collect()],
-            conflict: None,
-            check: Predicate::ALWAYS,
-            returning: Vec::new(),
-            visible: Predicate::ALWAYS,
-        };
-        let statements = render::insert(&insert, dialect).map_err(Problem::internal)?;
+        let statements = inserts(std::slice::from_ref(self), dialect)?;
         statements.into_iter().next().ok_or_else(|| Problem::internal("an event has no statement"))
+    }
+
+    /// The topic of an event that is kept, and what it was caused by.
+    pub(crate) async fn cause(
+        session: &mut Session,
+        id: &str,
+        deadline: Instant,
+    ) -> Result<Option<(String, Option<String>)>, DbError> {
+        let filter = Condition::Compare(outbox::ID.column(), Comparison::Equal, Value::Text(id.to_owned()));
+        let select = Select {
+            source: Source { filter, ..Source::of(OUTBOX, Predicate::ALWAYS) },
+            columns: vec![outbox::TOPIC.column(), outbox::CAUSED_BY.column()],
+            distinct: false,
+            order: Vec::new(),
+            after: None,
+            limit: Some(1),
+            offset: 0,
+        };
+        let Ok(statement) = render::select(&select, session.dialect()) else { return Ok(None) };
+        let found = session.rows(&statement, deadline).await?.into_iter().next();
+        Ok(found.and_then(|row| match <[Value; 2]>::try_from(row) {
+            Ok([Value::Text(topic), Value::Text(cause)]) => Some((topic, Some(cause))),
+            Ok([Value::Text(topic), _]) => Some((topic, None)),
+            _ => None,
+        }))
     }
 
     /// What keeps it in a transaction of a login.
@@ -170,9 +252,8 @@ impl Event {
             (outbox::PAYLOAD, Value::Bytes(payload)),
             (outbox::PUBLISHED_AT, moment(self.published_at)),
             (outbox::PUBLISHED_BY, text(&self.published_by)),
-            // Handlers of events, whose own have a cause, are of a later version.
-            (outbox::CAUSED_BY, Value::Null),
-            (outbox::DEPTH, Value::Int64(0)),
+            (outbox::CAUSED_BY, self.caused_by.as_deref().map_or(Value::Null, text)),
+            (outbox::DEPTH, Value::Int64(self.depth.into())),
             (outbox::EXPIRES_AT, moment(self.expires_at)),
         ])
     }

@@ -25,7 +25,8 @@ use santokit_core::{
 use secrecy::SecretString;
 
 use crate::{
-    call::LoadedLogicEntry, config::EnvName, crud::names::Tables, db::Database, events::Topics, storage::Buckets,
+    call::LoadedLogicEntry, config::EnvName, cron::Jobs, crud::names::Tables, db::Database, delivery::Subscriptions,
+    events::Topics, storage::Buckets,
 };
 
 mod load;
@@ -59,10 +60,14 @@ pub struct Generation {
     pub buckets: Arc<Buckets>,
     /// Topics by name.
     pub topics: Arc<Topics>,
+    /// Who is given their events.
+    pub subscriptions: Arc<Subscriptions>,
+    /// Jobs by name.
+    pub jobs: Arc<Jobs>,
     /// Which web pages may call the env.
     pub cors: Option<Cors>,
     /// Keys and secrets, as the Hub said them last.
-    pub runtime: ArcSwap<Runtime>,
+    pub runtime: Arc<ArcSwap<Runtime>>,
     /// What the pools were opened with.
     connections: BTreeMap<String, RuntimeConnection>,
     /// What the logics were loaded from.

@@ -8,8 +8,8 @@ use santokit_core::value::{Column, RowSet, Value};
 use santokit_wasm::{
     CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, EventError, Fixed, Host,
     HttpError, InvocationInfo, Level, LogLine, LogicCall, LogicCalled, LookupError, NamedParams, ObjectPage,
-    ObjectStat, PutOptions, ReaderId, RowBudget, SendOut, SqlError, StorageError, TransactionId, WriterId,
-    packed::PackedBatch, record::Recorder,
+    ObjectStat, PutOptions, ReaderId, RowBudget, SendOut, SignedUrl, SqlError, StorageError, TransactionId, UrlAsked,
+    WriterId, packed::PackedBatch, record::Recorder,
 };
 use secrecy::SecretString;
 use tracing::{Instrument, field::Empty};
@@ -21,6 +21,7 @@ mod cursor;
 mod events;
 mod http;
 mod logics;
+mod once;
 mod queries;
 mod server_sql;
 mod session;
@@ -33,7 +34,7 @@ pub use session::{Session, SessionParts};
 use session_sql::EventPlace;
 pub use session_sql::{GrantedTables, Joined, granted_tables};
 pub(crate) use session_sql::{Place, SqlSession};
-pub use storage::GrantedObjects;
+pub use storage::{GrantedObjects, GuestObjects};
 
 /// What guests are run with: a session, which may be recorded.
 pub type GuestHost = Recorder<Session>;
@@ -187,6 +188,14 @@ impl Host for Session {
         self.publish_event(&topic, &payload, within).await
     }
 
+    async fn once_is_done(&mut self, key: String, within: Option<TransactionId>) -> Result<bool, EventError> {
+        self.is_done(&key, within).await
+    }
+
+    async fn once_mark_done(&mut self, key: String, within: Option<TransactionId>) -> Result<(), EventError> {
+        self.mark_done(&key, within).await
+    }
+
     async fn call_logic(&mut self, call: LogicCall) -> LogicCalled {
         self.call_other(call).await
     }
@@ -240,6 +249,15 @@ impl Host for Session {
         cursor: Option<String>,
     ) -> Result<ObjectPage, StorageError> {
         self.object_list(&bucket, &prefix, limit, cursor.as_deref()).await
+    }
+
+    async fn storage_presign(
+        &mut self,
+        bucket: String,
+        key: String,
+        asked: UrlAsked,
+    ) -> Result<SignedUrl, StorageError> {
+        self.object_presign(&bucket, &key, asked).await
     }
 
     async fn storage_remove(

@@ -5,10 +5,13 @@
 //! `storage` do I/O for a request; nothing outside of `edge` and `egress` knows HTTP.
 
 pub mod app;
+pub mod broker;
 pub mod call;
 pub mod config;
+pub mod cron;
 pub mod crud;
 pub mod db;
+pub mod delivery;
 pub mod edge;
 pub mod egress;
 pub mod events;

@@ -11,10 +11,16 @@ use santokit_core::wire::{EnvReport, EnvState};
 use crate::config::EnvName;
 
 mod canary;
+mod cron;
+mod events;
+mod objects;
 mod recordings;
 mod supply;
 
 pub use canary::CanaryMetrics;
+pub use cron::CronMetrics;
+pub use events::EventMetrics;
+pub use objects::ObjectMetrics;
 pub use recordings::RecordingMetrics;
 pub use supply::SupplyMetrics;
 
@@ -53,14 +59,19 @@ pub struct Metrics {
     logic_limit_hits: IntCounterVec,
     limit_hits: IntCounterVec,
     declared_query_duration: HistogramVec,
-    events_published: IntCounterVec,
     rates: RateMetrics,
     /// Of canaries.
     pub canary: CanaryMetrics,
+    /// Of events.
+    pub events: EventMetrics,
     /// Of instances made ahead.
     pub supply: SupplyMetrics,
+    /// Of jobs.
+    pub cron: CronMetrics,
     /// Of recordings.
     pub recordings: RecordingMetrics,
+    /// Of objects.
+    pub objects: ObjectMetrics,
 }
 
 /// What becomes of callers that send too much.
@@ -119,7 +130,6 @@ impl Metrics {
                 &["project", "env", "connection"],
             )?,
             db_pool_idle: gauge(r, "db_pool_idle", "Database connections at rest.", &["project", "env", "connection"])?,
-            events_published: counter(r, "events_published_total", "Events published.", &["topic"])?,
             permission_denials: counter(
                 r,
                 "permission_denials_total",
@@ -155,8 +165,11 @@ impl Metrics {
             )?,
             rates: RateMetrics::new(r)?,
             canary: CanaryMetrics::new(r)?,
+            events: EventMetrics::new(r)?,
             supply: SupplyMetrics::new(r)?,
+            cron: CronMetrics::new(r)?,
             recordings: RecordingMetrics::new(r)?,
+            objects: ObjectMetrics::new(r)?,
             registry,
         };
         Ok(metrics)
@@ -194,11 +207,6 @@ impl Metrics {
     }
 
     /// A rule refused a caller. For logics the operation is `invoke`.
-    pub fn event_published(&self, topic: &str) {
-        self.events_published.with_label_values(&[topic]).inc();
-    }
-
-    /// A rule refused a request.
     pub fn denied(&self, name: &str, operation: &str) {
         self.permission_denials.with_label_values(&[name, operation]).inc();
     }

@@ -15,7 +15,10 @@ use tokio::{
 
 use crate::{
     app::App,
+    broker::{Broker, BrokerError},
     config::BridgeConfig,
+    cron::{self, Triggers},
+    delivery,
     edge::{
         self,
         admin::{self, Admin},
@@ -32,6 +35,7 @@ use crate::{
         report::Reporter,
         watch::{self as watcher, Tools},
     },
+    storage,
 };
 
 /// A Bridge that serves. Dropped, it ends at once; [`RunningBridge::shutdown`] lets running requests end first.
@@ -81,6 +85,9 @@ pub enum ServeError {
     /// The client for Redis cannot be made.
     #[error("the client for Redis cannot be made; see STK_BRIDGE_REDIS_URL")]
     Redis(#[from] redis::RedisError),
+    /// The client for NATS cannot be made.
+    #[error(transparent)]
+    Nats(#[from] BrokerError),
     /// The client for logics' requests cannot be made.
     #[error("the client for outbound requests cannot be made")]
     Egress(#[from] EgressError),
@@ -103,12 +110,12 @@ pub async fn serve(mut config: BridgeConfig) -> Result<RunningBridge, ServeError
     let cache = Cache::open(&config.cache_dir, config.cache_key.clone())
         .map_err(|source| ServeError::Cache { dir: config.cache_dir.display().to_string(), source })?;
     let metrics = Arc::new(Metrics::new()?);
-    let loader = loader(&config, cache.clone())?;
     let recordings = recordings(&config, &metrics);
     let hub = HubClient::new(&config)?;
     let egress = Arc::new(Egress::new(&config.egress)?);
     let shown = config.edge.tls.clone().map(Tls::load).transpose()?;
     let rates = Arc::new(RateLimiter::new(&config.edge, metrics.clone())?);
+    let broker = Box::pin(broker(&config)).await?;
     let listener = listen(config.listen)?;
     let addr = listener.local_addr()?;
     let metrics_listener = config.metrics_listen.map(listen).transpose()?;
@@ -116,14 +123,9 @@ pub async fn serve(mut config: BridgeConfig) -> Result<RunningBridge, ServeError
     let admin_listener = config.admin.as_ref().map(|admin| listen(admin.listen)).transpose()?;
     let admin_addr = admin_listener.as_ref().map(TcpListener::local_addr).transpose()?;
 
-    tell_address(&mut config, admin_addr);
-    let bounds = Bounds {
-        poll_interval: config.poll_interval,
-        max_stale: config.max_stale,
-        canary_max_stale: config.canary_max_stale,
-    };
-    let slots: Arc<[Arc<EnvSlot>]> =
-        config.envs.iter().map(|name| Arc::new(EnvSlot::new(name.clone(), bounds))).collect();
+    tell_address(&mut config, addr, admin_addr);
+    let loader = loader(&config, cache.clone())?.counted_by(Arc::clone(&rates));
+    let slots = slots(&config);
     let (stop, stopped) = watch::channel(false);
     let changed = Arc::new(Notify::new());
     let mut tasks = JoinSet::new();
@@ -140,15 +142,13 @@ pub async fn serve(mut config: BridgeConfig) -> Result<RunningBridge, ServeError
         tasks.spawn(watcher::run(tools.clone(), slot.clone(), stopped.clone()));
     }
     let config = Arc::new(config);
-    let reporter = Arc::new(Reporter::new(hub, config.clone(), slots.clone(), metrics.clone()));
+    let reporter = Arc::new(Reporter::new(hub, config.clone(), slots.clone(), metrics.clone(), broker.clone()));
     tasks.spawn(reporter.clone().run(changed, stopped.clone()));
     tasks.spawn(rates.clone().run(stopped.clone()));
     tasks.spawn(recordings.clone().run(config.envs.clone(), stopped.clone()));
-    if let Some(shown) = shown.clone() {
-        tasks.spawn(watch_certificate(shown, stopped));
-    }
-
-    let app = Arc::new(App::new(config, slots, tools.loader, metrics, rates, (egress, recordings)));
+    let app = Arc::new(App::new(config, slots, tools.loader, metrics, rates, (egress, recordings, broker)));
+    let triggers = schedule(&mut tasks, &app, &stopped);
+    look_after(&mut tasks, &app, shown.as_ref(), &stopped);
     let settings = &app.config.edge;
     let mut servers = JoinSet::new();
     let router = edge::router(app.clone());
@@ -160,7 +160,7 @@ pub async fn serve(mut config: BridgeConfig) -> Result<RunningBridge, ServeError
     }
     if let Some(listener) = admin_listener {
         // With the certificate of the applications' listener wherever there is one: tokens pass here.
-        let admin = Arc::new(Admin::new(app.clone(), app.config.admin_keys()));
+        let admin = Arc::new(Admin::new(app.clone(), triggers, app.config.admin_keys()));
         handles.push(listener::serve(&mut servers, listener, admin::router(admin), settings.bounds, shown.as_ref())?);
     }
     tracing::info!(%addr, bridge = app.config.id, "the Bridge listens");
@@ -222,17 +222,60 @@ impl RunningBridge {
     }
 }
 
+/// What goes on besides until the Bridge ends: events are delivered, objects go that rows have let go, and the certificate is read again.
+fn look_after(tasks: &mut JoinSet<()>, app: &Arc<App>, shown: Option<&Tls>, stopped: &watch::Receiver<bool>) {
+    for slot in app.slots.iter() {
+        tasks.spawn(delivery::run(app.clone(), slot.clone(), stopped.clone()));
+        tasks.spawn(storage::dropped::run(app.clone(), slot.clone(), stopped.clone()));
+    }
+    if let Some(shown) = shown {
+        tasks.spawn(watch_certificate(shown.clone(), stopped.clone()));
+    }
+}
+
+/// The envs that are served, with nothing loaded.
+fn slots(config: &BridgeConfig) -> Arc<[Arc<EnvSlot>]> {
+    let bounds = Bounds {
+        poll_interval: config.poll_interval,
+        max_stale: config.max_stale,
+        canary_max_stale: config.canary_max_stale,
+    };
+    config.envs.iter().map(|name| Arc::new(EnvSlot::new(name.clone(), bounds))).collect()
+}
+
+/// Begins the schedulers of the envs; the way to them.
+fn schedule(tasks: &mut JoinSet<()>, app: &Arc<App>, stopped: &watch::Receiver<bool>) -> Triggers {
+    let (triggers, asked) = Triggers::open(app.slots.iter().map(|slot| &slot.name));
+    for (slot, asked) in app.slots.iter().zip(asked) {
+        tasks.spawn(cron::run(app.clone(), slot.clone(), asked, stopped.clone()));
+    }
+    triggers
+}
+
 /// Until the Bridge ends.
 async fn watch_certificate(shown: Tls, mut stopped: watch::Receiver<bool>) {
     tokio::select! { () = shown.watch(tls::LOOK_AGAIN) => {} _ = stopped.wait_for(|stopped| *stopped) => {} }
 }
 
 /// Of a free port nobody knew before it was taken.
-fn tell_address(config: &mut BridgeConfig, admin_addr: Option<SocketAddr>) {
+fn tell_address(config: &mut BridgeConfig, addr: SocketAddr, admin_addr: Option<SocketAddr>) {
+    let scheme = if config.edge.tls.is_some() { "https" } else { "http" };
+    if config.storage.tells_address {
+        config.storage.public_url.get_or_insert_with(|| format!("{scheme}://{addr}"));
+    }
     if let (Some(admin), Some(address)) = (&mut config.admin, admin_addr)
         && admin.tells_address
     {
-        admin.url = admin.url.take().or_else(|| format!("http://{address}/").parse().ok());
+        admin.url = admin.url.take().or_else(|| format!("{scheme}://{address}/").parse().ok());
+    }
+}
+
+/// What hands events over, where the settings name one. It need not be there yet.
+async fn broker(config: &BridgeConfig) -> Result<Option<Arc<Broker>>, BrokerError> {
+    match &config.nats {
+        // Rarely done, and a large future.
+        Some(nats) => Ok(Some(Arc::new(Box::pin(Broker::connect(nats, &config.id)).await?))),
+        None => Ok(None),
     }
 }
 

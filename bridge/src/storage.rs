@@ -3,25 +3,57 @@
 use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
-use santokit_core::storage::{ObjectKey, ObjectPrefix, Provider, Storage};
-use santokit_wasm::{Condition, ObjectPage, ObjectStat, PutOptions, StorageError};
+use santokit_core::storage::{BucketEvents, CompiledPolicies, ObjectKey, ObjectPrefix, PolicyError, Storage};
+use santokit_wasm::{Condition, ObjectPage, ObjectStat, PutOptions, StorageError, UrlDeed};
 
-use crate::config::EnvName;
+use crate::{
+    config::{EnvName, Network},
+    egress::EgressError,
+};
 
+pub mod asked;
+pub mod dropped;
 mod local;
+mod multipart;
+mod object;
+pub mod ops;
+pub mod orphans;
+mod parts;
+pub mod s3;
+pub mod signed;
+pub mod told;
+pub mod trial;
 
-pub use local::{Reader, Writer};
+pub use object::{Reader, Writer};
+use s3::{PlaceError, Presigned, Secrets};
+use signed::{Deed, Signed, Size, Upload, UrlKey};
+
+/// How long a URL of an object lives where nothing is set.
+pub const URL_EXPIRY: Duration = Duration::from_hours(1);
 
 /// Where objects are kept, and how much.
 #[derive(Clone, Debug)]
 pub struct StorageConfig {
     /// Of local buckets: a folder of this user alone, with one for each env.
     pub dir: PathBuf,
-    /// All objects of an env together, in bytes.
+    /// All objects of an env together, in bytes; of local buckets.
     pub env_bytes_max: u64,
+    /// How long a URL of an object lives, at most and where nobody says it.
+    pub url_expiry: Duration,
+    /// Scheme and authority at which clients reach the Bridge, where it is not what they say themselves.
+    pub public_url: Option<String>,
+    /// Private and reserved networks in which stores may be.
+    pub allow_private: Vec<Network>,
+    /// Certificates of authorities, PEM, that are trusted besides those that the system trusts.
+    pub ca_file: Option<PathBuf>,
+    /// Whether the address of the listener is that at which clients reach the Bridge, where `public_url` is not set.
+    pub tells_address: bool,
+    /// Whether each bucket is local, whatever a release says: a test must not touch what is real.
+    pub is_rehearsal: bool,
 }
 
 /// What keeps the objects of all envs of a Bridge.
@@ -29,36 +61,111 @@ pub struct StorageConfig {
 pub struct Stores {
     config: StorageConfig,
     open: Mutex<HashMap<EnvName, Arc<local::Store>>>,
+    /// Made with the first bucket that needs it.
+    client: OnceLock<s3::Client>,
 }
 
 /// The buckets of a generation, by alias.
 #[derive(Debug, Default)]
-pub struct Buckets(BTreeMap<String, Bucket>);
+pub struct Buckets {
+    by_alias: BTreeMap<String, Bucket>,
+    url_expiry: Duration,
+    public_url: Option<String>,
+}
 
 /// One of them.
 #[derive(Clone, Debug)]
 pub struct Bucket {
     alias: String,
     object_bytes_max: u64,
-    store: Arc<local::Store>,
+    policies: CompiledPolicies,
+    events: BucketEvents,
+    store: Store,
+}
+
+/// What keeps its objects.
+#[derive(Clone, Debug)]
+enum Store {
+    Local(Arc<local::Store>),
+    S3(Arc<s3::Store>),
+}
+
+/// For whom a URL is, and from when on.
+#[derive(Clone, Copy, Debug)]
+pub struct UrlFor<'a> {
+    /// Whose object it is.
+    pub env: &'a EnvName,
+    /// Scheme and authority of the Bridge, as clients reach it.
+    pub base: &'a str,
+    /// In seconds since 1970.
+    pub now: i64,
+    /// In seconds.
+    pub lives: u32,
+}
+
+/// Why a bucket of a release cannot be one here. For operators.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    /// Who may ask for what.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// Where it lies.
+    #[error("bucket {alias:?}: {error}")]
+    Place {
+        /// Which.
+        alias: String,
+        /// What is wrong.
+        error: PlaceError,
+    },
+    /// Nothing can be sent.
+    #[error(transparent)]
+    Client(#[from] EgressError),
+}
+
+impl StorageConfig {
+    /// With the settings' defaults for the rest.
+    pub fn at(dir: PathBuf, env_bytes_max: u64) -> Self {
+        Self {
+            dir,
+            env_bytes_max,
+            url_expiry: URL_EXPIRY,
+            public_url: None,
+            allow_private: Vec::new(),
+            ca_file: None,
+            tells_address: false,
+            is_rehearsal: false,
+        }
+    }
 }
 
 impl Stores {
     /// Nothing is opened yet.
     pub fn new(config: StorageConfig) -> Self {
-        Self { config, open: Mutex::default() }
+        Self { config, open: Mutex::default(), client: OnceLock::new() }
     }
 
     /// What a release says of storage, for an env.
-    pub fn buckets(&self, env: &EnvName, storage: &Storage) -> Buckets {
+    pub fn buckets(&self, env: &EnvName, storage: &Storage, secrets: &Secrets) -> Result<Buckets, BucketError> {
         let bucket = |(alias, bucket): (&String, &santokit_core::storage::Bucket)| {
-            let store = match bucket.provider {
-                Provider::Local => self.local(env),
+            let store = match &bucket.s3 {
+                Some(place) if !self.config.is_rehearsal => {
+                    let client = self.client()?;
+                    let made = s3::Place::of(alias, place, env, Arc::clone(secrets));
+                    let made = made.and_then(|place| client.check(place.own().base_url()).map(|()| place));
+                    let place = made.map_err(|error| BucketError::Place { alias: alias.clone(), error })?;
+                    Store::S3(Arc::new(s3::Store::new(place, client)))
+                }
+                _ => Store::Local(self.local(env)),
             };
-            let made = Bucket { alias: alias.clone(), object_bytes_max: bucket.max_object.0, store };
-            (alias.clone(), made)
+            let policies = CompiledPolicies::compile(&bucket.policies)?;
+            let (object_bytes_max, events) = (bucket.max_object.0, bucket.events.clone());
+            let made = Bucket { alias: alias.clone(), object_bytes_max, policies, events, store };
+            Ok::<_, BucketError>((alias.clone(), made))
         };
-        Buckets(storage.buckets.iter().map(bucket).collect())
+        let by_alias = storage.buckets.iter().map(bucket).collect::<Result<_, BucketError>>()?;
+        let at_home = || self.config.is_rehearsal.then(|| "http://localhost".to_owned());
+        let public_url = self.config.public_url.clone().or_else(at_home);
+        Ok(Buckets { by_alias, url_expiry: self.config.url_expiry, public_url })
     }
 
     /// One for an env, over all of its generations.
@@ -71,29 +178,123 @@ impl Stores {
         });
         Arc::clone(made)
     }
+
+    /// One for all, so that connections are shared.
+    fn client(&self) -> Result<s3::Client, EgressError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client.clone());
+        }
+        let made = s3::Client::new(&self.config.allow_private, self.config.ca_file.as_deref())?;
+        Ok(self.client.get_or_init(|| made).clone())
+    }
 }
 
 impl Buckets {
     /// One by its alias.
     pub fn get(&self, alias: &str) -> Option<&Bucket> {
-        self.0.get(alias)
+        self.by_alias.get(alias)
+    }
+
+    /// Of all.
+    pub fn aliases(&self) -> impl Iterator<Item = &str> {
+        self.by_alias.keys().map(String::as_str)
+    }
+
+    /// Scheme and authority of the Bridge as clients reach it, where somebody has said it.
+    pub(crate) fn public_url(&self) -> Option<&str> {
+        self.public_url.as_deref()
+    }
+
+    /// How long a URL lives, in seconds.
+    pub(crate) fn lives(&self, expires_in: Option<u32>) -> Result<u32, StorageError> {
+        let longest = u32::try_from(self.url_expiry.as_secs()).unwrap_or(u32::MAX);
+        match expires_in.unwrap_or(longest) {
+            seconds if (1..=longest).contains(&seconds) => Ok(seconds),
+            _ => Err(StorageError::Invalid(format!("a URL lives for 1 to {longest} seconds"))),
+        }
     }
 }
 
 impl Bucket {
+    /// Whether what is put at its URLs is seen here.
+    pub const fn is_local(&self) -> bool {
+        matches!(self.store, Store::Local(_))
+    }
+
+    /// What URLs of the Bridge are signed with: the same for all Bridges that share the disk. None where another store is asked.
+    pub async fn url_key(&self) -> Result<Option<UrlKey>, StorageError> {
+        match &self.store {
+            Store::Local(store) => store.url_key().await.map(Some),
+            Store::S3(_) => Ok(None),
+        }
+    }
+
+    /// A URL for one deed with one object. Whether somebody may have it was decided before.
+    pub async fn url(&self, key: &ObjectKey, deed: &Deed, of: UrlFor<'_>) -> Result<Presigned, StorageError> {
+        match &self.store {
+            Store::S3(store) => store.presign(key, deed, Duration::from_secs(of.lives.into())),
+            Store::Local(store) => {
+                let (bucket, expires) = (self.alias.clone(), of.now.saturating_add(of.lives.into()));
+                let signed = Signed { bucket, key: key.clone(), deed: deed.clone(), expires };
+                let url = format!("{}{}", of.base, signed.path(of.env, &store.url_key().await?));
+                let kind = match deed {
+                    Deed::Put(upload) => upload.content_type.clone(),
+                    Deed::Get { .. } | Deed::Part { .. } => None,
+                };
+                Ok(Presigned { url, headers: kind.map(|kind| ("content-type", kind)).into_iter().collect() })
+            }
+        }
+    }
+
+    /// What a guest's URL is for, in this bucket.
+    pub(crate) fn deed(&self, asked: UrlDeed) -> Result<Deed, StorageError> {
+        let (size, content_type, digest, is_new) = match asked {
+            UrlDeed::Get { save_as } => {
+                let is_name = |name: &String| !name.contains('/') && ObjectKey::parse(name).is_ok();
+                if save_as.as_ref().is_some_and(|name| !is_name(name)) {
+                    return Err(StorageError::Invalid("save-as is no name of a file".to_owned()));
+                }
+                return Ok(Deed::Get { save_as });
+            }
+            UrlDeed::Put { size, content_type, digest, is_new } => (size, content_type, digest, is_new),
+        };
+        let most = self.object_bytes_max;
+        if size.is_some_and(|size| size > most) {
+            return Err(StorageError::TooLarge(most));
+        }
+        if size.is_none() && !self.is_local() {
+            return Err(StorageError::Invalid("size is needed: a store of S3 cannot be told a maximum".to_owned()));
+        }
+        let sha256 = digest.and_then(|digest| digest.as_str().rsplit(':').next().map(str::to_owned));
+        let size = size.map_or(Size::AtMost(most), Size::Exactly);
+        Ok(Deed::Put(Upload { size, content_type, sha256, is_new }))
+    }
+
     /// What is known of an object.
     pub async fn stat(&self, key: &ObjectKey) -> Result<Option<ObjectStat>, StorageError> {
-        self.store.stat(&self.alias, key).await
+        match &self.store {
+            Store::Local(store) => store.stat(&self.alias, key).await,
+            Store::S3(store) => store.stat(key).await,
+        }
     }
 
     /// An object to be read: the same one to the end.
     pub async fn open(&self, key: &ObjectKey) -> Result<Reader, StorageError> {
-        self.store.open(&self.alias, key).await
+        match &self.store {
+            Store::Local(store) => store.open(&self.alias, key).await.map(Reader::from),
+            Store::S3(store) => store.open(key).await.map(Reader::from),
+        }
     }
 
     /// An object to be written. What is dropped before its end was never there.
     pub async fn create(&self, key: ObjectKey, options: PutOptions) -> Result<Writer, StorageError> {
-        self.store.create(self.alias.clone(), key, options, self.object_bytes_max).await
+        match &self.store {
+            Store::Local(store) => {
+                let made = store.create(self.alias.clone(), key, options, self.object_bytes_max).await;
+                made.map(Writer::from)
+            }
+            Store::S3(store) => store.create(key, options, self.object_bytes_max).map(Writer::from),
+        }
     }
 
     /// Keys that begin so, after one; at most so many.
@@ -103,12 +304,18 @@ impl Bucket {
         after: Option<&ObjectKey>,
         limit: u32,
     ) -> Result<ObjectPage, StorageError> {
-        self.store.list(&self.alias, prefix, after, limit).await
+        match &self.store {
+            Store::Local(store) => store.list(&self.alias, prefix, after, limit).await,
+            Store::S3(store) => store.list(prefix, after, limit).await,
+        }
     }
 
     /// Removes an object; false where there was none.
     pub async fn remove(&self, key: &ObjectKey, condition: &Condition) -> Result<bool, StorageError> {
-        self.store.remove(&self.alias, key, condition).await
+        match &self.store {
+            Store::Local(store) => store.remove(&self.alias, key, condition).await,
+            Store::S3(store) => store.remove(key, condition).await,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf, time::Duration};
 use chrono::DateTime;
 use santokit_bridge::{
     crud::{self, Crud, Planned, expand::Level, limits::CrudLimits, names::Tables, select::Selection},
+    events::Publishing,
     metrics::Metrics,
 };
 use santokit_core::{
@@ -96,6 +97,8 @@ impl Case {
             allowance: None,
             metrics: &metrics,
             request_id: "req",
+            objects: None,
+            events: Publishing::default(),
         };
         let (table, verb) = crud::table_path(&self.path).unwrap();
         match crud.plan(table, verb, &self.params) {

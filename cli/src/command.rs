@@ -32,8 +32,10 @@ pub mod check;
 pub mod completions;
 pub mod connections;
 pub mod context;
+pub mod cron;
 pub mod dev;
 pub mod env;
+pub mod events;
 pub mod hub;
 pub mod init;
 pub mod keys;
@@ -43,10 +45,12 @@ pub mod mfa;
 pub mod operator;
 pub mod org;
 pub mod permissions;
+pub mod plugins;
 pub mod project;
 pub mod release;
 pub mod schema;
 pub mod secrets;
+pub mod storage;
 pub mod team;
 pub mod token;
 
@@ -81,6 +85,15 @@ pub enum Command {
     Apply(apply::Options),
     /// Call a Bridge as an application would
     Call(call::Options),
+    /// Jobs: when they run, what came of it, and running one by hand
+    #[command(subcommand)]
+    Cron(cron::Command),
+    /// Whether buckets work, and what is wrong with one
+    #[command(subcommand)]
+    Storage(storage::Command),
+    /// Topics, events of them, and those that were tried in vain
+    #[command(subcommand)]
+    Events(events::Command),
     /// Make, build, inspect and run logic
     #[command(subcommand)]
     Logic(logic::Command),
@@ -109,6 +122,9 @@ pub enum Command {
     /// Tokens for CI
     #[command(subcommand)]
     Token(token::Command),
+    /// Components that ship with stk, for a project
+    #[command(subcommand)]
+    Plugins(plugins::Command),
     /// Orgs, who is in them, and invites
     #[command(subcommand)]
     Org(org::Command),
@@ -177,9 +193,13 @@ pub async fn run(arguments: Arguments, terminal: Terminal) -> anyhow::Result<()>
         Command::Check(options) => check::run(&options, &shell),
         Command::Apply(options) => apply::run(&options, &shell).await,
         Command::Call(options) => call::run(&options, &shell).await,
+        Command::Cron(command) => cron::run(&command, &shell).await,
+        Command::Storage(command) => storage::run(&command, &shell).await,
+        Command::Events(command) => events::run(&command, &shell).await,
         Command::Logic(command) => logic::run(command, &shell).await,
         Command::Schema(command) => schema::run(command, &shell).await,
         Command::Permissions(command) => permissions::run(command, &shell),
+        Command::Plugins(command) => plugins::run(&command, &shell),
         Command::Release(command) => release::run(command, &shell).await,
         Command::Login(options) => login::run(options, &shell).await,
         Command::Logout(options) => login::logout(options, &shell).await,

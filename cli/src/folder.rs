@@ -2,7 +2,7 @@
 //! [`Candidate`] for a release. It must not talk to a Hub.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -12,7 +12,7 @@ use std::{
 use anyhow::Context as _;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use santokit_core::{
-    component::{self, ComponentError, Inspection},
+    component::{self, ComponentError, Handled, Inspection},
     project::{
         self, BuiltComponent, ComponentSource, Diagnostic, Language as Named, LogicSource, Project, SourceTree,
         WasmSource, is_project_file,
@@ -201,6 +201,7 @@ impl Folder {
             size_bytes,
             language: built.language.to_owned(),
             imports: inspection.imports.clone(),
+            handles: inspection.handles(),
             sbom: None,
         };
         Ok(Part { name: name.to_owned(), digest, wasm: Arc::new(built.wasm), component, report })
@@ -222,6 +223,16 @@ pub fn accept(name: &str, source: &WasmSource, digest: &Digest, bytes: &[u8]) ->
     let checked = inspect(digest, bytes).and_then(|inspection| {
         component::check_world(&inspection, source.world())?;
         component::check_imports(&inspection.imports, &source.grants)?;
+        if let Some(subscription) = source.subscription.clone()
+            && !inspection.handles().contains(&Handled::Event)
+        {
+            return Err(ComponentError::NoEvents(subscription));
+        }
+        if let Some(job) = source.job_at.clone()
+            && inspection.handles().is_disjoint(&BTreeSet::from([Handled::Call, Handled::Cron]))
+        {
+            return Err(ComponentError::NoCalls(job));
+        }
         Ok(inspection)
     });
     checked.map_err(|error| {

@@ -11,6 +11,7 @@ pub mod dev;
 pub mod failure;
 pub mod folder;
 pub mod logic_test;
+pub mod plugins;
 pub mod prompt;
 pub mod report;
 pub mod session;

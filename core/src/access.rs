@@ -10,7 +10,9 @@ use serde_json::{Map, Value as Json};
 
 pub mod cel;
 pub mod decide;
+pub mod filter;
 pub mod lower;
+pub mod object;
 pub mod predicate;
 pub mod table;
 pub mod trial;
@@ -31,13 +33,25 @@ pub struct Rule {
     pub columns: Option<Vec<String>>,
 }
 
-/// The rules of a project's tables. Logics carry their own.
+/// The rules of a project's tables and topics. Logics carry their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Permissions {
     /// By table name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tables: BTreeMap<String, TablePermissions>,
+    /// By topic.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub events: BTreeMap<String, EventPermissions>,
+}
+
+/// Ordered rules of a topic; an empty list allows nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EventPermissions {
+    /// Who may publish.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub publish: Vec<Rule>,
 }
 
 /// Ordered rules for each verb; an empty list allows nobody.
@@ -61,7 +75,7 @@ pub struct TablePermissions {
 impl Permissions {
     /// Whether there is no rule at all.
     pub fn is_empty(&self) -> bool {
-        self.tables.is_empty()
+        self.tables.is_empty() && self.events.is_empty()
     }
 }
 
@@ -110,5 +124,10 @@ impl Actor {
     /// A caller without a credential.
     pub fn anonymous() -> Self {
         Self { kind: ActorKind::Anonymous, subject: None, roles: Vec::new(), claims: Map::new() }
+    }
+
+    /// The platform itself, for whom events are handled.
+    pub fn system() -> Self {
+        Self { kind: ActorKind::System, ..Self::anonymous() }
     }
 }

@@ -33,6 +33,18 @@ pub enum Deed {
     Logs,
     /// Read recordings of invocations: which there are, or the one that the token names.
     Recordings,
+    /// Read events that were tried in vain, let them be tried again, or remove them.
+    Deadletters,
+    /// Read how jobs stand: all, or the one that the token names with its last runs.
+    Cron,
+    /// Begin a run of the job that the token names.
+    #[serde(rename = "cron-trigger")]
+    CronTrigger,
+    /// Let the job that the token names run by itself again.
+    #[serde(rename = "cron-resume")]
+    CronResume,
+    /// Try a bucket.
+    Storage,
 }
 
 impl Deed {
@@ -42,6 +54,11 @@ impl Deed {
             Self::Sync => "sync",
             Self::Logs => "logs",
             Self::Recordings => "recordings",
+            Self::Deadletters => "deadletters",
+            Self::Cron => "cron",
+            Self::CronTrigger => "cron-trigger",
+            Self::CronResume => "cron-resume",
+            Self::Storage => "storage",
         }
     }
 }
@@ -63,6 +80,9 @@ pub struct Claims {
     /// The one recording that may be read; without it, which there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recording: Option<String>,
+    /// The one job that it is about; without it, all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
     /// When it was made, in seconds since 1970.
     pub iat: i64,
     /// When it ends, likewise.

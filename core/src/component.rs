@@ -10,7 +10,11 @@ use crate::{
     name::nearest,
 };
 
-/// The export that makes a component a logic.
+mod handled;
+
+pub use handled::{CRON_HANDLER, EVENT_HANDLER, Handled, calls, is_calls};
+
+/// The export that makes a component a logic that is called.
 pub const HANDLER: &str = "santokit:logic/handler@0.1.0";
 
 /// The export that makes a component one that can be mounted, in any version of WASI 0.2.
@@ -41,6 +45,7 @@ const FEATURES: WasmFeatures = WasmFeatures::WASM3
 const CONNECTIONS: &str = "santokit:sql/connections";
 const CRUD: &str = "santokit:crud/crud";
 const EVENTS: &str = "santokit:events/events";
+const ONCE: &str = "santokit:events/once";
 
 /// Our interfaces: name, version track (`major.minor` below 1.0), and the grant that an import needs.
 const OURS: &[(&str, &str, Option<Grant>)] = &[
@@ -58,6 +63,7 @@ const OURS: &[(&str, &str, Option<Grant>)] = &[
     ("santokit:logics/logics", "0.1", Some(Grant::Logics)),
     ("santokit:storage/storage", "0.1", Some(Grant::Storage)),
     (EVENTS, "0.1", Some(Grant::Events)),
+    (ONCE, "0.1", Some(Grant::Once)),
 ];
 
 /// Requests of WASI's own kind, which go the way of those of `santokit:http`.
@@ -99,7 +105,7 @@ const WASI: &[&str] = &[
 /// What a component is used as, which follows from what it exports. One may be both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum World {
-    /// Called with params.
+    /// Called with params, given events, run by jobs, or more than one of these.
     Logic,
     /// Mounted: given requests of HTTP.
     Http,
@@ -156,7 +162,7 @@ pub enum ComponentError {
         grant: &'static str,
     },
     /// Neither a logic nor one that can be mounted.
-    #[error("does not export {HANDLER}, so it is no logic; it exports {0}")]
+    #[error("exports none of {HANDLER}, {EVENT_HANDLER} and {CRON_HANDLER}, so it is no logic; it exports {0}")]
     WrongWorld(String),
     /// One of HTTP that is not mounted.
     #[error(
@@ -168,6 +174,20 @@ pub enum ComponentError {
         "is mounted, but does not export {HTTP_HANDLER}@0.2; it exports {0}; leave `mount` out of its logic.yaml, or build it for HTTP"
     )]
     NoHttp(String),
+    /// Named by a subscription, and not one that takes events.
+    #[error("does not export {EVENT_HANDLER}, and the subscription {0:?} gives it events")]
+    NoEvents(String),
+    /// Named by a job, and neither one that is called nor one that jobs run.
+    #[error("exports neither {HANDLER} nor {CRON_HANDLER}, and the job at {0} runs it")]
+    NoCalls(String),
+    /// The manifest says otherwise what it can be given.
+    #[error("the manifest says that it handles {declared}, and by its exports it handles {found}")]
+    HandlesDiffer {
+        /// Of the manifest.
+        declared: String,
+        /// Of its exports.
+        found: String,
+    },
     /// The manifest lists other imports.
     #[error("the manifest lists other imports than the component has: {0}")]
     ImportsDiffer(String),
@@ -184,6 +204,7 @@ enum Grant {
     Logics,
     Storage,
     Events,
+    Once,
 }
 
 impl Grant {
@@ -198,6 +219,7 @@ impl Grant {
             Grant::Logics => "logics",
             Grant::Storage => "storage",
             Grant::Events => "events",
+            Grant::Once => "once",
         }
     }
 
@@ -212,6 +234,7 @@ impl Grant {
             Grant::Logics => !grants.logics.is_empty(),
             Grant::Storage => !grants.storage.is_empty(),
             Grant::Events => !grants.events.is_empty(),
+            Grant::Once => grants.once,
         }
     }
 }
@@ -225,7 +248,7 @@ impl World {
     /// Whether a component exports what it takes.
     pub fn is_of(self, inspection: &Inspection) -> bool {
         match self {
-            World::Logic => inspection.exports.contains(HANDLER),
+            World::Logic => !inspection.handles().is_empty(),
             World::Http => inspection.exports.iter().any(|export| {
                 export
                     .split_once('@')
@@ -235,10 +258,24 @@ impl World {
     }
 }
 
-/// All checks: valid, within the gate, of its world, imports offered and granted, and exactly the ones that `declared` lists.
-pub fn check(bytes: &[u8], world: World, grants: &Grants, declared: &BTreeSet<String>) -> Result<(), ComponentError> {
+/// All checks: valid, within the gate, of its world, handling what the manifest says, imports offered and granted, and exactly the ones that
+/// `declared` lists.
+pub fn check(
+    bytes: &[u8],
+    (world, handles): (World, &BTreeSet<Handled>),
+    grants: &Grants,
+    declared: &BTreeSet<String>,
+) -> Result<(), ComponentError> {
     let inspection = inspect(bytes)?;
     check_world(&inspection, world)?;
+    let found = inspection.handles();
+    if world == World::Logic && found != *handles {
+        let words = |handles: &BTreeSet<Handled>| {
+            let words: Vec<&str> = handles.iter().map(|handled| handled.as_str()).collect();
+            if words.is_empty() { "nothing".to_owned() } else { words.join(" and ") }
+        };
+        return Err(ComponentError::HandlesDiffer { declared: words(handles), found: words(&found) });
+    }
     check_imports(&inspection.imports, grants)?;
     let differ: Vec<&str> = inspection.imports.symmetric_difference(declared).map(String::as_str).collect();
     if differ.is_empty() { Ok(()) } else { Err(ComponentError::ImportsDiffer(differ.join(", "))) }
@@ -282,13 +319,13 @@ pub fn check_imports(imports: &BTreeSet<String>, grants: &Grants) -> Result<(), 
     Ok(())
 }
 
-/// CRUD and events take a transaction of `santokit:sql`, so that a component that only uses one of them imports the interface for its type.
+/// CRUD, events and what is done once take a transaction of `santokit:sql`, so that a component that only uses one of them imports the interface for its type.
 /// Without a grant it opens no connection by it: a Bridge denies each name.
 fn is_for_its_type(import: &str, imports: &BTreeSet<String>, grants: &Grants) -> bool {
     let is = |import: &str, name: &str| import.split_once('@').is_some_and(|(found, _)| found == name);
     let has = |name: &str| imports.iter().any(|import| is(import, name));
-    let uses = grants.crud.is_some() && has(CRUD) || !grants.events.is_empty() && has(EVENTS);
-    uses && is(import, CONNECTIONS)
+    let uses = [(CRUD, grants.crud.is_some()), (EVENTS, !grants.events.is_empty()), (ONCE, grants.once)];
+    uses.into_iter().any(|(name, is_granted)| is_granted && has(name)) && is(import, CONNECTIONS)
 }
 
 fn offered(import: &str) -> Result<Option<Grant>, ComponentError> {
@@ -502,6 +539,9 @@ mod tests {
             (&[HANDLER][..], Ok(()), Err("is mounted, but does not export")),
             (&[http], Err("say where with `mount: PATH`"), Ok(())),
             (&[HANDLER, http], Ok(()), Ok(())),
+            (&[EVENT_HANDLER][..], Ok(()), Err("is mounted, but does not export")),
+            (&[CRON_HANDLER][..], Ok(()), Err("is mounted, but does not export")),
+            (&["santokit:events/event-handler@0.2.0"], Err("so it is no logic"), Err("is mounted, but")),
             (&["wasi:http/incoming-handler@0.3.0"], Err("so it is no logic"), Err("is mounted, but")),
             (&["wasi:http/incoming-handler"], Err("so it is no logic"), Err("is mounted, but")),
             (&["wasi:cli/run@0.2.0"], Err("so it is no logic"), Err("is mounted, but")),

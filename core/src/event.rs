@@ -1,5 +1,5 @@
-//! Topics of a project: what events there are, and what their payloads look like. Where events are kept and who is told of them is the
-//! Bridge's matter.
+//! Topics of a project: what events there are, and what their payloads look like; and subscriptions: who is told of them. Where events are kept and
+//! how they are delivered is the Bridge's matter.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,15 @@ use crate::{
     param::{CompiledParams, Param, ParamError},
     quantity::Millis,
 };
+
+mod subscription;
+mod trigger;
+
+pub use subscription::{
+    BACKOFF_MAX, CONCURRENCY, CONCURRENCY_MAX, RETRIES_MAX, Retry, SUBSCRIPTIONS_MAX, Subscription, TIMEOUT, is_order,
+    is_timeout,
+};
+pub use trigger::{Change, TRIGGERS_MAX, Trigger, TriggerError};
 
 /// Topics of a project.
 pub const TOPICS_MAX: usize = 100;
@@ -32,6 +41,12 @@ const DAY: u64 = 24 * 60 * 60 * 1_000;
 pub struct Events {
     /// By name.
     pub topics: BTreeMap<String, Topic>,
+    /// By name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub subscriptions: BTreeMap<String, Subscription>,
+    /// By name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub triggers: BTreeMap<String, Trigger>,
 }
 
 /// A kind of events.
@@ -69,6 +84,17 @@ pub enum EventsError {
         /// What is wrong.
         error: ParamError,
     },
+    /// A subscription that makes no sense.
+    #[error("subscription {subscription:?}: {what}")]
+    Subscription {
+        /// Which.
+        subscription: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// More subscriptions than one topic has.
+    #[error("topic {0:?} has more than {SUBSCRIPTIONS_MAX} subscriptions")]
+    TooManySubscriptions(String),
     /// Kept for no time, or for longer than any may be.
     #[error("topic {0:?}: events are kept for 1ms to {RETENTION_MAX}")]
     Retention(String),
@@ -77,7 +103,7 @@ pub enum EventsError {
 impl Events {
     /// Whether there is no topic.
     pub fn is_empty(&self) -> bool {
-        self.topics.is_empty()
+        self.topics.is_empty() && self.subscriptions.is_empty()
     }
 
     /// Whether it can be meant.
@@ -96,9 +122,28 @@ impl Events {
             if !is_retention(topic.retention) {
                 return Err(EventsError::Retention(name.clone()));
             }
+            if self.subscribed(name).count() > SUBSCRIPTIONS_MAX {
+                return Err(EventsError::TooManySubscriptions(name.clone()));
+            }
+        }
+        for (name, subscription) in &self.subscriptions {
+            let wrong =
+                |error: NameError| EventsError::Subscription { subscription: name.clone(), what: error.to_string() };
+            check_subscription(name).map_err(wrong)?;
+            subscription.check(name, self.topics.get(&subscription.topic))?;
         }
         Ok(())
     }
+
+    /// The subscriptions of a topic.
+    pub fn subscribed(&self, topic: &str) -> impl Iterator<Item = (&String, &Subscription)> {
+        self.subscriptions.iter().filter(move |(_, subscription)| subscription.topic == topic)
+    }
+}
+
+/// Whether a text can be the name of a subscription.
+pub fn check_subscription(name: &str) -> Result<(), NameError> {
+    check_label("a subscription's name", name)
 }
 
 /// Whether a text can be the name of a topic.
@@ -126,7 +171,7 @@ mod tests {
             bounds: Bounds::NONE,
         };
         let topic = Topic { description: None, fields: vec![field], retention };
-        Events { topics: [(name.to_owned(), topic)].into() }
+        Events { topics: [(name.to_owned(), topic)].into(), ..Events::default() }
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub enum Kind {
     Object,
     /// `rec_`: the recording of an invocation.
     Recording,
+    /// `run_`: the run of a job.
+    Run,
 }
 
 impl Kind {
@@ -44,6 +46,7 @@ impl Kind {
             Kind::Invite => "inv_",
             Kind::Object => "obj_",
             Kind::Recording => "rec_",
+            Kind::Run => "run_",
         }
     }
 

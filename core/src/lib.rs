@@ -9,6 +9,7 @@ pub mod audit;
 pub mod code;
 pub mod component;
 pub mod cors;
+pub mod cron;
 pub mod decimal;
 pub mod event;
 pub mod id;

@@ -5,7 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{access::Rule, component::World, limit::InvocationLimits, param::Param, quantity::Millis};
+use crate::{
+    access::Rule,
+    component::{self, Handled, World},
+    limit::InvocationLimits,
+    param::Param,
+    quantity::Millis,
+};
 
 mod http_grant;
 mod mount;
@@ -70,6 +76,9 @@ pub struct WasmBody {
     pub language: String,
     /// The component's own imports, sorted.
     pub imports: BTreeSet<String>,
+    /// What it can be given, by its exports: calls where absent.
+    #[serde(default = "component::calls", skip_serializing_if = "component::is_calls")]
+    pub handles: BTreeSet<Handled>,
     /// What it may do. Absent is nothing.
     pub grants: Grants,
     /// How much it may use.
@@ -91,6 +100,40 @@ impl Logic {
         match &self.body {
             Body::Wasm(wasm) => wasm.mount.as_ref(),
             Body::Sql(_) => None,
+        }
+    }
+
+    /// Whether it can be called with params.
+    pub fn is_called(&self) -> bool {
+        match &self.body {
+            Body::Wasm(wasm) => wasm.mount.is_none() && wasm.handles.contains(&Handled::Call),
+            Body::Sql(_) => true,
+        }
+    }
+
+    /// Whether a job can run it: by an export of its own, or by a call without params.
+    pub fn is_run(&self) -> bool {
+        self.is_called() || self.is_told_of_runs()
+    }
+
+    /// Whether it has an export for jobs.
+    pub fn is_told_of_runs(&self) -> bool {
+        match &self.body {
+            Body::Wasm(wasm) => wasm.mount.is_none() && wasm.handles.contains(&Handled::Cron),
+            Body::Sql(_) => false,
+        }
+    }
+
+    /// Whether its own transaction says that an event is handled.
+    pub fn acknowledges(&self) -> bool {
+        self.is_given_events() && self.transaction == TransactionMode::Required
+    }
+
+    /// Whether it can be given events.
+    pub fn is_given_events(&self) -> bool {
+        match &self.body {
+            Body::Wasm(wasm) => wasm.mount.is_none() && wasm.handles.contains(&Handled::Event),
+            Body::Sql(_) => true,
         }
     }
 }
@@ -145,6 +188,9 @@ pub struct Grants {
     /// Topics whose events it may publish.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub events: BTreeSet<String>,
+    /// Whether it remembers what it has done, to do it once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
     /// Names of secrets.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub secrets: BTreeSet<String>,
@@ -257,6 +303,7 @@ impl Grants {
         lines.extend(self.http.iter().flat_map(HttpGrant::lines));
         lines.extend(self.storage.iter().flat_map(StorageGrant::lines));
         lines.extend(self.events.iter().map(|topic| format!("publish {topic}")));
+        lines.extend(self.once.then(|| "once".to_owned()));
         lines.extend(self.secrets.iter().map(|name| format!("secret {name}")));
         lines.extend(self.config.iter().map(|name| format!("config {name}")));
         lines

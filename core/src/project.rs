@@ -8,6 +8,7 @@ use crate::{
     access::{Permissions, Rule},
     component::World,
     cors::Cors,
+    cron::Job,
     event::Events,
     limit::InvocationLimits,
     logic::{Grants, Mount, Record, SqlBody, TransactionMode},
@@ -20,6 +21,7 @@ use crate::{
 
 mod access;
 mod cors;
+mod cron;
 mod decode;
 pub mod diagnostic;
 mod events;
@@ -30,14 +32,17 @@ mod logics;
 pub mod manifest;
 mod mount;
 mod node;
+mod objects;
 mod query;
 mod read;
 mod settings;
 pub mod source;
 mod sql_logic;
 mod storage;
+mod subscriptions;
 mod tables;
 pub mod test_file;
+mod triggers;
 mod typed;
 mod wasm_logic;
 
@@ -65,8 +70,10 @@ pub struct Project {
     pub cors: Option<Cors>,
     /// Buckets.
     pub storage: Storage,
-    /// Topics.
+    /// Topics and triggers.
     pub events: Events,
+    /// Jobs.
+    pub cron: BTreeMap<String, Job>,
     /// Configuration values.
     pub config: BTreeMap<String, String>,
     /// What differs by env.
@@ -138,6 +145,10 @@ pub struct WasmSource {
     pub mount: Option<Mount>,
     /// Which of its invocations are recorded.
     pub record: Option<Record>,
+    /// A subscription that gives it events: its component must take them.
+    pub subscription: Option<String>,
+    /// Where a job names it, as `cron/x.yaml:3:10`: its component must take calls.
+    pub job_at: Option<String>,
 }
 
 impl WasmSource {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     access::Permissions,
     cors::Cors,
+    cron::Job,
     event::Events,
     logic::{Body, Logic},
     query::Query,
@@ -41,7 +42,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Everything a Bridge serves for a project: content only, equal for every env.
 ///
 /// Sections that a project does not use are absent from the canonical form. Reserved for later versions, with these names:
-/// `cron`, `clientContract`. A Bridge refuses a manifest with a section it does not know.
+/// `clientContract`. A Bridge refuses a manifest with a section it does not know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Manifest {
@@ -70,9 +71,12 @@ pub struct Manifest {
     /// Buckets.
     #[serde(default, skip_serializing_if = "Storage::is_empty")]
     pub storage: Storage,
-    /// Topics.
+    /// Topics and triggers.
     #[serde(default, skip_serializing_if = "Events::is_empty")]
     pub events: Events,
+    /// Jobs by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cron: BTreeMap<String, Job>,
     /// Configuration values by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, String>,
@@ -190,9 +194,18 @@ impl Manifest {
         self.envs.get(env).and_then(|overlay| overlay.cors.as_ref()).or(self.cors.as_ref())
     }
 
-    /// Every power that its components have. A declared query is as wide as what it touches, so that a query that touches more widens
-    /// every logic that may call it.
+    /// Every power that its components have, and its buckets: whose endpoint learns of a secret is said as what a logic may read of one. A
+    /// declared query is as wide as what it touches, so that a query that touches more widens every logic that may call it.
     pub fn powers(&self) -> BTreeSet<Power> {
+        let places = self.storage.buckets.iter().filter_map(|(alias, bucket)| Some((alias, bucket.s3.as_ref()?)));
+        // No logic has a space in its name.
+        let of_buckets = places.flat_map(|(alias, place)| {
+            let power = |secret: &str| format!("credential {secret} at {}", place.endpoint());
+            place
+                .secrets()
+                .map(|secret| Power { logic: format!("bucket {alias}"), power: power(secret) })
+                .collect::<Vec<_>>()
+        });
         self.logics
             .iter()
             .filter_map(|(name, logic)| match &logic.body {
@@ -204,7 +217,18 @@ impl Manifest {
                 let lines = wasm.lines().into_iter().chain(queries);
                 lines.map(move |power| Power { logic: name.clone(), power }).collect::<Vec<_>>()
             })
+            .chain(of_buckets)
             .collect()
+    }
+
+    /// Names of the secrets that it needs: those that its logics are granted, and those that open its buckets.
+    pub fn secrets(&self) -> BTreeSet<&str> {
+        let wasm = self.logics.values().filter_map(|logic| match &logic.body {
+            Body::Wasm(wasm) => Some(wasm),
+            Body::Sql(_) => None,
+        });
+        let granted = wasm.flat_map(|wasm| wasm.grants.secrets.iter().map(String::as_str));
+        granted.chain(self.storage.secrets()).collect()
     }
 
     /// The powers in words, one line each: `logic: power`.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+pub mod files;
 pub mod relation;
 
 /// The tables of one connection, by name.

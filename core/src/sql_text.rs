@@ -1,6 +1,10 @@
 //! SQL as text: where its statements end and where its named placeholders are. A lexer, no parser: it knows strings, quoted
 //! identifiers, comments, casts and dollar quotes, and nothing of grammar.
 
+mod written;
+
+pub use written::{Written, written};
+
 /// A piece of SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {

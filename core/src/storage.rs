@@ -7,11 +7,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::quantity::Bytes;
 
+pub mod glob;
 pub mod key;
+pub mod media;
 pub mod pattern;
+pub mod place;
+pub mod policy;
+pub mod told;
 
+pub use glob::KeyGlob;
 pub use key::{KeyError, ObjectKey, ObjectPrefix};
+pub use media::MediaRange;
 pub use pattern::{KeyPattern, PatternError, Variable};
+pub use place::{PlaceError, S3Place};
+pub use policy::{CompiledPolicies, ObjectVerb, Policy, PolicyError, UploadBounds, UploadRule};
+pub use told::BucketEvents;
 
 /// Buckets of a project.
 pub const BUCKETS_MAX: usize = 50;
@@ -35,6 +45,15 @@ pub struct Bucket {
     pub provider: Provider,
     /// The largest object.
     pub max_object: Bytes,
+    /// What applications may ask of its keys, by a pattern of them. Where there is none, only logics do.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub policies: BTreeMap<String, Policy>,
+    /// The topics that are told of its objects.
+    #[serde(default, skip_serializing_if = "BucketEvents::is_empty")]
+    pub events: BucketEvents,
+    /// Where it lies, with the provider `s3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3: Option<S3Place>,
 }
 
 /// What keeps objects.
@@ -44,6 +63,8 @@ pub struct Bucket {
 pub enum Provider {
     /// A directory of the Bridge.
     Local,
+    /// A store that speaks S3.
+    S3,
 }
 
 /// A section that no project file can say.
@@ -58,6 +79,25 @@ pub enum StorageError {
     /// An object of nothing, or larger than any may be.
     #[error("bucket {0:?}: objects have 1 byte to {OBJECT_BYTES_MAX}")]
     Size(String),
+    /// Who may ask for what.
+    #[error("bucket {bucket:?}: {error}")]
+    Policy {
+        /// Its alias.
+        bucket: String,
+        /// What is wrong.
+        error: Box<PolicyError>,
+    },
+    /// Where it lies.
+    #[error("bucket {bucket:?}: {error}")]
+    Place {
+        /// Its alias.
+        bucket: String,
+        /// What is wrong.
+        error: PlaceError,
+    },
+    /// A place of S3 without its provider, or the provider without a place.
+    #[error("bucket {0:?}: a place in S3 is said with the provider s3, and with no other")]
+    Provider(String),
 }
 
 impl Storage {
@@ -76,8 +116,26 @@ impl Storage {
             if bucket.max_object == Bytes(0) || bucket.max_object > OBJECT_BYTES_MAX {
                 return Err(StorageError::Size(alias.clone()));
             }
+            CompiledPolicies::compile(&bucket.policies)
+                .map_err(|error| StorageError::Policy { bucket: alias.clone(), error: Box::new(error) })?;
+            if (bucket.provider == Provider::S3) != bucket.s3.is_some() {
+                return Err(StorageError::Provider(alias.clone()));
+            }
+            let place = bucket.s3.as_ref().map_or(Ok(()), S3Place::check);
+            place.map_err(|error| StorageError::Place { bucket: alias.clone(), error })?;
         }
-        Ok(())
+        place::check_apart(&self.buckets).map_err(|error| {
+            let bucket = match &error {
+                PlaceError::Overlap(_, second) => second.clone(),
+                _ => String::new(),
+            };
+            StorageError::Place { bucket, error }
+        })
+    }
+
+    /// Names of the secrets that open its buckets.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.buckets.values().filter_map(|bucket| bucket.s3.as_ref()).flat_map(S3Place::secrets)
     }
 }
 

@@ -126,6 +126,8 @@ fn mirror(of: &Comparison) -> Comparison {
         access: Access { changes: of.access.changes.iter().map(change).collect(), is_cut: of.access.is_cut },
         logics: mirrored(&of.logics),
         queries: mirrored(&of.queries),
+        events: mirrored(&of.events),
+        cron: mirrored(&of.cron),
         settings: mirrored(&of.settings),
         ..of.clone()
     };
@@ -290,6 +292,7 @@ fn reach_of(release: &Manifest, (name, verb, column): &Deed, actor: &Actor) -> R
 
 fn is_target(target: &Target, (name, verb, column): &Deed) -> bool {
     match target {
+        Target::Topic { topic } => topic == name && verb.is_none(),
         Target::Logic { logic } => logic == name && verb.is_none(),
         Target::Table { table, verb: done, columns } => {
             table == name && Some(*done) == *verb && column.as_ref().is_none_or(|column| columns.contains(column))

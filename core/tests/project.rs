@@ -113,6 +113,7 @@ fn a_project_becomes_a_manifest_that_can_be_read_again() {
         size_bytes: 9,
         language: "command".to_owned(),
         imports: BTreeSet::from(["santokit:sql/types@0.1.0".to_owned()]),
+        handles: santokit_core::component::calls(),
         sbom: None,
     };
     let manifest = project.manifest(&BTreeMap::from([("pricing/quote".to_owned(), built)])).unwrap();

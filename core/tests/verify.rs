@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
+
 use santokit_core::{
+    component::{self, ComponentError, Handled, World},
     limit::InvocationLimits,
     logic::Grants,
     release::{FORMAT, Manifest, VERSION, verify},
@@ -88,5 +91,61 @@ fn statements_of_ones_own_are_a_power_also_without_tables() {
         let grants: Grants =
             serde_json::from_value(json!({"sql": [{"connection": "main", "tables": tables}]})).unwrap();
         assert_eq!(grants.lines().into_iter().collect::<Vec<_>>(), ["sql main"], "{tables}");
+    }
+}
+
+/// A release with a topic and one subscription, whose logic is given these.
+fn with_subscription(handles: &Json, change: impl Fn(&mut Json)) -> Result<Manifest, String> {
+    let limits = serde_json::to_value(InvocationLimits::default()).unwrap();
+    let mut manifest: Json = serde_json::from_str(&manifest(&limits, 1_000)).unwrap();
+    let table = json!({"id": {"name": "id", "generate": "client", "type": "string"}, "columns": []});
+    manifest["connections"]["main"]["tables"]["items"] = table;
+    manifest["logics"]["a"]["body"]["handles"] = handles.clone();
+    let subscription = json!({
+        "topic": "placed", "handler": "a", "retry": {"maxRetries": 3, "minBackoff": 1_000, "maxBackoff": 60_000},
+        "deadLetter": true, "concurrency": 4, "timeout": 30_000,
+    });
+    manifest["events"] =
+        json!({"topics": {"placed": {"fields": [], "retention": 1_000}}, "subscriptions": {"bill": subscription}});
+    change(&mut manifest);
+    let manifest: Manifest = serde_json::from_value(manifest).map_err(|error| error.to_string())?;
+    verify::manifest(&String::from_utf8(manifest.canonical().unwrap()).unwrap()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn events_are_given_to_what_takes_them() {
+    assert!(with_subscription(&json!(["event"]), |_| {}).is_ok());
+    assert!(with_subscription(&json!(["call", "event"]), |_| {}).is_ok());
+    let refused = |handles: Json, change: &dyn Fn(&mut Json)| with_subscription(&handles, change).unwrap_err();
+    let takes_none = "which is no logic that takes them";
+    assert!(refused(json!(["call"]), &|_| {}).contains(takes_none));
+    let bill = |manifest: &mut Json, key: &str, value: Json| manifest["events"]["subscriptions"]["bill"][key] = value;
+    assert!(refused(json!(["event"]), &|manifest| bill(manifest, "handler", json!("none"))).contains(takes_none));
+    assert!(refused(json!(["event"]), &|manifest| bill(manifest, "topic", json!("none"))).contains("no topic"));
+    assert!(refused(json!(["event"]), &|manifest| bill(manifest, "concurrency", json!(0))).contains("concurrency"));
+    // Who only takes events cannot be called by another logic.
+    let calls = |manifest: &mut Json| manifest["logics"]["a"]["body"]["grants"]["logics"] = json!(["a"]);
+    assert!(refused(json!(["event"]), &calls).contains("takes no calls"));
+    assert!(with_subscription(&json!(["call", "event"]), calls).is_ok());
+    // Absent is what it was before there was a choice, and is not written.
+    let plain = with_subscription(&json!(["call"]), |manifest| {
+        manifest["events"] = json!({"topics": {}});
+    });
+    assert!(!String::from_utf8(plain.unwrap().canonical().unwrap()).unwrap().contains("handles"));
+}
+
+#[test]
+fn a_component_is_what_its_release_says() {
+    let bytes = include_bytes!("../../tests/guests/kept/on-event-0.1.0-rust.wasm");
+    let inspection = component::inspect(bytes).unwrap();
+    let both = BTreeSet::from([Handled::Call, Handled::Event]);
+    assert_eq!(inspection.handles(), both);
+    let grants: Grants =
+        serde_json::from_value(json!({"sql": [{"connection": "main", "tables": {}}], "events": ["work"]})).unwrap();
+    let checked =
+        |handles: &BTreeSet<Handled>| component::check(bytes, (World::Logic, handles), &grants, &inspection.imports);
+    assert!(checked(&both).is_ok());
+    for less in [component::calls(), BTreeSet::from([Handled::Event]), BTreeSet::new()] {
+        assert!(matches!(checked(&less), Err(ComponentError::HandlesDiffer { .. })), "{less:?}");
     }
 }

@@ -127,6 +127,7 @@ fn manifest(columns: Vec<Column>, secrets: Option<&[&str]>) -> Manifest {
             size_bytes: COMPONENT.len() as u64,
             language: "rust".into(),
             imports: component::inspect(COMPONENT).unwrap().imports,
+            handles: component::calls(),
             grants: Grants {
                 secrets: secrets.iter().map(|name| (*name).to_owned()).collect(),
                 config: BTreeSet::from(["feature".to_owned()]),
@@ -163,6 +164,7 @@ fn manifest(columns: Vec<Column>, secrets: Option<&[&str]>) -> Manifest {
         cors: None,
         storage: santokit_core::storage::Storage::default(),
         events: santokit_core::event::Events::default(),
+        cron: BTreeMap::new(),
         config: BTreeMap::from([("feature".to_owned(), "on".to_owned())]),
         envs: BTreeMap::new(),
     }
@@ -181,10 +183,24 @@ async fn the_same_content_is_the_same_release_and_a_schema_only_grows() {
     // With what the platform keeps beside the project's tables.
     let steps = [
         "create table items",
+        "create table stk_cron_jobs",
+        "create table stk_cron_runs",
+        "create table stk_delivery",
+        "create table stk_dropped",
         "create table stk_idempotency",
         "create table stk_outbox",
+        "create table stk_turn",
+        "create index stk_ix_stk_cron_jobs$project$env",
+        "create index stk_uq_stk_cron_runs$claim",
+        "create index stk_ix_stk_cron_runs$project$env$job$started_at",
+        "create index stk_ix_stk_cron_runs$expires_at",
+        "create index stk_ix_stk_delivery$expires_at",
+        "create index stk_ix_stk_delivery$project$env$subscription$state$due_at",
+        "create index stk_ix_stk_delivery$project$env$subscription$o$0b8faf762e6168ef",
+        "create index stk_ix_stk_dropped$project$env$bucket$due_at",
         "create index stk_ix_stk_idempotency$expires_at",
         "create index stk_ix_stk_outbox$expires_at",
+        "create index stk_ix_stk_outbox$project$env$shared_at$published_at",
     ];
     assert_eq!(one["schemaSteps"], json!(steps.map(|step| format!("main: {step}"))));
     let (_, again) = lab.apply("dev", &first, json!({})).await;

@@ -31,6 +31,12 @@ impl Dialect {
         matches!(self, Dialect::Sqlite | Dialect::Postgres)
     }
 
+    /// Whether an insert that may meet old rows can answer which rows are new. The others are asked before, in a transaction in which nobody
+    /// else can add one.
+    pub const fn tells_new(self) -> bool {
+        matches!(self, Dialect::Postgres)
+    }
+
     /// Most values that one statement binds.
     pub const fn params_max(self) -> usize {
         match self {

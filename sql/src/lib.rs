@@ -2,7 +2,9 @@
 
 pub mod binding;
 pub mod decimal;
+pub mod delivery;
 pub mod dialect;
+pub mod dropped;
 pub mod failure;
 pub mod guest;
 pub mod plan;

@@ -14,6 +14,7 @@ use crate::{
 mod aggregate;
 mod condition;
 mod insert;
+mod now;
 mod pattern;
 mod predicate;
 mod select;
@@ -59,6 +60,11 @@ pub enum RenderError {
 /// Rows.
 pub fn select(plan: &Select, dialect: Dialect) -> Result<Statement, RenderError> {
     select::rows(plan, dialect)
+}
+
+/// What time it is for the database, as one `timestamp` named `now`: at this statement, not at the beginning of its transaction.
+pub fn now(dialect: Dialect) -> Statement {
+    now::now(dialect)
 }
 
 /// How many rows.

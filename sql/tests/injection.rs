@@ -188,6 +188,7 @@ impl Names {
             check: self.rule(value),
             returning: vec![text.clone()],
             visible: self.rule(value),
+            tells_new: false,
         };
         let target = |keys| Target {
             table: self.table.clone(),
@@ -384,6 +385,7 @@ fn a_statement_binds_no_more_than_the_engine_takes() {
             check: Predicate::ALWAYS,
             returning: Vec::new(),
             visible: Predicate::ALWAYS,
+            tells_new: false,
         };
         let statements = render::insert(&insert, *dialect).unwrap();
         assert!(statements.iter().all(|statement| statement.params.len() <= dialect.params_max()));

@@ -194,7 +194,7 @@ async fn what_does_not_fit_is_told() {
         (
             "a component without the handler",
             wat::parse_str("(component)").unwrap(),
-            "does not export santokit:logic/handler@0.1.0",
+            "exports none of santokit:logic/handler@0.1.0, santokit:events/event-handler@0.1.0 and santokit:events/cron-handler@0.1.0",
         ),
         (
             "a handler with other types",

@@ -178,7 +178,7 @@ impl Encrypted {
 }
 
 /// A certificate for `localhost`, and that of its authority.
-fn issue() -> (ShownCertificate, String) {
+pub(crate) fn issue() -> (ShownCertificate, String) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority_key = KeyPair::generate().unwrap();

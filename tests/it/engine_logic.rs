@@ -216,6 +216,7 @@ async fn a_release_whose_logins_are_not_there_is_refused_when_it_is_loaded() {
                 size_bytes: 0,
                 language: "component".to_owned(),
                 imports: BTreeSet::new(),
+                handles: santokit_core::component::calls(),
                 grants: Grants { queries: BTreeSet::from(["one".to_owned()]), ..Grants::default() },
                 limits: InvocationLimits::default(),
                 mount: None,
@@ -282,6 +283,7 @@ impl Served {
             secrets: Arc::default(),
             metrics: Arc::clone(&self.metrics),
             rehearsal: None,
+            begun_by: santokit_bridge::call::BegunBy::Request,
         };
         let Json::Object(params) = params else { panic!("params are an object") };
         let unknown = || Problem::new(santokit_core::code::Code::NotFound, "unknown");
@@ -301,7 +303,7 @@ impl Served {
 async fn load(manifest: Manifest, database: &TestDatabase, folder: &std::path::Path) -> Result<Generation, LoadError> {
     let settings = DatabaseSettings { pool_size: 4, ..DatabaseSettings::default() };
     let cache = Cache::open(folder, None).unwrap();
-    let storage = StorageConfig { dir: folder.join("storage"), env_bytes_max: 1 << 20 };
+    let storage = StorageConfig::at(folder.join("storage"), 1 << 20);
     let loader = Loader::new(&SandboxConfig::default(), None, settings, storage, cache).unwrap();
     let pointer = Pointer {
         project: "shop".to_owned(),
@@ -346,6 +348,7 @@ fn manifest(logics: &[(&str, &[&str], &[&str], TransactionMode)]) -> Manifest {
         cors: None,
         storage: santokit_core::storage::Storage::default(),
         events: santokit_core::event::Events::default(),
+        cron: BTreeMap::new(),
         config: BTreeMap::new(),
         envs: BTreeMap::new(),
     }

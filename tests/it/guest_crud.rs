@@ -25,6 +25,10 @@ tables:
     id: {generate: client}
     columns:
       text: {type: string}
+  letters:
+    id: {generate: client}
+    columns:
+      text: {type: string}
 ";
 
 /// Everybody has the rows of everybody, and without their secrets. The keeper has all.
@@ -49,6 +53,9 @@ const PERMISSIONS: &str = r#"tables:
   vault:
     select: {roles: [keeper]}
     insert: {roles: [keeper]}
+  letters:
+    select: {roles: [keeper]}
+    insert: {roles: [public]}
 "#;
 
 const ROWS: [&str; 3] = [
@@ -181,9 +188,17 @@ async fn guests_ask_tables_in_python() {
 
 async fn in_a_language(dev: &StkDev, logic: &str) {
     as_the_caller(dev, logic).await;
+    unread_rows_are_written(dev, logic).await;
     injections_are_data(dev, logic).await;
     in_a_transaction(dev, logic).await;
     limits_end_it(dev, logic).await;
+}
+
+/// What may be written and not read is written, and not answered.
+async fn unread_rows_are_written(dev: &StkDev, logic: &str) {
+    let letter = json!({"data": {"id": logic, "text": "sealed"}});
+    assert_eq!(one(dev, logic, "insert", "letters", letter.clone()).await["data"], json!([]), "{logic}");
+    assert_eq!(one(dev, logic, "insert", "letters", letter).await["code"], "CONFLICT", "{logic}");
 }
 
 async fn as_the_caller(dev: &StkDev, logic: &str) {

@@ -29,8 +29,6 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let tls = Tls::load(certificate(folder.path())).unwrap();
         let router = Router::new()
             .route(
                 "/v1/echo",
@@ -42,24 +40,31 @@ impl Service {
             .route("/v1/moved", get(async || Redirect::to("/v1/echo")))
             .route("/v1/away", get(async || Redirect::to("/admin")))
             .route("/v1/large", get(async || "a".repeat(30_000)));
-        let listener = listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let bounds = Bounds {
-            connections_max: 100,
-            header_timeout: LONG,
-            idle_timeout: LONG,
-            answer_timeout: LONG,
-            header_bytes_max: 32 << 10,
-            streams_max: 100,
-        };
-        let mut serving = JoinSet::new();
-        listener::serve(&mut serving, listener, router, bounds, Some(&tls)).unwrap();
-        Self { port, folder, _serving: serving }
+        serve(router)
     }
 
     fn url(&self, path: &str) -> String {
         format!("https://localhost:{}{path}", self.port)
     }
+}
+
+/// Serves it over TLS, by a certificate of which the authority is `ca.pem` in the service's folder.
+pub(crate) fn serve(router: Router) -> Service {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = Tls::load(certificate(folder.path())).unwrap();
+    let listener = listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let bounds = Bounds {
+        connections_max: 100,
+        header_timeout: LONG,
+        idle_timeout: LONG,
+        answer_timeout: LONG,
+        header_bytes_max: 32 << 10,
+        streams_max: 100,
+    };
+    let mut serving = JoinSet::new();
+    listener::serve(&mut serving, listener, router, bounds, Some(&tls)).unwrap();
+    Service { port, folder, _serving: serving }
 }
 
 fn certificate(folder: &Path) -> TlsFiles {

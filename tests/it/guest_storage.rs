@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use santokit_tests::{Answer, ProjectFolder, StkDev, stk};
+use santokit_tests::{Answer, ProjectFolder, S3, StkDev, stk};
 use serde_json::{Value as Json, json};
 
 const STORAGE: &str = "version: 1\nbuckets:\n  files: {provider: local}\n  small: {provider: local, maxObject: 1KiB}\n";
@@ -15,6 +15,9 @@ const CARGO: &str = "[package]\nname = \"guest-storage\"\nversion = \"0.1.0\"\ne
     serde = { version = \"1\", features = [\"derive\"] }\nserde_json = \"1\"\n";
 /// Of `abc`.
 const SHA_ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+/// Of `abc`, by which stores of S3 name it.
+const MD5_ABC: &str = "900150983cd24fb0d6963f7d28e17f72";
 
 fn project(logics: &[(&str, &str)]) -> ProjectFolder {
     let folder =
@@ -46,11 +49,7 @@ async fn guests_keep_objects() {
     let folder = project(&LOGICS);
     let dev = StkDev::start(folder.path(), &[]).await.unwrap();
     for (logic, _) in LOGICS {
-        whole(&dev, logic).await;
-        conditions(&dev, logic).await;
-        parts(&dev, logic).await;
-        denied(&dev, logic).await;
-        limited(&dev, logic).await;
+        all(&dev, logic, SHA_ABC).await;
     }
     // One language reads what another has written, and the last one is what there is.
     let read =
@@ -68,8 +67,81 @@ async fn guests_keep_objects() {
     assert_eq!(read[0]["text"], "abc", "a restart loses nothing");
 }
 
+/// The same where the objects are elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn guests_keep_objects_in_a_store_of_s3() {
+    let s3 = S3::bucket().await.unwrap();
+    let folder = project(&LOGICS);
+    let (files, small) =
+        (s3.declared(", prefix: \"{env}/files/\""), s3.declared(", prefix: \"{env}/small/\", maxObject: 1KiB"));
+    let storage = format!("version: 1\nbuckets:\n  files: {{{files}}}\n  small: {{{small}}}\n");
+    folder.write("config/storage.yaml", &storage).unwrap();
+    let connections = "connections:\n  main: {engine: sqlite, url: \"sqlite:.stk/dev/main.db\"}\n";
+    folder.write("santokit.dev.yaml", &format!("{connections}{}", s3.secrets())).unwrap();
+    let env = [("STK_BRIDGE_STORAGE_ALLOW_PRIVATE", "127.0.0.0/8")];
+    let dev = StkDev::start(folder.path(), &env).await.unwrap();
+    for (logic, _) in LOGICS {
+        all(&dev, logic, MD5_ABC).await;
+    }
+    let inspected = stk(folder.path(), &["logic", "inspect", "rust"], &[]).await.unwrap();
+    assert!(inspected.stdout.contains("storage files get read/*/only"), "{inspected:?}");
+    assert_eq!(s3.get("dev/files/own/rust/whole").await.unwrap().as_deref(), Some(&b"abc"[..]));
+    assert!(!folder.path().join(".stk/dev/storage").exists(), "nothing of it is on this disk");
+}
+
+/// `etag` is that of `abc`.
+async fn all(dev: &StkDev, logic: &str, etag: &str) {
+    whole(dev, logic, etag).await;
+    conditions(dev, logic, etag).await;
+    parts(dev, logic).await;
+    denied(dev, logic).await;
+    presigned(dev, logic).await;
+    limited(dev, logic).await;
+}
+
+/// URLs for others, which are for what the logic may do itself.
+async fn presigned(dev: &StkDev, logic: &str) {
+    let key = format!("own/{logic}/given away");
+    let steps = told(
+        dev,
+        logic,
+        json!([
+            {"op": "presignPut", "key": key, "size": 3, "contentType": "text/plain", "expiresIn": 60},
+            {"op": "presignGet", "key": key, "saveAs": "a.txt"},
+            {"op": "presignGet", "key": "read/x/only"},
+            {"op": "presignPut", "key": "read/x/only", "size": 3},
+            {"op": "presignGet", "bucket": "small", "key": "a"},
+            {"op": "presignGet", "key": key, "expiresIn": 1_000_000},
+            {"op": "presignGet", "key": key, "saveAs": "a/b"},
+            {"op": "presignGet", "key": "own/../x"},
+            {"op": "presignPut", "key": key, "size": 6_000_000_000_u64},
+        ]),
+    )
+    .await;
+    let refused = ["STORAGE_DENIED", "STORAGE_DENIED", "STORAGE_DENIED"];
+    assert_eq!(codes(&steps[2..5]), refused, "{logic}: {steps:?}");
+    assert_eq!(codes(&steps[5..8]), ["STORAGE_INVALID"; 3], "{logic}: {steps:?}");
+    assert_eq!(codes(&steps[8..]), ["STORAGE_TOO_LARGE"], "{logic}: {steps:?}");
+    let http = reqwest::Client::new();
+    let url = |step: &Json, method: &str| {
+        assert_eq!((&step["method"], &step["lives"]), (&json!(method), &json!(true)), "{logic}: {step}");
+        step["url"].as_str().unwrap().to_owned()
+    };
+    let mut put = http.put(url(&steps[0], "PUT")).body("abc");
+    for header in steps[0]["headers"].as_array().unwrap() {
+        put = put.header(header[0].as_str().unwrap(), header[1].as_str().unwrap());
+    }
+    let put = put.send().await.unwrap();
+    assert_eq!(put.status(), 200, "{logic}: {}", put.text().await.unwrap());
+    let got = http.get(url(&steps[1], "GET")).send().await.unwrap();
+    assert!(got.headers()["content-disposition"].to_str().unwrap().contains("a%2Etxt"), "{logic}: {got:?}");
+    assert_eq!(got.text().await.unwrap(), "abc", "{logic}");
+    let other = http.put(url(&steps[1], "GET")).body("x").send().await.unwrap();
+    assert_eq!(other.status(), 403, "{logic}: it is for reading");
+}
+
 /// Written, read, listed, removed.
-async fn whole(dev: &StkDev, logic: &str) {
+async fn whole(dev: &StkDev, logic: &str, etag: &str) {
     let key = |name: &str| format!("own/{logic}/{name}");
     let steps = told(
         dev,
@@ -90,8 +162,7 @@ async fn whole(dev: &StkDev, logic: &str) {
         ]),
     )
     .await;
-    let stat =
-        json!({"key": key("whole"), "size": 3, "etag": SHA_ABC, "type": "text/plain; charset=utf-8", "made": true});
+    let stat = json!({"key": key("whole"), "size": 3, "etag": etag, "type": "text/plain; charset=utf-8", "made": true});
     assert_eq!(steps[..2], [Json::Null, Json::Null], "{logic}");
     assert_eq!((&steps[3], &steps[5]), (&stat, &stat), "{logic}");
     assert_eq!(steps[4], json!({"text": "abc", "stat": stat}), "{logic}");
@@ -101,7 +172,7 @@ async fn whole(dev: &StkDev, logic: &str) {
     assert_eq!(steps[11], json!([key("whole")]), "{logic}");
 }
 
-async fn conditions(dev: &StkDev, logic: &str) {
+async fn conditions(dev: &StkDev, logic: &str, etag: &str) {
     let key = format!("own/{logic}/conditions");
     let put = |more: Json| {
         let mut step = json!({"op": "put", "key": key, "text": "abc"});
@@ -112,17 +183,17 @@ async fn conditions(dev: &StkDev, logic: &str) {
         dev,
         logic,
         json!([
-            put(json!({"ifMatch": SHA_ABC})),
+            put(json!({"ifMatch": etag})),
             put(json!({"onlyNew": true})),
             put(json!({"onlyNew": true})),
             put(json!({"ifMatch": "another"})),
-            put(json!({"ifMatch": SHA_ABC, "text": "new"})),
+            put(json!({"ifMatch": etag, "text": "new"})),
             {"op": "get", "key": key},
             put(json!({"sha256": SHA_ABC, "text": "not that"})),
-            {"op": "delete", "key": key, "ifMatch": SHA_ABC},
+            {"op": "delete", "key": key, "ifMatch": etag},
             {"op": "get", "key": key},
             put(json!({"contentType": "no type"})),
-            put(json!({"onlyNew": true, "ifMatch": SHA_ABC})),
+            put(json!({"onlyNew": true, "ifMatch": etag})),
         ]),
     )
     .await;

@@ -12,8 +12,10 @@ use tokio::{
     sync::Mutex,
 };
 
+mod canary;
 mod failing;
 mod foreign;
+mod http2;
 mod outbound;
 mod policy;
 

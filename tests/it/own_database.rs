@@ -35,7 +35,11 @@ pub(crate) fn wanted(declared: &Schema) -> Wanted<'_> {
 impl Own {
     pub(crate) async fn create(engine: &str) -> Self {
         match engine {
-            "sqlite" => Own::Sqlite(tempfile::tempdir().unwrap()),
+            "sqlite" => {
+                // A file may be opened by a test first, and by a Bridge's code after it.
+                santokit_sqlite::memory::install();
+                Own::Sqlite(tempfile::tempdir().unwrap())
+            }
             "postgres" => Own::Server(TestDatabase::create(Engine::Postgres).await.unwrap()),
             _ => Own::Server(TestDatabase::create(Engine::Mysql).await.unwrap()),
         }

@@ -55,6 +55,17 @@ async fn redis_is_found_or_started() {
     own.start_again().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_is_found_or_started() {
+    assert!(Service::Nats.url().await.unwrap().starts_with("nats://"));
+    let mut own = Service::Nats.start().await.unwrap();
+    own.stop().unwrap();
+    own.lose_data().unwrap();
+    own.start_again().await.unwrap();
+    own.kill().unwrap();
+    own.start_again().await.unwrap();
+}
+
 async fn opens(engine: Engine, url: &str) -> bool {
     match engine {
         Engine::Postgres => PgConnection::connect(url).await.is_ok(),

@@ -124,6 +124,12 @@ impl Bridge {
         Ok(env)
     }
 
+    /// Its numbers, as a scraper reads them.
+    pub async fn metrics(&self) -> Result<String> {
+        let answer = self.scrape.get("/metrics").await?;
+        answer.body.as_str().map(str::to_owned).context("metrics are text")
+    }
+
     /// Waits for what it says of its first env.
     pub async fn until(&self, what: &str, is_so: impl Fn(&Json) -> bool) -> Result<Json> {
         let mut env = Json::Null;

@@ -1,11 +1,13 @@
-//! Servers that tests need beside Santokit: PostgreSQL, MariaDB and Redis. One of each a test process, looked for where the
+//! Servers that tests need beside Santokit: PostgreSQL, MariaDB, Redis, NATS, a store that speaks S3. One of each a test process, looked for where the
 //! environment says, then at the standard port of this machine, then started from its program with a folder of its own and
 //! stopped with the process. Where none can be had the test fails and says what to do: it is never skipped.
 
 mod mysql;
+mod nats;
 mod own;
 mod postgres;
 mod redis;
+mod s3;
 
 use std::{
     path::{Path, PathBuf},
@@ -16,6 +18,7 @@ use anyhow::{Context, Result, bail};
 use tokio::sync::OnceCell;
 
 pub use own::OwnServer;
+pub use s3::S3;
 
 /// A kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +29,10 @@ pub enum Service {
     Mysql,
     /// Redis.
     Redis,
+    /// NATS with JetStream.
+    Nats,
+    /// A store that speaks S3.
+    S3,
 }
 
 /// A certificate and its key, in PEM.
@@ -37,6 +44,9 @@ pub struct Shown {
     pub key: String,
 }
 
+/// Where in its folder a server keeps what tests may want lost.
+const STORE: &str = "store";
+
 /// How long a server that is there may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 
@@ -44,6 +54,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(20);
 static POSTGRES: OnceCell<Found> = OnceCell::const_new();
 static MYSQL: OnceCell<Found> = OnceCell::const_new();
 static REDIS: OnceCell<Found> = OnceCell::const_new();
+static NATS: OnceCell<Found> = OnceCell::const_new();
+static OBJECTS: OnceCell<Found> = OnceCell::const_new();
 
 /// Where a server was found.
 struct Found {
@@ -53,12 +65,15 @@ struct Found {
 }
 
 impl Service {
-    /// The server's URL, as one who may do anything there: `postgres://…/postgres`, `mysql://…/`, `redis://…/`.
+    /// The server's URL, as one who may do anything there: `postgres://…/postgres`, `mysql://…/`, `redis://…/`,
+    /// `nats://…`, `http://KEY:SECRET@…/`.
     pub async fn url(self) -> Result<&'static str> {
         let cell = match self {
             Service::Postgres => &POSTGRES,
             Service::Mysql => &MYSQL,
             Service::Redis => &REDIS,
+            Service::Nats => &NATS,
+            Service::S3 => &OBJECTS,
         };
         Ok(&cell.get_or_try_init(|| self.find()).await?.url)
     }
@@ -68,7 +83,7 @@ impl Service {
         self.start_as(None).await
     }
 
-    /// The same, of a database that shows a certificate and takes nobody who does not encrypt.
+    /// The same, of a database or a NATS that shows a certificate and takes nobody who does not encrypt. That NATS asks for a user too.
     pub async fn start_with_tls(self, shown: &Shown) -> Result<OwnServer> {
         self.start_as(Some(shown)).await
     }
@@ -78,6 +93,8 @@ impl Service {
             Service::Postgres => postgres::start(shown).await,
             Service::Mysql => mysql::start(shown).await,
             Service::Redis => redis::start().await,
+            Service::Nats => nats::start(shown).await,
+            Service::S3 => s3::start().await,
         };
         started.with_context(|| format!("cannot start {}; {}", self.name(), self.advice()))
     }
@@ -104,6 +121,8 @@ impl Service {
                 Service::Postgres => postgres::ask(url).await,
                 Service::Mysql => mysql::ask(url).await,
                 Service::Redis => redis::ask(url).await,
+                Service::Nats => nats::ask(url).await,
+                Service::S3 => s3::ask(url).await,
             }
         };
         tokio::time::timeout(ANSWER_MAX, asking).await.context("no answer")?
@@ -114,6 +133,8 @@ impl Service {
             Service::Postgres => "PostgreSQL",
             Service::Mysql => "MariaDB",
             Service::Redis => "Redis",
+            Service::Nats => "NATS",
+            Service::S3 => "a store that speaks S3",
         }
     }
 
@@ -122,6 +143,8 @@ impl Service {
             Service::Postgres => "STK_TEST_POSTGRES_URL",
             Service::Mysql => "STK_TEST_MYSQL_URL",
             Service::Redis => "STK_TEST_REDIS_URL",
+            Service::Nats => "STK_TEST_NATS_URL",
+            Service::S3 => "STK_TEST_S3_URL",
         }
     }
 
@@ -133,14 +156,25 @@ impl Service {
             }
             Service::Mysql => &["mysql://root@127.0.0.1:3306/"],
             Service::Redis => &["redis://127.0.0.1:6379/"],
+            Service::Nats => &["nats://127.0.0.1:4222"],
+            // Which key opens one that happens to be here nobody knows.
+            Service::S3 => &[],
         }
     }
 
     fn advice(self) -> String {
+        if self == Service::S3 {
+            let variable = self.variable();
+            return format!(
+                "install its program (`cargo xtask setup`), or name a store in which tests may make buckets in \
+                 {variable}: http://KEY:SECRET@HOST:PORT/"
+            );
+        }
         let package = match self {
             Service::Postgres => "postgresql",
             Service::Mysql => "mariadb-server",
-            Service::Redis => "redis-server",
+            Service::Redis | Service::S3 => "redis-server",
+            Service::Nats => "nats-server",
         };
         format!(
             "install its programs (`cargo xtask setup`, or Debian's package {package}), or name a server of which \

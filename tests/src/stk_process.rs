@@ -106,6 +106,8 @@ pub fn stk_command(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<Co
 
 /// What an `stk` of a test is told: where what guests are built with is shared, and nothing of the developer's own.
 pub(crate) fn environment(command: &mut Command) -> Result<()> {
+    // A test may open its files itself, before another one opens a database as a Bridge does.
+    santokit_sqlite::memory::install();
     // What the developer has set for a Hub of theirs is not for a test.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("STK_")) {
         command.env_remove(name);

@@ -221,6 +221,8 @@ impl Bench {
             allowance: None,
             metrics: &self.metrics,
             request_id: "req",
+            objects: None,
+            events: santokit_bridge::events::Publishing::default(),
         }
     }
 }

@@ -20,12 +20,14 @@ use crate::{guests, project_copy};
 const LANGUAGES: [&str; 5] = ["rust", "c", "ts", "starling", "python"];
 
 /// What can be measured by itself: what is done, and the program that does it.
-const PARTS: [(&str, &str); 5] = [
+const PARTS: [(&str, &str); 7] = [
     ("a call in a fresh instance", "invocation"),
     ("instances made ahead", "supply"),
     ("what one project costs another", "isolation"),
     ("requests and SQL", "performance"),
     ("requests to tables", "throughput"),
+    ("objects", "storage"),
+    ("events beside a queue library", "events"),
 ];
 
 /// What is asked for.
@@ -54,7 +56,13 @@ pub(crate) fn run_parts(root: &Path, asked: &Arguments) -> anyhow::Result<()> {
                 let wasmtime = step("wasmtime, to stand beside", || setup::wasmtime(root))?;
                 command.env("STK_BIN", stk).env("WASMTIME_BIN", wasmtime).envs(guests::shared_folders(root))
             }
-            "throughput" => command.env("STK_BIN", stk),
+            "throughput" | "storage" => command.env("STK_BIN", stk),
+            "events" => {
+                let library = step("a queue library, to stand beside", || setup::queue_library(root))?;
+                let event = root.join("target/guests/performance/.stk/components/event_rust.wasm");
+                command.arg(format!("event={}", event.display())).arg(format!("library={}", library.display()));
+                command.env("STK_BIN", stk)
+            }
             _ => command.args(arguments()),
         };
         parts.push((title, command));
@@ -91,6 +99,10 @@ fn programs(root: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
         "throughput",
         "--bench",
         "isolation",
+        "--bench",
+        "storage",
+        "--bench",
+        "events",
     ]);
     let output = build.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
     if !output.status.success() {

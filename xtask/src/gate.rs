@@ -8,10 +8,13 @@ use anyhow::{Context as _, anyhow, bail};
 use crate::process::{answer, cargo, run};
 use crate::setup::Purpose;
 use crate::terminal::{passed, step};
-use crate::{guests, setup, tidy};
+use crate::{guests, plugins, setup, tidy};
 
 /// `-D warnings`, as `cargo clippy` hands it on to clippy's compiler.
 const DENY_WARNINGS: &str = "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__";
+
+/// How many tests run at once, as the test runner reads it.
+const TEST_THREADS: &str = "RUST_TEST_THREADS";
 
 /// Every gate.
 pub(crate) fn all(root: &Path) -> anyhow::Result<()> {
@@ -63,7 +66,8 @@ fn lint_guest_sdk(root: &Path) -> anyhow::Result<()> {
     step("lints of the guest SDK", || {
         run(guest_sdk(root, "clippy").args(["--quiet", "--all-targets", "--", "-D", "warnings"]))?;
         // Its pages are its API's documentation: a link that leads nowhere is an error.
-        run(guest_sdk(root, "doc").args(["--quiet", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+        run(guest_sdk(root, "doc").args(["--quiet", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+        plugins::each(root, "clippy", &["--quiet", "--all-targets", "--", "-D", "warnings"])
     })
 }
 
@@ -134,8 +138,17 @@ fn run_tests(root: &Path, arguments: &[String], compiler: &[String]) -> anyhow::
     step("tests", || {
         let mut command = cargo(root);
         command.args(["test", "--locked", "--workspace"]).args(compiler);
+        if std::env::var_os(TEST_THREADS).is_none() {
+            // Tests wait for processes, servers and time as much as they compute.
+            let processors = std::thread::available_parallelism().map_or(1, usize::from);
+            command.env(TEST_THREADS, (2 * processors).to_string());
+        }
         run(command.args(arguments).env("CLIPPY_ARGS", DENY_WARNINGS))?;
-        if arguments.is_empty() { run(&mut guest_sdk(root, "test")) } else { Ok(()) }
+        if arguments.is_empty() {
+            run(&mut guest_sdk(root, "test"))?;
+            plugins::each(root, "test", &["--quiet"])?;
+        }
+        Ok(())
     })
 }
 

@@ -7,6 +7,7 @@ mod demo;
 mod gate;
 mod guests;
 mod machine;
+mod plugins;
 mod process;
 mod project_copy;
 mod setup;
@@ -38,6 +39,8 @@ enum Task {
     Setup(SetupArguments),
     /// Check and build the example projects with the `stk` of this tree
     Guests,
+    /// Make the components of the plugins again, with the `stk` of this tree
+    Plugins,
     /// Check the rules that no compiler knows: direction of dependencies, sizes, dead files, links
     Tidy,
     /// Check packages, licences and sources of dependencies
@@ -93,6 +96,11 @@ fn run(task: Task) -> anyhow::Result<()> {
             setup::ensure(&root, setup::Purpose::Demo)?;
             gate::build_stk(&root)?;
             guests::build(&root)
+        }
+        Task::Plugins => {
+            setup::ensure(&root, setup::Purpose::Demo)?;
+            gate::build_stk(&root)?;
+            plugins::build(&root)
         }
         Task::Tidy => tidy::run(&root),
         Task::Deny => gate::deny(&root),

@@ -5,6 +5,8 @@ mod c_compiler;
 mod c_for_wasm;
 mod cargo_deny;
 mod python;
+mod queue_library;
+mod s3s_fs;
 mod servers;
 mod wasm_target;
 mod wasmtime;
@@ -21,7 +23,7 @@ use crate::terminal::{note, step};
 pub(crate) enum Purpose {
     /// Build `stk` and the example's guests in Rust, TypeScript, Python and C
     Demo,
-    /// The same, git, and database servers: tests build guests, check the project's files and use real databases
+    /// The same, git, database servers and a store of S3: tests build guests, check the project's files and use real servers
     Tests,
     /// All that, and what the gates run: rustfmt, clippy, cargo-deny
     Ci,
@@ -42,6 +44,7 @@ pub(crate) fn ensure(root: &Path, purpose: Purpose) -> anyhow::Result<()> {
         }
         note("git: found");
         servers::ensure()?;
+        s3s_fs::ensure(root)?;
         if purpose == Purpose::Ci {
             cargo_deny::ensure(root)?;
         }
@@ -52,6 +55,11 @@ pub(crate) fn ensure(root: &Path, purpose: Purpose) -> anyhow::Result<()> {
 /// The cargo-deny that set-up found or installed.
 pub(crate) fn cargo_deny(root: &Path) -> anyhow::Result<PathBuf> {
     cargo_deny::ensure(root)
+}
+
+/// The folder of the queue library that benchmarks stand beside.
+pub(crate) fn queue_library(root: &Path) -> anyhow::Result<PathBuf> {
+    queue_library::ensure(root)
 }
 
 /// The command `wasmtime` that benchmarks stand beside.

@@ -28,6 +28,7 @@ use crate::db::{
     self, Connection, Cut, Database, DbError, JsonLimits, JsonRows, Mode, Session, Share, SqliteDatabase, Statement,
     Text,
 };
+use crate::events::{self, Event};
 use crate::host::{Place, SqlSession};
 
 /// Rows and bytes of one answer.
@@ -85,7 +86,8 @@ impl SqlCode {
     ) -> Outcome<Box<RawValue>> {
         let empty = Schema::default();
         let schema = context.schemas.get(&entry.logic.connection).unwrap_or(&empty);
-        let deadline = Instant::now() + entry.logic.timeout.duration();
+        let timeout = context.begun_by.timeout().map_or(entry.logic.timeout, |most| most.min(entry.logic.timeout));
+        let deadline = Instant::now() + timeout.duration();
         let read = Read::default();
         self.run_alone(&Running { entry, context, params, schema, deadline, most: ANSWER_MAX, read: &read }).await
     }
@@ -160,7 +162,8 @@ impl SqlCode {
     async fn run_on_sqlite(&self, running: &Running<'_>, database: &SqliteDatabase) -> Outcome<Box<RawValue>> {
         let Running { entry, context, deadline, .. } = *running;
         let logic = &entry.logic;
-        let in_transaction = logic.transaction == TransactionMode::Required;
+        let acknowledgement = running.acknowledgement();
+        let in_transaction = logic.transaction == TransactionMode::Required || acknowledgement.is_some();
         let mut connection = take(database, self.is_read_only(running, Dialect::Sqlite), deadline).await?;
         if in_transaction {
             command(&mut connection, "BEGIN IMMEDIATE", deadline).await?;
@@ -173,6 +176,13 @@ impl SqlCode {
             let started = Instant::now();
             answer = prepared.run(&statement, &mut connection, running).await?;
             context.metrics.query(&logic.connection, started.elapsed());
+        }
+        if let Some(row) = acknowledgement {
+            running.tell();
+            let row = row.insert(Dialect::Sqlite)?;
+            let values: Vec<Value> = row.params.into_iter().map(|bound| bound.value).collect();
+            let statement = Statement { sql: &row.sql, values: &values, access: None, deadline };
+            statement.run(&mut connection).await.map_err(caller_problem)?;
         }
         if in_transaction {
             command(&mut connection, "COMMIT", deadline).await?;
@@ -187,7 +197,8 @@ impl SqlCode {
         let dialect = database.dialect();
         let is_read_only = self.is_read_only(running, dialect);
         let mode = if is_read_only { Mode::Read } else { Mode::Write };
-        let in_transaction = logic.transaction == TransactionMode::Required;
+        let acknowledgement = running.acknowledgement();
+        let in_transaction = logic.transaction == TransactionMode::Required || acknowledgement.is_some();
         // What only reads and finds its connection dead is done again; each time on another connection.
         for _ in 0..READS_MAX {
             let session = if in_transaction {
@@ -206,6 +217,10 @@ impl SqlCode {
                     break;
                 }
             }
+            if let Some(row) = acknowledgement.as_ref().filter(|_| answer.is_ok()) {
+                running.tell();
+                session.execute(&row.insert(dialect)?, deadline).await.map_err(caller_problem)?;
+            }
             if in_transaction && answer.is_ok() {
                 session.commit(deadline).await.map_err(caller_problem)?;
             }
@@ -221,7 +236,9 @@ impl SqlCode {
 
     fn is_read_only(&self, running: &Running<'_>, dialect: Dialect) -> bool {
         let only_reads = |prepared: &Prepared| prepared.of(dialect).is_ok_and(|bound| bound.is_read_only);
-        running.entry.logic.transaction != TransactionMode::Required && self.statements.iter().all(only_reads)
+        let is_whole =
+            running.entry.logic.transaction == TransactionMode::Required || running.acknowledgement().is_some();
+        !is_whole && self.statements.iter().all(only_reads)
     }
 }
 
@@ -300,6 +317,20 @@ impl Read {
 }
 
 impl Running<'_> {
+    /// What says that the event is handled for which it runs, if it is on the event's database.
+    fn acknowledgement(&self) -> Option<Event> {
+        let CallContext { begun_by, depth, project, env, release_id, .. } = self.context;
+        let occasion = begun_by.occasion().filter(|_| *depth == 0)?;
+        let of = occasion.acknowledgement.as_ref().filter(|of| of.connection == self.entry.logic.connection)?;
+        Some(of.row((project, env, release_id), self.entry.name(), &occasion.info, self.context.now()))
+    }
+
+    fn tell(&self) {
+        if let Some(occasion) = self.context.begun_by.occasion() {
+            occasion.tell();
+        }
+    }
+
     fn json_max(&self) -> JsonLimits {
         JsonLimits { rows: self.most.rows, bytes: usize::try_from(self.most.bytes).unwrap_or(usize::MAX) }
     }
@@ -310,6 +341,9 @@ impl Running<'_> {
 
     fn value(&self, name: &str) -> Outcome<Bound> {
         let context = self.context;
+        if let Some(bound) = events::variable(context.begun_by.occasion().map(Arc::as_ref), name) {
+            return Ok(bound);
+        }
         let bound = |kind: Type, value: Value| Bound { kind, value };
         Ok(match name {
             "auth.sub" => bound(Type::String, context.actor.subject.clone().map_or(Value::Null, Value::Text)),

@@ -13,13 +13,14 @@ use santokit_core::{
     quantity::Millis,
 };
 use santokit_wasm::{
-    CallError, Exchange, Frame, Host, InvocationInfo, Level, LoadedLogic, LogSource, LogicError, LogicUsage, SqlError,
-    Usage, record::Recorder,
+    CallError, EventInfo, Exchange, Host, InvocationInfo, Level, LoadedLogic, LogSource, LogicError, LogicUsage,
+    RunInfo, SqlError, Usage, record::Recorder,
 };
 use serde_json::{Map, Value as Json, value::RawValue};
 
 use super::{CallContext, Called, CalledParts, LoadedLogicEntry};
 use crate::{
+    events::lines,
     guest_log::{GuestLog, More, Said},
     host::{
         GrantedObjects, GrantedQueries, GrantedTables, GuestHost, Joined, Logins, Session, SessionParts, granted_tables,
@@ -40,6 +41,26 @@ pub(super) struct WasmCode {
     queries: Arc<GrantedQueries>,
     objects: Arc<GrantedObjects>,
     limits: InvocationLimits,
+}
+
+/// What it is given.
+pub(super) enum Given<'a> {
+    /// Checked.
+    Params(&'a Map<String, Json>),
+    /// With its payload.
+    Event(EventInfo, &'a Map<String, Json>),
+    /// A run of a job, which has no params.
+    Run(RunInfo),
+}
+
+impl Given<'_> {
+    /// What a component is given in JSON.
+    fn input(&self) -> serde_json::Result<Vec<u8>> {
+        match self {
+            Given::Params(fields) | Given::Event(_, fields) => serde_json::to_vec(fields),
+            Given::Run(_) => Ok(Vec::new()),
+        }
+    }
 }
 
 impl WasmCode {
@@ -70,10 +91,10 @@ impl WasmCode {
         &self,
         entry: &LoadedLogicEntry,
         context: CallContext,
-        params: &Map<String, Json>,
+        given: Given<'_>,
         called: Option<Called>,
     ) -> CalledParts {
-        let input = match serde_json::to_vec(params) {
+        let input = match given.input() {
             Ok(input) => input,
             Err(error) => {
                 let joined = called.map(|called| called.joined).unwrap_or_default();
@@ -83,21 +104,20 @@ impl WasmCode {
         let (request_id, metrics) = (Arc::clone(&context.request_id), Arc::clone(&context.metrics));
         let (guest_log, release_id) = (Arc::clone(&context.guest_log), context.release_id.clone());
         let (rehearsal, recordings) = (context.rehearsal.clone(), Arc::clone(&context.recordings));
-        let (limits, patience, joined) = match called {
-            None => (self.limits.clone(), self.limits.timeout.duration(), Joined::default()),
-            Some(Called { left, joined }) => {
-                let limits = self.limits.within(&left);
-                let patience = limits.timeout.duration().min(CALLED_PATIENCE);
-                (limits, patience, joined)
-            }
-        };
+        let occasion = context.begun_by.occasion().filter(|_| matches!(given, Given::Event(..))).cloned();
+        let (limits, patience, joined) = self.room(called, context.begun_by.timeout());
         let deadline = Instant::now() + limits.timeout.duration();
         let session = self.session(entry, context, deadline, joined);
-        let record = self.record.as_ref().filter(|_| rehearsal.is_none());
+        // A recording is of params.
+        let record = self.record.as_ref().filter(|_| rehearsal.is_none() && matches!(given, Given::Params(_)));
         let of = || (session.invocation(), session.caller());
         let recording = recordings.begin(record, &self.component, &input, of);
         let host = Recorder::new(session, recording.as_ref().map(|recording| Arc::clone(&recording.tape)));
-        let mut invocation = self.loaded.call_within(host, input, &limits, patience).await;
+        let mut invocation = match given {
+            Given::Params(_) => self.loaded.call_within(host, input, &limits, patience).await,
+            Given::Event(event, _) => self.loaded.handle(host, event, input, &limits).await,
+            Given::Run(run) => self.loaded.run(host, run, &limits).await,
+        };
         // What a guest says at its deadline is what the deadline made it say: a statement was stopped then, for one.
         if matches!(invocation.outcome, Err(CallError::Logic(_))) && Instant::now() >= deadline {
             invocation.outcome = Err(CallError::Limit { limit: LimitName::Timeout, backtrace: Vec::new() });
@@ -117,6 +137,9 @@ impl WasmCode {
         };
         let answer = match invocation.outcome {
             Err(error) => {
+                if let Some(occasion) = &occasion {
+                    occasion.note(&error);
+                }
                 if let Some(rehearsal) = &rehearsal {
                     rehearsal.seen().failure = Some(error.clone());
                 } else {
@@ -131,6 +154,17 @@ impl WasmCode {
             }),
         };
         CalledParts { answer, usage, joined }
+    }
+
+    /// What it may use, how long it waits for an instance, and what it has in common with its caller.
+    fn room(&self, called: Option<Called>, most: Option<Millis>) -> (InvocationLimits, Duration, Joined) {
+        let Some(Called { left, joined }) = called else {
+            let timeout = most.map_or(self.limits.timeout, |most| most.min(self.limits.timeout));
+            return (InvocationLimits { timeout, ..self.limits.clone() }, timeout.duration(), Joined::default());
+        };
+        let limits = self.limits.within(&left);
+        let patience = limits.timeout.duration().min(CALLED_PATIENCE);
+        (limits, patience, joined)
     }
 
     /// Gives it a request of HTTP.
@@ -169,7 +203,7 @@ impl WasmCode {
                 release_id: context.release_id,
                 trigger: match (logic.mount(), context.depth) {
                     (Some(_), _) => "http",
-                    (None, 0) => "request",
+                    (None, 0) => context.begun_by.as_str(),
                     (None, _) => "logic",
                 }
                 .to_owned(),
@@ -198,6 +232,7 @@ impl WasmCode {
             deadline,
             metrics: context.metrics,
             rehearsal: context.rehearsal,
+            occasion: context.begun_by.occasion().cloned(),
         })
     }
 }
@@ -306,14 +341,6 @@ fn caller_problem(error: CallError) -> Box<Problem> {
             Problem::new(Code::ServiceUnavailable, "the logic could not be run now").hint("try again").because(reason)
         }
     }
-}
-
-fn lines(backtrace: &[Frame]) -> String {
-    let line = |frame: &Frame| match &frame.place {
-        Some(place) => format!("{} at {place}", frame.function),
-        None => frame.function.clone(),
-    };
-    backtrace.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

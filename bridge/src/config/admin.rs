@@ -37,6 +37,10 @@ impl Settings {
                 }
             }
         }
-        listen.map(|listen| AdminConfig { listen, url, tells_address: false, keys })
+        listen.map(|listen| {
+            // A free port of this machine is known to nobody else.
+            let tells_address = listen.ip().is_loopback() && listen.port() == 0;
+            AdminConfig { listen, url, tells_address, keys }
+        })
     }
 }

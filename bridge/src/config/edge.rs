@@ -50,6 +50,8 @@ pub struct Rates {
     pub user: Option<Rate>,
     /// Of each address: callers without a credential, or with a wrong one.
     pub address: Option<Rate>,
+    /// Events of each topic, by requests and by logics.
+    pub topic: Option<Rate>,
 }
 
 /// So many requests in so long. All of them may come at once; what was used comes back evenly.
@@ -80,7 +82,8 @@ pub struct Network {
 impl Settings {
     pub(super) fn edge(&mut self, check: &mut Check) -> EdgeConfig {
         let rate = |requests| Rate { requests, period: Duration::from_mins(1) };
-        let [per_key, per_user, per_address] = [1_000, 100, 600].map(|requests| NonZeroU32::new(requests).map(rate));
+        let [per_key, per_user, per_address, per_topic] =
+            [1_000, 100, 600, 10_000].map(|requests| NonZeroU32::new(requests).map(rate));
         let redis_timeout =
             check.value("redisTimeout", self.redis_timeout.take(), Duration::from_millis(100), duration);
         let url = check.optional("redisUrl", self.redis_url.take(), redis_url);
@@ -93,6 +96,7 @@ impl Settings {
                 api_key: check.value("apiKeyRate", self.api_key_rate.take(), per_key, Rate::parse),
                 user: check.value("userRate", self.user_rate.take(), per_user, Rate::parse),
                 address: check.value("addressRate", self.address_rate.take(), per_address, Rate::parse),
+                topic: check.value("publishRate", self.publish_rate.take(), per_topic, Rate::parse),
             },
             trusted_proxies: check.list("trustedProxies", self.trusted_proxies.take(), Network::parse),
             redis: url.map(|url| RedisConfig { url, timeout: redis_timeout }),

@@ -22,12 +22,14 @@ use santokit_sql::{
 };
 
 use super::{
-    Planned,
+    Crud, Planned,
     aggregate::{Field, Groups},
     answer::Answer,
     expand::Level,
+    fire::Fired,
     insert::key_text,
     limits::{Allowance, CrudLimits},
+    names::Entry,
     select::{Rows, Selection},
 };
 use crate::{
@@ -53,6 +55,8 @@ pub struct Runner<'r> {
     pub rows_left: usize,
     /// Where a guest asks: what its invocation has left.
     pub allowance: Option<Allowance>,
+    /// Who asks, and of what release.
+    pub crud: &'r Crud<'r>,
 }
 
 /// Rows of one statement.
@@ -114,16 +118,17 @@ impl Wanted<'_> {
 
 impl Runner<'_> {
     /// Runs what was planned; inside of a transaction where it is several statements.
-    pub async fn run(&mut self, planned: &Planned) -> Outcome<Answer> {
+    pub async fn run(&mut self, entry: &Entry, planned: &Planned) -> Outcome<Answer> {
         // Of each call of a batch.
         let invocation = self.allowance.map_or(usize::MAX, |left| usize::try_from(left.rows).unwrap_or(usize::MAX));
         let most = self.limits.result_rows.min(invocation);
         self.rows_left = most;
         let answer = match planned {
             Planned::Select(selection) => self.read(selection).await,
-            Planned::Insert(insertion) => self.insert(insertion).await,
-            Planned::Update(change) => self.update(change).await,
-            Planned::Delete(removal) => self.delete(removal).await,
+            planned => match planned.objects(entry, self.crud.tables) {
+                None => self.write_rows(entry, planned).await,
+                Some(objects) => self.write_objects(entry, planned, objects).await,
+            },
         };
         let mut answer = answer.map_err(|problem| self.whose_limit(problem))?;
         answer.rows = (most - self.rows_left) as u64;
@@ -134,6 +139,24 @@ impl Runner<'_> {
             left.rows = left.rows.saturating_sub(answer.rows);
         }
         Ok(answer)
+    }
+
+    /// Runs a plan that writes, with what it fires.
+    pub(super) async fn write_rows(&mut self, entry: &Entry, planned: &Planned) -> Outcome<Answer> {
+        match planned.fired(entry) {
+            None => self.written(planned, None).await,
+            Some(firing) => self.fire(&firing, planned).await,
+        }
+    }
+
+    /// Runs a plan that writes. `firing` is what is wanted of the rows.
+    pub async fn written(&mut self, planned: &Planned, firing: Option<&mut Fired<'_>>) -> Outcome<Answer> {
+        match planned {
+            Planned::Select(selection) => self.read(selection).await,
+            Planned::Insert(insertion) => self.insert(insertion, firing).await,
+            Planned::Update(change) => self.update(change, firing).await,
+            Planned::Delete(removal) => self.delete(removal, firing).await,
+        }
     }
 
     /// Names the invocation's limit where it is the one that an answer has reached.

@@ -26,12 +26,16 @@ pub struct Expiring {
     pub id: Own,
     /// A timestamp.
     pub expires_at: Own,
+    /// What a row must have before it may go, if it must have something.
+    pub after: Option<Own>,
 }
 
 impl Expiring {
     /// Removes some of what has expired.
     pub async fn sweep(self, session: &mut Session, now: DateTime<Utc>, deadline: Instant) -> Result<(), DbError> {
-        let filter = Condition::Compare(self.expires_at.column(), Comparison::LessOrEqual, moment(now));
+        let expired = Condition::Compare(self.expires_at.column(), Comparison::LessOrEqual, moment(now));
+        let after = self.after.map(|own| Condition::Not(Box::new(Condition::IsNull(own.column()))));
+        let filter = Condition::All(std::iter::once(expired).chain(after).collect());
         let select = Select {
             source: Source { filter, ..Source::of(self.table, Predicate::ALWAYS) },
             columns: vec![self.id.column()],

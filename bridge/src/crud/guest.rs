@@ -69,7 +69,7 @@ impl<'c> Crud<'c> {
         let mut runner = self.runner(session, work.connection, deadline);
         let answered = match &work.asked {
             Asked::Call { entry, verb, planned } => {
-                runner.run(planned).await.map_err(|problem| self.refused(problem, entry, *verb))
+                runner.run(entry, planned).await.map_err(|problem| self.refused(problem, entry, *verb))
             }
             Asked::Batch(calls) => self.run_calls(&mut runner, calls, work.connection).await,
         };

@@ -34,7 +34,7 @@ const KEPT: Duration = Duration::from_hours(24);
 /// Longest key.
 pub const KEY_MAX: usize = 255;
 
-const EXPIRING: Expiring = Expiring { table: TABLE, id: columns::ID, expires_at: columns::EXPIRES_AT };
+const EXPIRING: Expiring = Expiring { table: TABLE, id: columns::ID, expires_at: columns::EXPIRES_AT, after: None };
 
 /// A key, and the call that it is for.
 #[derive(Clone, Debug)]
@@ -68,15 +68,8 @@ impl Remembered {
     ) -> Outcome<Self> {
         let actor = format!("{}:{}", actor.kind.as_str(), actor.subject.as_deref().unwrap_or_default());
         let body = serde_json::to_vec(body).map_err(Problem::internal)?;
-        let mut parts = String::new();
-        for part in [project, env, &actor, path, key] {
-            // Its length before it: no two lists of parts are one text.
-            parts.push_str(&part.len().to_string());
-            parts.push(':');
-            parts.push_str(part);
-        }
         Ok(Self {
-            id: hex(parts.as_bytes()),
+            id: id_of(&[project, env, &actor, path, key]),
             project: project.to_owned(),
             env: env.to_owned(),
             path: path.to_owned(),
@@ -181,6 +174,7 @@ impl Runner<'_> {
             check: Predicate::ALWAYS,
             returning: Vec::new(),
             visible: Predicate::ALWAYS,
+            tells_new: false,
         };
         if dialect == Dialect::Mysql {
             self.session.savepoint(0, self.deadline).await.map_err(DbError::problem)?;
@@ -258,6 +252,18 @@ fn target(filter: Condition) -> Target {
 
 fn id() -> Column {
     columns::ID.column()
+}
+
+/// SHA-256 in hex of a list, as an id of a row.
+pub(crate) fn id_of(list: &[&str]) -> String {
+    let mut parts = String::new();
+    for part in list {
+        // Its length before it: no two lists of parts are one text.
+        parts.push_str(&part.len().to_string());
+        parts.push(':');
+        parts.push_str(part);
+    }
+    hex(parts.as_bytes())
 }
 
 fn hex(bytes: &[u8]) -> String {

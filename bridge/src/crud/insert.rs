@@ -17,6 +17,7 @@ use super::{
     filter::both,
     findings::Place,
     names::{Entry, EntryColumn, Missing},
+    objects,
     request::Request,
     update::{column_named, returning},
     value::{self, Ids},
@@ -32,6 +33,8 @@ pub struct Insertion {
     pub insert: Insert,
     /// What is answered.
     pub returning: Returning,
+    /// How many rows are there already, where it was looked. With another number it is not stored.
+    pub overwrites: Option<usize>,
 }
 
 /// Reads an insert.
@@ -62,8 +65,9 @@ pub fn read<'a>(request: &mut Request<'a>, entry: &'a Entry, grant: &Grant) -> I
         check: both(&grant.rule, &update_rule),
         returning: returning.shown().to_vec(),
         visible: returning.rule().clone(),
+        tells_new: false,
     };
-    Insertion { insert, returning }
+    Insertion { insert, returning, overwrites: None }
 }
 
 /// `data`: an object, or a list of them. Each with its place.
@@ -171,7 +175,10 @@ fn cells<'a>(
         for (column, name) in columns {
             cells.push(match row.get(*name) {
                 Some(json) => match value::stored(column, json) {
-                    Ok(value) => Cell::Value(value),
+                    Ok(value) => {
+                        at(*index, |place| objects::may_name(request, column, &value, place.field(name)));
+                        Cell::Value(value)
+                    }
                     Err(message) => {
                         at(*index, |place| request.findings.value(place.field(name), message));
                         Cell::Default

@@ -10,8 +10,10 @@ use santokit_core::{
         predicate::Predicate,
         table::{Columns, TableRules, Verb},
     },
+    event::Trigger,
     param::CompiledBounds,
     schema::{ColumnDefault, Items, Table, relation},
+    storage::{CompiledPolicies, Storage},
 };
 use santokit_sql::plan::Column;
 
@@ -20,11 +22,16 @@ use super::{
     findings::Place,
     request::Request,
 };
+use crate::events::trigger::{RowEvents, TableTriggers};
 
 /// The tables of a release, by name. Made once per generation.
 #[derive(Debug, Default)]
 pub struct Tables {
     by_name: BTreeMap<String, Entry>,
+    /// What publishes the events of written rows; none where nothing does.
+    row_events: Option<RowEvents>,
+    /// Who may put objects, by bucket: whoever may can name them in a row.
+    policies: BTreeMap<String, CompiledPolicies>,
 }
 
 /// A table of a release.
@@ -40,6 +47,8 @@ pub struct Entry {
     pub rules: TableRules,
     /// The primary key first.
     pub columns: Vec<EntryColumn>,
+    /// What is published of written rows.
+    pub triggers: TableTriggers,
     by_column: HashMap<String, usize>,
     relations: BTreeMap<String, relation::Relation>,
 }
@@ -59,6 +68,17 @@ pub struct EntryColumn {
     pub is_unique: bool,
     /// Whether it is the primary key.
     pub is_key: bool,
+    /// Where its values are keys of objects.
+    pub file: Option<FileColumn>,
+}
+
+/// Keys of objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileColumn {
+    /// Of this bucket.
+    pub bucket: String,
+    /// Whether an object goes when no row names it any more.
+    pub takes: bool,
 }
 
 /// A table that the caller may read, and as far as it may.
@@ -104,7 +124,53 @@ pub enum Missing {
 impl Tables {
     /// Of tables that were made ready.
     pub fn new(entries: impl IntoIterator<Item = Entry>) -> Self {
-        Self { by_name: entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect() }
+        Self {
+            by_name: entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect(),
+            row_events: None,
+            policies: BTreeMap::new(),
+        }
+    }
+
+    /// With who may put objects. The error is for operators.
+    pub fn with_objects(mut self, storage: &Storage) -> Result<Self, String> {
+        for (alias, bucket) in &storage.buckets {
+            let policies = CompiledPolicies::compile(&bucket.policies);
+            let policies = policies.map_err(|error| format!("bucket {alias:?}: {error}"))?;
+            self.policies.insert(alias.clone(), policies);
+        }
+        Ok(self)
+    }
+
+    /// Who may put objects into a bucket.
+    pub fn policies(&self, bucket: &str) -> Option<&CompiledPolicies> {
+        self.policies.get(bucket)
+    }
+
+    /// The columns that name objects of a bucket.
+    pub fn naming<'t>(&'t self, bucket: &'t str) -> impl Iterator<Item = (&'t Entry, &'t EntryColumn)> {
+        self.by_name
+            .values()
+            .flat_map(|entry| entry.files().map(move |(column, file)| (entry, column, file)))
+            .filter_map(move |(entry, column, file)| (file.bucket == bucket).then_some((entry, column)))
+    }
+
+    /// Whether a column of the bucket takes objects with it.
+    pub fn takes(&self, bucket: &str) -> bool {
+        self.naming(bucket).any(|(_, column)| column.file.as_ref().is_some_and(|file| file.takes))
+    }
+
+    /// With triggers, of whose topics events of written rows are published. The error is for operators.
+    pub fn with_triggers(mut self, triggers: &BTreeMap<String, Trigger>, of: RowEvents) -> Result<Self, String> {
+        for entry in self.by_name.values_mut() {
+            entry.triggers = TableTriggers::of(&entry.name, &entry.table, triggers)?;
+        }
+        self.row_events = Some(of);
+        Ok(self)
+    }
+
+    /// What publishes the events of written rows.
+    pub fn row_events(&self) -> Option<&RowEvents> {
+        self.row_events.as_ref()
     }
 
     /// A table by its name.
@@ -135,6 +201,7 @@ impl Entry {
             default: None,
             is_unique: true,
             is_key: true,
+            file: None,
         };
         let mut columns = vec![key];
         for column in &table.columns {
@@ -147,6 +214,7 @@ impl Entry {
                 default: column.default.clone(),
                 is_unique: column.unique && !column.nullable,
                 is_key: false,
+                file: column.bucket.clone().map(|bucket| FileColumn { bucket, takes: column.takes_objects() }),
             });
         }
         let by_column = columns.iter().enumerate().map(|(index, column)| (column.column.name.clone(), index)).collect();
@@ -156,6 +224,7 @@ impl Entry {
             table: table.clone(),
             rules,
             columns,
+            triggers: TableTriggers::default(),
             by_column,
             relations: relations.into_iter().map(|relation| (relation.name.clone(), relation)).collect(),
         })
@@ -169,6 +238,11 @@ impl Entry {
     /// The primary key.
     pub fn key(&self) -> Column {
         Column::key(&self.table)
+    }
+
+    /// The columns that name objects.
+    pub fn files(&self) -> impl Iterator<Item = (&EntryColumn, &FileColumn)> {
+        self.columns.iter().filter_map(|column| Some((column, column.file.as_ref()?)))
     }
 
     /// Whether the columns are the primary key, or exactly those of a unique index.

@@ -9,6 +9,7 @@ use super::{
     limits::CrudLimits,
     names::Tables,
 };
+use crate::host::GuestObjects;
 
 /// A request while it is read.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Request<'a> {
     pub now: DateTime<Utc>,
     /// Of this Bridge.
     pub limits: &'a CrudLimits,
+    /// Where a guest asks: which objects it may put.
+    pub objects: Option<GuestObjects<'a>>,
     /// What is wrong so far.
     pub findings: Findings,
 }

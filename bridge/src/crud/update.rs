@@ -11,6 +11,7 @@ use super::{
     filter::{Filter, both},
     findings::Place,
     names::{Entry, EntryColumn, Missing, Readable},
+    objects,
     request::Request,
     select::{self, Columns},
     value,
@@ -64,7 +65,10 @@ fn set<'a>(request: &mut Request<'a>, entry: &'a Entry, grant: &Grant) -> Vec<(C
             continue;
         }
         match value::stored(column, json) {
-            Ok(value) => set.push((column.column.clone(), value)),
+            Ok(value) => {
+                objects::may_name(request, column, &value, place);
+                set.push((column.column.clone(), value));
+            }
             Err(message) => request.findings.value(place, message),
         }
     }

@@ -11,7 +11,7 @@ use santokit_sql::{
     dialect::Dialect,
     plan::{
         Cell, Check, Column, Condition, Course, Existing, Insert, Keys, OnConflict, Select, Source, Target, Update,
-        write::{CHECK_COLUMN, VISIBLE_COLUMN},
+        write::{CHECK_COLUMN, NEW_COLUMN, VISIBLE_COLUMN},
     },
     render,
     statement::Statement,
@@ -21,6 +21,7 @@ use super::{
     answer::{Answer, Returning},
     delete::Removal,
     execute::{Runner, generated, too_large, too_many_rows},
+    fire::Fired,
     insert::{Insertion, key_text},
     update::Change,
 };
@@ -35,6 +36,8 @@ struct Written {
     json: Vec<Vec<u8>>,
     /// Their keys, where the rows are read after the write.
     keys: Vec<Value>,
+    /// How many of them were there already, where it is told.
+    old: Option<usize>,
 }
 
 /// What a statement answers of each row that it wrote.
@@ -83,52 +86,71 @@ fn cell_bytes_max(cell: &Cell) -> usize {
 
 impl Runner<'_> {
     /// Adds rows.
-    pub async fn insert(&mut self, insertion: &Insertion) -> Outcome<Answer> {
-        let Insertion { insert, returning } = insertion;
+    pub async fn insert(&mut self, insertion: &Insertion, fired: Option<&mut Fired<'_>>) -> Outcome<Answer> {
+        let Insertion { insert, returning, overwrites } = insertion;
         let written = match self.session.dialect() {
-            Dialect::Mysql => self.insert_by_key(insert).await?,
-            _ => self.insert_returning(insert, returning).await?,
+            Dialect::Mysql => self.insert_by_key(insert, fired).await?,
+            _ => self.insert_returning(insert, returning, fired).await?,
         };
+        if let (Some(looked), Some(old)) = (*overwrites, written.old)
+            && looked != old
+        {
+            // Somebody has added one in between: what it named is not known.
+            return Err(Problem::new(Code::Conflict, "a row was added at the same time").hint("send the request again"));
+        }
         self.answer(written, returning, &insert.table, &insert.key).await
     }
 
     /// Changes rows.
-    pub async fn update(&mut self, change: &Change) -> Outcome<Answer> {
+    pub async fn update(&mut self, change: &Change, fired: Option<&mut Fired<'_>>) -> Outcome<Answer> {
         let Change { update, returning } = change;
         let dialect = self.session.dialect();
         let written = if update.course(dialect) == Course::ByKey {
-            self.update_by_key(update).await?
+            let written = self.update_by_key(update).await?;
+            if let Some(fired) = fired {
+                self.take_fired((&update.target.table, &update.target.key), &written.keys, fired).await?;
+            }
+            written
         } else {
             let statement = generated(|| render::update(update, dialect))?;
-            self.write(&statement, answered(returning, true)).await?
+            self.write(&statement, answered(returning, true), fired).await?
         };
         self.answer(written, returning, &update.target.table, &update.target.key).await
     }
 
     /// Removes rows.
-    pub async fn delete(&mut self, removal: &Removal) -> Outcome<Answer> {
+    pub async fn delete(&mut self, removal: &Removal, fired: Option<&mut Fired<'_>>) -> Outcome<Answer> {
         let Removal { delete, returning } = removal;
         let dialect = self.session.dialect();
         if delete.course(dialect) != Course::ByKey {
             let statement = generated(|| render::delete(delete, dialect))?;
-            let written = self.write(&statement, answered(returning, false)).await?;
+            let written = self.write(&statement, answered(returning, false), fired).await?;
             return match returning {
                 Returning::Affected => Ok(Answer::affected(written.affected)),
                 Returning::Rows { .. } => self.list(&written.json),
             };
         }
         let keys = self.lock(&delete.target).await?;
+        let affected = keys.len() as u64;
+        let (table, key) = (delete.target.table.as_str(), &delete.target.key);
         // Both rules have been asked already, of rows that are locked since.
-        let rows =
-            self.read_back(&keys, &delete.target.table, &delete.target.key, &delete.returning, &Predicate::ALWAYS);
-        let rows = rows.await?;
+        let rows = match returning {
+            Returning::Affected => Vec::new(),
+            Returning::Rows { columns, .. } => self.read_back(&keys, table, key, columns, &Predicate::ALWAYS).await?,
+        };
+        if let Some(fired) = fired {
+            self.take_fired((table, key), &keys, fired).await?;
+        }
         if !keys.is_empty() {
             let mut delete = delete.clone();
             delete.target.keys = Some(Keys { column: delete.target.key.clone(), values: keys });
             let statement = generated(|| render::delete(&delete, dialect))?;
-            self.write(&statement, Answered::Nothing).await?;
+            self.write(&statement, Answered::Nothing, None).await?;
         }
-        self.list(&rows)
+        match returning {
+            Returning::Affected => Ok(Answer::affected(affected)),
+            Returning::Rows { .. } => self.list(&rows),
+        }
     }
 
     /// The answer after a write: how many, or the rows that the caller may read.
@@ -144,13 +166,29 @@ impl Runner<'_> {
     }
 
     /// Where a statement answers what it wrote.
-    async fn insert_returning(&mut self, insert: &Insert, returning: &Returning) -> Outcome<Written> {
+    async fn insert_returning(
+        &mut self,
+        insert: &Insert,
+        returning: &Returning,
+        mut fired: Option<&mut Fired<'_>>,
+    ) -> Outcome<Written> {
+        if let Some(fired) = fired.as_deref_mut()
+            && fired.is_either
+            && !insert.tells_new
+        {
+            // Nobody else can add one before this transaction ends.
+            let old = self.existing(insert).await?;
+            fired.known(old.iter().map(|(_, key)| key));
+        }
         let statements = generated(|| render::insert(insert, self.session.dialect()))?;
         let mut all = Written::default();
         for statement in &statements {
-            let written = self.write(statement, answered(returning, false)).await?;
+            let written = self.write(statement, answered(returning, false), fired.as_deref_mut()).await?;
             all.affected += written.affected;
             all.json.extend(written.json);
+            if let Some(old) = written.old {
+                *all.old.get_or_insert(0) += old;
+            }
         }
         let is_asked =
             matches!(&insert.conflict, Some(conflict) if matches!(conflict.action, OnConflict::Update { .. }));
@@ -162,7 +200,7 @@ impl Runner<'_> {
     }
 
     /// Where rows are found by key after the write.
-    async fn insert_by_key(&mut self, insert: &Insert) -> Outcome<Written> {
+    async fn insert_by_key(&mut self, insert: &Insert, fired: Option<&mut Fired<'_>>) -> Outcome<Written> {
         let dialect = self.session.dialect();
         let mut fresh = Insert { conflict: None, ..insert.clone() };
         let mut keys: Vec<Option<Value>> = vec![None; insert.rows.len()];
@@ -199,13 +237,20 @@ impl Runner<'_> {
                 *key = of_fresh.next().flatten();
             }
         }
+        let is_old = keys.iter().zip(&old).filter_map(|(key, old)| key.as_ref().filter(|_| *old));
+        let overwritten: Vec<Value> = is_old.cloned().collect();
         let keys: Vec<Value> = keys.into_iter().flatten().collect();
         self.check(&insert.table, &insert.key, &keys, &insert.check).await?;
-        Ok(Written { affected, json: Vec::new(), keys })
+        if let Some(fired) = fired {
+            fired.known(&overwritten);
+            self.take_fired((&insert.table, &insert.key), &keys, fired).await?;
+        }
+        let old = Some(old.iter().filter(|old| **old).count());
+        Ok(Written { affected, json: Vec::new(), keys, old })
     }
 
     /// The rows that are there already, locked; each must be one that may be changed.
-    async fn existing(&mut self, insert: &Insert) -> Outcome<Vec<(usize, Value)>> {
+    pub(super) async fn existing(&mut self, insert: &Insert) -> Outcome<Vec<(usize, Value)>> {
         let statement = generated(|| render::existing(Existing(insert), self.session.dialect()))?;
         let mut found = Vec::new();
         let mut may = true;
@@ -248,7 +293,7 @@ impl Runner<'_> {
             returning: vec![insert.key.clone()],
         };
         let statement = generated(|| render::update(&update, self.session.dialect()))?;
-        self.write(&statement, Answered::Nothing).await.map(drop)
+        self.write(&statement, Answered::Nothing, None).await.map(drop)
     }
 
     async fn update_by_key(&mut self, update: &Update) -> Outcome<Written> {
@@ -259,16 +304,16 @@ impl Runner<'_> {
         let mut by_key = update.clone();
         by_key.target.keys = Some(Keys { column: update.target.key.clone(), values: keys.clone() });
         let statement = generated(|| render::update(&by_key, self.session.dialect()))?;
-        let written = self.write(&statement, Answered::Nothing).await?;
+        let written = self.write(&statement, Answered::Nothing, None).await?;
         if let Some((_, value)) = update.set.iter().find(|(column, _)| column.name == update.target.key.name) {
             keys = vec![value.clone()];
         }
         self.check(&update.target.table, &update.target.key, &keys, &update.check).await?;
-        Ok(Written { affected: written.affected, json: Vec::new(), keys })
+        Ok(Written { affected: written.affected, json: Vec::new(), keys, old: None })
     }
 
     /// The keys of the rows that a write is for, locked.
-    async fn lock(&mut self, target: &Target) -> Outcome<Vec<Value>> {
+    pub(super) async fn lock(&mut self, target: &Target) -> Outcome<Vec<Value>> {
         let most = self.limits.result_rows;
         let statement = generated(|| render::lock(target, (most as u64).saturating_add(1), self.session.dialect()))?;
         let mut keys = Vec::new();
@@ -297,9 +342,14 @@ impl Runner<'_> {
     }
 
     /// Runs a write and reads what it answers, with the check of each row.
-    async fn write(&mut self, statement: &Statement, answered: Answered) -> Outcome<Written> {
+    async fn write(
+        &mut self,
+        statement: &Statement,
+        answered: Answered,
+        mut fired: Option<&mut Fired<'_>>,
+    ) -> Outcome<Written> {
         let place = |name: &str| statement.columns.iter().position(|column| column.name == name);
-        let (check, visible) = (place(CHECK_COLUMN), place(VISIBLE_COLUMN));
+        let (check, visible, new) = (place(CHECK_COLUMN), place(VISIBLE_COLUMN), place(NEW_COLUMN));
         let mut written = Written::default();
         let (mut admitted, mut bytes, mut rows) = (true, 0, 0_u64);
         let (most, bytes_max) = (self.rows_left as u64, self.bytes_max);
@@ -308,6 +358,13 @@ impl Runner<'_> {
                 rows += 1;
                 if let Some(check) = check {
                     admitted &= row.value(check)? == Value::Boolean(true);
+                }
+                let is_new = new.map(|new| row.value(new)).transpose()?.map(|new| new == Value::Boolean(true));
+                if let Some(is_new) = is_new {
+                    written.old = Some(written.old.unwrap_or(0) + usize::from(!is_new));
+                }
+                if let Some(fired) = fired.as_deref_mut() {
+                    fired.take(row, is_new)?;
                 }
                 if rows > most || bytes > bytes_max {
                     // It is rolled back in any case; the rest is not kept.

@@ -97,6 +97,14 @@ impl Connector {
         Self { options, is_for_guests: true, ..self }
     }
 
+    /// How a PostgreSQL server is connected to.
+    pub(super) fn postgres(&self) -> Option<&PgConnectOptions> {
+        match &self.options {
+            Options::Postgres(options) => Some(options),
+            Options::Mysql(_) => None,
+        }
+    }
+
     /// Connects; the connection and its number on the server.
     pub(super) async fn connect(&self) -> Result<(Link, u64), Error> {
         match &self.options {

@@ -31,6 +31,7 @@ use super::{
     DatabaseSettings, DbError, Share,
     cell::Answered,
     link::{Connector, Link, Ran},
+    listen::Listener,
     relay::Gauge,
     session::Sink,
 };
@@ -169,6 +170,12 @@ impl Pool {
     /// The longest that a statement may take from now, whatever its caller allows.
     pub(super) fn deadline(&self, wanted: Instant) -> Instant {
         wanted.min(Instant::now() + self.settings.query_timeout)
+    }
+
+    /// Listens on a channel, on a connection that is none of the pool's.
+    pub(super) async fn listen(&self, channel: &str) -> Result<Listener, DbError> {
+        let none = || DbError::unsupported("to be told by others", self.dialect.as_str());
+        Listener::open(self.connector.postgres().ok_or_else(none)?, channel).await
     }
 
     /// (in use, idle).

@@ -29,10 +29,13 @@ use super::{
     layers::{self, RequestId},
     request, respond,
 };
-use crate::{app::App, release::EnvSlot};
+use crate::{app::App, cron::Triggers, release::EnvSlot};
 
+mod cron;
+mod deadletters;
 mod logs;
 mod recordings;
+mod storage;
 
 /// Tokens that were used are known until their end. More than this many at once is nobody's work by hand.
 const USED_MAX: usize = 10_000;
@@ -44,6 +47,7 @@ const SYNC_MAX: Duration = Duration::from_mins(4);
 #[derive(Debug)]
 pub struct Admin {
     app: Arc<App>,
+    triggers: Triggers,
     keys: Vec<VerifyingKey>,
     /// A token of before is refused: whether it was used is not known any more.
     started: i64,
@@ -63,15 +67,15 @@ struct Synced {
 
 impl Admin {
     /// For a Bridge that starts now.
-    pub fn new(app: Arc<App>, keys: Vec<VerifyingKey>) -> Self {
-        Self { app, keys, started: Utc::now().timestamp(), used: Mutex::default() }
+    pub fn new(app: Arc<App>, triggers: Triggers, keys: Vec<VerifyingKey>) -> Self {
+        Self { app, triggers, keys, started: Utc::now().timestamp(), used: Mutex::default() }
     }
 
     /// Whether a request may do a deed at an env; its token is used up.
     fn allow(
         &self,
         headers: &HeaderMap,
-        (deed, recording): (Deed, Option<&str>),
+        (deed, about): (Deed, Option<&str>),
         (project, env): (&str, &str),
         now: i64,
     ) -> Outcome<Claims> {
@@ -82,7 +86,8 @@ impl Admin {
         let (_, token) = sent.ok_or_else(|| refused("there is none"))?;
         let claims = admin::verify(token.trim(), &self.keys, &self.app.config.id, now)
             .map_err(|error| refused(&error.to_string()).because(error))?;
-        let is_for_this = claims.deed == deed && claims.recording.as_deref() == recording;
+        let named = claims.recording.as_deref().or(claims.job.as_deref());
+        let is_for_this = claims.deed == deed && named == about;
         if !is_for_this || claims.project != project || claims.env != env {
             return Err(refused("it is for something else"));
         }
@@ -115,7 +120,7 @@ impl Admin {
 
 fn refused(why: &str) -> Box<Problem> {
     Problem::new(Code::Unauthorized, format!("the operator's token opens nothing: {why}")).hint(
-        "`stk bridge force-sync`, `stk logic logs` and `stk logic recordings` get one from the Hub for each request",
+        "`stk bridge force-sync`, `stk logic logs`, `stk logic recordings`, `stk events dlq`, `stk cron` and `stk storage` get one from the Hub for each request",
     )
 }
 
@@ -123,6 +128,14 @@ fn group() -> Routes<Arc<Admin>> {
     Routes::new()
         .post("/admin/envs/{project}/{env}/sync", sync)
         .get("/admin/envs/{project}/{env}/logs", logs::read)
+        .get("/admin/envs/{project}/{env}/cron", cron::list)
+        .get("/admin/envs/{project}/{env}/cron/{job}", cron::read)
+        .post("/admin/envs/{project}/{env}/cron/{job}/trigger", cron::trigger)
+        .post("/admin/envs/{project}/{env}/cron/{job}/resume", cron::resume)
+        .get("/admin/envs/{project}/{env}/deadletters", deadletters::list)
+        .post("/admin/envs/{project}/{env}/deadletters", deadletters::decide)
+        .post("/admin/envs/{project}/{env}/storage/{bucket}/test", storage::test)
+        .get("/admin/envs/{project}/{env}/storage/{bucket}/orphans", storage::orphans)
         .get("/admin/envs/{project}/{env}/recordings", recordings::list)
         .get("/admin/envs/{project}/{env}/recordings/{recording}", recordings::read)
 }

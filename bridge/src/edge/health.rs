@@ -26,6 +26,9 @@ use crate::app::App;
 struct Readiness {
     status: &'static str,
     envs: Vec<EnvReadiness>,
+    /// Told while events wait: requests are served all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<&'static str>,
 }
 
 /// One env of it.
@@ -83,7 +86,9 @@ fn readiness(app: &App, in_full: bool) -> Response {
         (false, true) => ("ready", StatusCode::OK),
         (false, false) => ("unavailable", StatusCode::SERVICE_UNAVAILABLE),
     };
-    respond::json(code, serde_json::to_vec(&Readiness { status, envs }).unwrap_or_default())
+    let waits = app.broker.as_ref().is_some_and(|broker| !broker.is_there());
+    let events = waits.then_some("NATS is away: events wait in the database");
+    respond::json(code, serde_json::to_vec(&Readiness { status, envs, events }).unwrap_or_default())
 }
 
 /// The numbers, on the listener that is only for them.

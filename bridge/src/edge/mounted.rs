@@ -93,7 +93,7 @@ pub async fn mounted(
 
 /// The env that a request is about, where its path says it, or else its headers.
 pub(super) fn hints(uri: &Uri, headers: &HeaderMap) -> Hints {
-    let named = Place::of(uri).and_then(|place| place.hints(headers).ok());
+    let named = Place::of(uri).or_else(|| Place::of_object(uri)).and_then(|place| place.hints(headers).ok());
     named.unwrap_or_else(|| Hints::read(headers))
 }
 
@@ -227,6 +227,13 @@ impl<'u> Place<'u> {
         let (project, rest) = sent.strip_prefix("/p/")?.split_once('/')?;
         let (env, rest) = rest.split_once('/')?;
         Some(Self { env: Some((project, env)), path: rest.strip_prefix("http/")? })
+    }
+
+    /// That of a URL of an object, which names its env as well.
+    fn of_object(uri: &'u Uri) -> Option<Self> {
+        let (project, rest) = uri.path().strip_prefix("/p/")?.split_once('/')?;
+        let (env, rest) = rest.split_once('/')?;
+        Some(Self { env: Some((project, env)), path: rest.strip_prefix("storage/")? })
     }
 
     /// What the path says of the env is as good as a header, and both must say the same.

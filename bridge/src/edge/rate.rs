@@ -1,8 +1,8 @@
 //! How many requests a caller may send: a budget for each API key, each end user, and each address of callers who show no credential
-//! or a wrong one. Counted in Redis where the Bridges of a fleet share their budgets, in memory where they do not and while Redis
+//! or a wrong one; and how many events may be published of a topic. Counted in Redis where the Bridges of a fleet share their budgets, in memory where they do not and while Redis
 //! is away.
 //!
-//! It decides from the actor and the address alone, and reads no request.
+//! It decides from the actor, the address or the topic alone, and reads no request.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -35,6 +35,7 @@ pub struct RateLimiter {
     api_keys: Option<Local>,
     users: Option<Local>,
     addresses: Option<Local>,
+    topics: Option<Local>,
     shared: Option<Arc<Shared>>,
     metrics: Arc<Metrics>,
 }
@@ -45,6 +46,7 @@ enum Budget {
     ApiKey,
     User,
     Address,
+    Topic,
 }
 
 /// Whose budget it is: project, env, and who.
@@ -60,6 +62,7 @@ impl RateLimiter {
             api_keys: rates.api_key.map(Local::new),
             users: rates.user.map(Local::new),
             addresses: rates.address.map(Local::new),
+            topics: rates.topic.map(Local::new),
             shared,
             metrics,
         })
@@ -86,6 +89,11 @@ impl RateLimiter {
         self.take(Budget::Address, ("", "", &from)).await
     }
 
+    /// Takes one event from what may be published of a topic, whoever publishes it.
+    pub async fn admit_publish(&self, (project, env): (&str, &str), topic: &str) -> Outcome<()> {
+        self.take(Budget::Topic, (project, env, topic)).await
+    }
+
     /// Whether requests are counted with other Bridges now.
     pub fn is_shared(&self) -> bool {
         self.shared.as_ref().is_some_and(|shared| shared.is_there())
@@ -103,7 +111,7 @@ impl RateLimiter {
         let tidying = async {
             loop {
                 tokio::time::sleep(TIDY_INTERVAL).await;
-                for local in [&self.api_keys, &self.users, &self.addresses].into_iter().flatten() {
+                for local in [&self.api_keys, &self.users, &self.addresses, &self.topics].into_iter().flatten() {
                     local.tidy();
                 }
             }
@@ -120,6 +128,7 @@ impl RateLimiter {
             Budget::ApiKey => (self.rates.api_key, &self.api_keys),
             Budget::User => (self.rates.user, &self.users),
             Budget::Address => (self.rates.address, &self.addresses),
+            Budget::Topic => (self.rates.topic, &self.topics),
         };
         let (Some(rate), Some(local)) = (rate, local) else { return Ok(()) };
         let taken = match &self.shared {
@@ -147,6 +156,7 @@ impl Budget {
             Budget::ApiKey => "apiKeyRate",
             Budget::User => "userRate",
             Budget::Address => "addressRate",
+            Budget::Topic => "publishRate",
         }
     }
 
@@ -158,6 +168,10 @@ impl Budget {
             Budget::ApiKey => full("apiKeyRate", "with this API key"),
             Budget::User => full("userRate", "of this user"),
             Budget::Address => full("addressRate", "from this address"),
+            Budget::Topic => {
+                let message = format!("too many events of this topic: {rate} may be published");
+                Problem::limit(Code::TooManyRequests, "publishRate", message)
+            }
         };
         let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         problem.detail("retryAfterMs", millis).hint("try again after the time in Retry-After").retry_after(wait)
@@ -230,7 +244,12 @@ mod tests {
     async fn the_defaults_are_those_of_the_contract_and_off_is_off() {
         let limiter_of_defaults = limiter(|_| {});
         let rate = |requests| Rate { requests: NonZeroU32::new(requests).unwrap(), period: Duration::from_mins(1) };
-        let expected = Rates { api_key: Some(rate(1000)), user: Some(rate(100)), address: Some(rate(600)) };
+        let expected = Rates {
+            api_key: Some(rate(1000)),
+            user: Some(rate(100)),
+            address: Some(rate(600)),
+            topic: Some(rate(10_000)),
+        };
         assert_eq!(limiter_of_defaults.rates, expected);
         let key = actor(ActorKind::ApiKey, Some("a"));
         let admitted_by_default = admitted(&limiter_of_defaults, "shop/dev", &key, "192.0.2.1", 3000).await;

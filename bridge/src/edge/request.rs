@@ -9,7 +9,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri, header::HOST};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use santokit_core::{
     code::Code,
@@ -28,7 +28,9 @@ use super::{
 use crate::{
     app::{Answer, App, Asked, Asking},
     crud::{self, idempotency::Remembered},
+    events,
     release::{canary::Tally, serving::Origin},
+    storage::ops::ObjectOp,
 };
 
 /// Params, by name.
@@ -68,6 +70,24 @@ pub async fn table(
     .await
 }
 
+/// `POST /storage/{bucket}/{op}`: the params are the body.
+pub async fn storage(
+    State(app): State<Arc<App>>,
+    Extension(id): Extension<RequestId>,
+    Extension(from): Extension<ClientAddress>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    serve(&app, &id, (&headers, from), async {
+        let Path((bucket, op)) =
+            path.map_err(|error| Problem::new(Code::BadRequest, "the path is not UTF-8").because(error))?;
+        let params = object(&read(&app, body).await?)?;
+        Ok((asked(&format!("storage/{bucket}/{op}"))?, params))
+    })
+    .await
+}
+
 /// `POST /batch`: the body has the calls.
 pub async fn batch(
     State(app): State<Arc<App>>,
@@ -96,13 +116,34 @@ pub async fn logic(
     .await
 }
 
+/// `POST /events/{topic}/publish`: the payload is the body.
+pub async fn publish(
+    State(app): State<Arc<App>>,
+    Extension(id): Extension<RequestId>,
+    Extension(from): Extension<ClientAddress>,
+    topic: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    serve(&app, &id, (&headers, from), async {
+        let Path(topic) =
+            topic.map_err(|error| Problem::new(Code::BadRequest, "the path is not UTF-8").because(error))?;
+        Ok((Asked::Publish(topic), object(&read(&app, body).await?)?))
+    })
+    .await
+}
+
 /// No route.
 pub async fn not_found(Extension(id): Extension<RequestId>, uri: Uri) -> Response {
     let problem = Problem::new(Code::NotFound, "there is no such path");
-    let paths = ["/call", "/logics", "/db", "/batch", "/http", "/healthz", "/readyz", "/metrics", "/p"];
+    let paths =
+        ["/call", "/logics", "/db", "/batch", "/storage", "/events", "/http", "/healthz", "/readyz", "/metrics", "/p"];
     let problem = match name::nearest(uri.path(), paths) {
         Some(near) => problem.hint(format!("did you mean {near}?")),
-        None => problem.hint("calls are POST /call, POST /logics/{name}, POST /db/{table}/{op} and POST /batch"),
+        None => problem.hint(
+            "calls are POST /call, POST /logics/{name}, POST /db/{table}/{op}, POST /storage/{bucket}/{op}, POST /batch and \
+             POST /events/{topic}/publish",
+        ),
     };
     respond::error(&problem, &id.0)
 }
@@ -168,11 +209,24 @@ async fn run(
             (trail.table, trail.op) = (Some(table.clone()), Some(verb.as_str()));
         }
         Asked::Batch => trail.op = Some("batch"),
+        Asked::Object(_, verb) => trail.op = Some(verb.as_str()),
+        Asked::Publish(_) => trail.op = Some("publish"),
         Asked::Logic(_) | Asked::Table(..) => {}
     }
     // What the caller took to send its body is not the release's.
     *counting = tally.map(|tally| Counting::begin(tally, app.metrics.clone(), generation.env.clone()));
-    app.answer(Asking { pinned, asked, params, request_id: id.0.clone(), idempotency_key }).await
+    let base = base(app, headers);
+    app.answer(Asking { pinned, asked, params, request_id: id.0.clone(), idempotency_key, base }).await
+}
+
+/// How clients reach the Bridge: as it is set, or as this one has.
+fn base(app: &App, headers: &HeaderMap) -> String {
+    if let Some(public) = &app.config.storage.public_url {
+        return public.clone();
+    }
+    let scheme = if app.config.edge.tls.is_some() { "https" } else { "http" };
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    format!("{scheme}://{host}")
 }
 
 /// What a path of `POST /call` names.
@@ -183,13 +237,37 @@ fn asked(path: &str) -> Outcome<Asked> {
     if let Some(name) = path.strip_prefix("logics/") {
         return Ok(Asked::Logic(name.to_owned()));
     }
+    if let Some(topic) = events::topic_path(path) {
+        return Ok(Asked::Publish(topic.to_owned()));
+    }
     match crud::table_path(path) {
         Some((table, verb)) => Ok(Asked::Table(table.to_owned(), verb)),
+        None if path.starts_with("storage/") => object_path(path),
         None if path.starts_with("db/") => Err(Problem::new(Code::NotFound, "there is no such operation of tables")
             .hint("calls of tables are db/{table}/{select|insert|update|delete}")),
-        None => Err(Problem::new(Code::NotFound, "there is nothing to call at that path")
-            .hint("calls are logics/{name}, db/{table}/{select|insert|update|delete} and batch")),
+        None => Err(Problem::new(Code::NotFound, "there is nothing to call at that path").hint(
+            "calls are logics/{name}, db/{table}/{select|insert|update|delete}, storage/{bucket}/{op}, batch and \
+             events/{topic}/publish",
+        )),
     }
+}
+
+/// `storage/{bucket}/{op}`
+fn object_path(path: &str) -> Outcome<Asked> {
+    let named = path.strip_prefix("storage/").and_then(|rest| rest.split_once('/'));
+    let found = named.and_then(|(bucket, op)| {
+        let op = ObjectOp::ALL.into_iter().find(|known| known.as_str() == op)?;
+        Some(Asked::Object(bucket.to_owned(), op))
+    });
+    found.ok_or_else(|| {
+        Problem::new(Code::NotFound, "there is no such operation of objects")
+            .hint("they are storage/{bucket}/{upload_sign|download_sign|delete|multipart_start|multipart_sign|multipart_complete|multipart_abort}")
+    })
+}
+
+/// Where a request comes from, for what a canary asks.
+pub(super) fn origin(headers: &HeaderMap, address: IpAddr) -> Origin<'_> {
+    Origin { address, hint: auth::sticky(headers) }
 }
 
 /// Who calls, for the env that the hints name.
@@ -200,8 +278,8 @@ pub(super) fn authenticate(
     address: IpAddr,
 ) -> Outcome<(Pinned, Option<Tally>)> {
     let span = tracing::info_span!("auth", authType = Empty, code = Empty).entered();
-    let origin = Origin { address, hint: auth::sticky(headers) };
-    let pinned = Credential::read(headers).and_then(|credential| app.identify(&credential, hints, origin));
+    let pinned =
+        Credential::read(headers).and_then(|credential| app.identify(&credential, hints, origin(headers, address)));
     match &pinned {
         Ok((pinned, _)) => span.record("authType", pinned.actor.kind.as_str()),
         Err(problem) => span.record("code", problem.code.as_str()),

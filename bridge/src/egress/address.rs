@@ -45,18 +45,28 @@ const RESERVED_V6: [(Ipv6Addr, u32); 4] = [
 
 /// Whether an address may be connected to: it is public, or the operator has opened its network.
 pub fn may_connect(address: IpAddr, opened: &[Network]) -> bool {
-    let inner = embedded(address);
-    let is_metadata = METADATA.contains(&address) || inner.is_some_and(|inner| METADATA.contains(&inner));
-    let opens = |network: &Network, address| network.contains(address) && (!is_metadata || network.is_one_address());
-    if opened.iter().any(|network| opens(network, address) || inner.is_some_and(|inner| opens(network, inner))) {
+    if is_opened(address, opened) {
         return true;
     }
+    let inner = embedded(address);
     match (address, inner) {
-        _ if is_metadata => false,
+        _ if is_metadata(address, inner) => false,
         (_, Some(IpAddr::V4(inner))) => is_public_v4(inner),
         (IpAddr::V4(address), _) => is_public_v4(address),
         (IpAddr::V6(address), _) => is_public_v6(address),
     }
+}
+
+/// Whether the operator has opened its network.
+pub fn is_opened(address: IpAddr, opened: &[Network]) -> bool {
+    let inner = embedded(address);
+    let is_metadata = is_metadata(address, inner);
+    let opens = |network: &Network, address| network.contains(address) && (!is_metadata || network.is_one_address());
+    opened.iter().any(|network| opens(network, address) || inner.is_some_and(|inner| opens(network, inner)))
+}
+
+fn is_metadata(address: IpAddr, inner: Option<IpAddr>) -> bool {
+    METADATA.contains(&address) || inner.is_some_and(|inner| METADATA.contains(&inner))
 }
 
 /// The IPv4 address to which an IPv6 address leads in the end.

@@ -11,7 +11,6 @@ use std::{
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 
-use super::address::may_connect;
 use crate::config::Network;
 
 /// Names that are looked up at once: each takes a thread while it lasts.
@@ -26,12 +25,16 @@ pub struct Lookup(Arc<dyn Fn(String) -> Looking + Send + Sync>);
 /// The name leads to no address that may be connected to.
 #[derive(Debug, thiserror::Error)]
 #[error("every address of the host is refused")]
-pub(super) struct Refused;
+pub struct Refused;
+
+/// Which addresses may be connected to, by what the operator has opened.
+pub type Allows = fn(IpAddr, &[Network]) -> bool;
 
 /// The resolver of the client.
 pub(super) struct Checked {
     lookup: Lookup,
     opened: Arc<[Network]>,
+    allows: Allows,
 }
 
 impl Lookup {
@@ -62,20 +65,21 @@ impl Lookup {
 }
 
 impl Checked {
-    pub(super) fn new(lookup: Lookup, opened: Vec<Network>) -> Self {
-        Self { lookup, opened: opened.into() }
+    pub(super) fn new(lookup: Lookup, opened: Vec<Network>, allows: Allows) -> Self {
+        Self { lookup, opened: opened.into(), allows }
     }
 }
 
 impl Resolve for Checked {
     fn resolve(&self, name: Name) -> Resolving {
         let (looking, opened) = ((self.lookup.0)(name.as_str().to_owned()), Arc::clone(&self.opened));
+        let allows = self.allows;
         Box::pin(async move {
             let found = looking.await?;
             // The port is the URL's.
             let fine: Vec<SocketAddr> = found
                 .iter()
-                .filter(|address| may_connect(**address, &opened))
+                .filter(|address| allows(**address, &opened))
                 .map(|address| SocketAddr::new(*address, 0))
                 .collect();
             if fine.is_empty() && !found.is_empty() {

@@ -21,9 +21,12 @@ use super::{Generation, LoadError, Plan, Runtime, has_same_guests, same};
 use crate::{
     call::LoadedLogicEntry,
     config::EnvName,
+    cron::Jobs,
     crud,
     db::{Database, DatabaseSettings},
-    events::Topics,
+    delivery::Subscriptions,
+    edge::rate::RateLimiter,
+    events::{Topics, trigger::RowEvents},
     host::GuestHost,
     release::cache::Cache,
     storage::{StorageConfig, Stores},
@@ -41,6 +44,8 @@ pub struct Loader {
     sandbox: Arc<Sandbox<GuestHost>>,
     databases: DatabaseSettings,
     stores: Stores,
+    /// What counts how often topics are published; none where nobody does.
+    rates: Option<Arc<RateLimiter>>,
 }
 
 /// Why a loader cannot be made.
@@ -57,7 +62,14 @@ impl Loader {
         storage: StorageConfig,
         cache: Cache,
     ) -> Result<Self, LoaderError> {
-        Ok(Self { cache, sandbox: Sandbox::with_store(sandbox, store)?, databases, stores: Stores::new(storage) })
+        let (sandbox, stores) = (Sandbox::with_store(sandbox, store)?, Stores::new(storage));
+        Ok(Self { cache, sandbox, databases, stores, rates: None })
+    }
+
+    /// With what counts how often topics are published.
+    #[must_use]
+    pub fn counted_by(self, rates: Arc<RateLimiter>) -> Self {
+        Self { rates: Some(rates), ..self }
     }
 
     /// What the sandbox has made ahead.
@@ -78,13 +90,25 @@ impl Loader {
         queries::verify(&manifest).await.map_err(|error| LoadError::blocked(error.to_string()))?;
         let databases = databases(&runtime, &self.databases, &previous)?;
         let logics = self.logics(&env, &manifest, &previous).await?;
+        let jobs = Jobs::of(&env, &manifest.cron).map_err(LoadError::blocked)?;
         let before = previous.first().map(|previous| previous.runtime.load_full());
+        let known = Arc::new(ArcSwap::from_pointee(Runtime::new(&runtime, before.as_deref())));
         let tables = crud::tables(&manifest.connections, &manifest.permissions).map_err(LoadError::blocked)?;
         let topics = Topics::of(&manifest.events, &manifest.default_connection).map_err(LoadError::blocked)?;
+        let buckets =
+            stores.buckets(&env, &manifest.storage, &known).map_err(|error| LoadError::blocked(error.to_string()))?;
+        let subscriptions = Subscriptions::of(&manifest.events).map_err(LoadError::blocked)?;
+        let topics = topics.with_rules(&manifest.permissions).map_err(LoadError::blocked)?;
+        let topics = Arc::new(topics.counted_by(self.rates.clone()));
+        let row_events = RowEvents { topics: Arc::clone(&topics), release_id: pointer.release_id.clone() };
+        let tables = tables.with_triggers(&manifest.events.triggers, row_events).map_err(LoadError::blocked)?;
+        let tables = tables.with_objects(&manifest.storage).map_err(LoadError::blocked)?;
         Ok(Generation {
             config: Arc::new(manifest.config_of(&env.env)),
-            buckets: Arc::new(stores.buckets(&env, &manifest.storage)),
-            topics: Arc::new(topics),
+            buckets: Arc::new(buckets),
+            topics,
+            subscriptions: Arc::new(subscriptions),
+            jobs: Arc::new(jobs),
             cors: manifest.cors_of(&env.env).cloned(),
             env,
             release_id: pointer.release_id,
@@ -95,7 +119,7 @@ impl Loader {
             databases: Arc::new(databases),
             schemas: Arc::new(manifest.connections),
             tables: Arc::new(tables),
-            runtime: ArcSwap::from_pointee(Runtime::new(&runtime, before.as_deref())),
+            runtime: known,
             connections: runtime.connections.clone(),
             sources: manifest.logics,
             queries: manifest.queries,
@@ -221,12 +245,8 @@ fn check_runtime(manifest: &Manifest, runtime: &RuntimeBundle) -> Result<(), Loa
             missing.insert(format!("connection {name:?} (`stk connections set {name}`)"));
         }
     }
-    for logic in manifest.logics.values() {
-        if let Body::Wasm(wasm) = &logic.body {
-            let names = wasm.grants.secrets.iter().filter(|name| !runtime.secrets.contains_key(*name));
-            missing.extend(names.map(|name| format!("secret {name:?} (`stk secrets set {name}`)")));
-        }
-    }
+    let names = manifest.secrets().into_iter().filter(|name| !runtime.secrets.contains_key(*name));
+    missing.extend(names.map(|name| format!("secret {name:?} (`stk secrets set {name}`)")));
     if missing.is_empty() {
         return Ok(());
     }

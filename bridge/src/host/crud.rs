@@ -15,8 +15,11 @@ use santokit_wasm::{CrudAnswer, CrudAsked, CrudError, CrudProblem, CrudRequest, 
 use serde_json::{Map, Value as Json};
 use tracing::{Instrument, Span, field::Empty};
 
-use super::{Session, session_sql::Place};
-use crate::crud::{Crud, answer::Answer, guest::Work, limits::Allowance};
+use super::{Session, session_sql::Place, storage::GuestObjects};
+use crate::{
+    crud::{Crud, answer::Answer, guest::Work, limits::Allowance},
+    events::Publishing,
+};
 
 impl Session {
     /// Answers a request, and shows it from outside. A table has a name there once the request was understood: before, it is the guest's
@@ -40,7 +43,20 @@ impl Session {
         let actor = self.asking()?;
         let params = serde_json::from_slice::<Map<String, Json>>(&request.params);
         let params = params.map_err(|error| CrudError::Invalid(format!("the params are no JSON object: {error}")))?;
-        let Self { invocation, tables, databases, crud: settings, metrics, deadline, sql, rehearsal, .. } = self;
+        let Self {
+            invocation,
+            tables,
+            databases,
+            crud: settings,
+            metrics,
+            deadline,
+            sql,
+            rehearsal,
+            occasion,
+            granted_objects,
+            actor: invoker,
+            ..
+        } = self;
         let crud = Crud {
             tables,
             databases,
@@ -53,6 +69,8 @@ impl Session {
             allowance: Some(Allowance { rows: budget.rows, bytes: budget.bytes, deadline: *deadline }),
             metrics,
             request_id: &invocation.request_id,
+            objects: Some(GuestObjects { granted: granted_objects, actor: invoker }),
+            events: Publishing::of(occasion.clone()),
         };
         let call = match &request.asked {
             CrudAsked::Table(verb, table) => Some((table.as_str(), *verb)),
@@ -63,6 +81,7 @@ impl Session {
         Span::current().record("connection", work.connection());
         let place = sql.place(work.connection(), request.within).await.map_err(misplaced)?;
         let (answered, ends) = run(&crud, &work, place, *deadline).await;
+        self.has_published |= crud.events.has_published();
         let answer = answered.map_err(|problem| told(&problem, ends, id))?;
         let meta = serde_json::to_vec(&answer.meta).map_err(|error| told(&Problem::internal(error), ends, id))?;
         Ok(CrudAnswer { data: answer.data, meta, rows: answer.rows })

@@ -1,28 +1,18 @@
 //! Events that a guest publishes: whether it may, whether the payload is one of the topic, and in whose transaction it is kept.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use chrono::Utc;
 use santokit_core::problem::Problem;
-use santokit_sql::schema::bookkeeping::{OUTBOX, outbox};
 use santokit_wasm::{EventError, SqlError, TransactionId};
 use serde_json::{Map, Value as Json};
 use tracing::{Instrument, Span, field::Empty};
 
-use super::{EventPlace, Place, Session};
+use super::{EventPlace, Place, Session, session_sql::guest_error};
 use crate::{
-    crud::expired::Expiring,
     db::{Database, DbError, Mode, Session as Connection, Share},
-    events::{Event, Topics},
+    events::{self, DEPTH_MAX, Event, Occasion},
 };
-
-/// A sweep is a few statements; what waits longer comes again.
-const SWEEP_MAX: Duration = Duration::from_secs(5);
-
-const EXPIRING: Expiring = Expiring { table: OUTBOX, id: outbox::ID, expires_at: outbox::EXPIRES_AT };
 
 impl Session {
     /// Publishes, and shows it from outside. A topic has a name there once it is found granted: before, it is the guest's own text.
@@ -46,38 +36,26 @@ impl Session {
         within: Option<TransactionId>,
     ) -> Result<String, EventError> {
         let event = self.event(topic, payload)?;
+        if event.depth > DEPTH_MAX {
+            return Err(self.too_deep(&event).await);
+        }
+        let env = (self.invocation.project.as_str(), self.invocation.env.as_str());
+        self.topics.admit(env, topic).await.map_err(|problem| {
+            let wait = problem.retry_after.unwrap_or_default();
+            EventError::Rate(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
+        })?;
         let (deadline, request_id) = (self.deadline, self.invocation.request_id.as_str());
         let (connection, place) =
             self.sql.event_place(self.topics.default_connection(), within).await.map_err(misplaced)?;
         Span::current().record("connection", connection.as_str());
-        let kept = match place {
-            EventPlace::OfLogin(levels) => levels.publish(&event).await,
-            EventPlace::OfTables(Place::Alone) => {
-                let database = self.databases.get(&connection).ok_or(EventError::Unavailable)?;
-                alone(database, &event, deadline).await
-            }
-            EventPlace::OfTables(Place::Lent(mut lent, ends)) => {
-                let kept = insert(lent.session(), &event, ends.min(deadline)).await;
-                // Not given back, it takes the transaction with it.
-                if kept.is_ok() {
-                    lent.end();
-                }
-                kept
-            }
-            EventPlace::OfTables(Place::OnServer(own)) => {
-                let kept = insert(&mut own.session, &event, own.deadline.min(deadline)).await;
-                own.is_broken |= kept.is_err();
-                kept
-            }
-        };
+        let kept = keep(place, self.databases.get(&connection), &event, deadline).await;
         kept.map_err(|error| told(&error, request_id))?;
-        self.metrics.event_published(&event.topic);
+        self.has_published = true;
+        self.metrics.events.published(&event.topic);
         if event.is_swept_after()
             && let Some(database) = self.databases.get(&connection)
-            && self.topics.begin_sweep()
         {
-            // Not in the guest's time, nor in its transaction, for whose end it may have to wait.
-            tokio::spawn(sweep(Arc::clone(database), Arc::clone(&self.topics)));
+            events::sweep(database, &self.topics);
         }
         Ok(event.id)
     }
@@ -95,6 +73,7 @@ impl Session {
             payload.map_err(|error| EventError::Invalid(format!("the payload is no JSON object: {error}")))?;
         let payload = loaded.check(payload).map_err(|problem| unfit(&problem))?;
         let now = self.rehearsal.as_ref().and_then(|rehearsal| rehearsal.now).unwrap_or_else(Utc::now);
+        let (caused_by, depth) = Occasion::causes(self.occasion.as_deref());
         let invocation = &self.invocation;
         Ok(Event {
             id: Event::id(),
@@ -105,8 +84,84 @@ impl Session {
             payload,
             published_by: invocation.logic.clone(),
             published_at: now,
+            caused_by,
+            depth,
             expires_at: loaded.expires_at(now),
         })
+    }
+
+    /// Why an event is refused that so many others have led to: with the events themselves, as far as they are still there.
+    async fn too_deep(&self, event: &Event) -> EventError {
+        let mut chain = vec![format!("{} now", event.topic)];
+        let mut cause = event.caused_by.clone();
+        if let Some(database) = self.databases.get(self.topics.default_connection())
+            && let Ok(mut session) = database.session(Mode::Read, Share::Guest, self.deadline).await
+        {
+            while let Some(id) = cause.take().filter(|_| chain.len() <= DEPTH_MAX as usize + 1) {
+                let found = Event::cause(&mut session, &id, self.deadline).await.ok().flatten();
+                let (topic, before) = found.unwrap_or_default();
+                chain.push(if topic.is_empty() { id } else { format!("{topic} {id}") });
+                cause = before;
+            }
+            session.end();
+        }
+        chain.extend(cause);
+        let chain = chain.join(", by ");
+        tracing::warn!(logic = %self.invocation.logic, requestId = %self.invocation.request_id, %chain, "a chain of events is too deep");
+        EventError::Invalid(format!("{DEPTH_MAX} events have caused one another, and this one is refused: {chain}"))
+    }
+
+    /// Says that the event is handled for which this invocation is, in its own transaction, where that is on the event's database.
+    pub(super) async fn acknowledge(&mut self) -> Result<(), SqlError> {
+        let Some(occasion) = self.occasion.clone().filter(|_| self.depth == 0) else { return Ok(()) };
+        let Some(acknowledgement) = &occasion.acknowledgement else { return Ok(()) };
+        if !self.sql.is_whole(&acknowledgement.connection) {
+            return Ok(());
+        }
+        let invocation = &self.invocation;
+        let of = (invocation.project.as_str(), invocation.env.as_str(), invocation.release_id.as_str());
+        let row = acknowledgement.row(of, &invocation.logic, &occasion.info, Utc::now());
+        let deadline = self.deadline;
+        let (_, place) = self.sql.event_place(&acknowledgement.connection, None).await?;
+        match place {
+            // Of a release before it handled events: what is not said here is said afterwards.
+            EventPlace::OfLogin(levels) if !levels.can_publish() => Ok(()),
+            EventPlace::OfTables(Place::Alone) => Ok(()),
+            place => {
+                occasion.tell();
+                keep(place, None, &row, deadline).await
+            }
+        }
+        .map_err(guest_error)
+    }
+}
+
+/// Keeps an event, or what is kept as one, where it belongs. What fails in a transaction takes it with it.
+pub(super) async fn keep(
+    place: EventPlace<'_>,
+    database: Option<&Arc<Database>>,
+    event: &Event,
+    deadline: Instant,
+) -> Result<(), DbError> {
+    match place {
+        EventPlace::OfLogin(levels) => levels.publish(event).await,
+        EventPlace::OfTables(Place::Alone) => {
+            let none = || DbError::unavailable("the release has no such connection");
+            alone(database.ok_or_else(none)?, event, deadline).await
+        }
+        EventPlace::OfTables(Place::Lent(mut lent, ends)) => {
+            let kept = insert(lent.session(), event, ends.min(deadline)).await;
+            // Not given back, it takes the transaction with it.
+            if kept.is_ok() {
+                lent.end();
+            }
+            kept
+        }
+        EventPlace::OfTables(Place::OnServer(own)) => {
+            let kept = insert(&mut own.session, event, own.deadline.min(deadline)).await;
+            own.is_broken |= kept.is_err();
+            kept
+        }
     }
 }
 
@@ -122,21 +177,6 @@ async fn insert(session: &mut Connection, event: &Event, deadline: Instant) -> R
     session.execute(&statement, deadline).await.map(drop)
 }
 
-/// Removes some events whose time has come. Its failure is nobody's.
-async fn sweep(database: Arc<Database>, topics: Arc<Topics>) {
-    let deadline = Instant::now() + SWEEP_MAX;
-    let swept = async {
-        let mut session = database.session(Mode::Write, Share::Guest, deadline).await?;
-        let swept = EXPIRING.sweep(&mut session, Utc::now(), deadline).await;
-        session.end();
-        swept
-    };
-    if let Err(error) = swept.await {
-        tracing::debug!(error = &error as &dyn std::error::Error, "events whose time has come were not removed");
-    }
-    topics.end_sweep();
-}
-
 /// What does not fit, field by field. The guest has written it: its own values may be repeated to it.
 fn unfit(problem: &Problem) -> EventError {
     let details = serde_json::to_vec(&problem.details).unwrap_or_else(|_| b"{}".to_vec());
@@ -144,7 +184,7 @@ fn unfit(problem: &Problem) -> EventError {
 }
 
 /// Why it has no place.
-fn misplaced(error: SqlError) -> EventError {
+pub(super) fn misplaced(error: SqlError) -> EventError {
     match error {
         SqlError::Denied(message) => EventError::Denied(message),
         SqlError::Invalid(message) => EventError::Invalid(message),
@@ -156,7 +196,7 @@ fn misplaced(error: SqlError) -> EventError {
 }
 
 /// What the guest is told; the database's words are for operators.
-fn told(error: &DbError, request_id: &str) -> EventError {
+pub(super) fn told(error: &DbError, request_id: &str) -> EventError {
     if error.kind == santokit_sql::failure::FailureKind::Interrupted {
         return EventError::Timeout;
     }

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tracing::{Instrument, field::Empty};
 
 use super::{Session, session_sql::Joined};
-use crate::call::{CallContext, Called, CalledParts};
+use crate::call::{BegunBy, CallContext, Called, CalledParts};
 
 /// Calls within one another.
 const DEPTH_MAX: usize = 8;
@@ -45,6 +45,8 @@ impl Session {
         let entry = self.logics.get(&name).map(Arc::clone).ok_or_else(away)?;
         let (joined, levels) = self.sql.lend(self.depth).await.map_err(|wrong| not_lent(&wrong))?;
         let context = self.context_of_called();
+        // It may publish in a transaction of this invocation.
+        self.has_published = true;
         // On a stack of its own: calls are as deep as guests like. It ends with whoever waits for it.
         let mut calling = JoinSet::new();
         calling.spawn(async move { entry.call_from(context, params, Called { left, joined }).await }.in_current_span());
@@ -101,6 +103,7 @@ impl Session {
             recordings: Arc::clone(&self.recordings),
             metrics: Arc::clone(&self.metrics),
             rehearsal: self.rehearsal.clone(),
+            begun_by: self.occasion.clone().map_or(BegunBy::Request, BegunBy::Event),
         }
     }
 }

@@ -33,6 +33,7 @@ use super::{
     session_sql::{Authority, SqlSession},
 };
 use crate::db::{Access, Reading};
+use crate::events;
 
 /// The granted queries of a logic.
 pub type GrantedQueries = BTreeMap<String, LoadedQuery>;
@@ -120,6 +121,9 @@ impl LoadedQuery {
     }
 
     fn value(&self, name: &str, checked: &Map<String, Json>, session: &Session) -> Result<Bound, String> {
+        if let Some(bound) = events::variable(session.occasion.as_deref(), name) {
+            return Ok(bound);
+        }
         let actor: &Actor = &session.actor;
         let bound = |kind: Type, value: Value| Bound { kind, value };
         Ok(match name {

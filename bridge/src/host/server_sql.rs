@@ -72,11 +72,15 @@ pub(super) struct Levels {
 
 impl Logins {
     /// Of a logic. `queried` is what its declared queries touch together.
-    pub fn of(grants: &santokit_core::logic::Grants, queried: BTreeMap<String, TablePowers>) -> Self {
+    pub fn of(
+        grants: &santokit_core::logic::Grants,
+        queried: BTreeMap<String, TablePowers>,
+        acknowledges: bool,
+    ) -> Self {
         let shared = |powers: BTreeMap<String, TablePowers>| {
             powers.into_iter().map(|(connection, powers)| (connection, Arc::new(powers))).collect()
         };
-        Self { raw: shared(raw(grants)), queried: shared(queried) }
+        Self { raw: shared(raw(grants, acknowledges)), queried: shared(queried) }
     }
 
     pub(super) fn of_raw(&self, connection: &str) -> Login {
@@ -260,6 +264,11 @@ impl Levels {
         self.admit(statement)?;
         let done = self.session.guest_execute(statement.text(schema), statement.answered(schema), self.deadline).await;
         done.map(|done| done.affected).map_err(guest_error)
+    }
+
+    /// Whether its login can keep events.
+    pub(super) fn can_publish(&self) -> bool {
+        self.session.publisher().is_some()
     }
 
     /// Keeps an event in it. What fails takes the transaction with it.

@@ -12,7 +12,7 @@ use crate::{
     crud::{limits::CrudSettings, names::Tables},
     db::Database,
     egress::Egress,
-    events::Topics,
+    events::{Occasion, Topics},
     guest_log::GuestLog,
     metrics::Metrics,
     recording::Recordings,
@@ -45,6 +45,9 @@ pub struct Session {
     pub(super) deadline: Instant,
     pub(super) sql: SqlSession,
     pub(super) rehearsal: Option<Arc<Rehearsal>>,
+    pub(super) occasion: Option<Arc<Occasion>>,
+    /// Whether it may have published an event, which is there when it has ended.
+    pub(super) has_published: bool,
 }
 
 /// What a session is made of.
@@ -100,6 +103,8 @@ pub struct SessionParts {
     pub metrics: Arc<Metrics>,
     /// What a test fixes and sees; none for a request.
     pub rehearsal: Option<Arc<Rehearsal>>,
+    /// The event that it is for, if it is for one.
+    pub occasion: Option<Arc<Occasion>>,
 }
 
 impl Session {
@@ -131,6 +136,7 @@ impl Session {
             deadline,
             metrics,
             rehearsal,
+            occasion,
         } = parts;
         let own = (granted_tables, logins);
         let mut sql = SqlSession::new(own, Arc::clone(&databases), schemas, transaction_on, deadline, metrics.clone());
@@ -158,12 +164,19 @@ impl Session {
             deadline,
             sql,
             rehearsal,
+            occasion,
+            has_published: false,
         }
     }
 
     /// Ends the invocation's own transaction: commits it, or rolls it back. What the guest left open is rolled back. What is a caller's
     /// goes back to it.
-    pub async fn finish(self, commit: bool) -> (Result<(), SqlError>, Joined) {
-        self.sql.hand_back(commit).await
+    pub async fn finish(mut self, commit: bool) -> (Result<(), SqlError>, Joined) {
+        let acknowledged = if commit { self.acknowledge().await } else { Ok(()) };
+        let (ended, joined) = self.sql.hand_back(commit && acknowledged.is_ok()).await;
+        if self.has_published {
+            self.topics.wake();
+        }
+        (acknowledged.and(ended), joined)
     }
 }

@@ -142,6 +142,11 @@ impl SqlSession {
         }
     }
 
+    /// Whether the whole invocation is one transaction on a connection.
+    pub(super) fn is_whole(&self, connection: &str) -> bool {
+        self.whole.contains(connection)
+    }
+
     /// Whether a transaction of this invocation keeps the one writer of a database.
     pub(super) fn keeps_a_writer(&self) -> bool {
         self.opened.iter().any(|opened| opened.transaction.is_some())

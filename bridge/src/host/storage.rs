@@ -2,17 +2,23 @@
 
 use std::collections::HashMap;
 
+use chrono::Utc;
 use santokit_core::{
     access::Actor,
     logic::{StorageGrant, StorageOp},
     storage::{KeyPattern, ObjectKey, ObjectPrefix, Variable},
 };
-use santokit_wasm::{Condition, ObjectPage, ObjectStat, PutOptions, ReaderId, StorageError, WriterId};
+use santokit_wasm::{
+    Condition, ObjectPage, ObjectStat, PutOptions, ReaderId, SignedUrl, StorageError, UrlAsked, UrlDeed, WriterId,
+};
 use serde_json::Value as Json;
 use tracing::{Instrument, field::Empty};
 
 use super::Session;
-use crate::storage::{Bucket, Reader, Writer};
+use crate::{
+    config::EnvName,
+    storage::{Bucket, Reader, UrlFor, Writer, signed::Deed},
+};
 
 /// Readers and writers of an invocation at once: each is an open file.
 const OPEN_MAX: usize = 16;
@@ -20,6 +26,15 @@ const OPEN_MAX: usize = 16;
 /// Grants with their patterns read.
 #[derive(Debug, Default)]
 pub struct GrantedObjects(Vec<(StorageGrant, Vec<KeyPattern>)>);
+
+/// What a guest may put, where it names objects in rows.
+#[derive(Clone, Copy, Debug)]
+pub struct GuestObjects<'g> {
+    /// To its component.
+    pub(super) granted: &'g GrantedObjects,
+    /// For whom it was called.
+    pub(super) actor: &'g Actor,
+}
 
 /// What an invocation has open.
 #[derive(Debug, Default)]
@@ -44,6 +59,14 @@ impl GrantedObjects {
         let fits =
             move |(grant, _): &&(StorageGrant, Vec<KeyPattern>)| grant.bucket == bucket && grant.ops.contains(&op);
         self.0.iter().filter(fits).flat_map(|(_, patterns)| patterns)
+    }
+}
+
+impl GuestObjects<'_> {
+    /// Whether it may put this one itself.
+    pub fn may_put(&self, bucket: &str, key: &ObjectKey) -> bool {
+        let known = known(self.actor);
+        self.granted.patterns(bucket, StorageOp::Put).any(|pattern| pattern.covers(key, &known))
     }
 }
 
@@ -132,6 +155,38 @@ impl Session {
     ) -> Result<bool, StorageError> {
         let (bucket, key) = self.granted(bucket, key, StorageOp::Delete)?;
         traced("delete", bucket.remove(&key, &condition)).await
+    }
+
+    /// A URL by which others do what the logic may do itself.
+    pub(super) async fn object_presign(
+        &mut self,
+        bucket: &str,
+        key: &str,
+        UrlAsked { deed, expires_in }: UrlAsked,
+    ) -> Result<SignedUrl, StorageError> {
+        self.granted(bucket, key, StorageOp::Presign)?;
+        let op = if matches!(deed, UrlDeed::Get { .. }) { StorageOp::Get } else { StorageOp::Put };
+        let (bucket, key) = self.granted(bucket, key, op)?;
+        let lives = self.buckets.lives(expires_in)?;
+        // What a caller says in Host is no address to hand on to others.
+        let base = match self.buckets.public_url() {
+            Some(base) => base,
+            None if !bucket.is_local() => "",
+            None => {
+                let message = "the Bridge does not know how clients reach it: its publicUrl is not set";
+                return Err(StorageError::Invalid(message.to_owned()));
+            }
+        };
+        let deed = bucket.deed(deed)?;
+        let env = EnvName { project: self.invocation.project.clone(), env: self.invocation.env.clone() };
+        let now = Utc::now().timestamp();
+        let presigned = traced("presign", bucket.url(&key, &deed, UrlFor { env: &env, base, now, lives })).await?;
+        Ok(SignedUrl {
+            url: presigned.url,
+            method: if matches!(deed, Deed::Put(_)) { "PUT" } else { "GET" }.to_owned(),
+            headers: presigned.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            expires: u64::try_from(now.saturating_add(lives.into())).unwrap_or(0).saturating_mul(1_000),
+        })
     }
 
     /// A bucket and a key in its one form, where the deed is granted.

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 
 use super::{EnvSlot, fetch::HubClient};
 use crate::{
+    broker::Broker,
     config::{BridgeConfig, EnvName},
     metrics::Metrics,
 };
@@ -36,14 +37,21 @@ pub struct Reporter {
     config: Arc<BridgeConfig>,
     slots: Arc<[Arc<EnvSlot>]>,
     metrics: Arc<Metrics>,
+    broker: Option<Arc<Broker>>,
     started: Instant,
     told: Mutex<Told>,
 }
 
 impl Reporter {
     /// Of a Bridge that starts now.
-    pub fn new(hub: HubClient, config: Arc<BridgeConfig>, slots: Arc<[Arc<EnvSlot>]>, metrics: Arc<Metrics>) -> Self {
-        Self { hub, config, slots, metrics, started: Instant::now(), told: Mutex::default() }
+    pub fn new(
+        hub: HubClient,
+        config: Arc<BridgeConfig>,
+        slots: Arc<[Arc<EnvSlot>]>,
+        metrics: Arc<Metrics>,
+        broker: Option<Arc<Broker>>,
+    ) -> Self {
+        Self { hub, config, slots, metrics, broker, started: Instant::now(), told: Mutex::default() }
     }
 
     /// Sends reports until shutdown. A report that fails is not kept: the next one says it all.
@@ -102,6 +110,7 @@ impl Reporter {
             required_signers: trust.required,
             limits_hit: self.metrics.limits_hit(),
             hub_failures: self.metrics.polls_failed(),
+            events_wait: self.broker.as_ref().is_some_and(|broker| !broker.is_there()),
             seals_cache: self.config.cache_key.is_some(),
             admin: self.config.admin.as_ref().map(|admin| AdminListener {
                 url: admin.url.as_ref().map(ToString::to_string),

@@ -112,6 +112,7 @@ impl Hub {
             cors: None,
             storage: santokit_core::storage::Storage::default(),
             events: santokit_core::event::Events::default(),
+            cron: BTreeMap::new(),
             config: BTreeMap::from([("marker".into(), marker.into())]),
             envs: BTreeMap::new(),
         };

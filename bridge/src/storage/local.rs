@@ -8,7 +8,7 @@ use std::{
     fs,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, SystemTime},
 };
 
@@ -19,7 +19,8 @@ use tokio::sync::OnceCell;
 mod file;
 mod index;
 
-pub use file::{Reader, Writer};
+use super::signed::UrlKey;
+pub(super) use file::{Reader, Writer};
 use index::{Index, Row};
 
 const UNNAMED_KEPT: Duration = Duration::from_hours(24);
@@ -30,6 +31,7 @@ const CONTENT_TYPE: &str = "application/octet-stream";
 pub(super) struct Store {
     folder: Arc<Folder>,
     index: OnceCell<Index>,
+    url_key: OnceCell<UrlKey>,
 }
 
 /// Where files are.
@@ -37,11 +39,22 @@ pub(super) struct Store {
 struct Folder {
     dir: PathBuf,
     bytes_max: u64,
+    /// Of objects that are being written, which no index counts yet.
+    underway: AtomicU64,
 }
 
 impl Store {
     pub(super) fn new(dir: PathBuf, bytes_max: u64) -> Self {
-        Self { folder: Arc::new(Folder { dir, bytes_max }), index: OnceCell::new() }
+        Self {
+            folder: Arc::new(Folder { dir, bytes_max, underway: AtomicU64::new(0) }),
+            index: OnceCell::new(),
+            url_key: OnceCell::new(),
+        }
+    }
+
+    pub(super) async fn url_key(&self) -> Result<UrlKey, StorageError> {
+        let key = self.url_key.get_or_try_init(async || self.index().await?.url_key().await).await?;
+        Ok(key.clone())
     }
 
     pub(super) async fn stat(&self, bucket: &str, key: &ObjectKey) -> Result<Option<ObjectStat>, StorageError> {

@@ -1,7 +1,7 @@
 //! A call with instances made ahead, beside one that makes its own, and beside one in an instance that is kept (wasmtime alone,
 //! which Santokit never does): the same components, in the same run, in turn.
 //!
-//! Two loads: callers that wait between their calls, so that about one processor is busy, which shows what a caller sees; and callers
+//! Two loads: callers that wait between their calls, so that the machine has half of what it can do, which shows what a caller sees; and callers
 //! that never wait, which shows what the machine can do in all. Arguments are `name=component.wasm`. Prints lines of JSON. Run by
 //! `cargo xtask bench`.
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
@@ -127,13 +127,12 @@ async fn main() {
             load(&bytes, name, SupplyConfig::default()).await,
             Called::Kept(bare),
         ];
-        let mut alone = rounds(&ways[..1], 1, Duration::ZERO).await;
-        let call = alone[0].percentile(50) / 1e6;
         for concurrent in [1_u32, 16] {
-            // So that all callers together keep about one processor busy with calls that make their own instances.
-            let pause = Duration::from_secs_f64(call * f64::from(concurrent)).max(Duration::from_millis(1));
-            let mut paced = rounds(&ways, concurrent as usize, pause).await;
             let full = rounds(&ways, concurrent as usize, Duration::ZERO).await;
+            // So that all callers together ask for half of what the machine can do without a supply.
+            let half = full[0].rate() / 2.0;
+            let pause = Duration::from_secs_f64(f64::from(concurrent) / half).max(Duration::from_millis(1));
+            let mut paced = rounds(&ways, concurrent as usize, pause).await;
             report(name, concurrent, [made_kib, called_kib], &mut paced, &full);
         }
     }

@@ -15,3 +15,21 @@ wasmtime::component::bindgen!({
         "santokit:storage/storage.writer": crate::state::WriterHandle,
     },
 });
+
+/// The export of a component that is run by jobs, in the same way.
+pub(crate) mod running {
+    wasmtime::component::bindgen!({
+        path: ["../../wit/sql", "../../wit/events"],
+        world: "santokit:events/running",
+        exports: { default: async },
+    });
+}
+
+/// The export of a component that is given events. Its world has no imports: those are the ones above.
+pub(crate) mod handling {
+    wasmtime::component::bindgen!({
+        path: ["../../wit/sql", "../../wit/events"],
+        world: "santokit:events/handling",
+        exports: { default: async },
+    });
+}

@@ -9,7 +9,11 @@ use santokit_core::{
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::{
-    bindings::exports::santokit::logic::handler::LogicError as WitLogicError,
+    bindings::{
+        exports::santokit::logic::handler::LogicError as WitLogicError,
+        handling::exports::santokit::events::event_handler::{Event, EventError},
+        running::exports::santokit::events::cron_handler::{CronError, Run},
+    },
     engine::{Compiled, Instance},
     error::{CallError, LimitHit, LogicError},
     host::Host,
@@ -17,6 +21,46 @@ use crate::{
     state::{HANDLES_MAX, State},
     supply::{Probe, Shelf},
 };
+
+/// What is told of an event besides its payload.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventInfo {
+    /// `evt_…`.
+    pub id: String,
+    /// Its topic.
+    pub topic: String,
+    /// RFC 3339, UTC.
+    pub published_at: String,
+    /// From 1.
+    pub attempt: u32,
+    /// The event that was being handled when it was published.
+    pub caused_by: Option<String>,
+    /// How many events caused one another until it.
+    pub depth: u32,
+}
+
+/// What is told of a run of a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunInfo {
+    /// `run_…`.
+    pub id: String,
+    /// The job's name.
+    pub job: String,
+    /// The tick, RFC 3339, UTC; none where an operator has begun it.
+    pub due_at: Option<String>,
+    /// `schedule`, `catchUp` or `manual`.
+    pub cause: String,
+}
+
+/// What a component is given.
+pub(crate) enum Given {
+    /// As a JSON object.
+    Params(Vec<u8>),
+    /// With its payload as a JSON object.
+    Event(EventInfo, Vec<u8>),
+    /// A run of a job.
+    Run(RunInfo),
+}
 
 /// What a call used.
 #[derive(Clone, Debug, Default)]
@@ -135,7 +179,7 @@ pub(crate) async fn run<H: Host>(
     engine: &wasmtime::Engine,
     compiled: &Arc<Compiled<H>>,
     host: H,
-    input: Vec<u8>,
+    given: Given,
     limits: &InvocationLimits,
     slices: &Slices,
 ) -> Invocation<H> {
@@ -152,10 +196,7 @@ pub(crate) async fn run<H: Host>(
                 Some(instance) => instance,
                 None => compiled.pre.instantiate(&mut store).await?.0,
             };
-            let Instance::Logic(logic) = instance else {
-                return Err(wasmtime::Error::msg("the component is loaded as one of HTTP"));
-            };
-            logic.santokit_logic_handler().call_handle(&mut store, &input).await
+            ask(instance, &mut store, given).await
         });
         let counted = running.count(cpu.measure(handling));
         tokio::time::timeout(limits.timeout.duration(), slices.slice(counted, &cpu)).await
@@ -178,6 +219,39 @@ pub(crate) async fn run<H: Host>(
     Shelf::put_away(compiled, store, probe);
     drop(running);
     Invocation { outcome, host, usage }
+}
+
+/// What the guest says to what it is given. To an event or a run there is nothing to answer but that it is handled.
+async fn ask<H: Host>(
+    instance: Instance,
+    store: &mut Store<State<H>>,
+    given: Given,
+) -> wasmtime::Result<Result<Vec<u8>, WitLogicError>> {
+    match (instance, given) {
+        (Instance::Logic { called: Some(logic), .. }, Given::Params(input)) => {
+            logic.santokit_logic_handler().call_handle(store, &input).await
+        }
+        (Instance::Logic { given_events: Some(handling), .. }, Given::Event(event, payload)) => {
+            let event = wit_event(event);
+            let handled = handling.santokit_events_event_handler().call_on_event(store, &event, &payload).await?;
+            let refused = |EventError { code, message, details }| WitLogicError { code, message, details };
+            Ok(handled.map(|()| b"null".to_vec()).map_err(refused))
+        }
+        (Instance::Logic { run: Some(running), .. }, Given::Run(RunInfo { id, job, due_at, cause })) => {
+            let run = Run { id, job, due_at, cause };
+            let handled = running.santokit_events_cron_handler().call_on_cron(store, &run).await?;
+            let refused = |CronError { code, message, details }| WitLogicError { code, message, details };
+            Ok(handled.map(|()| b"null".to_vec()).map_err(refused))
+        }
+        (Instance::Logic { .. } | Instance::Http(_), _) => {
+            Err(wasmtime::Error::msg("the component has no export for what it is given"))
+        }
+    }
+}
+
+fn wit_event(event: EventInfo) -> Event {
+    let EventInfo { id, topic, published_at, attempt, caused_by, depth } = event;
+    Event { id, topic, published_at, attempt, caused_by, depth }
 }
 
 pub(crate) fn used<H: Host>(state: &mut State<H>) -> Usage {

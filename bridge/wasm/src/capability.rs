@@ -9,6 +9,7 @@ mod events;
 mod http;
 mod log;
 mod logics;
+mod once;
 mod queries;
 mod random;
 mod secrets;

@@ -76,9 +76,11 @@ impl<H: Host> LoadedLogic<H> {
         let mut store = call::store::<H>(engine, compiled, None, &limits(memory_bytes_max));
         let made = compiled.pre.instantiate(&mut store).await;
         match made.map_err(|error| LoadError::Probe(CallError::from_engine(&error, None)))?.0 {
-            Instance::Logic(logic) => {
+            Instance::Logic { called: Some(logic), .. } => {
                 let _ended = logic.santokit_logic_handler().call_handle(&mut store, b"{}").await;
             }
+            // What only takes events is looked at as it is made.
+            Instance::Logic { called: None, .. } => {}
             Instance::Http(proxy) => {
                 let mut request =
                     http::Request::new(Empty::<Body>::new().map_err(|never| match never {}).boxed_unsync());

@@ -7,7 +7,7 @@ use std::{
 };
 
 use santokit_core::{
-    component::{ComponentError, World},
+    component::{ComponentError, Handled, World},
     limit::InvocationLimits,
     quantity::Bytes,
 };
@@ -20,8 +20,12 @@ use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 
 use crate::{
     admission::{Admission, Turn},
-    bindings::{Logic, LogicPre},
-    call::{self, Invocation},
+    bindings::{
+        Logic, LogicPre,
+        handling::{Handling, HandlingPre},
+        running::{Running, RunningPre},
+    },
+    call::{self, EventInfo, Given, Invocation, RunInfo},
     capability,
     compile::{self, CompiledStore, Compiler, Named, WorkerConfig},
     compiled_functions::CompiledFunctions,
@@ -96,13 +100,13 @@ pub(crate) struct Compiled<H: 'static> {
 
 /// A component that is linked, as what it is used.
 pub(crate) enum Pre<H: 'static> {
-    Logic(LogicPre<State<H>>),
+    Logic { pre: InstancePre<State<H>>, is_called: bool, is_given_events: bool, is_run: bool },
     Http(ProxyPre<State<H>>),
 }
 
 /// An instance of it.
 pub(crate) enum Instance {
-    Logic(Logic),
+    Logic { called: Option<Logic>, given_events: Option<Handling>, run: Option<Running> },
     Http(Proxy),
 }
 
@@ -279,6 +283,26 @@ impl<H: Host> LoadedLogic<H> {
         limits: &InvocationLimits,
         patience: Duration,
     ) -> Invocation<H> {
+        self.give(host, Given::Params(input), limits, patience).await
+    }
+
+    /// Gives it an event, in a fresh instance. The answer is `null`. Dropping the future stops the guest and rolls back what it has open.
+    pub async fn handle(
+        &self,
+        host: H,
+        event: EventInfo,
+        payload: Vec<u8>,
+        limits: &InvocationLimits,
+    ) -> Invocation<H> {
+        self.give(host, Given::Event(event, payload), limits, limits.timeout.duration()).await
+    }
+
+    /// Tells it of a run of a job, in a fresh instance. The answer is `null`.
+    pub async fn run(&self, host: H, run: RunInfo, limits: &InvocationLimits) -> Invocation<H> {
+        self.give(host, Given::Run(run), limits, limits.timeout.duration()).await
+    }
+
+    async fn give(&self, host: H, given: Given, limits: &InvocationLimits, patience: Duration) -> Invocation<H> {
         let _admitted = match self.turn.wait(patience).await {
             Ok(admitted) => admitted,
             Err(setting) => {
@@ -287,7 +311,7 @@ impl<H: Host> LoadedLogic<H> {
             }
         };
         let limits = self.limits(limits);
-        call::run(&self.sandbox.engine, &self.compiled, host, input, &limits, self.turn.slices()).await
+        call::run(&self.sandbox.engine, &self.compiled, host, given, &limits, self.turn.slices()).await
     }
 }
 
@@ -302,7 +326,22 @@ impl<H: Host> LoadedLogic<H> {
 impl<H: Host> Pre<H> {
     fn new(pre: InstancePre<State<H>>, world: World) -> wasmtime::Result<Self> {
         match world {
-            World::Logic => LogicPre::new(pre).map(Self::Logic),
+            World::Logic => {
+                let exports = |handled: Handled| pre.component().get_export_index(None, handled.export()).is_some();
+                let (is_called, is_given_events) = (exports(Handled::Call), exports(Handled::Event));
+                let is_run = exports(Handled::Cron);
+                // Their types are looked at now. What exports none of them is no logic.
+                if is_called || !is_given_events && !is_run {
+                    LogicPre::new(pre.clone())?;
+                }
+                if is_given_events {
+                    HandlingPre::new(pre.clone())?;
+                }
+                if is_run {
+                    RunningPre::new(pre.clone())?;
+                }
+                Ok(Self::Logic { pre, is_called, is_given_events, is_run })
+            }
             World::Http => ProxyPre::new(pre).map(Self::Http),
         }
     }
@@ -313,9 +352,12 @@ impl<H: Host> Pre<H> {
         store: &mut Store<State<H>>,
     ) -> wasmtime::Result<(Instance, component::Instance)> {
         match self {
-            Self::Logic(pre) => {
-                let inner = pre.instance_pre().instantiate_async(&mut *store).await?;
-                Ok((Instance::Logic(Logic::new(store, &inner)?), inner))
+            Self::Logic { pre, is_called, is_given_events, is_run } => {
+                let inner = pre.instantiate_async(&mut *store).await?;
+                let called = is_called.then(|| Logic::new(&mut *store, &inner)).transpose()?;
+                let given_events = is_given_events.then(|| Handling::new(&mut *store, &inner)).transpose()?;
+                let run = is_run.then(|| Running::new(&mut *store, &inner)).transpose()?;
+                Ok((Instance::Logic { called, given_events, run }, inner))
             }
             Self::Http(pre) => {
                 let inner = pre.instance_pre().instantiate_async(&mut *store).await?;
@@ -405,7 +447,8 @@ fn pool(config: &SandboxConfig) -> PoolingAllocationConfig {
         .max_component_instance_size(10 << 20)
         .max_core_instance_size(10 << 20)
         .max_memory_size(config.memory_bytes_max)
-        .linear_memory_keep_resident(1 << 20)
+        // What is kept is overwritten after each call, touched or not; the rest is given back to the kernel. Measured: docs/PERFORMANCE.md.
+        .linear_memory_keep_resident(64 << 10)
         .table_keep_resident(64 << 10)
         // What stays resident is bounded by this many idle slots, whichever components come and go.
         .max_unused_warm_slots(instances / 8)

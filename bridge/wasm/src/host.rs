@@ -23,7 +23,9 @@ pub use events::EventError;
 pub use fixed::{Clock, Fixed, Seed, Times};
 pub use http::{HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse, SendOut};
 pub use logics::{LogicCall, LogicCallError, LogicCalled, LogicUsage};
-pub use storage::{Condition, ObjectPage, ObjectStat, PutOptions, ReaderId, StorageError, WriterId};
+pub use storage::{
+    Condition, ObjectPage, ObjectStat, PutOptions, ReaderId, SignedUrl, StorageError, UrlAsked, UrlDeed, WriterId,
+};
 
 /// An open connection of one invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -321,6 +323,18 @@ pub trait Host: Send + 'static {
         payload: Vec<u8>,
         within: Option<TransactionId>,
     ) -> impl Future<Output = Result<String, EventError>> + Send;
+    /// Whether a key of this logic is marked, as far as the transaction sees it.
+    fn once_is_done(
+        &mut self,
+        key: String,
+        within: Option<TransactionId>,
+    ) -> impl Future<Output = Result<bool, EventError>> + Send;
+    /// Marks it, where an event would be kept.
+    fn once_mark_done(
+        &mut self,
+        key: String,
+        within: Option<TransactionId>,
+    ) -> impl Future<Output = Result<(), EventError>> + Send;
     /// What sends an outbound request, if one may be sent now; it answers [`HttpError::Requests`] and [`HttpError::Bytes`] where the
     /// budget ends. It can go on beside the guest, and ends when it is dropped.
     fn http(&mut self) -> Result<SendOut, HttpError>;
@@ -379,6 +393,13 @@ pub trait Host: Send + 'static {
         key: String,
         condition: Condition,
     ) -> impl Future<Output = Result<bool, StorageError>> + Send;
+    /// A URL for one deed with one object.
+    fn storage_presign(
+        &mut self,
+        bucket: String,
+        key: String,
+        asked: UrlAsked,
+    ) -> impl Future<Output = Result<SignedUrl, StorageError>> + Send;
     /// Opens a cursor.
     fn sql_cursor(
         &mut self,

@@ -24,7 +24,7 @@ mod state;
 mod stdio;
 mod supply;
 
-pub use call::{Invocation, Usage};
+pub use call::{EventInfo, Invocation, RunInfo, Usage};
 pub use compile::{CompileLimits, CompiledStore, StoreError, WorkerConfig, WorkerError, run_worker};
 pub use cost::Cost;
 #[doc(hidden)]
@@ -35,8 +35,8 @@ pub use host::{
     CallerInfo, Clock, Condition, ConnectionId, CrudAnswer, CrudAsked, CrudError, CrudProblem, CrudRequest, CursorId,
     DatabaseError, EventError, Fixed, Host, HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse, InvocationInfo,
     Level, LogLine, LogSource, LogicCall, LogicCallError, LogicCalled, LogicUsage, LookupError, NamedParams,
-    ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, Seed, SendOut, SqlError, StorageError, Times,
-    TransactionId, WriterId,
+    ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, Seed, SendOut, SignedUrl, SqlError, StorageError, Times,
+    TransactionId, UrlAsked, UrlDeed, WriterId,
 };
 pub use serve::{BodyError, Exchange, GuestBody, IncomingBody, IncomingError, Served};
 pub use supply::{SupplyConfig, SupplyUsage};

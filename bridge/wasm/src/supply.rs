@@ -10,6 +10,7 @@ mod busy;
 mod demand;
 mod maker;
 mod pages;
+mod pressure;
 mod room;
 
 use std::{
@@ -85,6 +86,8 @@ struct Shared<H: 'static> {
     wake: Condvar,
     room: Arc<Room>,
     busy: Busy,
+    /// Whether the thread leaves the processors to calls.
+    is_at_rest: AtomicBool,
     counts: Counts,
 }
 
@@ -179,6 +182,7 @@ impl<H: Host> Supply<H> {
             wake: Condvar::new(),
             room: Arc::new(Room::new(config.instances_max, config.memory_bytes_max as u64)),
             busy: Busy::new(),
+            is_at_rest: AtomicBool::new(false),
             counts: Counts::default(),
         });
         if config.instances_max > 0 {
@@ -291,7 +295,7 @@ impl<H: Host> Shelf<H> {
     pub(crate) fn put_away(compiled: &Arc<Compiled<H>>, store: Store<State<H>>, probe: Option<Probe>) {
         let Self { shared, weight, pages, .. } = &compiled.shelf;
         // Where the thread would take the processor of another call, nothing is won: it ends here.
-        if shared.busy.is_full_beside_one() {
+        if shared.busy.is_full_beside_one() || shared.is_at_rest.load(Ordering::Relaxed) {
             return;
         }
         let memory_bytes = store.data().limiter.memory_bytes_peak();

@@ -26,13 +26,13 @@ use std::{collections::BTreeSet, path::Path};
 /// What is made a component.
 #[derive(Clone, Copy, Debug)]
 pub struct Module<'a> {
-    /// An ES module. It exports `handler` and imports nothing but `imports`.
+    /// An ES module. It exports each of `exports` by the interface's name in camelCase, and imports nothing but `imports`.
     pub code: &'a str,
     /// Interfaces of the host that the code names, for example `santokit:sql/connections@0.1.0`. The component has these
     /// imports and no others.
     pub imports: &'a BTreeSet<String>,
-    /// The interface that `handler` is.
-    pub export: &'a str,
+    /// The interfaces that the component exports.
+    pub exports: &'a [&'a str],
     /// The WIT packages that these interfaces are in, each after those that it refers to.
     pub packages: &'a [&'a str],
 }

@@ -1,4 +1,4 @@
-//! The WIT world of one module: what it imports, and the handler.
+//! The WIT world of one module: what it imports, and what it exports.
 
 use wit_parser::{Resolve, WorldId};
 
@@ -19,5 +19,6 @@ pub(crate) fn of(module: &Module<'_>) -> Result<(Resolve, WorldId), JsError> {
 /// The package of the world as text.
 pub(crate) fn text(module: &Module<'_>) -> String {
     let imports: Vec<String> = module.imports.iter().map(|name| format!("import {name};")).collect();
-    format!("package santokit:module;\n\nworld logic {{ {} export {}; }}\n", imports.join(" "), module.export)
+    let exports: Vec<String> = module.exports.iter().map(|name| format!("export {name};")).collect();
+    format!("package santokit:module;\n\nworld logic {{ {} {} }}\n", imports.join(" "), exports.join(" "))
 }

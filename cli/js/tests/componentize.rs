@@ -24,7 +24,7 @@ fn made(code: &str, imports: &[&str]) -> Result<Vec<u8>, JsError> {
     let _entered = runtime.enter();
     let cache = tempfile::tempdir().unwrap();
     let imports: BTreeSet<String> = imports.iter().map(|&name| name.to_owned()).collect();
-    componentize(&Module { code, imports: &imports, export: HANDLER, packages: &PACKAGES }, cache.path())
+    componentize(&Module { code, imports: &imports, exports: &[HANDLER], packages: &PACKAGES }, cache.path())
 }
 
 fn module(code: &str) -> Result<Vec<u8>, JsError> {

@@ -40,14 +40,23 @@ pub enum PythonError {
     Machine(String),
 }
 
+/// A component, and what of the machine it is.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// Its bytes.
+    pub wasm: Vec<u8>,
+    /// Interfaces that the source can reach, of those that need a grant, and exports that it has a function for: without a version.
+    pub named: Vec<String>,
+}
+
 /// Loads the files into the machine, imports the module `entry`, and freezes it.
 ///
 /// `cache` is an absolute path; the compiled machine is kept below it. Takes CPU time, so that the caller should not be on a
 /// thread that serves; it must be on one of a tokio runtime.
-pub fn componentize(machine: &[u8], files: &[File], entry: &str, cache: &Path) -> Result<Vec<u8>, PythonError> {
+pub fn componentize(machine: &[u8], files: &[File], entry: &str, cache: &Path) -> Result<Component, PythonError> {
     let frozen = snapshot::take(machine, files, entry, cache)?;
-    close::leave_out(&frozen.component, |import| close::is_needless(import, &frozen.reachable))
-        .map_err(PythonError::Machine)
+    let wasm = close::leave_out(&frozen.component, |import| close::is_needless(import, &frozen.reachable));
+    Ok(Component { wasm: wasm.map_err(PythonError::Machine)?, named: frozen.reachable })
 }
 
 /// Compiles the machine for later builds, so that the first of them need not.

@@ -19,9 +19,6 @@ use super::cache::{Made, blocking, digest, write_whole};
 use super::process::{Finished, run, silent};
 use super::{BuildError, JsEngine, Language, Progress, sdk};
 
-/// The interface that a logic exports.
-const HANDLER: &str = "santokit:logic/handler@0.1.0";
-
 const WHILE_LOADED: &str =
     "move what needs the host (new Date(), Math.random(), config.get(), sql.open(), …) into the handler";
 
@@ -141,10 +138,11 @@ async fn frozen(
         JsEngine::StarlingMonkey => Some(starlingmonkey::files(&npm::folder(cache), progress).await?),
     };
     let (code, imports, cache) = (bundle.code.clone(), bundle.imports.clone(), cache.to_owned());
+    let exports: Vec<&'static str> = bundle.handles.iter().map(|handled| handled.export()).collect();
     let lines = bundle.lines.clone();
     blocking(move || {
         let packages = sdk::wit_packages();
-        let module = Module { code: &code, imports: &imports, export: HANDLER, packages: &packages };
+        let module = Module { code: &code, imports: &imports, exports: &exports, packages: &packages };
         let made = match starlingmonkey {
             None => santokit_js::componentize(&module, &cache),
             Some(files) => files.componentize(&module),

@@ -4,6 +4,7 @@
 //! That interpreter, the *machine*, is made once for each version of the SDK and kept for all projects of the user.
 
 mod dependencies;
+mod exports;
 mod machine;
 mod source;
 
@@ -32,7 +33,8 @@ pub(super) async fn build(dir: &Path, cache: &Path, progress: Progress<'_>) -> R
         let mut files = source::files(&dir, vendored.as_deref())?;
         let outside = source::add_project(&types, &mut files)?;
         let machine = std::fs::read(&machine).map_err(|error| BuildError::io("read", &machine, error))?;
-        let wasm = santokit_python::componentize(&machine, &files, &entry, &folder).map_err(explained)?;
+        let made = santokit_python::componentize(&machine, &files, &entry, &folder).map_err(explained)?;
+        let wasm = exports::closed(made.wasm, &made.named).map_err(failure)?;
         Ok(Made { wasm, outside })
     })
     .await

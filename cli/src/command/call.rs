@@ -21,6 +21,14 @@ pub struct Options {
     /// The params in JSON, @FILE, or - for standard input
     #[arg(default_value = "{}")]
     pub params: String,
+    /// Where and as whom
+    #[command(flatten)]
+    pub at: At,
+}
+
+/// Where and as whom a Bridge is called.
+#[derive(Debug, clap::Args)]
+pub struct At {
     /// The Bridge; default: the `stk dev` that runs in this folder, else http://127.0.0.1:8080
     #[arg(long, env = "STK_BRIDGE_URL", value_name = "URL")]
     pub url: Option<String>,
@@ -71,14 +79,19 @@ pub struct Answered {
 
 /// Runs it.
 pub async fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
-    let params = read_params(&options.params)?;
+    call(&options.path, &options.params, &options.at, shell).await
+}
+
+/// Makes a call, and shows what came of it.
+pub(super) async fn call(path: &str, params: &str, options: &At, shell: &Shell) -> anyhow::Result<()> {
+    let params = read_params(params)?;
     let announced = || shell.folder().ok().and_then(|folder| Announced::of(&folder)).map(|dev| dev.url);
     let url = options.url.clone().or_else(announced).unwrap_or_else(|| "http://127.0.0.1:8080".to_owned());
     let hints = (options.project.clone(), options.env.clone());
     let user_token = options.user_token.clone();
     let key = options.key.clone().filter(|_| user_token.is_none());
     let caller = Caller { url, key, user_token, hints, trace: None };
-    let answered = caller.call(&options.path, &params).await?;
+    let answered = caller.call(path, &params).await?;
     if options.verbose {
         shell.terminal.note(&printable(&format!(
             "{} release={} request={}",

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use santokit_core::{
-    component::{self, ComponentError, World},
+    component::{self, ComponentError, Handled, Inspection, World},
     logic::Record,
     name::{check_logic, nearest},
     project::{LogicSource, Project, ProjectLogic, WasmSource},
@@ -257,7 +257,7 @@ async fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, ter
     let mut answer = json!({
         "name": name, "digest": digest, "sizeBytes": bytes.len(), "imports": inspection.imports, "exports": inspection.exports,
         "modules": inspection.modules, "functions": inspection.functions, "problem": problem,
-        "kinds": worlds.iter().map(|world| kind(*world).0).collect::<Vec<_>>(),
+        "kinds": kinds(&inspection).map(|(word, _)| word).collect::<Vec<_>>(),
     });
     let cost = match verdict {
         Ok(()) => {
@@ -285,7 +285,7 @@ async fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, ter
         terminal.say(&format!("{}  {digest}", terminal.tone(Tone::Strong, name)));
         let language = of.map(|(_, language)| format!("{language}, ")).unwrap_or_default();
         terminal.say(&format!("  {language}{} KiB, {} functions", bytes.len() / 1024, inspection.functions));
-        section(terminal, "is", worlds.iter().map(|world| kind(*world).1.to_owned()));
+        section(terminal, "is", kinds(&inspection).map(|(_, words)| words.to_owned()));
         section(terminal, "exports", inspection.exports.iter().cloned());
         section(terminal, "imports", inspection.imports.iter().cloned());
         if let Some((source, _)) = of {
@@ -311,12 +311,16 @@ async fn describe(name: &str, bytes: &[u8], of: Option<(&WasmSource, &str)>, ter
     }
 }
 
-/// For programs, and for people.
-fn kind(world: World) -> (&'static str, &'static str) {
-    match world {
-        World::Logic => ("logic", "a logic: called with params"),
-        World::Http => ("http", "a handler of HTTP: mounted with `mount: PATH`"),
-    }
+/// What a component is: for programs, and for people.
+fn kinds(inspection: &Inspection) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let handles = inspection.handles();
+    let all = [
+        (handles.contains(&Handled::Call), ("logic", "a logic: called with params")),
+        (handles.contains(&Handled::Event), ("events", "a handler of events: named by subscriptions")),
+        (handles.contains(&Handled::Cron), ("cron", "a handler of ticks: named by jobs")),
+        (World::Http.is_of(inspection), ("http", "a handler of HTTP: mounted with `mount: PATH`")),
+    ];
+    all.into_iter().filter_map(|(is_it, kind)| is_it.then_some(kind))
 }
 
 /// A limit as it is written in `logic.yaml`.

@@ -123,16 +123,23 @@ impl Plane {
             // As for any Bridge: who may be asked is said by whose machine it is.
             egress_allow_private: variable("STK_BRIDGE_EGRESS_ALLOW_PRIVATE"),
             egress_ca_file: variable("STK_BRIDGE_EGRESS_CA_FILE"),
+            storage_allow_private: variable("STK_BRIDGE_STORAGE_ALLOW_PRIVATE"),
+            publish_rate: variable("STK_BRIDGE_PUBLISH_RATE"),
+            cron_lease: variable("STK_BRIDGE_CRON_LEASE"),
+            nats_url: variable("STK_BRIDGE_NATS_URL"),
+            nats_prefix: variable("STK_BRIDGE_NATS_PREFIX"),
             ..santokit_bridge::Settings::default()
         };
         let mut config: BridgeConfig = settings.check()?;
         if let Some(admin) = &mut config.admin {
             admin.tells_address = true;
         }
+        config.storage.tells_address = true;
         // Under a key of this process: what is recorded ends with it.
         config.recordings.key = Some(Arc::new(SealKey::parse(&SealKey::generate_text()?)?));
         config.recordings.env_bytes_max = RECORDINGS_BYTES;
-        match santokit_bridge::serve(config).await {
+        // Rarely done, and a large future.
+        match Box::pin(santokit_bridge::serve(config)).await {
             Err(ServeError::Listen { .. }) => Err(port_taken(port).into()),
             other => other.context("the Bridge cannot start"),
         }

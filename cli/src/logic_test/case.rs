@@ -6,8 +6,9 @@ use std::{
 };
 
 use anyhow::Context as _;
+use chrono::{DateTime, SecondsFormat, Utc};
 use santokit_bridge::{
-    app::Call,
+    app::{Call, GivenByTest},
     edge::auth::Pinned,
     generation::Generation,
     guest_log::GuestLogs,
@@ -17,10 +18,10 @@ use santokit_bridge::{
 use santokit_core::{
     code::Code,
     problem::{Outcome, Problem},
-    project::test_file::{Expect, ExpectError, GivenHttp, Matcher, TestCase, TestStep, UsageMax},
+    project::test_file::{Begun, Expect, ExpectError, GivenHttp, Matcher, TestCase, TestStep, UsageMax},
     schema::Schema,
 };
-use santokit_wasm::{CallError, Frame, Level, LogLine, Usage};
+use santokit_wasm::{CallError, EventInfo, Frame, Level, LogLine, RunInfo, Usage};
 use serde_json::{Value as Json, json, value::RawValue};
 
 use super::{
@@ -68,6 +69,7 @@ async fn steps(stage: &Stage, case: &TestCase, ended: &mut Ended) -> anyhow::Res
     let databases = stage.databases(case).await?;
     let generation = stage.generation(case, &databases).await?;
     let hidden = Hidden::of(case);
+    let mut published = 0;
     for (index, step) in case.steps.iter().enumerate() {
         // Each call has random numbers of its own, or two calls would make the same ids.
         let random = case.given.random_seed.map(|seed| seed.wrapping_add(index as u64));
@@ -96,6 +98,11 @@ async fn steps(stage: &Stage, case: &TestCase, ended: &mut Ended) -> anyhow::Res
             usage_differs(&step.expect.usage, usage, &mut rest);
         }
         let looked = database_differs(&step.expect, &databases, stage, &mut rest).await;
+        let events = Box::pin(databases.events(&stage.project)).await?;
+        if let Some(expected) = &step.expect.events {
+            compare("events", expected, &events.iter().skip(published).cloned().collect(), &mut rest);
+        }
+        published = events.len();
         differences.extend(hidden_differences(rest));
         if !differences.is_empty() || looked.is_err() {
             ended.differences = differences;
@@ -123,7 +130,32 @@ pub(super) async fn call(
     // Nothing is sent: a request without a given answer has none.
     let (logs, recordings) = (GuestLogs::default(), Arc::new(Recordings::none(Arc::clone(stage.metrics()))));
     let kept = (&logs, &recordings);
-    call.run(stage.metrics(), stage.crud(), &Arc::default(), kept, Some(Arc::clone(rehearsal))).await
+    let rehearsal = Arc::clone(rehearsal);
+    let Some(given) = given(&step.begun, rehearsal.now) else {
+        return call.run(stage.metrics(), stage.crud(), &Arc::default(), kept, Some(rehearsal)).await;
+    };
+    let given = Box::pin(call.give((given, rehearsal), stage.metrics(), stage.crud(), &Arc::default(), kept)).await;
+    // Nobody is answered.
+    given.map(|()| Box::<RawValue>::default())
+}
+
+/// What is no call.
+fn given(begun: &Begun, now: Option<DateTime<Utc>>) -> Option<GivenByTest> {
+    match begun.clone() {
+        Begun::Caller => None,
+        Begun::Event(event) => Some(GivenByTest::Event(EventInfo {
+            id: event.id,
+            topic: event.topic,
+            published_at: now.unwrap_or_else(Utc::now).to_rfc3339_opts(SecondsFormat::Micros, true),
+            attempt: event.attempt,
+            depth: event.caused_by.iter().count().try_into().unwrap_or(1),
+            caused_by: event.caused_by,
+        })),
+        Begun::Run(run) => {
+            let info = RunInfo { id: run.id, job: run.job, due_at: run.due_at, cause: run.cause };
+            Some(GivenByTest::Run(info, run.timeout))
+        }
+    }
 }
 
 fn given_answer(given: &GivenHttp) -> GivenAnswer {

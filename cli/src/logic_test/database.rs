@@ -21,7 +21,7 @@ use santokit_core::{
 };
 use santokit_hub::app::schema::{self, Address, Consent, Wanted};
 use santokit_wasm::RowBudget;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use sqlx::{
     ConnectOptions, Connection as _,
     sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous},
@@ -138,6 +138,21 @@ impl Databases {
         let reading = reading.map_err(|error| anyhow::anyhow!("{}: {}", error.code, error.message))?;
         anyhow::ensure!(reading.limit.is_none(), "more than {} rows or 50 MB; ask for less", ROWS_MAX.rows);
         Ok(json_rows(reading.rows))
+    }
+
+    /// What was published so far, each with its topic and payload, in order on each connection.
+    pub(super) async fn events(&self, project: &Project) -> anyhow::Result<Vec<Json>> {
+        let mut events = Vec::new();
+        for (name, _) in project.connections.iter().filter(|(_, schema)| !schema.tables.is_empty()) {
+            // A mark of what is done once, and the word of a handler's transaction, are no events.
+            let sql = "SELECT topic, CAST(payload AS TEXT) FROM stk_outbox WHERE topic NOT LIKE '$%' ORDER BY rowid";
+            let rows = sqlx::query_as::<_, (String, String)>(sql).fetch_all(&mut self.open(name, true).await?).await?;
+            for (topic, payload) in rows {
+                let payload: Json = serde_json::from_str(&payload).context("a payload is JSON")?;
+                events.push(json!({"topic": topic, "payload": payload}));
+            }
+        }
+        Ok(events)
     }
 
     async fn open(&self, name: &str, read_only: bool) -> anyhow::Result<SqliteConnection> {

@@ -15,7 +15,7 @@ use santokit_core::{
     param::Param,
     project::{
         ComponentSource, Language as Named, LogicSource, Project, ProjectLogic, WasmSource,
-        test_file::{self, Expect, TestStep},
+        test_file::{self, Begun, Expect, TestStep},
     },
     release::Digest,
     schema::{Bounds, Type},
@@ -108,7 +108,7 @@ fn beside(logic: &ProjectLogic, source: &WasmSource, path: &Path) -> ProjectLogi
     ProjectLogic {
         rules: vec![Rule { roles: vec!["public".to_owned()], condition: None, columns: None }],
         params: vec![number],
-        source: LogicSource::Wasm(Box::new(WasmSource { component, ..source.clone() })),
+        source: LogicSource::Wasm(Box::new(WasmSource { component, subscription: None, ..source.clone() })),
         ..logic.clone()
     }
 }
@@ -120,6 +120,7 @@ pub(super) async fn list(stage: &Stage, name: &str) -> anyhow::Result<Vec<Found>
         caller: Actor::anonymous(),
         logic: name.to_owned(),
         params: Map::new(),
+        begun: Begun::default(),
         expect: Expect::default(),
     };
     let rehearsal = Arc::new(Rehearsal::new(None, None));

@@ -80,6 +80,8 @@ pub enum Scope {
     Row,
     /// `request` and `path`.
     Object,
+    /// `event`.
+    Event,
 }
 
 /// An expression within all bounds.
@@ -92,12 +94,14 @@ pub struct Expression {
 /// What an expression reads. Only what it reads is given to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Uses {
-    /// Names after `request.params.`
+    /// Names after `request.params.`, or after `event.payload.`
     pub params: BTreeSet<String>,
     /// `request.params` as a whole.
     pub all_params: bool,
     /// Names after `resource.`
     pub columns: BTreeSet<String>,
+    /// Names after `path.`
+    pub path: BTreeSet<String>,
     /// Whether it goes over lists.
     pub comprehension: bool,
 }
@@ -174,6 +178,7 @@ impl Scope {
             Scope::Call => &["request"],
             Scope::Row => &["request", "resource"],
             Scope::Object => &["request", "path"],
+            Scope::Event => &["event"],
         }
     }
 }
@@ -316,6 +321,9 @@ impl Walk<'_> {
     }
 
     fn chain(&mut self, root: &str, fields: &[&str], place: &Place<'_>) -> Result<(), ExpressionError> {
+        if !self.scope.roots().contains(&root) {
+            return self.ident(root, place);
+        }
         match (root, fields) {
             ("request", ["params"]) => self.uses.all_params = true,
             ("request", ["params", name, ..]) => {
@@ -331,8 +339,18 @@ impl Walk<'_> {
             ("request", [field, ..]) => {
                 return Err(self.unknown(field, &["auth", "params", "now"], "is not a field of request"));
             }
+            ("event", ["payload"]) if self.scope == Scope::Event => {}
+            ("event", ["payload", name, ..]) if self.scope == Scope::Event => {
+                self.uses.params.insert((*name).to_owned());
+            }
+            ("event", [field, ..]) if self.scope == Scope::Event => {
+                return Err(self.unknown(field, &["payload"], "is not a field of event"));
+            }
             ("resource", [column, ..]) if self.scope == Scope::Row => {
                 self.uses.columns.insert((*column).to_owned());
+            }
+            ("path", [name, ..]) if self.scope == Scope::Object => {
+                self.uses.path.insert((*name).to_owned());
             }
             _ => return self.ident(root, place),
         }

@@ -102,8 +102,12 @@ pub fn decide_call(
 impl CompiledRules {
     /// Compiles the rules of a logic.
     pub fn compile(rules: &[Rule]) -> Result<Self, RuleError> {
+        Self::compile_in(rules, Scope::Call)
+    }
+
+    pub(super) fn compile_in(rules: &[Rule], scope: Scope) -> Result<Self, RuleError> {
         let compile = |(index, rule): (usize, &Rule)| {
-            let condition = rule.condition.as_deref().map(|source| Expression::parse(source, Scope::Call)).transpose();
+            let condition = rule.condition.as_deref().map(|source| Expression::parse(source, scope)).transpose();
             let condition = condition.map_err(|error| RuleError { rule: index + 1, error })?;
             Ok(CompiledRule { roles: rule.roles.clone(), condition })
         };
@@ -112,26 +116,46 @@ impl CompiledRules {
 
     /// Decides for one call. `params` are checked params.
     pub fn decide(&self, actor: &Actor, params: &Map<String, Json>, now: DateTime<Utc>) -> Decision {
+        let evaluate =
+            |condition: &Expression| condition.evaluate([("request", request(condition.uses(), actor, params, now)?)]);
         if actor.kind == ActorKind::System {
             return Decision::Allow;
         }
-        match self.verdict(actor, params, now) {
-            None => Decision::Allow,
-            Some(_) if actor.kind == ActorKind::Anonymous => Decision::DenyAnonymous,
-            Some(reason) => Decision::Deny { reason },
+        match self.deciding(actor, evaluate) {
+            Ok(_) => Decision::Allow,
+            Err(reason) => Decision::denied(actor, reason),
         }
     }
 
-    fn verdict(&self, actor: &Actor, params: &Map<String, Json>, now: DateTime<Utc>) -> Option<Denial> {
-        let found = self.rules.iter().zip(1..).find(|(rule, _)| rule.roles.iter().any(|role| actor.has_role(role)));
-        let Some((rule, number)) = found else { return Some(Denial::NoRule) };
-        let condition = rule.condition.as_ref()?;
-        match evaluate(condition, actor, params, now) {
-            Ok(CelValue::Bool(true)) => None,
-            Ok(CelValue::Bool(false)) => Some(Denial::Condition { rule: number }),
-            Ok(_) => Some(Denial::Evaluation { rule: number, message: "it is neither true nor false".to_owned() }),
-            Err(message) => Some(Denial::Evaluation { rule: number, message }),
+    /// The rule that lets the caller, from 0.
+    pub(super) fn deciding(
+        &self,
+        actor: &Actor,
+        evaluate: impl Fn(&Expression) -> Result<CelValue, String>,
+    ) -> Result<usize, Denial> {
+        let is_for = |rule: &&CompiledRule| rule.roles.iter().any(|role| actor.has_role(role));
+        let Some((index, rule)) = self.rules.iter().enumerate().find(|(_, rule)| is_for(rule)) else {
+            return Err(Denial::NoRule);
+        };
+        let rule_number = index + 1;
+        match rule.condition.as_ref().map(evaluate) {
+            None | Some(Ok(CelValue::Bool(true))) => Ok(index),
+            Some(Ok(CelValue::Bool(false))) => Err(Denial::Condition { rule: rule_number }),
+            Some(Ok(_)) => {
+                Err(Denial::Evaluation { rule: rule_number, message: "it is neither true nor false".to_owned() })
+            }
+            Some(Err(message)) => Err(Denial::Evaluation { rule: rule_number, message }),
         }
+    }
+
+    pub(super) fn conditions(&self) -> impl Iterator<Item = &Expression> {
+        self.rules.iter().filter_map(|rule| rule.condition.as_ref())
+    }
+}
+
+impl Decision {
+    pub(super) fn denied(actor: &Actor, reason: Denial) -> Self {
+        if actor.kind == ActorKind::Anonymous { Self::DenyAnonymous } else { Self::Deny { reason } }
     }
 }
 
@@ -146,15 +170,6 @@ impl Actor {
             _ => self.kind != ActorKind::Anonymous && self.roles.iter().any(|own| own == role),
         }
     }
-}
-
-fn evaluate(
-    condition: &Expression,
-    actor: &Actor,
-    params: &Map<String, Json>,
-    now: DateTime<Utc>,
-) -> Result<CelValue, String> {
-    condition.evaluate([("request", request(condition.uses(), actor, params, now)?)])
 }
 
 /// What a condition sees as `request`.

@@ -26,6 +26,7 @@ fn claims() -> Claims {
         env: "prod".to_owned(),
         deed: Deed::Sync,
         recording: None,
+        job: None,
         iat: NOW,
         exp: NOW + 60,
         jti: "one".to_owned(),

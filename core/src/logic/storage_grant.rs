@@ -36,6 +36,8 @@ pub enum StorageOp {
     List,
     /// Remove one.
     Delete,
+    /// Give a URL away by which others read it (with `get`) or write it (with `put`).
+    Presign,
 }
 
 /// What a grant cannot say.
@@ -55,6 +57,9 @@ pub enum StorageGrantError {
     /// One of the lists has nothing in it.
     #[error("a storage grant needs keys and ops")]
     Empty,
+    /// A URL is for what the logic may do itself.
+    #[error("presign is beside get or put: a URL is for what the logic may do itself")]
+    Presign,
     /// More than anybody reads.
     #[error("a logic has at most {GRANTS_MAX} storage grants, and {POWERS_MAX} ops on keys in all of them")]
     TooMany,
@@ -62,7 +67,7 @@ pub enum StorageGrantError {
 
 impl StorageOp {
     /// Every one.
-    pub const ALL: &'static [Self] = &[Self::Get, Self::Put, Self::List, Self::Delete];
+    pub const ALL: &'static [Self] = &[Self::Get, Self::Put, Self::List, Self::Delete, Self::Presign];
 
     /// As written in project files.
     pub const fn as_str(self) -> &'static str {
@@ -71,6 +76,7 @@ impl StorageOp {
             Self::Put => "put",
             Self::List => "list",
             Self::Delete => "delete",
+            Self::Presign => "presign",
         }
     }
 }
@@ -86,9 +92,17 @@ impl StorageGrant {
             if powers(grant) == 0 {
                 return Err(StorageGrantError::Empty);
             }
+            Self::check_ops(&grant.ops)?;
             grant.keys.iter().try_for_each(|pattern| Self::check_pattern(pattern, &grant.ops))?;
         }
         Ok(())
+    }
+
+    /// Whether these can be granted together.
+    pub fn check_ops(ops: &BTreeSet<StorageOp>) -> Result<(), StorageGrantError> {
+        let is_lost =
+            ops.contains(&StorageOp::Presign) && ![StorageOp::Get, StorageOp::Put].iter().any(|op| ops.contains(op));
+        if is_lost { Err(StorageGrantError::Presign) } else { Ok(()) }
     }
 
     /// Whether a text is a pattern of keys to which these can be done.

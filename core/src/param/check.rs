@@ -69,6 +69,11 @@ impl CompiledParams {
         self.params.iter().map(|param| &param.declared)
     }
 
+    /// Whether there is one of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.params.iter().any(|param| param.declared.name == name)
+    }
+
     /// Checks and normalises: required, default, type, bounds. A param that was not sent and has no default is absent
     /// from the answer; a null is the same as not sent, but for params of type `json`.
     pub fn check(&self, input: Json) -> Outcome<Map<String, Json>> {

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use crate::{
     decimal::{Decimal, FRACTION_DIGITS_MAX, WHOLE_DIGITS_MAX},
     schema::{Items, Type},
+    storage::ObjectKey,
     value::Value,
 };
 
@@ -16,10 +17,14 @@ use crate::{
 pub fn normalise(kind: Type, items: Option<&Items>, json: Json) -> Result<Json, String> {
     match (kind, json) {
         // PostgreSQL cannot hold it, and SQLite ends the text there.
-        (Type::String | Type::File, Json::String(text)) if text.contains('\0') => {
+        (Type::String, Json::String(text)) if text.contains('\0') => {
             Err("must not contain the character U+0000".to_owned())
         }
-        (Type::String | Type::File, json @ Json::String(_))
+        (Type::File, Json::String(text)) => match ObjectKey::parse(&text) {
+            Ok(key) => Ok(Json::String(key.as_str().to_owned())),
+            Err(error) => Err(error.to_string()),
+        },
+        (Type::String, json @ Json::String(_))
         | (Type::Boolean, json @ Json::Bool(_))
         | (Type::Float, json @ Json::Number(_))
         | (Type::Json, json) => Ok(json),

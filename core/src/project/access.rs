@@ -1,6 +1,6 @@
 //! Rules: those of `config/permissions.yaml`, and those that a logic carries itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     decode::{File, Map},
@@ -10,11 +10,12 @@ use super::{
 };
 use crate::{
     access::{
-        Permissions, Rule, TablePermissions,
+        EventPermissions, Permissions, Rule, TablePermissions,
         cel::{Expression, ExpressionError, Scope},
         decide::{AUTHENTICATED, PUBLIC},
         lower::RowCondition,
     },
+    event::{Events, Topic},
     name::check_role,
     param::Param,
     schema::{Schema, Table},
@@ -39,14 +40,18 @@ pub(super) struct DraftRule {
 }
 
 /// A condition that can be read, and where it stands.
-struct DraftCondition {
+pub(super) struct DraftCondition {
     source: String,
     expression: Expression,
     span: Span,
 }
 
-/// Reads `config/permissions.yaml`; the schemas are those of the project.
-pub(super) fn read(file: &File<'_>, root: &Node, schemas: &BTreeMap<String, Schema>) -> (Permissions, LogicRules) {
+/// Reads `config/permissions.yaml`; the schemas and topics are those of the project.
+pub(super) fn read(
+    file: &File<'_>,
+    root: &Node,
+    (schemas, events): (&BTreeMap<String, Schema>, &Events),
+) -> (Permissions, LogicRules) {
     let (mut permissions, mut logics) = (Permissions::default(), LogicRules::default());
     let Some(map) = file.map(root, &keys::PERMISSIONS) else { return (permissions, logics) };
     for entry in map.get("tables").map(|node| file.names(node)).unwrap_or_default() {
@@ -62,15 +67,23 @@ pub(super) fn read(file: &File<'_>, root: &Node, schemas: &BTreeMap<String, Sche
         let rules = rules(file, &entry.value, &keys::CALL_RULE, Scope::Call);
         logics.by_name.insert(entry.key.clone(), GivenRules { span: entry.span, rules });
     }
-    if let Some(entry) = map.entry("events") {
-        file.error_hint(
-            entry.span,
-            Check::Unsupported,
-            "rules of events are not supported by this version",
-            "leave \"events\" out",
-        );
+    for entry in map.get("events").map(|node| file.names(node)).unwrap_or_default() {
+        if let Some(topic) = events.topics.get(&entry.key) {
+            permissions.events.extend(event_rules(file, entry, topic).map(|rules| (entry.key.clone(), rules)));
+        } else {
+            let message = format!("there is no topic {:?}", entry.key);
+            let known = events.topics.keys().map(String::as_str);
+            file.unknown(entry.span, Check::UnknownTopic, message, &entry.key, known);
+        }
     }
     (permissions, logics)
+}
+
+/// The payload is what a condition sees as `request.params`.
+fn event_rules(file: &File<'_>, entry: &Entry, topic: &Topic) -> Option<EventPermissions> {
+    let map = file.map(&entry.value, &keys::EVENT_RULES)?;
+    let publish = map.get("publish").map(|node| rules(file, node, &keys::CALL_RULE, Scope::Call)).unwrap_or_default();
+    Some(EventPermissions { publish: publish.into_iter().map(|rule| rule.for_logic(file, &topic.fields)).collect() })
 }
 
 fn table_rules(file: &File<'_>, entry: &Entry, table: &Table) -> Option<TablePermissions> {
@@ -128,19 +141,35 @@ fn one_or_list(node: &Node) -> Vec<&Node> {
 fn rules(file: &File<'_>, node: &Node, keys: &'static Keys, scope: Scope) -> Vec<DraftRule> {
     let rule = |node: &Node| {
         let map = file.map(node, keys)?;
-        let roles = roles(file, map.get("roles")?);
-        let condition = map.get("condition").and_then(|node| DraftCondition::read(file, node, scope));
+        let mut draft = draft(file, &map, scope)?;
         let columns = keys.names().any(|key| key == "columns").then(|| map.get("columns")).flatten();
         let columns = columns.map(|node| file.texts(node).into_iter().map(|word| word.text).collect::<Vec<_>>());
-        let source = condition.as_ref().map(|condition| condition.source.clone());
-        Some(DraftRule {
-            rule: Rule {
-                roles,
-                condition: source,
-                columns: columns.filter(|columns| !columns.iter().any(|column| column == "*")),
-            },
-            condition,
-        })
+        draft.rule.columns = columns.filter(|columns| !columns.iter().any(|column| column == "*"));
+        Some(draft)
+    };
+    one_or_list(node).into_iter().filter_map(rule).collect()
+}
+
+/// `roles` and `condition` of a rule.
+fn draft(file: &File<'_>, map: &Map<'_>, scope: Scope) -> Option<DraftRule> {
+    let roles = roles(file, map.get("roles")?);
+    let condition = map.get("condition").and_then(|node| DraftCondition::read(file, node, scope));
+    let source = condition.as_ref().map(|condition| condition.source.clone());
+    Some(DraftRule { rule: Rule { roles, condition: source, columns: None }, condition })
+}
+
+/// Rules for objects whose pattern has these names. `more` reads what else a rule says.
+pub(super) fn for_objects<T>(
+    file: &File<'_>,
+    node: &Node,
+    keys: &'static Keys,
+    names: &[&str],
+    more: impl Fn(Rule, &Map<'_>) -> T,
+) -> Vec<T> {
+    let rule = |node: &Node| {
+        let map = file.map(node, keys)?;
+        let rule = draft(file, &map, Scope::Object)?.for_object(file, names);
+        Some(more(rule, &map))
     };
     one_or_list(node).into_iter().filter_map(rule).collect()
 }
@@ -184,7 +213,7 @@ pub(super) fn own(file: &File<'_>, map: &Map<'_>) -> Option<Vec<DraftRule>> {
 }
 
 impl DraftCondition {
-    fn read(file: &File<'_>, node: &Node, scope: Scope) -> Option<Self> {
+    pub(super) fn read(file: &File<'_>, node: &Node, scope: Scope) -> Option<Self> {
         let word = file.text(node)?;
         match Expression::parse(&word.text, scope) {
             Ok(expression) => Some(Self { source: word.text, expression, span: node.span }),
@@ -193,6 +222,19 @@ impl DraftCondition {
                 None
             }
         }
+    }
+
+    /// Params that it reads, or fields of a payload.
+    pub(super) fn read_params(&self) -> &BTreeSet<String> {
+        &self.expression.uses().params
+    }
+
+    pub(super) fn span(&self) -> Span {
+        self.span
+    }
+
+    pub(super) fn into_source(self) -> String {
+        self.source
     }
 }
 
@@ -214,6 +256,17 @@ impl DraftRule {
             for name in expression.uses().params.iter().filter(|name| !known().any(|known| known == name.as_str())) {
                 let message = format!("the condition reads request.params.{name}, but there is no such param");
                 file.unknown(*span, Check::InvalidCondition, message, name, known());
+            }
+        }
+        self.rule
+    }
+
+    /// Checks what the condition reads of the key.
+    fn for_object(self, file: &File<'_>, names: &[&str]) -> Rule {
+        if let Some(DraftCondition { expression, span, .. }) = &self.condition {
+            for name in expression.uses().path.iter().filter(|name| !names.contains(&name.as_str())) {
+                let message = format!("the condition reads path.{name}, and the pattern has no {{{name}}}");
+                file.unknown(*span, Check::InvalidCondition, message, name, names.iter().copied());
             }
         }
         self.rule

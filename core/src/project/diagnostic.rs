@@ -100,6 +100,16 @@ checks! {
     UnknownBucket = "unknown-bucket",
     /// There is no such topic.
     UnknownTopic = "unknown-topic",
+    /// A trigger whose rows are not what its topic needs.
+    InvalidTrigger = "invalid-trigger",
+    /// SQL of a logic's own that writes a table of which events are published: it fires no trigger.
+    PastTrigger = "past-trigger",
+    /// What removes or changes rows that take objects with them, and is not seen by the Bridge: the objects stay.
+    PastFile = "past-file",
+    /// A schedule that cannot be read, or an interval that days cannot be divided by.
+    InvalidSchedule = "invalid-schedule",
+    /// A job whose handler cannot be called by it.
+    InvalidJob = "invalid-job",
     /// There is no such configuration value.
     UnknownConfig = "unknown-config",
     /// The primary key breaks its rules.

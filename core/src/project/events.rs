@@ -58,7 +58,7 @@ impl<'f> Topics<'f> {
             let message = "events are kept beside the tables of the default connection, and it has none";
             file.error_hint(Span::START, Check::MissingFile, message, "declare a table in schema/ first");
         }
-        Events { topics: self.topics }
+        Events { topics: self.topics, ..Events::default() }
     }
 }
 

@@ -21,6 +21,12 @@ pub enum FileKind {
     Storage,
     /// `events/topics/*.yaml`.
     Topic,
+    /// `events/subscriptions/*.yaml`.
+    Subscription,
+    /// `events/triggers/*.yaml`.
+    Trigger,
+    /// `cron/*.yaml`.
+    Cron,
     /// `logics/**/logic.yaml`.
     WasmLogic,
     /// The front matter of `logics/**/*.sql`.
@@ -42,6 +48,9 @@ impl FileKind {
         FileKind::Permissions,
         FileKind::Storage,
         FileKind::Topic,
+        FileKind::Subscription,
+        FileKind::Trigger,
+        FileKind::Cron,
         FileKind::WasmLogic,
         FileKind::SqlLogic,
         FileKind::Query,
@@ -58,6 +67,9 @@ impl FileKind {
             FileKind::Permissions => "permissions",
             FileKind::Storage => "storage",
             FileKind::Topic => "topic",
+            FileKind::Subscription => "subscription",
+            FileKind::Trigger => "trigger",
+            FileKind::Cron => "cron",
             FileKind::WasmLogic => "logic",
             FileKind::SqlLogic => "sql-logic",
             FileKind::Query => "query",
@@ -74,6 +86,9 @@ impl FileKind {
             FileKind::Permissions => &keys::PERMISSIONS,
             FileKind::Storage => &keys::STORAGE,
             FileKind::Topic => &keys::TOPIC,
+            FileKind::Subscription => &keys::SUBSCRIPTION,
+            FileKind::Trigger => &keys::TRIGGER,
+            FileKind::Cron => &keys::CRON,
             FileKind::WasmLogic => &keys::WASM_LOGIC,
             FileKind::SqlLogic => &keys::SQL_LOGIC,
             FileKind::Query => &keys::QUERY,

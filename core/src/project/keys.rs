@@ -1,11 +1,17 @@
 //! The keys of every file kind: what the decoder accepts and what the JSON Schemas say, in one table each.
 
+mod cron;
 mod grants;
+mod storage;
+mod triggers;
 
+pub(super) use cron::CRON;
 pub(super) use grants::{
-    BUCKET, CRUD_GRANT, DELIVERIES, EVENTS_GRANT, GRANTS, HTTP_GRANT, PROVIDERS, SQL_GRANT, STORAGE, STORAGE_GRANT,
-    STORAGE_OPS, TOPIC, TOPIC_FIELD,
+    CRUD_GRANT, DELIVERIES, EVENTS_GRANT, GRANTS, HTTP_GRANT, RETRY, SQL_GRANT, STORAGE_GRANT, STORAGE_OPS,
+    SUBSCRIPTION, TOPIC, TOPIC_FIELD,
 };
+pub(super) use storage::{BUCKET, BUCKET_EVENTS, PROVIDERS, S3_MORE, S3_NEEDED, STORAGE, STORAGE_POLICY, UPLOAD_RULE};
+pub(super) use triggers::{CHANGES, EVENT_RULES, TRIGGER};
 
 /// A map with fixed keys.
 pub(super) struct Keys {
@@ -234,7 +240,7 @@ pub(super) static PERMISSIONS: Keys = Keys {
             Shape::Names(&Shape::Either(&[Shape::Map(&CALL_RULE), Shape::List(&Shape::Map(&CALL_RULE))])),
             "Rules of logics.",
         ),
-        key("events", Shape::Any, "Rules of topics (a later version)."),
+        key("events", Shape::Names(&Shape::Map(&EVENT_RULES)), "Rules of topics."),
     ],
 };
 
@@ -442,6 +448,8 @@ pub(super) static TEST_CASE: Keys = Keys {
         key("as", CALLER, "Who calls: anonymous (the default), apiKey or user."),
         key("call", Shape::Text, "The logic; by default the one whose folder the file is in."),
         key("params", Shape::Names(&Shape::Any), "What is sent."),
+        key("event", Shape::Map(&TEST_EVENT), "In place of a call: an event that the logic handles."),
+        key("run", Shape::Map(&TEST_RUN), "In place of a call: a run of a job, whose handler the logic is."),
         key("expect", Shape::Map(&TEST_EXPECT), "What becomes of it; by default it succeeds."),
         key("steps", Shape::List(&Shape::Map(&TEST_STEP)), "Several calls in order, in place of one."),
     ],
@@ -453,8 +461,39 @@ pub(super) static TEST_STEP: Keys = Keys {
         key("as", CALLER, "Who calls; by default as the case says."),
         key("call", Shape::Text, "The logic; by default the one whose folder the file is in."),
         key("params", Shape::Names(&Shape::Any), "What is sent."),
+        key("event", Shape::Map(&TEST_EVENT), "In place of a call: an event that the logic handles."),
+        key("run", Shape::Map(&TEST_RUN), "In place of a call: a run of a job, whose handler the logic is."),
         key("expect", Shape::Map(&TEST_EXPECT), "What becomes of it; by default it succeeds."),
     ],
+};
+
+pub(super) static TEST_EVENT: Keys = Keys {
+    what: "event",
+    keys: &[
+        must("topic", Shape::Text, "A topic of the project."),
+        key("payload", Shape::Names(&Shape::Any), "Its fields, as they are published."),
+        key("id", Shape::Text, "By default evt_test."),
+        key("attempt", Shape::Whole, "From 1, which is the default."),
+        key("causedBy", Shape::Text, "The event that was being handled when it was published."),
+    ],
+};
+
+pub(super) static TEST_RUN: Keys = Keys {
+    what: "run",
+    keys: &[
+        must("job", Shape::Text, "A job of the project."),
+        key("id", Shape::Text, "By default run_test."),
+        key("dueAt", Shape::Text, "The tick, as RFC 3339; without it an operator has begun it."),
+        key("cause", Shape::Words(&TEST_CAUSES), "schedule by default; without a tick, manual."),
+    ],
+};
+
+/// What begins a run.
+pub(super) const TEST_CAUSES: [&str; 3] = ["schedule", "catchUp", "manual"];
+
+pub(super) static TEST_EXPECTED_EVENT: Keys = Keys {
+    what: "expected event",
+    keys: &[must("topic", Shape::Text, "Its topic."), key("payload", Shape::Any, "Its payload; by default any.")],
 };
 
 const CALLER: Shape = Shape::Either(&[Shape::Words(&["anonymous"]), Shape::Map(&TEST_CALLER)]);
@@ -510,7 +549,7 @@ pub(super) static TEST_EXPECT: Keys = Keys {
         key("sql", Shape::List(&Shape::Map(&TEST_SQL)), "Queries, and the rows that they find afterwards."),
         key("logs", Shape::List(&Shape::Text), "Parts of log lines, each in some line."),
         key("usage", Shape::Map(&TEST_USAGE), "What it uses at most."),
-        key("events", Shape::Any, "Published events (a later version)."),
+        key("events", Shape::List(&Shape::Map(&TEST_EXPECTED_EVENT)), "All events that it publishes, in order."),
     ],
 };
 

@@ -5,8 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     decode::{File, Word},
     diagnostic::Check,
+    node::Span,
+    objects,
 };
-use crate::schema::{Reference, ReferenceAction, Schema, Table, Type, relation::Relations};
+use crate::{
+    schema::{
+        Reference, ReferenceAction, Schema, Table, Type,
+        files::{self, FileError},
+        relation::Relations,
+    },
+    storage::Storage,
+};
 
 /// Tables of a connection.
 const TABLES_MAX: usize = 500;
@@ -21,6 +30,14 @@ pub(super) struct DraftTable<'f> {
     pub(super) connection: Option<Word>,
     pub(super) table: Table,
     pub(super) references: Vec<DraftReference>,
+    pub(super) files: Vec<DraftFile>,
+}
+
+/// The place of what a file column says.
+pub(super) struct DraftFile {
+    pub(super) column: String,
+    pub(super) bucket: Span,
+    pub(super) default: Span,
 }
 
 /// A reference whose other end is not looked up yet.
@@ -34,7 +51,11 @@ pub(super) struct DraftReference {
 }
 
 /// Joins the tables of all files to a schema for each connection.
-pub(super) fn join(drafts: Vec<DraftTable<'_>>, default_connection: &str) -> BTreeMap<String, Schema> {
+pub(super) fn join(
+    drafts: Vec<DraftTable<'_>>,
+    default_connection: &str,
+    storage: &Storage,
+) -> BTreeMap<String, Schema> {
     let drafts = unique(drafts);
     let mut schemas = BTreeMap::from([(default_connection.to_owned(), Schema::default())]);
     for draft in drafts.values() {
@@ -65,7 +86,36 @@ pub(super) fn join(drafts: Vec<DraftTable<'_>>, default_connection: &str) -> BTr
     for schema in schemas.values() {
         check_relations(schema, &drafts);
     }
+    check_files(&schemas, &drafts, storage);
+    objects::warn_of_references(&drafts);
     schemas
+}
+
+/// Keys of objects are of a bucket, and where rows take objects with them it is known which rows those are.
+fn check_files(schemas: &BTreeMap<String, Schema>, drafts: &BTreeMap<String, DraftTable<'_>>, storage: &Storage) {
+    for (place, error) in files::problems(schemas, storage) {
+        let Some(draft) = drafts.get(place.table) else { continue };
+        let Some(of) = draft.files.iter().find(|of| of.column == place.column) else { continue };
+        let (file, message) = (draft.file, error.to_string());
+        match &error {
+            FileError::NoBucket => {
+                let hint = "add bucket: and the name of one in config/storage.yaml";
+                file.error_hint(of.bucket, Check::MissingKey, message, hint);
+            }
+            FileError::Unknown(bucket) => {
+                let known = storage.buckets.keys().map(String::as_str);
+                file.unknown(of.bucket, Check::UnknownBucket, message, bucket, known);
+            }
+            FileError::Default => {
+                let hint = "leave one of the two out: the object would go with the first row";
+                file.error_hint(of.default, Check::Conflict, message, hint);
+            }
+            FileError::Apart { .. } => {
+                let hint = "give each connection a bucket of its own";
+                file.error_hint(of.bucket, Check::Conflict, message, hint);
+            }
+        }
+    }
 }
 
 /// A relation that would have the name of a column, or of another relation, could not be asked for.

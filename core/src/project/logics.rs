@@ -11,7 +11,9 @@ use super::{
     node::{Entry, Span},
     typed,
 };
-use crate::{limit::InvocationLimits, name::check_identifier, param::Param, quantity::Millis, schema::Schema};
+use crate::{
+    event::Trigger, limit::InvocationLimits, name::check_identifier, param::Param, quantity::Millis, schema::Schema,
+};
 
 /// Params of a logic.
 const PARAMS_MAX: usize = 100;
@@ -32,6 +34,8 @@ pub(super) struct Known {
     pub(super) buckets: BTreeSet<String>,
     /// Names of topics, but for those that cannot be read.
     pub(super) topics: BTreeSet<String>,
+    /// Of those that can be read.
+    pub(super) triggers: BTreeMap<String, Trigger>,
 }
 
 /// A param with the place of its name.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{LogicSource, Project, ProjectLogic};
 use crate::{
+    component::{self, Handled},
     logic::{Body, Logic, WasmBody},
     release::{Digest, FORMAT, Manifest},
 };
@@ -22,6 +23,8 @@ pub struct BuiltComponent {
     pub language: String,
     /// The component's own imports.
     pub imports: BTreeSet<String>,
+    /// What it can be given, by its exports.
+    pub handles: BTreeSet<Handled>,
     /// Digest of the software bill of materials of its build.
     pub sbom: Option<String>,
 }
@@ -52,6 +55,7 @@ impl Project {
             cors: self.cors.clone(),
             storage: self.storage.clone(),
             events: self.events.clone(),
+            cron: self.cron.clone(),
             config: self.config.clone(),
             envs: self.envs.clone(),
         })
@@ -69,6 +73,8 @@ impl ProjectLogic {
                     size_bytes: built.size_bytes,
                     language: built.language.clone(),
                     imports: built.imports.clone(),
+                    // What is mounted takes neither calls nor events: it says nothing of them.
+                    handles: if source.mount.is_none() { built.handles.clone() } else { component::calls() },
                     grants: source.grants.clone(),
                     limits: source.limits.clone(),
                     mount: source.mount.clone(),

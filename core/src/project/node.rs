@@ -65,6 +65,16 @@ pub(super) struct YamlError {
     pub(super) message: String,
 }
 
+impl Node {
+    /// The value of a key, where it is a map that has it.
+    pub(super) fn field(&self, key: &str) -> Option<&Node> {
+        match &self.yaml {
+            Yaml::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
+            _ => None,
+        }
+    }
+}
+
 impl Span {
     /// The first character of a file.
     pub(super) const START: Span = Span { line: 1, column: 1, width: 0 };

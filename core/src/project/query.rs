@@ -7,8 +7,9 @@ use super::{
     keys,
     logics::{self, Known},
     node::{self, Span},
+    objects,
     sql_logic::{self, Places},
-    typed,
+    triggers, typed,
 };
 use crate::{
     name::check_identifier,
@@ -66,6 +67,8 @@ pub(super) fn read(file: &File<'_>, text: &str, known: &Known) -> Option<Project
     let places = Places { sql, first_line };
     let front = Span { width: 0, ..map.span };
     let statements = sql_logic::statements(file, &places, &params, &front, "a declared query");
+    triggers::warn_of_texts(file, &places, &known.triggers);
+    objects::warn_of_texts(file, &places, &known.connections);
     let (at, statement) = *statements.first()?;
     if let Some((second, _)) = statements.get(1) {
         let hint = "put it into a file of its own, and call both in a transaction where they belong together";

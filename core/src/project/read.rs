@@ -6,8 +6,9 @@ use std::{
 };
 
 use super::{
-    Project, ProjectLogic, ProjectQuery,
+    LogicSource, Project, ProjectLogic, ProjectQuery,
     access::{self, LogicRules},
+    cron::Jobs,
     decode::{File, Map},
     diagnostic::{Check, Diagnostic, has_errors},
     events::Topics,
@@ -18,9 +19,13 @@ use super::{
     query,
     settings::{self, Settings},
     source::{SourceTree, has_extension, is_project_file},
-    sql_logic, storage, tables, wasm_logic,
+    sql_logic, storage,
+    subscriptions::Subscriptions,
+    tables,
+    triggers::Triggers,
+    wasm_logic,
 };
-use crate::{event::Events, name::check_logic, schema::Schema, storage::Storage};
+use crate::{event::Events, name::check_logic, schema::Schema};
 
 /// Bytes of one file.
 const FILE_BYTES_MAX: usize = 1 << 20;
@@ -83,6 +88,9 @@ enum Role {
     Permissions,
     Storage,
     Topic,
+    Subscription,
+    Trigger,
+    Cron,
     SqlLogic,
     WasmLogic,
     Query,
@@ -108,11 +116,13 @@ fn role(path: &str, wasm_folders: &BTreeSet<&str>) -> Option<Role> {
         ("config", _) => Role::Misplaced("known are permissions.yaml and storage.yaml"),
         ("events", rest) => match rest.split_once('/') {
             Some(("topics", _)) => Role::Topic,
-            Some(("subscriptions", _)) => Role::Later("subscriptions of events"),
-            Some(("triggers", _)) => Role::Later("triggers of events"),
-            _ => Role::Misplaced("put a topic into events/topics"),
+            Some(("subscriptions", _)) => Role::Subscription,
+            Some(("triggers", _)) => Role::Trigger,
+            _ => Role::Misplaced(
+                "put a topic into events/topics, a subscription into events/subscriptions, and a trigger into events/triggers",
+            ),
         },
-        ("cron", _) => Role::Later("cron jobs"),
+        ("cron", _) => Role::Cron,
         ("queries", _) if has_extension(path, "sql") => Role::Query,
         ("queries", _) => Role::Misplaced("a declared query is a .sql file with a front matter"),
         ("logics", _) => return logic_role(path, wasm_folders),
@@ -139,6 +149,72 @@ struct Reader<'f> {
 
 impl<'f> Reader<'f> {
     fn read(&self, found: &RefCell<Vec<Diagnostic>>) -> Project {
+        let roles = self.roles();
+        let settings = Self::settings(&roles, found);
+        let mut drafts = Vec::new();
+        for (_, file, text) in roles.iter().filter(|(role, ..)| matches!(role, Role::Schema)) {
+            if let Some(root) = yaml(file, text) {
+                tables::read(file, &root, &mut drafts);
+            }
+        }
+        let storage_file = Self::storage(&roles);
+        let storage = storage_file.as_ref().map(|(file, root)| storage::read(file, root)).unwrap_or_default();
+        let connections = links::join(drafts, &settings.default_connection, &storage);
+        let config =
+            settings.config.keys().chain(settings.envs.values().flat_map(|env| env.config.keys())).cloned().collect();
+        let queries = roles.iter().filter(|(role, ..)| matches!(role, Role::Query));
+        let queries = queries.filter_map(|(_, file, _)| query::name_of(file.path)).map(str::to_owned).collect();
+        let is_logic = |role: &Role| matches!(role, Role::SqlLogic | Role::WasmLogic);
+        let logics = roles.iter().filter(|(role, ..)| is_logic(role));
+        let logics = logics.filter_map(|(_, file, _)| name_of(file.path)).map(str::to_owned).collect();
+        let default_connection = settings.default_connection.clone();
+        let buckets = storage.buckets.keys().cloned().collect();
+        let (mut events, subscriptions) = Self::events(&roles, connections.get(&default_connection));
+        events.triggers = Self::triggers(&roles).check(&events, &connections);
+        if let Some((file, root)) = &storage_file {
+            storage::check_topics(file, root, &storage, &events);
+        }
+        let topics = events.topics.keys().cloned().collect();
+        let triggers = events.triggers.clone();
+        let known = Known { default_connection, connections, config, queries, logics, buckets, topics, triggers };
+        let permissions_file =
+            roles.iter().find(|(role, ..)| matches!(role, Role::Permissions)).map(|(_, file, text)| (*file, *text));
+        let root = permissions_file.and_then(|(file, text)| yaml(file, text).map(|root| (file, root)));
+        let (permissions, given) = root
+            .as_ref()
+            .map(|(file, root)| access::read(file, root, (&known.connections, &events)))
+            .unwrap_or_default();
+        let queries = Self::queries(&roles, &known);
+        let at = permissions_file.map(|(file, _)| file);
+        let jobs = Self::jobs(&roles, &known);
+        let handlers = Handlers { events: subscriptions.handlers(), jobs: jobs.handlers() };
+        let logics = Self::logics((&roles, &known), (given, at), &handlers);
+        subscriptions.join(&mut events, &logics, &known.logics);
+        let cron = jobs.check(&known, &logics);
+        let dev = roles.iter().find(|(role, ..)| matches!(role, Role::Dev)).and_then(|(_, file, text)| {
+            let names: Vec<&str> = known.connections.keys().map(String::as_str).collect();
+            yaml(file, text).map(|root| settings::read_dev(file, &root, &names))
+        });
+        Project {
+            name: settings.name,
+            default_connection: settings.default_connection,
+            connections: known.connections,
+            permissions,
+            cors: settings.cors,
+            storage,
+            events,
+            cron,
+            config: settings.config,
+            envs: settings.envs,
+            queries,
+            logics,
+            dev,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The files that mean something, and what. The others are told.
+    fn roles(&self) -> Vec<(Role, &'f File<'f>, &'f str)> {
         let wasm_folders: BTreeSet<&str> =
             self.opened.iter().filter_map(|(file, _)| file.path.strip_suffix("/logic.yaml")).collect();
         let mut roles = Vec::new();
@@ -159,53 +235,7 @@ impl<'f> Reader<'f> {
                 None => {}
             }
         }
-        let settings = Self::settings(&roles, found);
-        let mut drafts = Vec::new();
-        for (_, file, text) in roles.iter().filter(|(role, ..)| matches!(role, Role::Schema)) {
-            if let Some(root) = yaml(file, text) {
-                tables::read(file, &root, &mut drafts);
-            }
-        }
-        let connections = links::join(drafts, &settings.default_connection);
-        let config =
-            settings.config.keys().chain(settings.envs.values().flat_map(|env| env.config.keys())).cloned().collect();
-        let queries = roles.iter().filter(|(role, ..)| matches!(role, Role::Query));
-        let queries = queries.filter_map(|(_, file, _)| query::name_of(file.path)).map(str::to_owned).collect();
-        let is_logic = |role: &Role| matches!(role, Role::SqlLogic | Role::WasmLogic);
-        let logics = roles.iter().filter(|(role, ..)| is_logic(role));
-        let logics = logics.filter_map(|(_, file, _)| name_of(file.path)).map(str::to_owned).collect();
-        let default_connection = settings.default_connection.clone();
-        let storage = Self::storage(&roles);
-        let buckets = storage.buckets.keys().cloned().collect();
-        let events = Self::events(&roles, connections.get(&default_connection));
-        let topics = events.topics.keys().cloned().collect();
-        let known = Known { default_connection, connections, config, queries, logics, buckets, topics };
-        let permissions_file =
-            roles.iter().find(|(role, ..)| matches!(role, Role::Permissions)).map(|(_, file, text)| (*file, *text));
-        let root = permissions_file.and_then(|(file, text)| yaml(file, text).map(|root| (file, root)));
-        let (permissions, given) =
-            root.as_ref().map(|(file, root)| access::read(file, root, &known.connections)).unwrap_or_default();
-        let queries = Self::queries(&roles, &known);
-        let logics = Self::logics(&roles, &known, given, permissions_file.map(|(file, _)| file));
-        let dev = roles.iter().find(|(role, ..)| matches!(role, Role::Dev)).and_then(|(_, file, text)| {
-            let names: Vec<&str> = known.connections.keys().map(String::as_str).collect();
-            yaml(file, text).map(|root| settings::read_dev(file, &root, &names))
-        });
-        Project {
-            name: settings.name,
-            default_connection: settings.default_connection,
-            connections: known.connections,
-            permissions,
-            cors: settings.cors,
-            storage,
-            events,
-            config: settings.config,
-            envs: settings.envs,
-            queries,
-            logics,
-            dev,
-            warnings: Vec::new(),
-        }
+        roles
     }
 
     fn settings(roles: &[(Role, &'f File<'f>, &'f str)], found: &RefCell<Vec<Diagnostic>>) -> Settings {
@@ -225,13 +255,12 @@ impl<'f> Reader<'f> {
         Settings::default()
     }
 
-    fn storage(roles: &[(Role, &'f File<'f>, &'f str)]) -> Storage {
+    fn storage(roles: &[(Role, &'f File<'f>, &'f str)]) -> Option<(&'f File<'f>, Node)> {
         let found = roles.iter().find(|(role, ..)| matches!(role, Role::Storage));
-        let read = found.and_then(|(_, file, text)| yaml(file, text).map(|root| storage::read(file, &root)));
-        read.unwrap_or_default()
+        found.and_then(|(_, file, text)| yaml(file, text).map(|root| (*file, root)))
     }
 
-    fn events(roles: &[(Role, &'f File<'f>, &'f str)], default: Option<&Schema>) -> Events {
+    fn events(roles: &[(Role, &'f File<'f>, &'f str)], default: Option<&Schema>) -> (Events, Subscriptions<'f>) {
         let of_topics = roles.iter().filter(|(role, ..)| matches!(role, Role::Topic));
         let (mut topics, mut files) = (Topics::default(), Vec::new());
         for (_, file, text) in of_topics {
@@ -240,7 +269,37 @@ impl<'f> Reader<'f> {
             }
             files.push(*file);
         }
-        topics.events(&files, default)
+        (topics.events(&files, default), Self::subscriptions(roles))
+    }
+
+    fn subscriptions(roles: &[(Role, &'f File<'f>, &'f str)]) -> Subscriptions<'f> {
+        let mut subscriptions = Subscriptions::default();
+        for (_, file, text) in roles.iter().filter(|(role, ..)| matches!(role, Role::Subscription)) {
+            if let Some(root) = yaml(file, text) {
+                subscriptions.read(file, &root);
+            }
+        }
+        subscriptions
+    }
+
+    fn triggers(roles: &[(Role, &'f File<'f>, &'f str)]) -> Triggers<'f> {
+        let mut triggers = Triggers::default();
+        for (_, file, text) in roles.iter().filter(|(role, ..)| matches!(role, Role::Trigger)) {
+            if let Some(root) = yaml(file, text) {
+                triggers.read(file, &root);
+            }
+        }
+        triggers
+    }
+
+    fn jobs(roles: &[(Role, &'f File<'f>, &'f str)], known: &Known) -> Jobs<'f> {
+        let mut jobs = Jobs::default();
+        for (_, file, text) in roles.iter().filter(|(role, ..)| matches!(role, Role::Cron)) {
+            if let Some(root) = yaml(file, text) {
+                jobs.read(file, &root, known);
+            }
+        }
+        jobs
     }
 
     fn queries(roles: &[(Role, &'f File<'f>, &'f str)], known: &Known) -> BTreeMap<String, ProjectQuery> {
@@ -253,10 +312,9 @@ impl<'f> Reader<'f> {
     }
 
     fn logics(
-        roles: &[(Role, &'f File<'f>, &'f str)],
-        known: &Known,
-        mut given: LogicRules,
-        permissions: Option<&File<'_>>,
+        (roles, known): (&[(Role, &'f File<'f>, &'f str)], &Known),
+        (mut given, permissions): (LogicRules, Option<&File<'_>>),
+        handlers: &Handlers,
     ) -> BTreeMap<String, ProjectLogic> {
         let mut logics = BTreeMap::new();
         // Also those that cannot be read: a rule for one of them is no mistake.
@@ -277,8 +335,12 @@ impl<'f> Reader<'f> {
                 );
             }
             let access = given.by_name.remove(name).map(|given| (given, permissions));
-            if let Some(draft) = understood {
-                logics.insert(name.to_owned(), with_access(draft, access));
+            if let Some(mut draft) = understood {
+                if let LogicSource::Wasm(source) = &mut draft.logic.source {
+                    source.subscription = handlers.events.get(name).cloned();
+                    source.job_at = handlers.jobs.get(name).cloned();
+                }
+                logics.insert(name.to_owned(), with_access(draft, access, handlers.has(name)));
             }
         }
         let by_path = |path: &str| roles.iter().map(|(_, file, _)| *file).find(|file| file.path == path);
@@ -293,11 +355,30 @@ impl<'f> Reader<'f> {
     }
 }
 
-/// Gives a logic its rules: its own, or those of `config/permissions.yaml`.
-fn with_access(draft: DraftLogic<'_>, given: Option<(access::GivenRules, Option<&File<'_>>)>) -> ProjectLogic {
+/// The logics that something else than a caller begins, each with the name or the place of one thing that does.
+struct Handlers {
+    /// By subscriptions, which have names.
+    events: BTreeMap<String, String>,
+    /// By jobs, which have places.
+    jobs: BTreeMap<String, String>,
+}
+
+impl Handlers {
+    fn has(&self, logic: &str) -> bool {
+        self.events.contains_key(logic) || self.jobs.contains_key(logic)
+    }
+}
+
+/// Gives a logic its rules: its own, or those of `config/permissions.yaml`. One that handles events or jobs needs none.
+fn with_access(
+    draft: DraftLogic<'_>,
+    given: Option<(access::GivenRules, Option<&File<'_>>)>,
+    is_handler: bool,
+) -> ProjectLogic {
     let DraftLogic { file, own_rules, mut logic } = draft;
     // A mistake in what it says is reported already.
-    let is_silent = own_rules.is_none() && given.as_ref().is_none_or(|(given, _)| given.rules.is_empty());
+    let is_silent =
+        !is_handler && own_rules.is_none() && given.as_ref().is_none_or(|(given, _)| given.rules.is_empty());
     let rules = match (own_rules, given) {
         (Some(own), given) => {
             if let Some((given, Some(permissions))) = given {
@@ -317,7 +398,8 @@ fn with_access(draft: DraftLogic<'_>, given: Option<(access::GivenRules, Option<
         }
         (None, None) => Vec::new(),
     };
-    if is_silent {
+    // Who handles is called by the platform, which needs no rule.
+    if is_silent && !is_handler {
         let hint = format!("add auth: public, auth: authenticated or roles: […], or a rule in {PERMISSIONS}");
         file.warning(Span::START, Check::NoAccess, "nobody may call this logic", hint);
     }

@@ -7,14 +7,26 @@ use super::{
     keys,
     logics::{self, DraftLogic, DraftParam, Known, SQL_TIMEOUT},
     node::{self, Span},
+    objects, triggers,
 };
 use crate::{
     logic::{SqlBody, TransactionMode},
     sql_text::{self, Piece},
 };
 
-/// What a statement can read besides params.
-pub const SYSTEM_VARIABLES: &[&str] = &["auth.sub", "auth.roles", "now", "env"];
+/// What a statement can read besides params. Those of an event are NULL where no event is handled.
+pub const SYSTEM_VARIABLES: &[&str] = &[
+    "auth.sub",
+    "auth.roles",
+    "now",
+    "env",
+    "event.id",
+    "event.topic",
+    "event.publishedAt",
+    "event.attempt",
+    "event.causedBy",
+    "event.depth",
+];
 
 /// Statements that would break the logic's transaction, leave its connection changed, or change the schema: that is what
 /// the host, the connection's settings and `schema/*.yaml` are for.
@@ -54,6 +66,8 @@ pub(super) fn read<'f>(file: &'f File<'f>, text: &str, known: &Known) -> Option<
     let params = params(file, &map);
     let places = Places { sql, first_line };
     let statements = statements(file, &places, &params, &front_place(&map.span), "a logic");
+    triggers::warn_of_texts(file, &places, &known.triggers);
+    objects::warn_of_texts(file, &places, &known.connections);
     let many = statements.len() > 1;
     let transaction = map.get("transaction").and_then(|node| file.boolean(node)).unwrap_or(many);
     let logic = ProjectLogic {
@@ -215,14 +229,6 @@ fn check_placeholder(file: &File<'_>, places: &Places<'_>, name: &str, at: usize
         return;
     }
     let span = places.span(at, name.len() + 1);
-    if name == "event" || name.starts_with("event.") {
-        file.error(
-            span,
-            Check::Unsupported,
-            format!(":{name} is not supported by this version: there are no events yet"),
-        );
-        return;
-    }
     let message = format!(":{name} is neither a param nor a system variable");
     file.unknown(span, Check::UnknownPlaceholder, message, name, declared().chain(SYSTEM_VARIABLES.iter().copied()));
 }

@@ -6,7 +6,7 @@ use super::{
     decode::{File, Map, Word},
     diagnostic::Check,
     keys,
-    links::{DraftReference, DraftTable},
+    links::{DraftFile, DraftReference, DraftTable},
     node::{Entry, Node, Yaml},
     typed,
 };
@@ -29,6 +29,13 @@ const ACTIONS: &[ReferenceAction] = &[
     ReferenceAction::SetDefault,
 ];
 
+/// What columns name outside of their table.
+#[derive(Default)]
+struct Beyond {
+    references: Vec<DraftReference>,
+    files: Vec<DraftFile>,
+}
+
 /// Adds the file's tables to `drafts`.
 pub(super) fn read<'f>(file: &'f File<'f>, root: &Node, drafts: &mut Vec<DraftTable<'f>>) {
     let Some(map) = file.map(root, &keys::SCHEMA) else { return };
@@ -45,8 +52,8 @@ fn table<'f>(file: &'f File<'f>, entry: &Entry) -> Option<DraftTable<'f>> {
     let connection =
         map.get("connection").and_then(|node| file.name(node, |name| check_label("a connection name", name)));
     let id = primary_key(file, &map);
-    let mut references = Vec::new();
-    let columns = columns(file, &map, &id, &mut references);
+    let mut beyond = Beyond::default();
+    let columns = columns(file, &map, &id, &mut beyond);
     let indexes = indexes(file, &map, &id, &columns);
     let deprecated = map.get("deprecated").and_then(|node| file.text(node)).map(|word| word.text);
     let sunset = sunset(file, &map, deprecated.is_some());
@@ -55,7 +62,8 @@ fn table<'f>(file: &'f File<'f>, entry: &Entry) -> Option<DraftTable<'f>> {
         name: Word { text: entry.key.clone(), span: entry.span },
         connection,
         table: Table { id, columns, indexes, deprecated, sunset },
-        references,
+        references: beyond.references,
+        files: beyond.files,
     })
 }
 
@@ -104,7 +112,7 @@ fn primary_key(file: &File<'_>, table: &Map<'_>) -> PrimaryKey {
     id
 }
 
-fn columns(file: &File<'_>, table: &Map<'_>, id: &PrimaryKey, references: &mut Vec<DraftReference>) -> Vec<Column> {
+fn columns(file: &File<'_>, table: &Map<'_>, id: &PrimaryKey, beyond: &mut Beyond) -> Vec<Column> {
     let Some(node) = table.get("columns") else { return Vec::new() };
     let mut columns = Vec::new();
     for entry in file.names(node) {
@@ -124,7 +132,7 @@ fn columns(file: &File<'_>, table: &Map<'_>, id: &PrimaryKey, references: &mut V
             let message = format!("the columns {:?} and {:?} differ in case only", earlier.name, entry.key);
             file.error(entry.span, Check::Duplicate, message);
         }
-        columns.extend(column(file, entry, references));
+        columns.extend(column(file, entry, beyond));
     }
     if columns.len() > COLUMNS_MAX {
         file.error(
@@ -136,7 +144,7 @@ fn columns(file: &File<'_>, table: &Map<'_>, id: &PrimaryKey, references: &mut V
     columns
 }
 
-fn column(file: &File<'_>, entry: &Entry, references: &mut Vec<DraftReference>) -> Option<Column> {
+fn column(file: &File<'_>, entry: &Entry, beyond: &mut Beyond) -> Option<Column> {
     let map = file.map(&entry.value, &keys::COLUMN)?;
     let kind = typed::kind(file, map.get("type")?)?;
     let (bounds, compiled) = typed::bounds(file, &map, kind);
@@ -175,7 +183,12 @@ fn column(file: &File<'_>, entry: &Entry, references: &mut Vec<DraftReference>) 
         deprecated: text("deprecated"),
         sunset: sunset(file, &map, map.get("deprecated").is_some()),
     };
-    references.extend(map.get("references").and_then(|node| reference(file, node, &column)));
+    beyond.references.extend(map.get("references").and_then(|node| reference(file, node, &column)));
+    if kind == Type::File {
+        let place = |key| map.get(key).map_or(entry.span, |node| node.span);
+        let (bucket, default) = (place("bucket"), place("default"));
+        beyond.files.push(DraftFile { column: column.name.clone(), bucket, default });
+    }
     Some(column)
 }
 

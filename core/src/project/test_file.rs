@@ -25,9 +25,11 @@ use crate::{
     value::Value,
 };
 
+mod begun;
 mod expected;
 pub mod matrix;
 
+pub use begun::{Begun, GivenEvent, GivenRun};
 pub use expected::{Expect, ExpectError, ExpectRows, Matcher};
 
 /// Bytes of one file.
@@ -105,8 +107,10 @@ pub struct TestStep {
     pub caller: Actor,
     /// The logic's name.
     pub logic: String,
-    /// As sent.
+    /// As sent; of an event, its payload.
     pub params: Map<String, Json>,
+    /// By whom or what.
+    pub begun: Begun,
     /// What becomes of it.
     pub expect: Expect,
 }
@@ -224,7 +228,7 @@ impl Reader<'_> {
         let steps = match map.entry("steps") {
             None => self.step(&map, &caller).into_iter().collect(),
             Some(steps) => {
-                for key in ["call", "params", "expect"] {
+                for key in ["call", "params", "event", "run", "expect"] {
                     if let Some(entry) = map.entry(key) {
                         let message = format!("{key:?} goes into a step where a case has steps");
                         file.error(entry.span, Check::Conflict, message);
@@ -264,7 +268,10 @@ impl Reader<'_> {
             }
         };
         let expect = map.get("expect").map(|node| self.expect(node, &logic)).unwrap_or_default();
-        Some(TestStep { line: map.span.line, caller: own.unwrap_or_else(|| caller.clone()), logic, params, expect })
+        let (begun, payload) = self.begun(map, &logic)?;
+        let params = payload.unwrap_or(params);
+        let caller = own.unwrap_or_else(|| caller.clone());
+        Some(TestStep { line: map.span.line, caller, logic, params, begun, expect })
     }
 
     fn caller(&self, node: &Node) -> Option<Actor> {

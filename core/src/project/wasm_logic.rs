@@ -10,10 +10,11 @@ use super::{
     logics::{self, DraftLogic, Known, check_ceiling},
     mount,
     node::{Node, Yaml},
-    storage,
+    objects, storage, triggers,
 };
 use crate::{
     access::decide::{AUTHENTICATED, PUBLIC},
+    event::Change,
     limit::InvocationLimits,
     logic::{CrudGrant, Grants, HttpGrant, HttpGrantError, Record, Share, SqlGrant, TransactionMode, Verb},
     name::{check_role, check_secret},
@@ -49,6 +50,8 @@ pub(super) fn read<'f>(file: &'f File<'f>, root: &Node, known: &Known) -> Option
             limits,
             record: map.get("record").and_then(|node| record(file, node)),
             mount,
+            subscription: None,
+            job_at: None,
         })),
     };
     Some(DraftLogic::new(file, &map, logic))
@@ -162,6 +165,7 @@ fn grants(file: &File<'_>, node: &Node, known: &Known) -> Grants {
         http: map.get("http").map(|node| http_grants(file, node)).unwrap_or_default(),
         storage: map.get("storage").map(|node| storage::grants(file, node, known)).unwrap_or_default(),
         events: map.get("events").map(|node| events::grants(file, node, known)).unwrap_or_default(),
+        once: map.get("once").and_then(|node| file.boolean(node)).unwrap_or_default(),
         secrets: words("secrets").into_iter().filter(secret).map(|word| word.text).collect(),
         config: words("config").into_iter().filter(config).map(|word| word.text).collect(),
     }
@@ -198,6 +202,15 @@ fn sql_grant(file: &File<'_>, node: &Node, known: &Known) -> Option<SqlGrant> {
             file.error_hint(entry.span, Check::InvalidValue, format!("nothing is granted on {:?}", entry.key), hint);
         }
         let granted: BTreeSet<Verb> = list.iter().filter_map(|node| file.word(node, keys::VERBS, &verbs)).collect();
+        let writes = |change: Change| {
+            granted.contains(match change {
+                Change::Insert => &Verb::Insert,
+                Change::Update => &Verb::Update,
+                Change::Delete => &Verb::Delete,
+            })
+        };
+        triggers::warn_of_grant(file, (&entry.key, entry.span), writes, &known.triggers);
+        objects::warn_of_grant(file, (&entry.key, entry.span), writes, &known.connections);
         tables.insert(entry.key.clone(), granted);
     }
     Some(SqlGrant { connection, tables })

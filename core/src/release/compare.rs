@@ -11,6 +11,7 @@ use crate::access::Rule;
 
 mod access;
 mod capabilities;
+mod events;
 mod fields;
 mod permissions;
 mod schema;
@@ -18,6 +19,7 @@ mod words;
 
 pub use access::{Access, AccessChange, Caller, Reach, Target, access};
 pub use capabilities::{Capabilities, Power, capabilities};
+pub use events::{Break, Broken};
 pub use fields::Field;
 pub use permissions::Ruled;
 pub use schema::SchemaPart;
@@ -54,6 +56,15 @@ pub struct Comparison {
     pub logics: Vec<Difference<Field, Json>>,
     /// Declared queries.
     pub queries: Vec<Difference<Field, Json>>,
+    /// Topics, triggers, and what else there is of events.
+    #[serde(default)]
+    pub events: Vec<Difference<Field, Json>>,
+    /// What of it takes from those who publish or handle events what they rely on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breaking_events: Vec<Break>,
+    /// Jobs.
+    #[serde(default)]
+    pub cron: Vec<Difference<Field, Json>>,
     /// Everything else: configuration values, envs, CORS.
     pub settings: Vec<Difference<Field, Json>>,
 }
@@ -73,6 +84,10 @@ pub enum Section {
     Logics,
     /// [`Comparison::queries`].
     Queries,
+    /// [`Comparison::events`] and [`Comparison::breaking_events`].
+    Events,
+    /// [`Comparison::cron`].
+    Cron,
     /// [`Comparison::settings`].
     Settings,
 }
@@ -86,6 +101,9 @@ pub fn compare(before: &Manifest, after: &Manifest) -> Comparison {
         access: access(before, after),
         logics: fields::of_logics(before, after),
         queries: fields::of_queries(before, after),
+        events: fields::of_events(before, after),
+        breaking_events: events::breaks(before, after),
+        cron: fields::of_cron(before, after),
         settings: fields::of_settings(before, after),
     }
 }
@@ -99,6 +117,8 @@ impl Section {
         Section::Capabilities,
         Section::Logics,
         Section::Queries,
+        Section::Events,
+        Section::Cron,
         Section::Settings,
     ];
 
@@ -111,6 +131,8 @@ impl Section {
             Section::Access => "access",
             Section::Logics => "logics",
             Section::Queries => "queries",
+            Section::Events => "events",
+            Section::Cron => "cron",
             Section::Settings => "settings",
         }
     }
@@ -126,6 +148,8 @@ impl Comparison {
             Section::Access => self.access.is_empty(),
             Section::Logics => self.logics.is_empty(),
             Section::Queries => self.queries.is_empty(),
+            Section::Events => self.events.is_empty() && self.breaking_events.is_empty(),
+            Section::Cron => self.cron.is_empty(),
             Section::Settings => self.settings.is_empty(),
         }
     }

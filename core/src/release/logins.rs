@@ -34,10 +34,11 @@ impl Manifest {
         let mut all: BTreeMap<String, BTreeSet<TablePowers>> = BTreeMap::new();
         for logic in self.logics.values() {
             let Body::Wasm(body) = &logic.body else { continue };
-            for (connection, powers) in raw(&body.grants) {
+            let acknowledges = logic.acknowledges();
+            for (connection, powers) in raw(&body.grants, acknowledges) {
                 all.entry(connection).or_default().insert(powers);
             }
-            for (connection, powers) in queried(&body.grants, &self.queries) {
+            for (connection, powers) in queried(&body.grants, &self.queries, acknowledges) {
                 all.entry(connection).or_default().insert(powers);
             }
         }
@@ -45,27 +46,36 @@ impl Manifest {
     }
 }
 
-/// What the declared queries of a logic touch together, by connection.
-pub fn queried(grants: &Grants, queries: &BTreeMap<String, Query>) -> BTreeMap<String, TablePowers> {
+/// What the declared queries of a logic touch together, by connection. What `acknowledges` says in its transaction that an event is handled, and
+/// that is kept as events are.
+pub fn queried(
+    grants: &Grants,
+    queries: &BTreeMap<String, Query>,
+    acknowledges: bool,
+) -> BTreeMap<String, TablePowers> {
     let mut all: BTreeMap<String, TablePowers> = BTreeMap::new();
     for query in grants.queries.iter().filter_map(|name| queries.get(name)) {
         add(all.entry(query.connection.clone()).or_default(), &query.tables);
     }
-    publishing(grants, all)
+    publishing(grants, acknowledges, all)
 }
 
 /// What a logic's own SQL may touch, by connection.
-pub fn raw(grants: &Grants) -> BTreeMap<String, TablePowers> {
+pub fn raw(grants: &Grants, acknowledges: bool) -> BTreeMap<String, TablePowers> {
     let mut all: BTreeMap<String, TablePowers> = BTreeMap::new();
     for grant in &grants.sql {
         add(all.entry(grant.connection.clone()).or_default(), &grant.tables);
     }
-    publishing(grants, all)
+    publishing(grants, acknowledges, all)
 }
 
 /// Whose transactions an event may belong to.
-fn publishing(grants: &Grants, mut all: BTreeMap<String, TablePowers>) -> BTreeMap<String, TablePowers> {
-    if !grants.events.is_empty() {
+fn publishing(
+    grants: &Grants,
+    acknowledges: bool,
+    mut all: BTreeMap<String, TablePowers>,
+) -> BTreeMap<String, TablePowers> {
+    if acknowledges || grants.once || !grants.events.is_empty() {
         for powers in all.values_mut() {
             powers.insert(OUTBOX.to_owned(), BTreeSet::from([Verb::Insert]));
         }
@@ -120,10 +130,11 @@ mod tests {
         let tables: TablePowers = [("items".to_owned(), BTreeSet::from([Verb::Select]))].into();
         let sql = vec![crate::logic::SqlGrant { connection: "main".to_owned(), tables: tables.clone() }];
         let silent = Grants { sql, ..Grants::default() };
-        assert_eq!(raw(&silent)["main"], tables);
+        assert_eq!(raw(&silent, false)["main"], tables);
+        assert!(publishes(&raw(&silent, true)["main"]));
         let telling = Grants { events: BTreeSet::from(["placed".to_owned()]), ..silent };
-        assert!(publishes(&raw(&telling)["main"]) && !publishes(&tables));
+        assert!(publishes(&raw(&telling, false)["main"]) && !publishes(&tables));
         // Where it has no SQL there is no transaction of a login.
-        assert!(raw(&Grants { sql: Vec::new(), ..telling }).is_empty());
+        assert!(raw(&Grants { sql: Vec::new(), ..telling }, true).is_empty());
     }
 }

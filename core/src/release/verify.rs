@@ -7,9 +7,12 @@ use super::{
 };
 use crate::{
     component::{self, ComponentError},
+    cron,
     limit::InvocationLimits,
-    logic::{Body, Mounts, Record, StorageGrant, TransactionMode, WasmBody},
+    logic::{Body, Logic, Mounts, Record, StorageGrant, TransactionMode, WasmBody},
     name::check_identifier,
+    schema::files,
+    storage::told,
 };
 
 /// The largest manifest that is read.
@@ -143,11 +146,13 @@ pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
     }
     manifest.storage.check().map_err(|error| VerifyError::Manifest(format!("storage: {error}")))?;
     manifest.events.check().map_err(|error| VerifyError::Manifest(format!("events: {error}")))?;
+    check_objects(&manifest)?;
     let default = manifest.connections.get(&manifest.default_connection);
     if !manifest.events.is_empty() && default.is_none_or(|schema| schema.tables.is_empty()) {
         let message = "events are kept beside the tables of the default connection, and it has none";
         return Err(VerifyError::Manifest(message.to_owned()));
     }
+    check_events(&manifest)?;
     let ceiling = InvocationLimits::ceiling();
     for (name, logic) in &manifest.logics {
         let asked = match &logic.body {
@@ -164,15 +169,41 @@ pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
         }
     }
     check_mounts(&manifest)?;
+    check_subscriptions(&manifest)?;
     check_tables(&manifest)?;
     Ok(manifest)
+}
+
+/// Keys in columns are of the release's buckets, and buckets tell the release's topics.
+fn check_objects(manifest: &Manifest) -> Result<(), VerifyError> {
+    if let Some((place, error)) = files::problems(&manifest.connections, &manifest.storage).first() {
+        let message = format!("column {:?} of table {:?}: {error}", place.column, place.table);
+        return Err(VerifyError::Manifest(message));
+    }
+    match told::problems(&manifest.storage, &manifest.events).first() {
+        Some((bucket, _, error)) => Err(VerifyError::Manifest(format!("bucket {bucket:?}: {error}"))),
+        None => Ok(()),
+    }
+}
+
+/// Triggers are of tables and topics that the release declares, rules of its topics, and jobs of its logics.
+fn check_events(manifest: &Manifest) -> Result<(), VerifyError> {
+    let checked = manifest.events.check_triggers(&manifest.connections);
+    checked.map_err(|error| VerifyError::Manifest(format!("events: {error}")))?;
+    cron::check(&manifest.cron, &manifest.logics, &manifest.connections)
+        .map_err(|error| VerifyError::Manifest(format!("cron: {error}")))?;
+    let is_absent = |topic: &&String| !manifest.events.topics.contains_key(*topic);
+    match manifest.permissions.events.keys().find(is_absent) {
+        Some(topic) => Err(VerifyError::Manifest(format!("rules are for topic {topic:?}, and there is no such topic"))),
+        None => Ok(()),
+    }
 }
 
 /// What a component may do, and what of it is kept.
 fn check_component(manifest: &Manifest, name: &str, wasm: &WasmBody) -> Result<(), VerifyError> {
     wasm.grants.check().map_err(|error| VerifyError::Manifest(format!("logic {name:?}: {error}")))?;
-    if let Some(called) = wasm.grants.logics.iter().find(|called| is_mounted(manifest, called)) {
-        let message = format!("logic {name:?} may call {called:?}, which is mounted and takes no calls");
+    if let Some(called) = wasm.grants.logics.iter().find(|called| takes_no_calls(manifest, called)) {
+        let message = format!("logic {name:?} may call {called:?}, which takes no calls");
         return Err(VerifyError::Manifest(message));
     }
     wasm.record
@@ -196,8 +227,24 @@ fn check_component(manifest: &Manifest, name: &str, wasm: &WasmBody) -> Result<(
     Ok(())
 }
 
-fn is_mounted(manifest: &Manifest, logic: &str) -> bool {
-    manifest.logics.get(logic).is_some_and(|logic| logic.mount().is_some())
+/// It is mounted, or only given events.
+fn takes_no_calls(manifest: &Manifest, logic: &str) -> bool {
+    manifest.logics.get(logic).is_some_and(|logic| !logic.is_called())
+}
+
+/// Events are given to what takes them.
+fn check_subscriptions(manifest: &Manifest) -> Result<(), VerifyError> {
+    for (name, subscription) in &manifest.events.subscriptions {
+        let is_fit = manifest.logics.get(&subscription.handler).is_some_and(Logic::is_given_events);
+        if !is_fit {
+            let message = format!(
+                "subscription {name:?} gives events to {:?}, which is no logic that takes them",
+                subscription.handler
+            );
+            return Err(VerifyError::Manifest(message));
+        }
+    }
+    Ok(())
 }
 
 /// A path is one component's, and what is mounted takes requests as they are.
@@ -268,7 +315,7 @@ pub fn components<'a>(
         if found != signed {
             return Err(VerifyError::ComponentDigest { logic: name.clone(), found, signed: wasm.component.clone() });
         }
-        component::check(&bytes, wasm.world(), &wasm.grants, &wasm.imports)
+        component::check(&bytes, (wasm.world(), &wasm.handles), &wasm.grants, &wasm.imports)
             .map_err(|source| VerifyError::Component { logic: name.clone(), source })?;
     }
     Ok(())

@@ -26,6 +26,9 @@ pub struct Standing {
     pub limits_hit: BTreeMap<String, u64>,
     /// Polls of the Hub that failed since it started.
     pub hub_failures: u64,
+    /// Whether events wait because the broker that would hand them over is away.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub events_wait: bool,
     /// Whether a restart needs no Hub: connections and secrets are in its cache, sealed.
     pub seals_cache: bool,
     /// Its listener for operators; none where it has none.

@@ -28,7 +28,6 @@ use tokio::runtime::Handle;
 use super::{
     App,
     answers::releases::{Applied, CapabilityLines, Changes},
-    bridges::secrets_of,
     canary::need_no_canary,
     ceilings::need_below,
     deprecation, drift,
@@ -248,7 +247,7 @@ impl App {
         }
         let set: BTreeSet<String> =
             envs::secrets(&mut db, at.project, at.env).await?.into_iter().map(|(name, ..)| name).collect();
-        let unset = secrets_of(&manifest).into_iter().filter(|name| !set.contains(*name));
+        let unset = manifest.secrets().into_iter().filter(|name| !set.contains(*name));
         let unset = unset.map(|name| format!("secret {name} is granted but not set in this env"));
         let mut warnings: Vec<String> = unset.collect();
         let before = current_manifest(&mut db, at).await?;

@@ -10,7 +10,6 @@ use std::{
 use chrono::{DateTime, Utc};
 use santokit_core::{
     code::Code,
-    logic::Body,
     problem::{Outcome, Problem},
     release::{Digest, Manifest, SignedRelease},
     wire::{ApiKey, Current, RuntimeBundle, RuntimeConnection, Sealed, WAIT_SECONDS_MAX},
@@ -118,7 +117,7 @@ impl App {
                     connections.insert(row.name, RuntimeConnection { engine: row.engine, url, guests });
                 }
             }
-            let named: BTreeSet<&str> = manifests.iter().flat_map(secrets_of).collect();
+            let named: BTreeSet<&str> = manifests.iter().flat_map(Manifest::secrets).collect();
             for (name, value, _) in envs::secrets(&mut db, at.project, at.env).await? {
                 if named.contains(name.as_str()) {
                     secrets.insert(name.clone(), self.unseal(&at.context("secret", &name), &value)?);
@@ -160,15 +159,6 @@ pub(super) async fn pointed_manifests(db: &mut Db, at: At<'_>) -> Outcome<Vec<Ma
         }
     }
     Ok(manifests)
-}
-
-/// Names of the secrets that a release's logics are granted.
-pub(super) fn secrets_of(manifest: &Manifest) -> BTreeSet<&str> {
-    let wasm = manifest.logics.values().filter_map(|logic| match &logic.body {
-        Body::Wasm(wasm) => Some(wasm),
-        Body::Sql(_) => None,
-    });
-    wasm.flat_map(|wasm| wasm.grants.secrets.iter().map(String::as_str)).collect()
 }
 
 fn api_key(row: credentials::ApiKeyRow) -> Outcome<ApiKey> {

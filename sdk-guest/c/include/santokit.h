@@ -376,7 +376,10 @@ json_t *stk_crud_select(const char *table, const json_t *params);
 /* Reads rows, with the cursor for those that follow and the total. NULL after an error. */
 const stk_page *stk_crud_page(const char *table, const json_t *params);
 
-/* Adds rows: {"data": {...}}, or a list. The rows as they are now, as far as they may be read. NULL after an error. */
+/*
+ * Adds rows: {"data": {...}}, or a list. The rows as they are now, as far as they may be read: none of a table that may not be read, or with
+ * "returning": false. NULL after an error.
+ */
 json_t *stk_crud_insert(const char *table, const json_t *params);
 
 /* Changes rows: {"where": {...}, "data": {...}}. How many, -1 after an error. */

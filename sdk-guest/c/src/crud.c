@@ -148,6 +148,18 @@ static json_t *rows(host_verb verb, const char *table, const json_t *params, hos
     return NULL;
 }
 
+/* Rows that were added and may not be read are answered as a number; they are there, so that this is no error. */
+static json_t *added(const char *table, const json_t *params, host_transaction *within)
+{
+    host_answer answer;
+    if (!ask(santokit_crud_crud_insert, table, params, within, &answer)) return NULL;
+    json_t *found = parse(&answer.data);
+    let_go_of(&answer);
+    if (!json_is_object(found)) return found;
+    json_decref(found);
+    return json_array();
+}
+
 static json_t *rows_of_change(host_verb verb, const char *table, const json_t *params, host_transaction *within)
 {
     json_t *more = returning(params);
@@ -214,7 +226,7 @@ const stk_page *stk_crud_page(const char *table, const json_t *params)
 
 json_t *stk_crud_insert(const char *table, const json_t *params)
 {
-    return rows(santokit_crud_crud_insert, table, params, NULL, NULL);
+    return added(table, params, NULL);
 }
 
 int64_t stk_crud_update(const char *table, const json_t *params)
@@ -265,7 +277,7 @@ const stk_page *stk_crud_page_within(stk_tx *tx, const char *table, const json_t
 json_t *stk_crud_insert_within(stk_tx *tx, const char *table, const json_t *params)
 {
     host_transaction within;
-    return usable(tx, &within) ? rows(santokit_crud_crud_insert, table, params, &within, NULL) : NULL;
+    return usable(tx, &within) ? added(table, params, &within) : NULL;
 }
 
 int64_t stk_crud_update_within(stk_tx *tx, const char *table, const json_t *params)

@@ -89,9 +89,12 @@ export class Tables {
     return { rows: rows<T>(answer), ...(read(answer.meta) as Omit<Page<T>, "rows">) };
   }
 
-  /** Adds rows: `{ data: { … } }`, or a list. The rows as they are now, as far as they may be read. */
+  /**
+   * Adds rows: `{ data: { … } }`, or a list. The rows as they are now, as far as they may be read: none of a table that may not be read, or with
+   * `returning: false`.
+   */
   insert<T = Row>(table: string, params: Params): T[] {
-    return rows<T>(this.ask(hostInsert, table, params));
+    return added<T>(this.ask(hostInsert, table, params));
   }
 
   /** Changes rows: `{ where: { … }, data: { … } }`. How many. */
@@ -197,6 +200,12 @@ function written(params: unknown): Uint8Array {
 
 function read(bytes: Uint8Array): unknown {
   return JSON.parse(decode(ownBytes(bytes)));
+}
+
+/** Rows that were added and may not be read are answered as a number; they are there, so that this is no error. */
+function added<T>(answer: WitAnswer): T[] {
+  const data = read(answer.data);
+  return Array.isArray(data) ? (data as T[]) : [];
 }
 
 function rows<T>(answer: WitAnswer): T[] {

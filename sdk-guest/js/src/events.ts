@@ -15,7 +15,7 @@ export type Payload = Readonly<Record<string, unknown>>;
 
 /**
  * An event was not published. Not caught, it becomes a `LogicError` that tells the caller a code. `code` is `denied` (not granted), `invalid`,
- * `schema` (the payload is not as its topic declares it), `too-large`, `timeout` or `unavailable`. Others may come.
+ * `schema` (the payload is not as its topic declares it), `too-large`, `rate`, `timeout` or `unavailable`. Others may come.
  */
 export class EventError extends HostError {
   override readonly name = "EventError";
@@ -33,6 +33,8 @@ export class EventError extends HostError {
     switch (this.code) {
       case "denied":
         return new LogicError("EVENT_DENIED", "the logic may not publish this");
+      case "rate":
+        return new LogicError("EVENT_RATE", "too many events of this kind are published");
       case "timeout":
         return new LogicError("EVENT_TIMEOUT", "the database took too long");
       case "unavailable":

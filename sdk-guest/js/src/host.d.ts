@@ -122,6 +122,13 @@ declare module "santokit:events/events@0.1.0" {
   export function publish(topic: string, payload: Uint8Array, within: WitTransaction | undefined): string;
 }
 
+declare module "santokit:events/once@0.1.0" {
+  import type { WitTransaction } from "santokit:sql/connections@0.1.0";
+
+  export function isDone(key: string, within: WitTransaction | undefined): boolean;
+  export function markDone(key: string, within: WitTransaction | undefined): void;
+}
+
 declare module "santokit:http/http@0.1.0" {
   export interface WitRequest {
     method: string;
@@ -164,6 +171,15 @@ declare module "santokit:storage/storage@0.1.0" {
 
   type Pairs = [string, string][];
 
+  export interface WitSignedUrl {
+    url: string;
+    method: string;
+    headers: Pairs;
+    expires: Wide;
+  }
+
+  export function presignGet(bucket: string, key: string, options: Pairs): WitSignedUrl;
+  export function presignPut(bucket: string, key: string, options: Pairs): WitSignedUrl;
   export function get(bucket: string, key: string): { stat: WitStat; body: Uint8Array };
   export function stat(bucket: string, key: string): WitStat | undefined;
   export function open(bucket: string, key: string): Reader;

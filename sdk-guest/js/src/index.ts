@@ -23,6 +23,10 @@
 
 export { logic } from "./logic.ts";
 export type { Context, Handler, Logic } from "./logic.ts";
+export { eventHandler } from "./event-handler.ts";
+export type { Event, EventHandler, OnEvent } from "./event-handler.ts";
+export { cronHandler } from "./cron-handler.ts";
+export type { CronHandler, OnCron, Run } from "./cron-handler.ts";
 export { LogicError } from "./error.ts";
 export * as clock from "./clock.ts";
 export * as config from "./config.ts";
@@ -33,6 +37,7 @@ export * as events from "./events.ts";
 export * as http from "./http.ts";
 export * as log from "./log.ts";
 export * as logics from "./logics.ts";
+export { once, OnceError } from "./once.ts";
 export * as queries from "./queries.ts";
 export * as random from "./random.ts";
 export * as secrets from "./secrets.ts";

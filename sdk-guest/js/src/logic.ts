@@ -36,7 +36,8 @@ export function logic<Input = unknown, Output = unknown>(handler: Handler<Input,
   };
 }
 
-function lazyContext(): Context {
+/** @internal */
+export function lazyContext(): Context {
   let who: Caller | undefined;
   let what: Invocation | undefined;
   return {
@@ -49,8 +50,13 @@ function lazyContext(): Context {
   };
 }
 
+/** @internal */
+export function isPromise(output: unknown): boolean {
+  return typeof output === "object" && output !== null && typeof (output as { then?: unknown }).then === "function";
+}
+
 function answer(output: unknown): Uint8Array {
-  if (typeof output === "object" && output !== null && typeof (output as { then?: unknown }).then === "function") {
+  if (isPromise(output)) {
     throw new TypeError("the handler must not be async: host calls are synchronous, nothing would wait for it");
   }
   return json(output);
@@ -67,10 +73,11 @@ function jsonValue(_key: string, value: unknown): unknown {
 }
 
 /**
+ * @internal
  * What is thrown at the border. A `LogicError` and the errors of host calls become the WIT record; everything else is
  * a mistake in the logic: it is logged with its stack, and null fits no WIT type, so that the guest traps.
  */
-function refusal(error: unknown): unknown {
+export function refusal(error: unknown): unknown {
   let logicError: LogicError;
   if (error instanceof LogicError) {
     logicError = error;

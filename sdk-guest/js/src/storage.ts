@@ -73,6 +73,34 @@ export interface PutOptions {
   sha256?: string;
 }
 
+/** What a URL at which an object is read is asked with. */
+export interface GetUrlOptions {
+  /** Seconds; as long as the env's URLs may live where it is not said. */
+  expiresIn?: number;
+  /** The name under which browsers save it, in place of showing it. */
+  saveAs?: string;
+}
+
+/** What a URL at which an object is put is asked with. */
+export interface PutUrlOptions extends Pick<PutOptions, "contentType" | "onlyNew" | "sha256"> {
+  /** Seconds; as long as the env's URLs may live where it is not said. */
+  expiresIn?: number;
+  /** Exactly so many bytes. A store of S3 needs it. */
+  size?: number;
+}
+
+/** A URL for one deed with one object. It is a credential: hand it to nobody else, and log it nowhere. */
+export interface SignedUrl {
+  /** Whole. */
+  readonly url: string;
+  /** `GET` or `PUT`. */
+  readonly method: string;
+  /** What must be sent with it. */
+  readonly headers: Record<string, string>;
+  /** When it ends. */
+  readonly expires: Date;
+}
+
 /** A whole object. */
 export class StoredObject {
   /** What is known of it. */
@@ -236,6 +264,23 @@ export class Bucket {
     return new Writer(doing(() => host.create(this.name, key, pairs(options))));
   }
 
+  /**
+   * A URL at which others read an object, without a credential, until it expires. Whether there is one is not looked at. Needs the op `presign`
+   * beside `get`.
+   */
+  presignGet(key: string, options: GetUrlOptions = {}): SignedUrl {
+    const asked = lives(options.expiresIn);
+    if (options.saveAs !== undefined) asked.push(["save-as", options.saveAs]);
+    return signed(doing(() => host.presignGet(this.name, key, asked)));
+  }
+
+  /** A URL at which others put an object. Needs the op `presign` beside `put`. */
+  presignPut(key: string, options: PutUrlOptions = {}): SignedUrl {
+    const asked = [...lives(options.expiresIn), ...pairs(options)];
+    if (options.size !== undefined) asked.push(["size", String(options.size)]);
+    return signed(doing(() => host.presignPut(this.name, key, asked)));
+  }
+
   /** The objects whose keys begin so, in the order of the bytes of their keys. */
   *list(prefix = ""): Generator<Stat> {
     let cursor: string | undefined;
@@ -259,6 +304,16 @@ function pairs(options: PutOptions): [string, string][] {
   if (options.ifMatch !== undefined) found.push(["if-match", options.ifMatch]);
   if (options.sha256 !== undefined) found.push(["sha-256", options.sha256]);
   return found;
+}
+
+function lives(seconds: number | undefined): [string, string][] {
+  return seconds === undefined ? [] : [["expires-in", String(seconds)]];
+}
+
+function signed(found: { url: string; method: string; headers: [string, string][]; expires: Wide }): SignedUrl {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of found.headers) headers[name] = value;
+  return { url: found.url, method: found.method, headers, expires: new Date(fromWide(found.expires)) };
 }
 
 function known(stat: { key: string; size: Wide; etag: string; contentType: string; modified: Wide }): Stat {

@@ -152,7 +152,8 @@ class Reach(unittest.TestCase):
             ("def f():\n    from santokit import queries", ["santokit:queries/queries"]),
             ("from santokit import crud", ["santokit:crud/crud"]),
             ("from santokit import events", ["santokit:events/events"]),
+            ("from santokit import once", ["santokit:events/once"]),
         ]:
             with self.subTest(source=source):
                 self.assertEqual(reachable({"main.py": source.encode()}), expected)
-        self.assertEqual(len(reachable({"main.py": b"from santokit import *"})), 9)
+        self.assertEqual(len(reachable({"main.py": b"from santokit import *"})), 10)

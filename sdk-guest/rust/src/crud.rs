@@ -79,7 +79,8 @@ pub fn page<T: DeserializeOwned>(table: &str, params: impl Serialize) -> Result<
     ALONE.page(table, params)
 }
 
-/// Adds rows: `{"data": {…}}`, or a list. The rows as they are now, as far as they may be read.
+/// Adds rows: `{"data": {…}}`, or a list. The rows as they are now, as far as they may be read: none of a table that may not be read, or with
+/// `"returning": false`.
 pub fn insert<T: DeserializeOwned>(table: &str, params: impl Serialize) -> Result<Vec<T>, Error> {
     ALONE.insert(table, params)
 }
@@ -128,7 +129,7 @@ impl Within<'_> {
 
     /// See [`insert`].
     pub fn insert<T: DeserializeOwned>(&self, table: &str, params: impl Serialize) -> Result<Vec<T>, Error> {
-        rows(&self.ask(host::insert, table, params)?.data)
+        added(&self.ask(host::insert, table, params)?.data)
     }
 
     /// See [`update`].
@@ -178,6 +179,11 @@ fn returning(params: impl Serialize) -> Result<Value, Error> {
 
 fn written(params: &impl Serialize) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(params).map_err(|error| Error::Invalid(format!("the params have no JSON form: {error}")))
+}
+
+/// Rows that were added and may not be read are answered as a number; they are there, so that this is no error.
+fn added<T: DeserializeOwned>(data: &[u8]) -> Result<Vec<T>, Error> {
+    if data.first() == Some(&b'{') { Ok(Vec::new()) } else { rows(data) }
 }
 
 fn rows<T: DeserializeOwned>(data: &[u8]) -> Result<Vec<T>, Error> {

@@ -46,6 +46,10 @@ impl LogicError {
         &self.message
     }
 
+    pub(crate) fn into_parts(self) -> (String, String, Option<Vec<u8>>) {
+        (self.code, self.message, self.details)
+    }
+
     pub(crate) fn into_wit(self) -> handler::LogicError {
         handler::LogicError { code: self.code, message: self.message, details: self.details }
     }

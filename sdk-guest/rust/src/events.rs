@@ -12,9 +12,12 @@
 //! # drop(id); Ok(()) }
 //! ```
 //!
+//! Handling them is an export: see [`on_event!`](crate::on_event).
+//!
 //! An event is kept in the database beside the rows that it tells of. In a transaction it comes with the commit, and never without.
 
 mod error;
+mod handling;
 
 use serde::Serialize;
 
@@ -23,6 +26,9 @@ use crate::bindings::santokit::sql::connections as sql;
 use crate::sql::Transaction;
 
 pub use error::Error;
+pub use handling::Event;
+#[doc(hidden)]
+pub use handling::handle;
 
 /// Publishing in a transaction; see [`within`].
 #[derive(Clone, Copy)]

@@ -20,12 +20,14 @@
 mod error;
 mod list;
 mod stream;
+mod url;
 
 use crate::bindings::santokit::storage::storage as host;
 
 pub use error::Error;
 pub use list::Objects;
 pub use stream::{Reader, Writer};
+pub use url::{Presign, SignedUrl};
 
 /// Objects of a page of a list.
 const PAGE: u32 = 1_000;
@@ -97,6 +99,17 @@ impl Bucket {
     /// Begins to write an object in the place of what is there.
     pub fn put<'a>(&'a self, key: &'a str) -> Put<'a> {
         Put { bucket: &self.name, key, options: Vec::new() }
+    }
+
+    /// Begins a URL at which others read an object, without a credential, until it expires. Whether there is one is not looked at. Needs the op
+    /// `presign` beside `get`.
+    pub fn presign_get<'a>(&'a self, key: &'a str) -> Presign<'a> {
+        Presign::new(&self.name, key, host::presign_get)
+    }
+
+    /// Begins a URL at which others put an object. Needs the op `presign` beside `put`.
+    pub fn presign_put<'a>(&'a self, key: &'a str) -> Presign<'a> {
+        Presign::new(&self.name, key, host::presign_put)
     }
 
     /// The objects whose keys begin so, in the order of the bytes of their keys.

@@ -9,7 +9,7 @@ use santokit_core::{access::predicate::Predicate, value::Value};
 use super::{Column, Condition, Keys};
 use crate::dialect::Dialect;
 
-/// The name of the last column that a write answers where it has a check: a `boolean`, which must be true for every row.
+/// The name of the column behind all of a table's that a write answers where it has a check: a `boolean`, which must be true for every row.
 /// No column of a customer's begins with `stk_`.
 ///
 /// Where a statement writes one new row and nothing else ([`Insert::is_alone`]), a row that fails makes the statement itself fail, with
@@ -18,6 +18,9 @@ pub const CHECK_COLUMN: &str = "stk_check";
 
 /// The name of the column behind those of [`Insert::returning`] that says whether the caller may see the row: a `boolean`.
 pub const VISIBLE_COLUMN: &str = "stk_visible";
+
+/// The name of the column behind those of [`Insert::returning`] that says whether a row is new: a `boolean`.
+pub const NEW_COLUMN: &str = "stk_new";
 
 /// New rows of one table, all or none.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +45,9 @@ pub struct Insert {
     /// What the select rule asks of a row to be shown. It decides about no write: [`VISIBLE_COLUMN`] says it of each row that is
     /// answered. [`Predicate::ALWAYS`] where nothing is answered.
     pub visible: Predicate,
+    /// Whether [`NEW_COLUMN`] is answered of each row: with [`OnConflict::Update`], whether it is new. Only where the engine knows
+    /// ([`Dialect::tells_new`]), and where something is answered.
+    pub tells_new: bool,
 }
 
 /// What a new row has in a column.

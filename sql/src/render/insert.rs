@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     dialect::Dialect,
-    plan::{Cell, Column, Conflict, Course, Insert, OnConflict, write::CHECK_COLUMN},
+    plan::{
+        Cell, Column, Conflict, Course, Insert, OnConflict,
+        write::{CHECK_COLUMN, NEW_COLUMN},
+    },
     statement::{OutputColumn, Statement},
 };
 
@@ -17,6 +20,9 @@ use crate::{
 const ROW_COLUMN: &str = "stk_row";
 
 pub(super) fn rows(plan: &Insert, dialect: Dialect) -> Result<Vec<Statement>, RenderError> {
+    if plan.tells_new && !dialect.tells_new() {
+        return Err(RenderError::Plan("this dialect cannot tell which rows are new"));
+    }
     if plan.rows.iter().any(|row| row.len() != plan.columns.len()) {
         return Err(RenderError::Plan("a row has a cell for each column"));
     }
@@ -94,7 +100,13 @@ fn statement(plan: &Insert, rows: &[Vec<Cell>], dialect: Dialect) -> Result<Stat
 fn answered(writer: &mut Writer, plan: &Insert) -> Vec<OutputColumn> {
     let checked = if plan.is_alone() { Checked::Failing } else { Checked::Told };
     let visible = Some(&plan.visible).filter(|visible| !plan.returning.is_empty() && !visible.is_always());
-    returning(writer, &plan.returning, visible, (&plan.check, checked))
+    let mut answered = returning(writer, &plan.returning, visible, (&plan.check, checked));
+    if plan.tells_new {
+        // No transaction has ended a version of the row yet, this one neither.
+        writer.by_dialect("", ", (xmax = 0) AS ", "").name(NEW_COLUMN);
+        answered.push(OutputColumn { name: NEW_COLUMN.to_owned(), kind: Type::Boolean });
+    }
+    answered
 }
 
 fn on_conflict(writer: &mut Writer, plan: &Insert, conflict: &Conflict) {

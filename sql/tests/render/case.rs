@@ -238,6 +238,7 @@ impl<'c> Case<'c> {
             check: self.rule(plan["table"].as_str().unwrap(), &plan["check"]),
             returning: self.columns(plan, "returning"),
             visible: self.rule(plan["table"].as_str().unwrap(), &plan["visible"]),
+            tells_new: plan["tellsNew"] == json!(true),
             columns,
         };
         let mut titled = Vec::new();

@@ -35,7 +35,8 @@ pub fn component(data: &[u8]) {
         && component::check_imports(&inspection.imports, &Grants::default()).is_ok();
     // Without a grant nothing is let by that is not offered.
     assert!(!is_whole || component::check_offered(&inspection.imports).is_ok());
-    assert_eq!(component::check(data, World::Logic, &Grants::default(), &inspection.imports).is_ok(), is_whole);
+    let as_it_is = (World::Logic, &inspection.handles());
+    assert_eq!(component::check(data, as_it_is, &Grants::default(), &inspection.imports).is_ok(), is_whole);
 }
 
 /// A manifest: what is read is the only spelling of what it says, and can be compared and described.

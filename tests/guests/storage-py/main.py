@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from time import time
 from typing import Any
 
 from santokit import logic, storage
@@ -22,6 +23,10 @@ class Step:
     #: Of ``read``.
     offset: int = 0
     length: int = 1 << 20
+    #: Of ``presignGet`` and ``presignPut``.
+    expiresIn: int | None = None
+    saveAs: str | None = None
+    size: int | None = None
     #: Not to catch the error of a limit.
     giveUp: bool = False
 
@@ -97,8 +102,21 @@ def done(step: Step) -> Any:
             return [found.key for found in bucket.list(step.key)]
         case "delete":
             return bucket.delete(step.key, if_match=step.ifMatch)
+        case "presignGet":
+            return signed(bucket.presign_get(step.key, expires_in=step.expiresIn, save_as=step.saveAs))
+        case "presignPut":
+            return signed(
+                bucket.presign_put(
+                    step.key, expires_in=step.expiresIn, size=step.size, content_type=step.contentType
+                )
+            )
         case _:
             raise storage.StorageError("invalid", f"no such op: {step.op}")
+
+
+def signed(url: storage.SignedUrl) -> Any:
+    headers = [list(header) for header in url.headers.items()]
+    return {"url": url.url, "method": url.method, "headers": headers, "lives": url.expires.timestamp() > time()}
 
 
 def known(stat: storage.Stat) -> Any:

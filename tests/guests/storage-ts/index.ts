@@ -16,6 +16,10 @@ interface Step {
   /** Of `read`. */
   offset?: number;
   length?: number;
+  /** Of `presignGet` and `presignPut`. */
+  expiresIn?: number;
+  saveAs?: string;
+  size?: number;
   /** Not to catch the error of a limit. */
   giveUp?: boolean;
 }
@@ -86,9 +90,17 @@ function done(step: Step): unknown {
       return [...bucket.list(key)].map((found) => found.key);
     case "delete":
       return bucket.delete(key, step);
+    case "presignGet":
+      return signed(bucket.presignGet(key, step));
+    case "presignPut":
+      return signed(bucket.presignPut(key, step));
     default:
       throw new storage.StorageError("invalid", `no such op: ${step.op}`);
   }
+}
+
+function signed({ url, method, headers, expires }: storage.SignedUrl): unknown {
+  return { url, method, headers: Object.entries(headers), lives: expires.getTime() > Date.now() };
 }
 
 function decoded(bytes: Uint8Array): string {

@@ -583,5 +583,5 @@ fn permissions(tables: &[Table]) -> Permissions {
         };
         all.insert(table.name.clone(), permissions);
     }
-    Permissions { tables: all }
+    Permissions { tables: all, ..Permissions::default() }
 }

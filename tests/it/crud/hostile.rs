@@ -63,6 +63,7 @@ const CORPUS: &[&str] = &[
     "excluded.id",
     "stk_check",
     "stk_idempotency",
+    "stk_cron_jobs",
     "stk_outbox",
     "sqlite_master",
     "pg_catalog.pg_user",

@@ -11,6 +11,7 @@ use santokit_bridge::{
         names::Tables,
     },
     db::{Database, DatabaseSettings},
+    events::Publishing,
     metrics::Metrics,
 };
 use santokit_core::{
@@ -87,6 +88,8 @@ impl World {
             metrics: &self.metrics,
             allowance,
             request_id: "req_test",
+            objects: None,
+            events: Publishing::default(),
         }
     }
 }

@@ -17,7 +17,7 @@ async fn refused(lab: &Lab, args: &[&str]) -> (i32, Json) {
     (finished.code, finished.json()["error"].clone())
 }
 
-async fn set(lab: &Lab, holder: &[&str], document: &str) {
+pub(super) async fn set(lab: &Lab, holder: &[&str], document: &str) {
     let file = lab.dir.path().join("ceilings.yaml").to_str().unwrap().to_owned();
     fs::write(&file, document).unwrap();
     let args: Vec<&str> =
@@ -133,6 +133,6 @@ async fn who_leaves_ends_the_invocation_and_what_failed_is_counted() {
     assert_eq!(count("logic=\"raw\",outcome=\"ok\""), 3, "{metrics}");
 }
 
-fn id(applied: &Json) -> &str {
+pub(super) fn id(applied: &Json) -> &str {
     applied["releaseId"].as_str().unwrap()
 }

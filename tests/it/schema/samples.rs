@@ -42,7 +42,7 @@ async fn what_others_made_is_served_as_far_as_it_can_be_said() {
             assert_eq!(planned.code, 0, "{place}: {planned:?}");
             let plan = planned.json();
             let steps = plan["connections"][0]["steps"].as_array().unwrap();
-            let own = ["stk_idempotency", "stk_outbox"];
+            let own = santokit_sql::schema::bookkeeping::TABLES;
             let others: Vec<&Json> =
                 steps.iter().filter(|step| !own.contains(&step["table"].as_str().unwrap_or_default())).collect();
             assert!(others.is_empty(), "{place}: {others:?}");

@@ -100,6 +100,11 @@ impl OwnServer {
         self.until_it_answers().await
     }
 
+    /// Removes what it keeps, as a disk does that fails. It must be stopped.
+    pub fn lose_data(&self) -> Result<()> {
+        Ok(std::fs::remove_dir_all(self.folder.join(super::STORE))?)
+    }
+
     /// All that it wrote so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()

@@ -27,7 +27,7 @@ enum Column {
 
 use Column::{Number, Ratio, Text};
 
-const TABLES: [Table; 11] = [
+const TABLES: [Table; 14] = [
     Table {
         bench: "invocation",
         title: "A call in a fresh instance",
@@ -135,6 +135,29 @@ const TABLES: [Table; 11] = [
         ],
     },
     Table {
+        bench: "presign",
+        title: "A URL of an object is signed",
+        columns: &[
+            ("asked", Text("name")),
+            ("provider", Text("provider")),
+            ("how", Text("how")),
+            ("p50 µs", Number("p50Us", 1)),
+            ("p99 µs", Number("p99Us", 1)),
+        ],
+    },
+    Table {
+        bench: "transfer",
+        title: "A gigabyte to and from a bucket on the disk, beside a handler in axum for files in a folder",
+        columns: &[
+            ("way", Text("name")),
+            ("MB a second", Number("perSecond", 0)),
+            ("by hand", Number("axumPerSecond", 0)),
+            ("ratio, median of rounds", Number("ratio", 2)),
+            ("most memory, MiB more than before", Number("grownMiB", 1)),
+            ("by hand", Number("axumGrownMiB", 1)),
+        ],
+    },
+    Table {
         bench: "apply",
         title: "`stk apply` of a project of 100 tables to an empty database, beside its statements through sqlx",
         columns: &[
@@ -144,6 +167,25 @@ const TABLES: [Table; 11] = [
             ("longest ms", Number("mostMs", 0)),
             ("sqlx ms", Number("sqlxMs", 0)),
             ("ratio, median of rounds", Number("ratio", 2)),
+        ],
+    },
+    Table {
+        bench: "events",
+        title: "Events from requests that write a row to handlers that do nothing, beside graphile-worker on the same server",
+        columns: &[
+            ("engine", Text("engine")),
+            ("Bridges, or workers", Number("bridges", 0)),
+            ("published a second", Number("published", 0)),
+            ("by hand, to the library", Number("libraryPublished", 0)),
+            ("handled a second", Number("handled", 0)),
+            ("library", Number("libraryHandled", 0)),
+            ("ratio, median of rounds", Number("ratio", 2)),
+            ("library, many jobs at once", Number("libraryBatched", 0)),
+            ("ratio", Ratio("handled", "libraryBatched")),
+            ("request to handler, p50 ms", Number("p50Ms", 1)),
+            ("p99 ms", Number("p99Ms", 1)),
+            ("library, p50 ms", Number("libraryP50Ms", 1)),
+            ("p99 ms", Number("libraryP99Ms", 1)),
         ],
     },
     Table {
@@ -214,12 +256,14 @@ impl Table {
 
 impl Column {
     fn cell(&self, line: &Json) -> String {
-        let number = |field: &str| line[field].as_f64().unwrap_or(f64::NAN);
-        match self {
-            Text(field) => line[field].as_str().unwrap_or_default().to_owned(),
-            Number(field, decimals) => format!("{:.decimals$}", number(field)),
-            Ratio(one, other) => format!("{:.2}", number(one) / number(other)),
-        }
+        let number = |field: &str| line[field].as_f64();
+        let written = match self {
+            Text(field) => line[field].as_str().map(str::to_owned),
+            Number(field, decimals) => number(field).map(|number| format!("{number:.decimals$}")),
+            Ratio(one, other) => number(one).zip(number(other)).map(|(one, other)| format!("{:.2}", one / other)),
+        };
+        // What has nothing to stand beside.
+        written.unwrap_or_else(|| "–".to_owned())
     }
 }
 

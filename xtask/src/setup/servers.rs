@@ -1,4 +1,4 @@
-//! Servers that tests run against: PostgreSQL, MariaDB and Redis. One that runs is as good as a program that can be started;
+//! Servers that tests run against: PostgreSQL, MariaDB, Redis and NATS. One that runs is as good as a program that can be started;
 //! tests look in the same order.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -18,7 +18,7 @@ struct Server {
     package: &'static str,
 }
 
-const SERVERS: [Server; 3] = [
+const SERVERS: [Server; 4] = [
     Server {
         name: "PostgreSQL",
         variable: "STK_TEST_POSTGRES_URL",
@@ -39,6 +39,13 @@ const SERVERS: [Server; 3] = [
         port: 6379,
         programs: &["redis-server"],
         package: "redis-server",
+    },
+    Server {
+        name: "NATS",
+        variable: "STK_TEST_NATS_URL",
+        port: 4222,
+        programs: &["nats-server"],
+        package: "nats-server",
     },
 ];
 

@@ -36,7 +36,16 @@ const INSIDE: &[(&str, &[&str])] = &[
     ),
     (
         "santokit-tests",
-        &["santokit-core", "santokit-sql", "santokit-edge", "santokit-wasm", "santokit-bridge", "santokit-hub", "stk"],
+        &[
+            "santokit-core",
+            "santokit-sql",
+            "santokit-sqlite",
+            "santokit-edge",
+            "santokit-wasm",
+            "santokit-bridge",
+            "santokit-hub",
+            "stk",
+        ],
     ),
     ("xtask", &[]),
 ];

@@ -58,6 +58,7 @@ fn component(hub: &Hub) -> Body {
         size_bytes: bytes.len() as u64,
         language: "rust".into(),
         imports: component::inspect(&bytes).unwrap().imports,
+        handles: component::calls(),
         grants,
         limits: InvocationLimits { cpu: Millis(5_000), ..InvocationLimits::default() },
         mount: None,

@@ -68,7 +68,7 @@ async fn who_has_sent_too_many_is_told_when_to_come_back() {
     add_key(&hub);
     let dir = scratch();
     let mut config = hub.config(&dir, false);
-    config.edge.rates = Rates { api_key: rate("4/8s"), user: rate("100/1m"), address: rate("3/1h") };
+    config.edge.rates = Rates { api_key: rate("4/8s"), user: rate("100/1m"), address: rate("3/1h"), topic: None };
     let bridge = serve(config).await.unwrap();
     let client = Client::of(&bridge);
     hub.point(hub.release("one", &hub.key), 1);

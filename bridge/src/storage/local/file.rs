@@ -5,7 +5,7 @@ use std::{
     io::Write,
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -20,15 +20,15 @@ use super::{CONTENT_TYPE, Folder, Index, Row, blocking, remove_file, unavailable
 
 /// An object that is open.
 #[derive(Debug)]
-pub struct Reader {
+pub(in crate::storage) struct Reader {
     file: Arc<File>,
     /// What is known of it.
-    pub stat: ObjectStat,
+    pub(in crate::storage) stat: ObjectStat,
 }
 
 /// An object that is not there yet.
 #[derive(Debug)]
-pub struct Writer {
+pub(in crate::storage) struct Writer {
     /// None once it is in its place.
     incoming: Option<Incoming>,
     folder: Arc<Folder>,
@@ -45,6 +45,7 @@ struct Incoming {
     name: String,
     size: u64,
     hasher: Hasher,
+    folder: Arc<Folder>,
 }
 
 impl Reader {
@@ -53,7 +54,7 @@ impl Reader {
     }
 
     /// So many bytes from a place on. Fewer are there only where the file was damaged.
-    pub async fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {
+    pub(in crate::storage) async fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {
         let file = Arc::clone(&self.file);
         blocking(move || {
             let mut bytes = vec![0; length];
@@ -86,12 +87,13 @@ impl Writer {
             .mode(0o600)
             .open(&path)
             .map_err(|error| unavailable("an object cannot be made", &error))?;
-        let incoming = Incoming { file, path, name, size: 0, hasher: Hasher::new() };
+        let of = Arc::clone(&folder);
+        let incoming = Incoming { file, path, name, size: 0, hasher: Hasher::new(), folder: of };
         Ok(Self { incoming: Some(incoming), folder, index, at, options, bytes_max })
     }
 
     /// Adds bytes. After an error there is nothing more to do with it.
-    pub async fn write(&mut self, part: Vec<u8>) -> Result<(), StorageError> {
+    pub(in crate::storage) async fn write(&mut self, part: Vec<u8>) -> Result<(), StorageError> {
         let Some(mut incoming) = self.incoming.take() else { return Err(StorageError::Unavailable) };
         let (object, env) = self.bytes_max;
         let incoming = blocking(move || {
@@ -99,12 +101,14 @@ impl Writer {
             if size > object {
                 return Err(StorageError::TooLarge(object));
             }
-            if size > env {
+            // With all that others write at the same time.
+            let before = incoming.folder.underway.fetch_add(part.len() as u64, Ordering::Relaxed);
+            incoming.size = size;
+            if before.saturating_add(part.len() as u64) > env {
                 return Err(StorageError::Full("the objects of this env have no more room".to_owned()));
             }
             incoming.file.write_all(&part).map_err(|error| unavailable("an object cannot be written", &error))?;
             incoming.hasher.update(&part);
-            incoming.size = size;
             Ok(incoming)
         })
         .await?;
@@ -113,7 +117,7 @@ impl Writer {
     }
 
     /// Puts it in its place, if what must be true of the one before is.
-    pub async fn finish(self) -> Result<ObjectStat, StorageError> {
+    pub(in crate::storage) async fn finish(self) -> Result<ObjectStat, StorageError> {
         // Who waits may stop to; what the index names must then be there all the same.
         tokio::spawn(self.place()).await.unwrap_or_else(|error| {
             tracing::error!(error = %error, "an object was not put in its place");
@@ -196,6 +200,7 @@ impl Drop for Placed {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
+        self.folder.underway.fetch_sub(self.size, Ordering::Relaxed);
         remove_file(&self.path);
     }
 }

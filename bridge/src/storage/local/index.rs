@@ -8,6 +8,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+use crate::storage::signed::{KEY_BYTES, UrlKey};
+
 const CONNECTIONS: u32 = 4;
 const WAIT: Duration = Duration::from_secs(5);
 
@@ -19,6 +21,7 @@ const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS used (one INTEGER PRIMARY KEY CHECK (one = 1), bytes INTEGER NOT NULL) STRICT;
     INSERT INTO used (one, bytes) VALUES (1, 0) ON CONFLICT DO NOTHING;
+    CREATE TABLE IF NOT EXISTS url_keys (one INTEGER PRIMARY KEY CHECK (one = 1), bytes BLOB NOT NULL) STRICT;
 ";
 
 /// A page of a list, from a key on or after it.
@@ -57,6 +60,23 @@ impl Index {
         let pool = pool.connect_with(options).await.map_err(failed)?;
         sqlx::raw_sql(TABLES).execute(&pool).await.map_err(failed)?;
         Ok(Self(pool))
+    }
+
+    /// What URLs are signed with; made with the first use.
+    pub(super) async fn url_key(&self) -> Result<UrlKey, StorageError> {
+        let mut made = [0; KEY_BYTES];
+        aws_lc_rs::rand::fill(&mut made).map_err(|_| unavailable_random())?;
+        let mut db = self.begin().await?;
+        let insert = "INSERT INTO url_keys (one, bytes) VALUES (1, $1) ON CONFLICT DO NOTHING";
+        sqlx::query(insert).bind(made.as_slice()).execute(&mut *db).await.map_err(failed)?;
+        let kept = sqlx::query_as("SELECT bytes FROM url_keys").fetch_one(&mut *db).await;
+        let (kept,): (Vec<u8>,) = kept.map_err(failed)?;
+        db.commit().await.map_err(failed)?;
+        let kept: [u8; KEY_BYTES] = kept.try_into().map_err(|_| {
+            tracing::error!("the key that signs URLs of objects is none");
+            StorageError::Unavailable
+        })?;
+        Ok(UrlKey::new(&kept))
     }
 
     /// All objects of the env together.
@@ -204,6 +224,11 @@ fn end_of(prefix: &str) -> Option<String> {
         }
     }
     None
+}
+
+fn unavailable_random() -> StorageError {
+    tracing::error!("the machine has no random bytes");
+    StorageError::Unavailable
 }
 
 fn signed(number: u64) -> i64 {

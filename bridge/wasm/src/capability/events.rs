@@ -6,7 +6,7 @@ use wasmtime::component::Resource;
 
 use crate::{
     bindings::santokit::events::events::{Error, Host as Events},
-    host::{EventError, Host},
+    host::{EventError, Host, TransactionId},
     state::{State, TransactionHandle},
 };
 
@@ -20,19 +20,29 @@ impl<H: Host> Events for State<H> {
         payload: Vec<u8>,
         within: Option<Resource<TransactionHandle>>,
     ) -> wasmtime::Result<Result<String, Error>> {
-        let within = match within {
-            None => Ok(None),
-            Some(handle) => match self.table.get(&handle)? {
-                transaction if transaction.open => Ok(Some(transaction.id)),
-                _ => Err(EventError::Invalid("the transaction has ended".to_owned())),
-            },
-        };
+        let within = self.meant(within)?;
         let host = self.enter("events")?;
         let published = match within.and_then(|within| check(&topic, &payload).map(|()| within)) {
             Ok(within) => host.publish(topic, payload, within).await,
             Err(error) => Err(error),
         };
         Ok(published.map_err(told))
+    }
+}
+
+impl<H: Host> State<H> {
+    /// Which transaction is meant: `invalid` where it has ended.
+    pub(super) fn meant(
+        &self,
+        within: Option<Resource<TransactionHandle>>,
+    ) -> wasmtime::Result<Result<Option<TransactionId>, EventError>> {
+        Ok(match within {
+            None => Ok(None),
+            Some(handle) => match self.table.get(&handle)? {
+                transaction if transaction.open => Ok(Some(transaction.id)),
+                _ => Err(EventError::Invalid("the transaction has ended".to_owned())),
+            },
+        })
     }
 }
 
@@ -48,14 +58,11 @@ fn check(topic: &str, payload: &[u8]) -> Result<(), EventError> {
 }
 
 fn told(error: EventError) -> Error {
-    let code = error.code().to_owned();
-    let empty = || b"{}".to_vec();
-    let (message, details) = match error {
-        EventError::Denied(message) | EventError::Invalid(message) => (message, empty()),
-        EventError::Schema(message, details) => (message, details),
-        EventError::TooLarge(most) => (format!("a payload has {most} bytes at most"), empty()),
-        EventError::Timeout => ("the time of the invocation, or of its transaction, is over".to_owned(), empty()),
-        EventError::Unavailable => ("the database does not take events now".to_owned(), empty()),
+    let details = match &error {
+        EventError::Schema(_, details) => details.clone(),
+        EventError::Rate(wait) => format!("{{\"retryAfterMs\":{wait}}}").into_bytes(),
+        _ => b"{}".to_vec(),
     };
-    Error { code, message, details }
+    let (code, message) = error.told();
+    Error { code: code.to_owned(), message, details }
 }

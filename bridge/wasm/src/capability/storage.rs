@@ -6,9 +6,9 @@ use wasmtime::component::Resource;
 
 use crate::{
     bindings::santokit::storage::storage::{
-        Error, Host as Storage, HostReader, HostWriter, Object, ObjectStat as Stat, Page,
+        Error, Host as Storage, HostReader, HostWriter, Object, ObjectStat as Stat, Page, SignedUrl as Url,
     },
-    host::{self, Host, StorageError},
+    host::{self, Host, StorageError, UrlAsked},
     state::{ReaderHandle, State, WriterHandle},
 };
 
@@ -102,6 +102,14 @@ impl<H: Host> Storage for State<H> {
         };
         Ok(answer.map_err(|error| self.storage_error(error)))
     }
+
+    async fn presign_get(&mut self, bucket: String, key: String, options: Pairs) -> Answer<Url> {
+        self.presign(bucket, key, options::of_get_url(options)).await
+    }
+
+    async fn presign_put(&mut self, bucket: String, key: String, options: Pairs) -> Answer<Url> {
+        self.presign(bucket, key, options::of_put_url(options)).await
+    }
 }
 
 impl<H: Host> HostReader for State<H> {
@@ -170,6 +178,21 @@ impl<H: Host> HostWriter for State<H> {
 }
 
 impl<H: Host> State<H> {
+    async fn presign(&mut self, bucket: String, key: String, asked: Result<UrlAsked, StorageError>) -> Answer<Url> {
+        self.enter("storage")?;
+        let answer = match names(&bucket, &key).and(asked) {
+            Ok(asked) => self.host()?.storage_presign(bucket, key, asked).await,
+            Err(error) => Err(error),
+        };
+        let url = answer.map(|signed| Url {
+            url: signed.url,
+            method: signed.method,
+            headers: signed.headers,
+            expires: signed.expires,
+        });
+        Ok(url.map_err(|error| self.storage_error(error)))
+    }
+
     /// A whole object, where all of it may still be read.
     async fn whole(&mut self, bucket: String, key: String) -> wasmtime::Result<Result<Object, StorageError>> {
         if let Err(error) = names(&bucket, &key) {

@@ -57,6 +57,49 @@ pub struct PutOptions {
     pub digest: Option<Digest>,
 }
 
+/// What a URL is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UrlAsked {
+    /// The deed.
+    pub deed: UrlDeed,
+    /// In seconds; as long as may be where it is not said.
+    pub expires_in: Option<u32>,
+}
+
+/// What is done at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UrlDeed {
+    /// The object is read.
+    Get {
+        /// The name under which browsers save it.
+        save_as: Option<String>,
+    },
+    /// An object is put.
+    Put {
+        /// Exactly so many bytes.
+        size: Option<u64>,
+        /// What it says it is.
+        content_type: Option<String>,
+        /// Of all its bytes.
+        digest: Option<Digest>,
+        /// Only where there is none.
+        is_new: bool,
+    },
+}
+
+/// A URL that is signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedUrl {
+    /// Whole. It is a credential.
+    pub url: String,
+    /// `GET` or `PUT`.
+    pub method: String,
+    /// What must be sent with it.
+    pub headers: Vec<(String, String)>,
+    /// Milliseconds since 1970, UTC.
+    pub expires: u64,
+}
+
 /// Why something was not done; the cases are the codes of `santokit:storage/storage.error`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StorageError {

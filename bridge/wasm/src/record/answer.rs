@@ -14,7 +14,7 @@ use crate::{
     host::{
         ConnectionId, CrudAnswer, CrudError, CrudProblem, CursorId, DatabaseError, EventError, HttpDone, HttpError,
         HttpResponse, LogicCallError, LogicCalled, LogicUsage, LookupError, ObjectPage, ObjectStat, ReaderId,
-        RowBudget, SqlError, StorageError, TransactionId, WriterId,
+        RowBudget, SignedUrl, SqlError, StorageError, TransactionId, WriterId,
     },
     packed::{PackedBatch, PackedRows},
 };
@@ -458,7 +458,10 @@ impl Answer for EventError {
                 ("details", Piece::bytes(details)),
             ]),
             EventError::TooLarge(most) => Piece::Plain(json!({"kind": self.code(), "most": most})),
-            EventError::Timeout | EventError::Unavailable => Piece::Plain(json!({"kind": self.code()})),
+            EventError::Rate(wait) => Piece::Plain(json!({"kind": self.code(), "wait": wait})),
+            EventError::Conflict | EventError::Timeout | EventError::Unavailable => {
+                Piece::Plain(json!({"kind": self.code()}))
+            }
         }
     }
 
@@ -469,6 +472,8 @@ impl Answer for EventError {
             "invalid" => EventError::Invalid(message()?),
             "schema" => EventError::Schema(message()?, piece::to_bytes(json.get("details")?)?),
             "too-large" => EventError::TooLarge(usize::try_from(json.get("most")?.as_u64()?).ok()?),
+            "rate" => EventError::Rate(json.get("wait")?.as_u64()?),
+            "conflict" => EventError::Conflict,
             "timeout" => EventError::Timeout,
             "unavailable" => EventError::Unavailable,
             _ => return None,
@@ -510,6 +515,28 @@ impl Answer for ObjectPage {
         Some(Self {
             objects: json.get("objects")?.as_array()?.iter().map(ObjectStat::read).collect::<Option<_>>()?,
             next: text(json, "next"),
+        })
+    }
+}
+
+impl Answer for SignedUrl {
+    /// Without what is signed: a recording opens nothing.
+    fn piece(&self) -> Piece<'_> {
+        let url = self.url.split('?').next().unwrap_or_default();
+        Piece::Map(vec![
+            ("url", Piece::text(url)),
+            ("method", Piece::text(&self.method)),
+            ("headers", Piece::Plain(json!(self.headers))),
+            ("expires", Piece::number(self.expires)),
+        ])
+    }
+
+    fn read(json: &Json) -> Option<Self> {
+        Some(Self {
+            url: text(json, "url")?,
+            method: text(json, "method")?,
+            headers: serde_json::from_value(json.get("headers")?.clone()).ok()?,
+            expires: json.get("expires")?.as_u64()?,
         })
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::piece::Piece;
 use crate::host::{
     Condition, ConnectionId, CrudAsked, CrudRequest, CursorId, HttpRequest, LogicCall, PutOptions, ReaderId, RowBudget,
-    TransactionId, WriterId,
+    TransactionId, UrlAsked, UrlDeed, WriterId,
 };
 
 pub(super) fn statement<'a>(connection: ConnectionId, sql: &'a str, params: &'a [Value]) -> Piece<'a> {
@@ -71,6 +71,11 @@ pub(super) fn event<'a>(topic: &'a str, payload: &'a [u8], within: Option<Transa
     Piece::Map(vec![("topic", Piece::text(topic)), ("payload", Piece::bytes(payload)), ("within", within)])
 }
 
+pub(super) fn mark(key: &str, within: Option<TransactionId>) -> Piece<'_> {
+    let within = Piece::optional(within, |within| Piece::number(within.0.into()));
+    Piece::Map(vec![("key", Piece::text(key)), ("within", within)])
+}
+
 pub(super) fn logic(call: &LogicCall) -> Piece<'_> {
     Piece::Map(vec![("name", Piece::text(&call.name)), ("params", Piece::bytes(&call.params))])
 }
@@ -85,6 +90,25 @@ pub(super) fn condition(condition: &Condition) -> Piece<'_> {
         Condition::Absent => Piece::Plain(json!({"absent": true})),
         Condition::Is(etag) => Piece::Map(vec![("is", Piece::text(etag))]),
     }
+}
+
+pub(super) fn url<'a>(bucket: &'a str, key: &'a str, asked: &'a UrlAsked) -> Piece<'a> {
+    let text = |text: &'a Option<String>| Piece::optional(text.as_deref(), Piece::text);
+    let deed = match &asked.deed {
+        UrlDeed::Get { save_as } => vec![("saveAs", text(save_as))],
+        UrlDeed::Put { size, content_type, digest, is_new } => vec![
+            ("size", Piece::Plain(json!(size))),
+            ("contentType", text(content_type)),
+            ("digest", Piece::optional(digest.as_ref(), |digest| Piece::text(digest.as_str()))),
+            ("isNew", Piece::Plain((*is_new).into())),
+        ],
+    };
+    Piece::Map(vec![
+        ("bucket", Piece::text(bucket)),
+        ("key", Piece::text(key)),
+        ("deed", Piece::Map(deed)),
+        ("expiresIn", Piece::Plain(json!(asked.expires_in))),
+    ])
 }
 
 pub(super) fn put<'a>(bucket: &'a str, key: &'a str, options: &'a PutOptions) -> Piece<'a> {

@@ -16,7 +16,8 @@ use crate::{
     host::{
         CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, EventError, Fixed, Host,
         HttpError, InvocationInfo, LogLine, LogicCall, LogicCalled, LookupError, NamedParams, ObjectPage, ObjectStat,
-        PutOptions, ReaderId, RowBudget, SendOut, SqlError, StorageError, Times, TransactionId, WriterId,
+        PutOptions, ReaderId, RowBudget, SendOut, SignedUrl, SqlError, StorageError, Times, TransactionId, UrlAsked,
+        WriterId,
     },
     packed::PackedBatch,
 };
@@ -207,6 +208,20 @@ impl<H: Host> Host for Recorder<H> {
         answer
     }
 
+    async fn once_is_done(&mut self, key: String, within: Option<TransactionId>) -> Result<bool, EventError> {
+        let begun = self.begin("once", "is-done", || args::mark(&key, within));
+        let answer = self.host.once_is_done(key, within).await;
+        self.ended(begun.as_ref(), || answer.piece());
+        answer
+    }
+
+    async fn once_mark_done(&mut self, key: String, within: Option<TransactionId>) -> Result<(), EventError> {
+        let begun = self.begin("once", "mark-done", || args::mark(&key, within));
+        let answer = self.host.once_mark_done(key, within).await;
+        self.ended(begun.as_ref(), || answer.piece());
+        answer
+    }
+
     async fn call_logic(&mut self, call: LogicCall) -> LogicCalled {
         let begun = self.begin("logics", "call", || args::logic(&call));
         let answer = self.host.call_logic(call).await;
@@ -282,6 +297,18 @@ impl<H: Host> Host for Recorder<H> {
     ) -> Result<ObjectPage, StorageError> {
         let begun = self.begin("storage", "list", || args::list(&bucket, &prefix, limit, cursor.as_deref()));
         let answer = self.host.storage_list(bucket, prefix, limit, cursor).await;
+        self.ended(begun.as_ref(), || answer.piece());
+        answer
+    }
+
+    async fn storage_presign(
+        &mut self,
+        bucket: String,
+        key: String,
+        asked: UrlAsked,
+    ) -> Result<SignedUrl, StorageError> {
+        let begun = self.begin("storage", "presign", || args::url(&bucket, &key, &asked));
+        let answer = self.host.storage_presign(bucket, key, asked).await;
         self.ended(begun.as_ref(), || answer.piece());
         answer
     }

@@ -16,7 +16,8 @@ use crate::{
     host::{
         CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, EventError, Fixed, Host,
         HttpError, InvocationInfo, LogLine, LogicCall, LogicCalled, LookupError, NamedParams, ObjectPage, ObjectStat,
-        PutOptions, ReaderId, RowBudget, SendOut, SqlError, StorageError, Times, TransactionId, WriterId,
+        PutOptions, ReaderId, RowBudget, SendOut, SignedUrl, SqlError, StorageError, Times, TransactionId, UrlAsked,
+        WriterId,
     },
     packed::PackedBatch,
 };
@@ -192,6 +193,14 @@ impl Host for Replayer {
         self.ask("events", "publish", &args::event(&topic, &payload, within)).await
     }
 
+    async fn once_is_done(&mut self, key: String, within: Option<TransactionId>) -> Result<bool, EventError> {
+        self.ask("once", "is-done", &args::mark(&key, within)).await
+    }
+
+    async fn once_mark_done(&mut self, key: String, within: Option<TransactionId>) -> Result<(), EventError> {
+        self.ask("once", "mark-done", &args::mark(&key, within)).await
+    }
+
     async fn call_logic(&mut self, call: LogicCall) -> LogicCalled {
         self.ask("logics", "call", &args::logic(&call)).await
     }
@@ -233,6 +242,15 @@ impl Host for Replayer {
         cursor: Option<String>,
     ) -> Result<ObjectPage, StorageError> {
         self.ask("storage", "list", &args::list(&bucket, &prefix, limit, cursor.as_deref())).await
+    }
+
+    async fn storage_presign(
+        &mut self,
+        bucket: String,
+        key: String,
+        asked: UrlAsked,
+    ) -> Result<SignedUrl, StorageError> {
+        self.ask("storage", "presign", &args::url(&bucket, &key, &asked)).await
     }
 
     async fn storage_remove(

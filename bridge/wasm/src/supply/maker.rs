@@ -7,12 +7,13 @@
 use std::{
     pin::pin,
     sync::{Arc, PoisonError, atomic::Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
 use tokio::runtime::{Builder, Runtime};
 
-use super::{Made, Shared, Shelf, Used, room::Place};
+use super::{Made, Shared, Shelf, Used, busy::Quiet, pressure::Pressure, room::Place};
 use crate::{
     call,
     engine::{Compiled, SandboxError},
@@ -36,6 +37,8 @@ enum Work<H: 'static> {
     End(Used<H>),
     Make(Arc<Compiled<H>>),
     Sweep,
+    /// Whether it still rests.
+    Look,
     Close,
 }
 
@@ -43,7 +46,7 @@ pub(super) fn start<H: Host>(shared: Arc<Shared<H>>) -> Result<(), SandboxError>
     // Of its own: a making that waits for nothing needs no other threads, and must not take theirs.
     let runtime = Builder::new_current_thread().enable_time().build();
     let runtime = runtime.map_err(|error| SandboxError::new(error.to_string()))?;
-    std::thread::Builder::new()
+    thread::Builder::new()
         .name("wasm-supply".to_owned())
         .spawn(move || work(&shared, &runtime))
         .map(drop)
@@ -53,8 +56,12 @@ pub(super) fn start<H: Host>(shared: Arc<Shared<H>>) -> Result<(), SandboxError>
 fn work<H: Host>(shared: &Shared<H>, runtime: &Runtime) {
     let mut next_sweep = Instant::now() + SWEEP;
     let mut lively_until = Instant::now();
+    let mut pressure = Pressure::new();
+    let mut quiet = Quiet::new();
     loop {
-        match shared.next(next_sweep, lively_until) {
+        let rest = pressure.rest(Instant::now());
+        shared.is_at_rest.store(rest.is_some(), Ordering::Relaxed);
+        match shared.next(next_sweep, lively_until, (rest, &mut quiet)) {
             Work::End(used) => {
                 runtime.block_on(end(used));
                 lively_until = Instant::now() + LIVELY;
@@ -71,36 +78,47 @@ fn work<H: Host>(shared: &Shared<H>, runtime: &Runtime) {
                 sweep(shared);
                 next_sweep = Instant::now() + SWEEP;
             }
+            Work::Look => {}
             Work::Close => return,
         }
+        // A call that has become ready meanwhile does not wait until the kernel thinks that this thread has had enough.
+        thread::yield_now();
     }
 }
 
 impl<H: 'static> Shared<H> {
     /// Waits for something to do. Ends come first: they give room for what is to be made.
-    fn next(&self, next_sweep: Instant, lively_until: Instant) -> Work<H> {
+    fn next(
+        &self,
+        next_sweep: Instant,
+        lively_until: Instant,
+        (rest, quiet): (Option<Duration>, &mut Quiet),
+    ) -> Work<H> {
         let mut queue = self.lock();
         let mut busy = BUSY[0];
         loop {
             if queue.is_closed {
                 return Work::Close;
             }
-            if let Some(used) = queue.used.pop() {
-                return Work::End(used);
-            }
-            let until_sweep = next_sweep.saturating_duration_since(Instant::now());
+            let now = Instant::now();
+            let until_sweep = next_sweep.saturating_duration_since(now);
             if until_sweep.is_zero() && !queue.known.is_empty() {
                 return Work::Sweep;
             }
-            let is_busy = self.busy.is_full();
+            let is_idle = queue.used.is_empty() && queue.wanted.is_empty();
+            // What it was given before it rests is ended still.
+            let is_busy = rest.is_none() && !quiet.is_quiet(&self.busy, now);
+            if !is_busy && let Some(used) = queue.used.pop() {
+                return Work::End(used);
+            }
+            let is_busy = is_busy || rest.is_some();
             // One whose last release has gone is not there any more.
             while !is_busy && let Some(wanted) = queue.wanted.pop_front() {
                 if let Some(compiled) = wanted.upgrade() {
                     return Work::Make(compiled);
                 }
             }
-            let soon =
-                if queue.wanted.is_empty() { (Instant::now() < lively_until).then_some(TICK) } else { Some(busy) };
+            let soon = if is_idle { (now < lively_until).then_some(TICK) } else { Some(rest.unwrap_or(busy)) };
             busy = (busy * 2).min(BUSY[1]);
             queue.is_asleep = soon.is_none();
             let pause = if queue.known.is_empty() {
@@ -113,6 +131,9 @@ impl<H: 'static> Shared<H> {
                 None => self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
             };
             queue.is_asleep = false;
+            if rest.is_some() {
+                return Work::Look;
+            }
         }
     }
 }

@@ -10,8 +10,8 @@ use santokit_core::value::{Column, RowSet, Value};
 use santokit_wasm::{
     CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, EventError, Fixed, Host,
     HttpBudget, HttpDone, HttpError, HttpRequest, HttpResponse, InvocationInfo, LogLine, LogicCall, LogicCalled,
-    LogicUsage, LookupError, NamedParams, ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SendOut, SqlError,
-    StorageError, TransactionId, WriterId,
+    LogicUsage, LookupError, NamedParams, ObjectPage, ObjectStat, PutOptions, ReaderId, RowBudget, SendOut, SignedUrl,
+    SqlError, StorageError, TransactionId, UrlAsked, UrlDeed, WriterId,
     packed::{PackedBatch, PackedRows},
 };
 use secrecy::SecretString;
@@ -202,6 +202,16 @@ impl Host for Fake {
         if topic == "granted" { Ok("evt_1".to_owned()) } else { Err(EventError::Denied(topic)) }
     }
 
+    async fn once_is_done(&mut self, key: String, _within: Option<TransactionId>) -> Result<bool, EventError> {
+        self.note("once");
+        Ok(key == "done")
+    }
+
+    async fn once_mark_done(&mut self, key: String, _within: Option<TransactionId>) -> Result<(), EventError> {
+        self.note("once");
+        if key == "done" { Err(EventError::Conflict) } else { Ok(()) }
+    }
+
     async fn call_logic(&mut self, call: LogicCall) -> LogicCalled {
         LogicCalled { answer: Ok(call.params), usage: LogicUsage::default() }
     }
@@ -260,6 +270,18 @@ impl Host for Fake {
         _cursor: Option<String>,
     ) -> Result<ObjectPage, StorageError> {
         Ok(ObjectPage::default())
+    }
+
+    async fn storage_presign(
+        &mut self,
+        bucket: String,
+        key: String,
+        asked: UrlAsked,
+    ) -> Result<SignedUrl, StorageError> {
+        self.note("presign");
+        let method = if matches!(asked.deed, UrlDeed::Get { .. }) { "GET" } else { "PUT" };
+        let url = format!("https://store.test/{bucket}/{key}?signed");
+        Ok(SignedUrl { url, method: method.to_owned(), headers: Vec::new(), expires: 1_000 })
     }
 
     async fn storage_remove(

@@ -7,7 +7,7 @@ use santokit_core::{
     component::ComponentError,
     limit::{InvocationLimits, LimitName},
 };
-use santokit_wasm::{CallError, LoadError};
+use santokit_wasm::{CallError, EventInfo, LoadError, LoadedLogic};
 
 use crate::{guest::guest, host::Record, sandbox};
 
@@ -175,4 +175,42 @@ async fn kept_guests_of_every_published_version_run() {
             assert!(record.events().contains(&event.to_owned()), "{name}: {:?}", record.events());
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_is_given_what_it_exports_a_handler_for() {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests/kept/on-event-0.1.0-rust.wasm");
+    let both = sandbox().load(&std::fs::read(kept).unwrap(), "both").await.unwrap();
+    let event = || EventInfo {
+        id: "evt_1".to_owned(),
+        topic: "work".to_owned(),
+        published_at: "2026-01-31T08:00:00.000000Z".to_owned(),
+        attempt: 3,
+        caused_by: Some("evt_0".to_owned()),
+        depth: 1,
+    };
+    let limits = InvocationLimits { cpu: santokit_core::quantity::Millis(5_000), ..InvocationLimits::default() };
+    let given = async |logic: &LoadedLogic<_>, payload: &str| {
+        logic.handle(Record::default().host(), event(), payload.into(), &limits).await.outcome
+    };
+    match given(&both, r#"{"action": "fail"}"#).await {
+        Err(CallError::Logic(error)) => {
+            assert_eq!((error.code.as_str(), error.message.as_str()), ("NOT_NOW", "attempt 3"));
+            assert_eq!(error.details, Some(serde_json::json!({"event": "evt_1"})));
+        }
+        other => panic!("{other:?}"),
+    }
+    match given(&both, r#"{"action": "panic"}"#).await {
+        Err(CallError::Trap { backtrace, .. }) => {
+            assert!(backtrace.iter().any(|frame| frame.function.contains("on_event")), "{backtrace:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(given(&both, "[]").await, Err(CallError::Logic(error)) if error.code == "INVALID_INPUT"));
+    let called = r#"{"topic": "granted", "payload": {}}"#;
+    let answer = both.call(Record::default().host(), called.into(), &limits).await.outcome.unwrap();
+    assert_eq!(answer, b"\"evt_1\"");
+    // What takes no events is not given one.
+    let echo = sandbox().load(&guest("echo"), "echo").await.unwrap();
+    assert!(given(&echo, "{}").await.is_err());
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
+use santokit_core::component::Handled;
 use serde::{Deserialize, Deserializer};
 use tokio::process::Command;
 
@@ -17,6 +18,8 @@ pub(super) struct Bundle {
     pub(super) code: String,
     /// Interfaces of the host.
     pub(super) imports: BTreeSet<String>,
+    /// What it can be given, by what the module exports.
+    pub(super) handles: BTreeSet<Handled>,
     /// Files that it was made of.
     pub(super) inputs: Vec<PathBuf>,
     /// Which source line each line came from.
@@ -34,6 +37,8 @@ struct Metafile {
 #[derive(Deserialize)]
 struct Output {
     imports: Vec<Import>,
+    #[serde(default)]
+    exports: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +56,42 @@ fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<String>, 
 /// The name that the code's own first file has in the bundle, whatever its path.
 const ENTRY: &str = "santokit:entry";
 
+/// What a module exports, and what of a component it is: the interface's name in camelCase.
+const EXPORTS: [(&str, &str, Handled); 3] = [
+    ("default", "handler", Handled::Call),
+    ("onEvent", "eventHandler", Handled::Event),
+    ("onCron", "cronHandler", Handled::Cron),
+];
+
+/// What the developer's module exports of it. One that exports nothing of it is taken for one that forgot its default export, which esbuild says.
+async fn handles(
+    esbuild: &Path,
+    source: &Source<'_>,
+    folder: &Path,
+    progress: Progress<'_>,
+) -> Result<BTreeSet<Handled>, BuildError> {
+    let looked_at = folder.join("exports");
+    std::fs::create_dir_all(&looked_at).map_err(|error| BuildError::io("create", &looked_at, error))?;
+    let mut command = Command::new(esbuild);
+    command.arg(source.entry).args(options(source, &looked_at)).current_dir(source.dir);
+    let finished = tool(&mut command, esbuild, progress).await?;
+    if !finished.success {
+        let hints = hints(&finished.stderr);
+        return Err(failure(finished.stderr + hints));
+    }
+    let exports: BTreeSet<String> =
+        metafile(esbuild, &looked_at)?.outputs.into_values().flat_map(|output| output.exports).collect();
+    let found: BTreeSet<Handled> =
+        EXPORTS.iter().filter(|(name, ..)| exports.contains(*name)).map(|(.., handled)| *handled).collect();
+    Ok(if found.is_empty() { BTreeSet::from([Handled::Call]) } else { found })
+}
+
+fn metafile(esbuild: &Path, folder: &Path) -> Result<Metafile, BuildError> {
+    let path = folder.join("meta.json");
+    let text = std::fs::read_to_string(&path).map_err(|error| BuildError::io("read", &path, error))?;
+    serde_json::from_str(&text).map_err(|error| BuildError::io("read the answer of", esbuild, error.into()))
+}
+
 /// Runs esbuild.
 pub(super) async fn bundle(esbuild: &Path, source: &Source<'_>, progress: Progress<'_>) -> Result<Bundle, BuildError> {
     let scratch = tempfile::tempdir().map_err(|error| BuildError::io("create", Path::new("a folder"), error))?;
@@ -58,8 +99,11 @@ pub(super) async fn bundle(esbuild: &Path, source: &Source<'_>, progress: Progre
     let folder = scratch.path().canonicalize().map_err(|error| BuildError::io("find", scratch.path(), error))?;
     let entry = folder.join("entry.js");
     let imported = serde_json::Value::from(source.entry.to_string_lossy());
-    std::fs::write(&entry, format!("import logic from {imported};\nexport const handler = logic;\n"))
-        .map_err(|error| BuildError::io("write", &entry, error))?;
+    let handles = handles(esbuild, source, &folder, progress).await?;
+    let lines = EXPORTS.iter().filter(|(.., handled)| handles.contains(handled)).map(|(export, name, _)| {
+        format!("import {{ {export} as {name}Made }} from {imported};\nexport const {name} = {name}Made;\n")
+    });
+    std::fs::write(&entry, lines.collect::<String>()).map_err(|error| BuildError::io("write", &entry, error))?;
     let mut command = Command::new(esbuild);
     command.arg(&entry).args(options(source, &folder)).current_dir(source.dir);
     let finished = tool(&mut command, esbuild, progress).await?;
@@ -71,8 +115,7 @@ pub(super) async fn bundle(esbuild: &Path, source: &Source<'_>, progress: Progre
         let path = folder.join(name);
         std::fs::read_to_string(&path).map_err(|error| BuildError::io("read", &path, error))
     };
-    let metafile: Metafile = serde_json::from_str(&read("meta.json")?)
-        .map_err(|error| BuildError::io("read the answer of", esbuild, error.into()))?;
+    let metafile = metafile(esbuild, &folder)?;
     let name = |path: &Path| if path == entry { ENTRY.to_owned() } else { source.name(path) };
     let lines = LineTable::read(&read("bundle.js.map")?, |path| name(&plain(&folder.join(path))))
         .map_err(|error| BuildError::io("read the map of", esbuild, error))?;
@@ -83,6 +126,7 @@ pub(super) async fn bundle(esbuild: &Path, source: &Source<'_>, progress: Progre
     Ok(Bundle {
         code: code + &lines.statement(),
         imports: imports.filter(|import| import.external).map(|import| import.path).collect(),
+        handles,
         inputs,
         lines,
     })
@@ -142,7 +186,9 @@ fn plain(path: &Path) -> PathBuf {
 fn hints(errors: &str) -> &'static str {
     let without_host = ["node:", "fs\"", "http\"", "net\"", "path\"", "crypto\""];
     if errors.contains("No matching export") && errors.contains("for import \"default\"") {
-        return "the module must have a default export: export default logic<Input, Output>((input) => …)\n";
+        return "the module must have a default export: export default logic<Input, Output>((input) => …); or for events: \
+                export const onEvent = eventHandler<Payload>((event, payload) => …); or for jobs: export const onCron = \
+                cronHandler((run) => …)\n";
     }
     if without_host.iter().any(|name| errors.contains(&format!("Could not resolve \"{name}"))) {
         return "a logic has no Node.js: files, network and processes are not there; see @santokit/guest for what is\n";

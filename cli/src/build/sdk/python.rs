@@ -16,6 +16,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("src/santokit/context.py", include_str!("../../../../sdk-guest/python/src/santokit/context.py")),
     ("src/santokit/crud.py", include_str!("../../../../sdk-guest/python/src/santokit/crud.py")),
     ("src/santokit/events.py", include_str!("../../../../sdk-guest/python/src/santokit/events.py")),
+    ("src/santokit/once.py", include_str!("../../../../sdk-guest/python/src/santokit/once.py")),
     ("src/santokit/errors.py", include_str!("../../../../sdk-guest/python/src/santokit/errors.py")),
     ("src/santokit/handler.py", include_str!("../../../../sdk-guest/python/src/santokit/handler.py")),
     ("src/santokit/http.py", include_str!("../../../../sdk-guest/python/src/santokit/http.py")),

@@ -78,6 +78,28 @@ impl Asked {
         Self::made(hub, at, bridge, ("recordings", json!({"recording": recording})), url, &path).await
     }
 
+    /// The same for jobs: how all stand, or what is done to one. `below` is what follows the env in the Bridge's path.
+    pub(crate) async fn of_cron(
+        hub: &HubClient,
+        at: (&str, &str),
+        bridge: &str,
+        (deed, job): (Deed, Option<&str>),
+        (url, below): (Option<&str>, &[&str]),
+    ) -> anyhow::Result<Self> {
+        Self::made(hub, at, bridge, ("tokens", json!({"deed": deed, "job": job})), url, below).await
+    }
+
+    /// The same where more follows the env in the Bridge's path than the deed.
+    pub(crate) async fn below(
+        hub: &HubClient,
+        at: (&str, &str),
+        bridge: &str,
+        deed: Deed,
+        (url, below): (Option<&str>, &[&str]),
+    ) -> anyhow::Result<Self> {
+        Self::made(hub, at, bridge, ("tokens", json!({"deed": deed})), url, below).await
+    }
+
     async fn made(
         hub: &HubClient,
         (project, env): (&str, &str),

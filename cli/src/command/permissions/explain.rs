@@ -108,7 +108,9 @@ fn of_table(
     params: &Map<String, Json>,
     dialect: Dialect,
 ) -> anyhow::Result<Explained> {
-    let tables = crud::tables(&project.connections, &project.permissions).map_err(Failure::failed)?;
+    let tables = crud::tables(&project.connections, &project.permissions)
+        .and_then(|tables| tables.with_objects(&project.storage))
+        .map_err(Failure::failed)?;
     let entry = tables.get(table).ok_or_else(|| {
         let known: Vec<&str> = tables.names().collect();
         Failure::usage(format!("there is no table {table:?}")).hint(format!("known are {}", known.join(", ")))
@@ -137,6 +139,8 @@ fn of_table(
         metrics: &Metrics::new()?,
         allowance: None,
         request_id: "explain",
+        objects: None,
+        events: santokit_bridge::events::Publishing::default(),
     };
     let (_, planned) = crud.plan(table, verb, params).map_err(|problem| Failure::from_body(problem.body("explain")))?;
     Ok(Explained {

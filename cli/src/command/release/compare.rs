@@ -51,6 +51,9 @@ pub(super) async fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> 
     answer.insert("same".to_owned(), json!(digest_before == digest_after));
     for section in &sections {
         answer.insert(section.as_str().to_owned(), all[section.as_str()].clone());
+        if *section == Section::Events {
+            answer.insert("breakingEvents".to_owned(), json!(comparison.breaking_events));
+        }
     }
     shell.terminal.answer(&Json::Object(answer), |terminal| {
         let differing: Vec<Section> =

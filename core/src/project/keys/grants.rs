@@ -14,6 +14,7 @@ pub(in crate::project) static GRANTS: Keys = Keys {
         key("secrets", Shape::List(&Shape::Text), "Names of secrets."),
         key("config", Shape::List(&Shape::Text), "Names of configuration values."),
         key("events", Shape::Map(&EVENTS_GRANT), "Events of the project's topics."),
+        key("once", Shape::Boolean, "Whether it remembers what it has done, to do it once."),
     ],
 };
 
@@ -30,6 +31,30 @@ pub(in crate::project) static TOPIC: Keys = Keys {
         key("schema", Shape::Names(&Shape::Map(&TOPIC_FIELD)), "What a payload has, by name; nothing by default."),
         key("delivery", Shape::Words(DELIVERIES), "at_least_once, which is the only one."),
         key("retention", Shape::Duration, "How long its events are kept; 7d by default, 90d at most."),
+    ],
+};
+
+pub(in crate::project) static SUBSCRIPTION: Keys = Keys {
+    what: "subscription",
+    keys: &[
+        must("name", Shape::Text, "Unique in the project, for example bill_orders."),
+        must("topic", Shape::Text, "Whose events."),
+        must("handler", Shape::Text, "What is given them: logics/NAME."),
+        key("filter", Shape::Text, "CEL on event.payload: which of them; all by default."),
+        key("retry", Shape::Map(&RETRY), "How often an event is tried."),
+        key("deadLetter", Shape::Boolean, "Whether what was tried in vain is kept; true by default."),
+        key("concurrency", Shape::Whole, "Events at once, over all Bridges; 4 by default, 100 at most."),
+        key("orderBy", Shape::Text, "A field of the payload: events of one value are handled in order."),
+        key("timeout", Shape::Duration, "How long an attempt may take; 30s by default."),
+    ],
+};
+
+pub(in crate::project) static RETRY: Keys = Keys {
+    what: "retry",
+    keys: &[
+        key("maxRetries", Shape::Whole, "Attempts after the first; 3 by default, 10 at most."),
+        key("minBackoff", Shape::Duration, "Before the second attempt, doubled with each further one; 1s by default."),
+        key("maxBackoff", Shape::Duration, "The longest time between two attempts; 60s by default."),
     ],
 };
 
@@ -62,25 +87,7 @@ pub(in crate::project) static STORAGE_GRANT: Keys = Keys {
     ],
 };
 
-pub(in crate::project) const STORAGE_OPS: &[&str] = &["get", "put", "list", "delete"];
-
-pub(in crate::project) static STORAGE: Keys = Keys {
-    what: "config/storage.yaml",
-    keys: &[
-        must("version", Shape::Whole, "The format's version: 1."),
-        key("buckets", Shape::Names(&Shape::Map(&BUCKET)), "Places for objects, by alias; each env has its own."),
-    ],
-};
-
-pub(in crate::project) static BUCKET: Keys = Keys {
-    what: "bucket",
-    keys: &[
-        must("provider", Shape::Words(PROVIDERS), "local: a directory of the Bridge."),
-        key("maxObject", Shape::Size, "The largest object; 5 GB by default."),
-    ],
-};
-
-pub(in crate::project) const PROVIDERS: &[&str] = &["local", "s3"];
+pub(in crate::project) const STORAGE_OPS: &[&str] = &["get", "put", "list", "delete", "presign"];
 
 pub(in crate::project) static SQL_GRANT: Keys = Keys {
     what: "SQL grant",

@@ -34,6 +34,8 @@ pub struct Expect {
     pub logs: Vec<String>,
     /// Upper bounds.
     pub usage: UsageMax,
+    /// All events that it publishes, each a map of `topic` and `payload`; none is not looked at.
+    pub events: Option<Matcher>,
 }
 
 /// An error, as its caller sees it.
@@ -112,11 +114,19 @@ impl Reader<'_> {
             }
             expect.usage = self.usage(&entry.value);
         }
-        if let Some(entry) = map.entry("events") {
-            let message = "not supported by this version: events";
-            file.error_hint(entry.span, Check::Unsupported, message, "leave \"events\" out");
-        }
+        expect.events = map
+            .get("events")
+            .map(|node| Matcher::List(file.list(node).iter().filter_map(|node| self.published(node)).collect()));
         expect
+    }
+
+    /// An event that is published.
+    fn published(&self, node: &Node) -> Option<Matcher> {
+        let map = self.file.map(node, &keys::TEST_EXPECTED_EVENT)?;
+        let topic = self.topic(map.get("topic")?)?;
+        let topic = ("topic".to_owned(), Matcher::Exactly(topic.into()));
+        let payload = map.get("payload").map(|node| ("payload".to_owned(), matcher(self.file, node)));
+        Some(Matcher::Partial([topic].into_iter().chain(payload).collect()))
     }
 
     fn error(&self, node: &Node) -> Option<ExpectError> {

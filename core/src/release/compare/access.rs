@@ -1,4 +1,4 @@
-//! What callers may do, enumerated: every kind of caller, table, verb and column, and every logic. The rules of both releases are
+//! What callers may do, enumerated: every kind of caller, table, verb and column, every logic, and every topic. The rules of both releases are
 //! looked at as a Bridge does: the first that is for a role of the caller decides. Conditions are shown, not evaluated.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +63,11 @@ pub enum Target {
     Logic {
         /// Its name.
         logic: String,
+    },
+    /// Publishing by requests.
+    Topic {
+        /// Its name.
+        topic: String,
     },
 }
 
@@ -140,6 +145,15 @@ pub fn access(before: &Manifest, after: &Manifest) -> Access {
         };
         let (then, now) = (of(before), of(after));
         let target = |_| Target::Logic { logic: name.clone() };
+        found.add(&Side::of_calls(&then), &Side::of_calls(&now), target);
+    }
+    let topics: BTreeSet<&String> = before.permissions.events.keys().chain(after.permissions.events.keys()).collect();
+    for name in topics {
+        let of = |manifest: &'_ Manifest| -> Vec<Rule> {
+            manifest.permissions.events.get(name).map(|rules| rules.publish.clone()).unwrap_or_default()
+        };
+        let (then, now) = (of(before), of(after));
+        let target = |_| Target::Topic { topic: name.clone() };
         found.add(&Side::of_calls(&then), &Side::of_calls(&now), target);
     }
     found

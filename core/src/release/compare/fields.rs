@@ -12,7 +12,7 @@ use super::{Difference, Manifest, of_maps};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Field {
-    /// Of a logic or a query, its name; nothing for the rest.
+    /// Of a logic, a query, a topic or a subscription, its name; nothing for the rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The path of the field, dotted; nothing where the whole is new or gone.
@@ -21,7 +21,7 @@ pub struct Field {
 }
 
 /// What has a section of its own.
-const ELSEWHERE: [&str; 4] = ["connections", "permissions", "queries", "logics"];
+const ELSEWHERE: [&str; 6] = ["connections", "permissions", "queries", "logics", "events", "cron"];
 
 type Fields = BTreeMap<String, Json>;
 type Named = BTreeMap<String, Fields>;
@@ -44,6 +44,32 @@ pub(super) fn of_logics(before: &Manifest, after: &Manifest) -> Vec<Difference<F
 pub(super) fn of_queries(before: &Manifest, after: &Manifest) -> Vec<Difference<Field, Json>> {
     let named = |manifest: &Manifest| -> Named {
         manifest.queries.iter().map(|(name, query)| (name.clone(), flat(json(query)))).collect()
+    };
+    named_differences(&named(before), &named(after))
+}
+
+/// By kind and name: `topic order_placed`, `trigger order_inserted`.
+pub(super) fn of_events(before: &Manifest, after: &Manifest) -> Vec<Difference<Field, Json>> {
+    let named = |manifest: &Manifest| -> Named {
+        let kinds = json(&manifest.events).into_iter().filter_map(|(kind, of)| match of {
+            Json::Object(of) => Some((kind, of)),
+            _ => None,
+        });
+        let named = kinds.flat_map(|(kind, of)| {
+            let kind = kind.strip_suffix('s').unwrap_or(&kind).to_owned();
+            of.into_iter().filter_map(move |(name, one)| match one {
+                Json::Object(fields) => Some((format!("{kind} {name}"), flat(fields))),
+                _ => None,
+            })
+        });
+        named.collect()
+    };
+    named_differences(&named(before), &named(after))
+}
+
+pub(super) fn of_cron(before: &Manifest, after: &Manifest) -> Vec<Difference<Field, Json>> {
+    let named = |manifest: &Manifest| -> Named {
+        manifest.cron.iter().map(|(name, job)| (name.clone(), flat(json(job)))).collect()
     };
     named_differences(&named(before), &named(after))
 }

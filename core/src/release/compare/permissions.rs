@@ -1,4 +1,4 @@
-//! The rules as they are written: of tables, and of logics.
+//! The rules as they are written: of tables, of logics, and of topics.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +23,11 @@ pub enum Ruled {
         /// Its name.
         logic: String,
     },
+    /// The publishing of events.
+    Topic {
+        /// Its name.
+        topic: String,
+    },
 }
 
 pub(super) fn differences(before: &Manifest, after: &Manifest) -> Vec<Difference<Ruled, Vec<Rule>>> {
@@ -36,5 +41,7 @@ fn lists(manifest: &Manifest) -> BTreeMap<Ruled, Vec<Rule>> {
         Verb::ALL.iter().map(of)
     });
     let logics = manifest.logics.iter().map(|(logic, of)| (Ruled::Logic { logic: logic.clone() }, of.rules.clone()));
-    tables.chain(logics).filter(|(_, rules)| !rules.is_empty()).collect()
+    let topics = manifest.permissions.events.iter();
+    let topics = topics.map(|(topic, of)| (Ruled::Topic { topic: topic.clone() }, of.publish.clone()));
+    tables.chain(logics).chain(topics).filter(|(_, rules)| !rules.is_empty()).collect()
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value as Json;
 
-use super::{AccessChange, Caller, Comparison, Difference, Field, Reach, Ruled, SchemaPart, Section, Target};
+use super::{AccessChange, Break, Caller, Comparison, Difference, Field, Reach, Ruled, SchemaPart, Section, Target};
 use crate::access::{Rule, table::Verb};
 
 /// Longest value that is shown.
@@ -13,7 +13,7 @@ const VALUE_CHARS_MAX: usize = 80;
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// `+` is new or wider, `-` is gone or narrower, `~` is another.
+    /// `+` is new or wider, `-` is gone or narrower, `~` is another, `!` breaks who relies on it.
     pub sign: char,
     /// The rest.
     pub text: String,
@@ -40,6 +40,11 @@ impl Comparison {
             Section::Access => self.access.lines(),
             Section::Logics => self.logics.iter().map(|one| field("logic ", one)).collect(),
             Section::Queries => self.queries.iter().map(|one| field("query ", one)).collect(),
+            Section::Events => {
+                let breaks = self.breaking_events.iter().map(breaking);
+                self.events.iter().map(|one| field("", one)).chain(breaks).collect()
+            }
+            Section::Cron => self.cron.iter().map(|one| field("job ", one)).collect(),
             Section::Settings => self.settings.iter().map(|one| field("", one)).collect(),
         }
     }
@@ -92,6 +97,7 @@ fn permissions(difference: &Difference<Ruled, Vec<Rule>>) -> Vec<Line> {
     let what = match &difference.of {
         Ruled::Table { table, verb } => format!("{table}.{}", verb.as_str()),
         Ruled::Logic { logic } => format!("logic {logic}"),
+        Ruled::Topic { topic } => format!("publish {topic}"),
     };
     let of = |rules: &Option<Vec<Rule>>| rules.clone().unwrap_or_default();
     let (before, after) = (of(&difference.before), of(&difference.after));
@@ -131,6 +137,16 @@ fn field(kind: &str, difference: &Difference<Field, Json>) -> Line {
         (None, None) => what,
     };
     Line { sign: sign(difference), text }
+}
+
+fn breaking(of: &Break) -> Line {
+    let what = match &of.field {
+        Some(field) => format!("field {field} of topic {}", of.topic),
+        None => format!("topic {}", of.topic),
+    };
+    let affected: Vec<&str> = of.publishers.iter().chain(&of.handlers).map(String::as_str).collect();
+    let affected = if affected.is_empty() { "events that wait".to_owned() } else { affected.join(", ") };
+    Line { sign: '!', text: format!("{what} {}: breaks {affected}", of.what.told()) }
 }
 
 fn value(json: &Json) -> String {
@@ -178,6 +194,7 @@ fn caller(caller: &Caller) -> String {
 fn target(target: &Target) -> String {
     match target {
         Target::Logic { logic } => format!("calls of {logic}"),
+        Target::Topic { topic } => format!("publishing of {topic}"),
         Target::Table { table, verb: Verb::Delete, .. } => format!("delete of rows of {table}"),
         Target::Table { table, verb, columns } => {
             let verb = if *verb == Verb::Select { "read" } else { verb.as_str() };

@@ -140,6 +140,11 @@ fn of_standing(standing: &Standing) -> Vec<Finding> {
         let what = format!("limits hit since it started: {}", hit.join(", "));
         all.push(finding(Severity::Note, None, what, "see docs/reference/limits.md for each".to_owned()));
     }
+    if standing.events_wait {
+        let what = "NATS is away: events wait in the database".to_owned();
+        let todo = "look at the NATS that STK_BRIDGE_NATS_URL names, and at the Bridge's log; how many wait is stk_bridge_events_waiting".to_owned();
+        all.push(finding(Severity::Error, None, what, todo));
+    }
     if !standing.seals_cache {
         let what = "a restart of it while the Hub is away answers 503".to_owned();
         let todo = "set STK_BRIDGE_CACHE_KEY, so that its cache has connections and secrets, sealed".to_owned();

@@ -5,6 +5,7 @@ use santokit_core::{
     admin::{self, Claims, Deed},
     code::Code,
     id::Kind,
+    name::check_label,
     problem::{Outcome, Problem},
 };
 use schemars::JsonSchema;
@@ -40,11 +41,20 @@ pub struct RecordingTokenBody {
 }
 
 /// The body of a new token.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BridgeTokenBody {
     /// What it is for.
     pub deed: Deed,
+    /// The job that it is about. `cron` is about all without it; `cron-trigger` and `cron-resume` need it.
+    #[serde(default)]
+    pub job: Option<String>,
+}
+
+/// What a token is about, where it is about one thing.
+enum About {
+    Recording(Option<String>),
+    Job(Option<String>),
 }
 
 impl App {
@@ -61,7 +71,16 @@ impl App {
             return Err(Problem::new(Code::BadRequest, "tokens for recordings have a route of their own")
                 .hint("POST …/bridges/{id}/recordings"));
         }
-        self.token_for(caller, at, bridge, (body.deed, None)).await
+        let is_of_job = matches!(body.deed, Deed::Cron | Deed::CronTrigger | Deed::CronResume);
+        let is_job_named = body.job.is_some();
+        if is_job_named && !is_of_job || !is_job_named && is_of_job && body.deed != Deed::Cron {
+            let message = "a job is named for what is done to one, and for nothing else";
+            return Err(Problem::new(Code::BadRequest, message).hint("job: the name of a file in cron/"));
+        }
+        if let Some(error) = body.job.as_deref().and_then(|job| check_label("a job's name", job).err()) {
+            return Err(Problem::new(Code::BadRequest, error.to_string()));
+        }
+        self.token_for(caller, at, bridge, (body.deed, About::Job(body.job))).await
     }
 
     /// The same for recordings: which there are, or what is in one of them.
@@ -76,7 +95,7 @@ impl App {
             return Err(Problem::new(Code::BadRequest, "that is no id of a recording")
                 .hint("`stk logic recordings` lists them"));
         }
-        self.token_for(caller, at, bridge, (Deed::Recordings, body.recording)).await
+        self.token_for(caller, at, bridge, (Deed::Recordings, About::Recording(body.recording))).await
     }
 
     async fn token_for(
@@ -84,7 +103,7 @@ impl App {
         caller: &Caller,
         at: At<'_>,
         bridge: &str,
-        (deed, recording): (Deed, Option<String>),
+        (deed, about): (Deed, About),
     ) -> Outcome<BridgeToken> {
         let mut db = self.store.write().await?;
         need_env(&mut db, at).await?;
@@ -99,6 +118,10 @@ impl App {
                 .hint("`stk keys list` shows the Hub's; its STK_BRIDGE_ADMIN_KEYS, or its trustedKeys, must have one")
         })?;
         let now = Utc::now().timestamp();
+        let (recording, job) = match about {
+            About::Recording(recording) => (recording, None),
+            About::Job(job) => (None, job),
+        };
         let claims = Claims {
             aud: bridge.to_owned(),
             sub: caller.actor_id.clone(),
@@ -106,6 +129,7 @@ impl App {
             env: at.env.to_owned(),
             deed,
             recording,
+            job,
             iat: now,
             exp: now + LIFETIME_SECONDS,
             jti: random_text()?,
@@ -113,6 +137,10 @@ impl App {
         let token = admin::sign(&claims, key).map_err(Problem::internal)?;
         let detail =
             Detail::of("bridge", name(bridge)).with("deed", name(deed.as_str())).with("token", name(&claims.jti));
+        let detail = match &claims.job {
+            Some(job) => detail.with("job", name(job)),
+            None => detail,
+        };
         let (action, detail) = match (&claims.recording, deed) {
             (Some(recording), _) => ("recording.token", detail.with("recording", name(recording))),
             (None, Deed::Recordings) => ("recording.token", detail),

@@ -30,16 +30,20 @@ has become then is what every invocation starts from: there is no host to call a
 from . import clock, config, context, crud, events, http, log, logics, queries, random, secrets, sql, storage
 from .context import Caller, Context, Invocation
 from .errors import HostError, InputError, LogicError, NoHostError
-from .handler import logic
+from .handler import Event, Run, logic, on_cron, on_event
+from .once import OnceError, once
 
 __all__ = [
     "Caller",
     "Context",
+    "Event",
     "HostError",
     "InputError",
     "Invocation",
     "LogicError",
     "NoHostError",
+    "OnceError",
+    "Run",
     "clock",
     "config",
     "context",
@@ -49,6 +53,9 @@ __all__ = [
     "log",
     "logic",
     "logics",
+    "on_cron",
+    "on_event",
+    "once",
     "queries",
     "random",
     "secrets",

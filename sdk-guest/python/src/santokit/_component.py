@@ -19,6 +19,8 @@ from typing import Any
 
 import wit_world.imports
 from componentize_py_types import Err
+from wit_world.exports import cron_handler as wit_cron_handler
+from wit_world.exports import event_handler as wit_event_handler
 from wit_world.exports import handler as wit_handler
 
 import santokit
@@ -26,6 +28,7 @@ from santokit import _host, handler
 from santokit._files import Finder
 from santokit._reach import reachable
 from santokit.errors import NoHostError
+from santokit.handler import Event, Run
 
 _finder = Finder()
 _urandom = os.urandom
@@ -44,6 +47,39 @@ class Handler:
             error = wit_handler.LogicError(refused.code, refused.message, refused.details)
         except handler.Failed:
             # Everything is said; the guest ends without another word.
+            os.abort()
+        raise Err(error)
+
+
+class EventHandler:
+    """The world's export `santokit:events/event-handler`."""
+
+    def on_event(self, event: Any, payload: bytes) -> None:
+        _host.connect()
+        random.seed(_urandom(16))
+        told = Event(event.id, event.topic, event.published_at, event.attempt, event.caused_by, event.depth)
+        try:
+            handler.run_event(told, payload)
+            return
+        except handler.Refused as refused:
+            error = wit_event_handler.EventError(refused.code, refused.message, refused.details)
+        except handler.Failed:
+            os.abort()
+        raise Err(error)
+
+
+class CronHandler:
+    """The world's export `santokit:events/cron-handler`."""
+
+    def on_cron(self, run: Any) -> None:
+        _host.connect()
+        random.seed(_urandom(16))
+        try:
+            handler.run_cron(Run(run.id, run.job, run.due_at, run.cause))
+            return
+        except handler.Refused as refused:
+            error = wit_cron_handler.CronError(refused.code, refused.message, refused.details)
+        except handler.Failed:
             os.abort()
         raise Err(error)
 
@@ -72,10 +108,10 @@ def _load(files: list[Any], entry: str) -> list[str]:
         if not any(file.vendored for file in files if file.path == path):
             _finder.compile(path, content)
     importlib.import_module(entry)
-    handler.prepare()
+    exports = handler.prepare()
     found = reachable(own)
     _host.reachable = frozenset(name.rpartition("/")[2] for name in found)
-    return found
+    return found + exports
 
 
 def _report(error: BaseException, said: str) -> str:

@@ -53,6 +53,7 @@ _SELECTED = {
     "logics": "logics",
     "storage": "storage",
     "events": "events",
+    "once": "once",
 }
 
 

@@ -18,6 +18,7 @@ _INTERFACES = {
     "logics": "santokit:logics/logics",
     "storage": "santokit:storage/storage",
     "events": "santokit:events/events",
+    "once": "santokit:events/once",
 }
 
 

@@ -148,8 +148,8 @@ class Tables:
     @overload
     def insert(self, table: str, params: Params, into: type[T]) -> list[T]: ...
     def insert(self, table: str, params: Params, into: Any = dict) -> list[Any]:
-        """Adds rows: ``{"data": {…}}``, or a list. The rows as they are now, as far as they may be read."""
-        return _rows(self._ask("insert", table, params), into)
+        """Adds rows: ``{"data": {…}}``, or a list. The rows as they are now, as far as they may be read: none of a table that may not be read, or with ``"returning": False``."""
+        return _added(self._ask("insert", table, params), into)
 
     def update(self, table: str, params: Params) -> int:
         """Changes rows: ``{"where": {…}, "data": {…}}``. How many."""
@@ -202,6 +202,11 @@ update_returning = _alone.update_returning
 delete = _alone.delete
 delete_returning = _alone.delete_returning
 batch = _alone.batch
+
+
+def _added(answer: Any, into: Any) -> list[Any]:
+    """Rows that were added and may not be read are answered as a number; they are there, so that this is no error."""
+    return [] if isinstance(_json.loads(answer.data), dict) else _rows(answer, into)
 
 
 def _rows(answer: Any, into: Any) -> list[Any]:

@@ -26,6 +26,7 @@ __all__ = ["EventError", "Within", "publish", "within"]
 
 _SAID = {
     "denied": ("EVENT_DENIED", "the logic may not publish this"),
+    "rate": ("EVENT_RATE", "too many events of this kind are published"),
     "timeout": ("EVENT_TIMEOUT", "the database took too long"),
     "unavailable": ("EVENT_UNAVAILABLE", "events cannot be published now"),
 }
@@ -34,7 +35,7 @@ _SAID = {
 class EventError(HostError):
     """An event was not published. Not caught, it becomes a ``LogicError`` that tells the caller a code.
 
-    ``code`` is ``denied`` (not granted), ``invalid``, ``schema`` (the payload is not as its topic declares it), ``too-large``, ``timeout`` or
+    ``code`` is ``denied`` (not granted), ``invalid``, ``schema`` (the payload is not as its topic declares it), ``too-large``, ``rate``, ``timeout`` or
     ``unavailable``. Others may come."""
 
     code: str

@@ -22,7 +22,7 @@ from typing import Any
 from . import _host
 from .errors import HostError, LogicError
 
-__all__ = ["Bucket", "Object", "Reader", "Stat", "StorageError", "Writer", "bucket"]
+__all__ = ["Bucket", "Object", "Reader", "SignedUrl", "Stat", "StorageError", "Writer", "bucket"]
 
 _PAGE = 1000
 _PART = 1 << 20
@@ -80,6 +80,20 @@ class Object:
     def text(self) -> str:
         """Its bytes as UTF-8."""
         return self.body.decode("utf-8", "replace")
+
+
+@dataclass
+class SignedUrl:
+    """A URL for one deed with one object. It is a credential: hand it to nobody else, and log it nowhere."""
+
+    #: Whole.
+    url: str
+    #: ``GET`` or ``PUT``.
+    method: str
+    #: What must be sent with it.
+    headers: dict[str, str]
+    #: When it ends.
+    expires: datetime
 
 
 class Reader:
@@ -203,6 +217,27 @@ class Bucket:
         finally:
             writer._drop()
 
+    def presign_get(self, key: str, *, expires_in: int | None = None, save_as: str | None = None) -> SignedUrl:
+        """A URL at which others read an object, without a credential, until it expires, in seconds. Whether there is one is not looked at.
+        Browsers save it under ``save_as``. Needs the op ``presign`` beside ``get``."""
+        asked = _given({"expires-in": _number(expires_in), "save-as": save_as})
+        return _signed(_call("presign_get", self.name, key, asked))
+
+    def presign_put(
+        self,
+        key: str,
+        *,
+        expires_in: int | None = None,
+        size: int | None = None,
+        content_type: str | None = None,
+        only_new: bool = False,
+        sha256: str | None = None,
+    ) -> SignedUrl:
+        """A URL at which others put an object: exactly ``size`` bytes (a store of S3 needs it), with the rest as of :meth:`put`. Needs the op
+        ``presign`` beside ``put``."""
+        asked = _given({"expires-in": _number(expires_in), "size": _number(size)})
+        return _signed(_call("presign_put", self.name, key, asked + _options(content_type, only_new, None, sha256)))
+
     def list(self, prefix: str = "") -> Iterator[Stat]:
         """The objects whose keys begin so, in the order of the bytes of their keys."""
         cursor: str | None = None
@@ -226,13 +261,27 @@ def bucket(name: str) -> Bucket:
 def _options(
     content_type: str | None, only_new: bool, if_match: str | None, sha256: str | None
 ) -> list[tuple[str, str]]:
-    given = {
-        "content-type": content_type,
-        "if-none-match": "*" if only_new else None,
-        "if-match": if_match,
-        "sha-256": sha256,
-    }
-    return [(name, value) for name, value in given.items() if value is not None]
+    return _given(
+        {
+            "content-type": content_type,
+            "if-none-match": "*" if only_new else None,
+            "if-match": if_match,
+            "sha-256": sha256,
+        }
+    )
+
+
+def _given(options: dict[str, str | None]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in options.items() if value is not None]
+
+
+def _number(number: int | None) -> str | None:
+    return None if number is None else str(number)
+
+
+def _signed(found: Any) -> SignedUrl:
+    expires = datetime.fromtimestamp(found.expires / 1000, timezone.utc)
+    return SignedUrl(found.url, found.method, dict(found.headers), expires)
 
 
 def _stat(found: Any) -> Stat:

@@ -24,6 +24,8 @@ pub enum Error {
     },
     /// Larger than a payload may be.
     TooLarge(String),
+    /// The topic is published more often than it may be.
+    Rate(String),
     /// The invocation's time, or that of the transaction, was over.
     Timeout(String),
     /// The database does not take it now.
@@ -45,6 +47,7 @@ impl From<host::Error> for Error {
             "invalid" => Self::Invalid(message),
             "schema" => Self::Schema { message, details: serde_json::from_slice(&details).unwrap_or_default() },
             "too-large" => Self::TooLarge(message),
+            "rate" => Self::Rate(message),
             "timeout" => Self::Timeout(message),
             "unavailable" => Self::Unavailable(message),
             _ => Self::Other { code, message },
@@ -59,6 +62,7 @@ impl fmt::Display for Error {
             Self::Invalid(why) => write!(f, "events invalid: {why}"),
             Self::Schema { message, .. } => write!(f, "events schema: {message}"),
             Self::TooLarge(why) => write!(f, "events too large: {why}"),
+            Self::Rate(why) => write!(f, "events rate: {why}"),
             Self::Timeout(why) => write!(f, "events timeout: {why}"),
             Self::Unavailable(why) => write!(f, "events unavailable: {why}"),
             Self::Other { code, message } => write!(f, "events {code}: {message}"),
@@ -73,6 +77,7 @@ impl From<Error> for LogicError {
     fn from(error: Error) -> Self {
         let (code, message) = match &error {
             Error::Denied(_) => ("EVENT_DENIED", "the logic may not publish this"),
+            Error::Rate(_) => ("EVENT_RATE", "too many events of this kind are published"),
             Error::Timeout(_) => ("EVENT_TIMEOUT", "the database took too long"),
             Error::Unavailable(_) => ("EVENT_UNAVAILABLE", "events cannot be published now"),
             Error::Invalid(_) | Error::Schema { .. } | Error::TooLarge(_) | Error::Other { .. } => {

@@ -1,9 +1,12 @@
 //! Does to objects what its input says, one step after the other, and answers what each came to.
 
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::{
+    io::{Read as _, Seek as _, SeekFrom},
+    time::Duration,
+};
 
 use santokit_guest::prelude::*;
-use santokit_guest::storage::{Error, Put, Stat, Writer};
+use santokit_guest::storage::{Error, Presign, Put, SignedUrl, Stat, Writer};
 use serde_json::Value as Json;
 
 #[derive(Deserialize)]
@@ -27,6 +30,10 @@ struct Step {
     /// Of `read`.
     offset: u64,
     length: usize,
+    /// Of `presignGet` and `presignPut`.
+    expires_in: Option<u64>,
+    save_as: Option<String>,
+    size: Option<u64>,
     /// Not to catch the error of a limit.
     give_up: bool,
 }
@@ -45,6 +52,9 @@ impl Default for Step {
             sha256: None,
             offset: 0,
             length: 1 << 20,
+            expires_in: None,
+            save_as: None,
+            size: None,
             give_up: false,
         }
     }
@@ -109,8 +119,31 @@ fn done(step: &Step) -> Result<Json, Error> {
             Some(etag) => json!(bucket.remove_if(key, etag)?),
             None => json!(bucket.remove(key)?),
         },
+        "presignGet" => signed(&presigned(bucket.presign_get(key), step).sign()?),
+        "presignPut" => signed(&presigned(bucket.presign_put(key), step).sign()?),
         other => return Err(Error::Invalid(format!("no such op: {other}"))),
     })
+}
+
+fn presigned<'a>(mut url: Presign<'a>, step: &Step) -> Presign<'a> {
+    if let Some(seconds) = step.expires_in {
+        url = url.expires_in(Duration::from_secs(seconds));
+    }
+    if let Some(name) = &step.save_as {
+        url = url.save_as(name);
+    }
+    if let Some(size) = step.size {
+        url = url.size(size);
+    }
+    if let Some(kind) = &step.content_type {
+        url = url.content_type(kind);
+    }
+    url
+}
+
+fn signed(signed: &SignedUrl) -> Json {
+    let lives = i64::try_from(signed.expires).is_ok_and(|expires| expires > clock::now().unix_millis());
+    json!({"url": signed.url, "method": signed.method, "headers": signed.headers, "lives": lives})
 }
 
 fn write(writer: &mut Writer, step: &Step) -> Result<(), Error> {

@@ -2,10 +2,11 @@
 
 use santokit_core::release::Digest;
 
-use crate::host::{Condition, PutOptions, StorageError};
+use crate::host::{Condition, PutOptions, StorageError, UrlAsked, UrlDeed};
 
 const ETAG_BYTES_MAX: usize = 200;
 const CONTENT_TYPE_BYTES_MAX: usize = 255;
+const SAVE_AS_BYTES_MAX: usize = 800;
 
 type Pairs = Vec<(String, String)>;
 
@@ -35,6 +36,43 @@ pub(super) fn of_remove(pairs: Pairs) -> Result<Condition, StorageError> {
         }
     }
     Ok(asked)
+}
+
+/// Of `presign-get`.
+pub(super) fn of_get_url(pairs: Pairs) -> Result<UrlAsked, StorageError> {
+    let (mut save_as, mut expires_in) = (None, None);
+    for (name, value) in once_each(pairs)? {
+        match name.as_str() {
+            "expires-in" => expires_in = Some(number(&value, "expires-in")?),
+            "save-as" if value.len() <= SAVE_AS_BYTES_MAX => save_as = Some(value),
+            "save-as" => return Err(invalid("save-as is too long")),
+            _ => return Err(unknown(&name)),
+        }
+    }
+    Ok(UrlAsked { deed: UrlDeed::Get { save_as }, expires_in })
+}
+
+/// Of `presign-put`.
+pub(super) fn of_put_url(pairs: Pairs) -> Result<UrlAsked, StorageError> {
+    let (mut size, mut kind, mut sum, mut is_new, mut expires_in) = (None, None, None, false, None);
+    for (name, value) in once_each(pairs)? {
+        match name.as_str() {
+            "expires-in" => expires_in = Some(number(&value, "expires-in")?),
+            "size" => size = Some(number(&value, "size")?),
+            "content-type" => kind = Some(content_type(value)?),
+            "sha-256" => sum = Some(digest(&value)?),
+            "if-none-match" if value == "*" => is_new = true,
+            "if-none-match" => return Err(invalid("if-none-match is * here: only where there is no object")),
+            _ => return Err(unknown(&name)),
+        }
+    }
+    Ok(UrlAsked { deed: UrlDeed::Put { size, content_type: kind, digest: sum, is_new }, expires_in })
+}
+
+fn number<T: std::str::FromStr>(text: &str, name: &str) -> Result<T, StorageError> {
+    let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let read = text.parse().ok().filter(|_| is_plain);
+    read.ok_or_else(|| StorageError::Invalid(format!("{name} is a whole number")))
 }
 
 fn once_each(pairs: Pairs) -> Result<Pairs, StorageError> {
@@ -105,6 +143,25 @@ mod tests {
         assert_eq!(read, Ok(expected));
         assert_eq!(put(&[("if-none-match", "*")]).map(|read| read.condition), Ok(Condition::Absent));
         assert_eq!(of_remove(Vec::new()), Ok(Condition::None));
+    }
+
+    #[test]
+    fn what_a_url_is_for_is_read_and_nothing_else() {
+        let pairs = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Pairs>()
+        };
+        let get = of_get_url(pairs(&[("expires-in", "60"), ("save-as", "a.pdf")])).unwrap();
+        assert_eq!(get, UrlAsked { deed: UrlDeed::Get { save_as: Some("a.pdf".to_owned()) }, expires_in: Some(60) });
+        let put = of_put_url(pairs(&[("size", "9"), ("content-type", "a/b"), ("if-none-match", "*")])).unwrap();
+        let deed = UrlDeed::Put { size: Some(9), content_type: Some("a/b".to_owned()), digest: None, is_new: true };
+        assert_eq!(put, UrlAsked { deed, expires_in: None });
+        for bad in [("size", "9"), ("expires-in", "-1"), ("expires-in", ""), ("expires-in", "99999999999"), ("x", "y")]
+        {
+            assert!(matches!(of_get_url(pairs(&[bad])), Err(StorageError::Invalid(_))), "{bad:?}");
+        }
+        for bad in [("save-as", "a"), ("size", "+9"), ("size", "1e3"), ("if-none-match", "a"), ("if-match", "a")] {
+            assert!(matches!(of_put_url(pairs(&[bad])), Err(StorageError::Invalid(_))), "{bad:?}");
+        }
     }
 
     #[test]

@@ -130,15 +130,6 @@ fn errors_come_back() {
         limit: (kind == "limit").then_some(LimitName::SqlBytes),
     }));
     comes_back([
-        EventError::Denied(words()),
-        EventError::Invalid(words()),
-        EventError::Schema(words(), b"{\"a\":1}".to_vec()),
-        EventError::TooLarge(9),
-        EventError::Timeout,
-        EventError::Unavailable,
-    ]);
-    comes_back::<Result<String, EventError>>([Ok("evt_1".to_owned())]);
-    comes_back([
         StorageError::Denied(words()),
         StorageError::Invalid(words()),
         StorageError::Full(words()),
@@ -149,4 +140,33 @@ fn errors_come_back() {
         StorageError::Unavailable,
         StorageError::Bytes,
     ]);
+}
+
+#[test]
+fn errors_of_events_come_back() {
+    comes_back([
+        EventError::Denied(words()),
+        EventError::Invalid(words()),
+        EventError::Schema(words(), b"{\"a\":1}".to_vec()),
+        EventError::TooLarge(9),
+        EventError::Rate(250),
+        EventError::Conflict,
+        EventError::Timeout,
+        EventError::Unavailable,
+    ]);
+    comes_back::<Result<String, EventError>>([Ok("evt_1".to_owned())]);
+}
+
+/// What is recorded must open nothing.
+#[test]
+fn a_url_comes_back_without_what_was_signed() {
+    let url = |url: &str| SignedUrl {
+        url: url.to_owned(),
+        method: "GET".to_owned(),
+        headers: vec![("content-type".to_owned(), words())],
+        expires: 7,
+    };
+    comes_back::<Result<SignedUrl, StorageError>>([Ok(url("https://a/b%3Fc"))]);
+    let text = url("https://a/b?verb=get&signature=planted").piece().owned().json().to_string();
+    assert!(!text.contains("planted") && text.contains("https://a/b\""), "{text}");
 }

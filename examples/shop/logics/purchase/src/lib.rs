@@ -1,4 +1,4 @@
-//! The logic `purchase`: one transaction over stock, order and item. Out of stock is an answer, not a failure.
+//! The logic `purchase`: one transaction over stock, order, item, and the event that tells of them. Out of stock is an answer, not a failure.
 
 use santokit_guest::{prelude::*, random};
 use serde_json::json;
@@ -55,8 +55,15 @@ fn handle(purchase: Purchase) -> Result<Receipt, LogicError> {
             "INSERT INTO orderItems (id, orderId, productId, quantity, priceCents) VALUES (?, ?, ?, ?, ?)",
             params![item_id, order_id, product_id, quantity, product.price_cents],
         )?;
+        let stock_left = product.stock - quantity;
+        let placed = json!({
+            "orderId": order_id, "customerId": customer_id, "productId": product_id,
+            "quantity": quantity, "totalCents": total_cents, "stockLeft": stock_left,
+        });
+        // It comes with the commit, and never without.
+        events::within(tx).publish("order_placed", placed)?;
         log::info("sold", &[("product", product_id), ("order", &order_id)]);
-        Ok(Receipt { order_id, total_cents, stock_left: product.stock - quantity })
+        Ok(Receipt { order_id, total_cents, stock_left })
     })
 }
 

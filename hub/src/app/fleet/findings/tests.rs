@@ -117,6 +117,7 @@ fn each_thing_that_is_wrong_is_told_with_what_to_do() {
             "poolSize 4 times",
             "limits.md",
         ),
+        (|b| b.standing.as_mut().unwrap().events_wait = true, Error, "NATS is away", "STK_BRIDGE_NATS_URL"),
         (|b| b.standing.as_mut().unwrap().seals_cache = false, Note, "answers 503", "STK_BRIDGE_CACHE_KEY"),
         (|b| b.version = "0.0.1".to_owned(), Note, "older than the Hub", "update"),
         (|b| b.version = "nonsense".to_owned(), Note, "older than the Hub", "update"),

@@ -2,4 +2,4 @@
 auth: public
 publish: [{topic: a}]
 ---
-SELECT :event.id
+SELECT 1

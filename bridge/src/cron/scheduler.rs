@@ -1,0 +1,220 @@
+//! The scheduler of an env: it looks at each job when its time has come, runs what it has claimed, and gives up what others have lost. Where it
+//! ends it begins nothing more, and waits for what runs.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+use santokit_core::{
+    code::Code,
+    problem::{Outcome, Problem},
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+use super::{
+    Asked, LoadedJob,
+    run::Running,
+    store::{self, Done, Looked, Place, StoreError},
+};
+use crate::{app::App, db::Database, generation::Generation, release::EnvSlot};
+
+/// How often it is seen whether there is another release, and whether something is due.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// After a failure of the database a job is looked at again.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// What is known of a job here.
+struct Known {
+    job: Arc<LoadedJob>,
+    /// When it is looked at.
+    due: Instant,
+    /// Whether that goes on.
+    is_looked_at: bool,
+}
+
+/// What came of a look.
+struct Look {
+    job: Arc<LoadedJob>,
+    database: Option<Arc<Database>>,
+    generation: Arc<Generation>,
+    /// Who waits for the id of a run.
+    asked: Option<tokio::sync::oneshot::Sender<Outcome<String>>>,
+    found: Result<Looked, StoreError>,
+}
+
+struct Scheduler {
+    app: Arc<App>,
+    slot: Arc<EnvSlot>,
+    jobs: HashMap<String, Known>,
+    looks: JoinSet<Look>,
+    runs: JoinSet<()>,
+}
+
+/// Runs the jobs of an env until the Bridge ends.
+pub async fn run(
+    app: Arc<App>,
+    slot: Arc<EnvSlot>,
+    mut asked: mpsc::Receiver<Asked>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let drain = app.config.drain_timeout;
+    let mut scheduler = Scheduler { app, slot, jobs: HashMap::new(), looks: JoinSet::new(), runs: JoinSet::new() };
+    loop {
+        let wait = scheduler.turn();
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            Some(look) = scheduler.looks.join_next() => scheduler.looked(look.ok()),
+            Some(_) = scheduler.runs.join_next() => {}
+            Some(asked) = asked.recv() => scheduler.ask(asked),
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+        }
+    }
+    let ending = async {
+        while let Some(look) = scheduler.looks.join_next().await {
+            scheduler.looked(look.ok());
+        }
+        while scheduler.runs.join_next().await.is_some() {}
+    };
+    if tokio::time::timeout(drain, ending).await.is_err() {
+        tracing::warn!("runs that did not end in time are given up");
+    }
+}
+
+impl Scheduler {
+    /// Begins the looks that are due; how long nothing else is.
+    fn turn(&mut self) -> Duration {
+        // Who ends begins nothing more.
+        let Some(generation) = self.slot.generation().filter(|_| !self.app.is_draining()) else { return LOOK_AGAIN };
+        let now = Instant::now();
+        self.jobs.retain(|name, known| generation.jobs.get(name).is_some_and(|job| *job == known.job));
+        for job in generation.jobs.iter().filter(|job| !self.jobs.contains_key(&job.name)).cloned().collect::<Vec<_>>()
+        {
+            let known = Known { job: Arc::clone(&job), due: now, is_looked_at: false };
+            self.jobs.insert(job.name.clone(), known);
+        }
+        let place = self.place(&generation);
+        let mut wait = LOOK_AGAIN;
+        for known in self.jobs.values_mut().filter(|known| !known.is_looked_at) {
+            let left = known.due.saturating_duration_since(now);
+            if !left.is_zero() {
+                wait = wait.min(left);
+                continue;
+            }
+            known.is_looked_at = true;
+            let (job, generation, place) = (Arc::clone(&known.job), Arc::clone(&generation), place.clone());
+            self.looks.spawn(async move {
+                let database = generation.databases.get(&job.job.connection).cloned();
+                let found = match &database {
+                    Some(database) => store::look(database, &place, &job).await,
+                    None => Err(StoreError::Row("a connection that is not there")),
+                };
+                Look { job, database, generation, asked: None, found }
+            });
+        }
+        wait
+    }
+
+    fn place(&self, generation: &Generation) -> Place {
+        Place {
+            env: self.slot.name.clone(),
+            release_id: generation.release_id.clone(),
+            bridge: self.app.config.id.clone(),
+            lease: self.app.config.cron_lease,
+        }
+    }
+
+    /// Begins a run for an operator.
+    fn ask(&mut self, Asked { job: name, by, answer }: Asked) {
+        let found = self.slot.generation().and_then(|generation| {
+            let job = Arc::clone(generation.jobs.get(&name)?);
+            let database = Arc::clone(generation.databases.get(&job.job.connection)?);
+            Some((generation, job, database))
+        });
+        let Some((generation, job, database)) = found else {
+            // Who asks may have gone.
+            drop(answer.send(Err(Problem::new(Code::NotFound, "there is no such job"))));
+            return;
+        };
+        let place = self.place(&generation);
+        self.looks.spawn(async move {
+            let begun = store::begin(&database, &place, &job, &by).await;
+            let found = begun.map(|claim| Looked {
+                now: DateTime::<Utc>::UNIX_EPOCH,
+                done: claim.map_or(Done::Skipped, Done::Claimed),
+                lost: None,
+            });
+            Look { job, database: Some(database), generation, asked: Some(answer), found }
+        });
+    }
+
+    /// Notes what came of a look, and runs what was claimed.
+    fn looked(&mut self, look: Option<Look>) {
+        let Some(Look { job, database, generation, asked, found }) = look else { return };
+        let wait = self.next_look(&job, &found, asked.is_some());
+        if let (Some(wait), Some(known)) = (wait, self.jobs.get_mut(&job.name)) {
+            known.is_looked_at = false;
+            known.due = Instant::now() + wait;
+        }
+        let answer = match found {
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(job = job.name, error, "a job could not be looked at");
+                Err(Problem::new(Code::ServiceUnavailable, "the job's database is not available now"))
+            }
+            Ok(Looked { done, lost, .. }) => {
+                if let Some((run, opens)) = lost {
+                    self.app.metrics.cron.ran(&job.name, "lost");
+                    tracing::error!(job = job.name, run, opens, "a run is lost: its Bridge was not heard of any more");
+                }
+                match done {
+                    Done::Claimed(claim) => {
+                        let id = claim.run.clone();
+                        if let Some(database) = database {
+                            let place = self.place(&generation);
+                            let running = Running { job, claim, database, generation, place };
+                            self.runs.spawn(running.run(Arc::clone(&self.app)));
+                        }
+                        Ok(id)
+                    }
+                    Done::Skipped => {
+                        if asked.is_none() {
+                            self.app.metrics.cron.ran(&job.name, "skipped");
+                            tracing::warn!(job = job.name, "a tick is skipped: the run before it goes on");
+                        }
+                        Err(Problem::new(Code::Conflict, "a run of this job goes on")
+                            .hint("`stk cron status` shows it"))
+                    }
+                    Done::Missed => {
+                        self.app.metrics.cron.ran(&job.name, "missed");
+                        tracing::warn!(job = job.name, "a tick was missed: no Bridge was there");
+                        return;
+                    }
+                    Done::Nothing | Done::Passed => return,
+                }
+            }
+        };
+        if let Some(asked) = asked {
+            // Who asks may have gone.
+            drop(asked.send(answer));
+        }
+    }
+
+    /// How long the job need not be looked at; none where it was not a look of the schedule.
+    fn next_look(&self, job: &LoadedJob, found: &Result<Looked, StoreError>, is_asked: bool) -> Option<Duration> {
+        if is_asked {
+            return None;
+        }
+        let Ok(looked) = found else { return Some(RETRY) };
+        let next = job.times.next_after(looked.now).and_then(|next| (next - looked.now).to_std().ok());
+        // Also for the runs of others, which may be lost.
+        let lease = self.app.config.cron_lease;
+        Some(next.unwrap_or(lease).min(lease))
+    }
+}

@@ -1,0 +1,344 @@
+//! Delivery of events: for each env and each connection with tables one worker, which takes turns with those of other Bridges (`turn`), and
+//! tries what it has claimed (`attempt`). Decision 0034 says why no event is lost and what keeps one from being handled twice.
+//!
+//! Events are delivered on the baseline. A handler that fails, hangs or kills its Bridge has places of its own: other subscriptions go on.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    app::App,
+    crud::expired::Expiring,
+    db::{Database, Mode, Share},
+    events::{EXPIRING as EXPIRING_EVENTS, Topics},
+    generation::Generation,
+    release::EnvSlot,
+};
+
+mod attempt;
+mod attempts;
+pub mod dead;
+mod handing;
+mod hearing;
+mod history;
+mod relay;
+mod rows;
+mod sharing;
+mod subscriptions;
+mod turn;
+mod words;
+
+pub use history::{Attempt, History};
+pub use subscriptions::{Admitted, LoadedSubscription, Subscriptions};
+
+use attempt::Place;
+use attempts::{Attempts, Of};
+use hearing::Hearing;
+use relay::Relay;
+use rows::Claimed;
+use santokit_sql::schema::bookkeeping::{DELIVERY, delivery};
+use turn::{Turn, is_only_busy};
+use words::Words;
+
+/// How often an env is looked at that has no release, or none with events.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// Between two looks for events of subscriptions that are gone, at most; where they are given less time, a tenth of it.
+const ORPHANS: Duration = Duration::from_secs(30);
+
+/// How often what has expired is removed.
+const SWEEP: Duration = Duration::from_mins(1);
+
+/// Dead letters whose time has come.
+const EXPIRING: Expiring =
+    Expiring { table: DELIVERY, id: delivery::ID, expires_at: delivery::EXPIRES_AT, after: None };
+
+/// How events are delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeliverySettings {
+    /// How often a worker looks without being told.
+    pub poll_interval: Duration,
+    /// How long nobody has tried an event whose subscription the release does not have, before it is a dead letter.
+    pub orphaned_after: Duration,
+}
+
+impl Default for DeliverySettings {
+    fn default() -> Self {
+        Self { poll_interval: Duration::from_secs(2), orphaned_after: Duration::from_mins(10) }
+    }
+}
+
+/// The worker of one connection.
+struct Worker {
+    app: Arc<App>,
+    slot: Arc<EnvSlot>,
+    connection: String,
+    stopped: watch::Receiver<bool>,
+    attempts: Attempts,
+    /// Where a broker hands events over.
+    relay: Option<Relay>,
+    /// When what was put off is due.
+    again: BTreeSet<Instant>,
+    swept: Instant,
+    orphans_looked: Instant,
+    /// Whether the last turn has left something to be tried, for which there was no place.
+    is_full: bool,
+    words: Option<Words>,
+    /// What this Bridge publishes, by the topics that it is published by.
+    published: Option<(Arc<Topics>, watch::Receiver<u64>)>,
+    /// Told when another Bridge has published, and when a broker's ticket is done.
+    heard: Arc<Notify>,
+    hearing: Option<Hearing>,
+}
+
+/// Delivers an env's events until the Bridge ends.
+pub async fn run(app: Arc<App>, slot: Arc<EnvSlot>, mut stopped: watch::Receiver<bool>) {
+    let mut workers: JoinSet<()> = JoinSet::new();
+    let mut started: BTreeSet<String> = BTreeSet::new();
+    loop {
+        let generation = slot.generation();
+        let connections = generation.iter().flat_map(|generation| generation.schemas.iter());
+        for (connection, schema) in connections {
+            if !schema.tables.is_empty() && started.insert(connection.clone()) {
+                let worker = Worker::new(&app, &slot, connection, &stopped);
+                workers.spawn(worker.run());
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(IDLE) => {}
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+        }
+    }
+    // Each has a bound of its own for what it tries.
+    while workers.join_next().await.is_some() {}
+}
+
+impl Worker {
+    fn new(app: &Arc<App>, slot: &Arc<EnvSlot>, connection: &str, stopped: &watch::Receiver<bool>) -> Self {
+        let heard = Arc::default();
+        let relay = |broker| Relay::new(broker, (&slot.name, connection), &heard, stopped);
+        Self {
+            app: Arc::clone(app),
+            slot: Arc::clone(slot),
+            connection: connection.to_owned(),
+            stopped: stopped.clone(),
+            attempts: Attempts::default(),
+            relay: app.broker.as_ref().map(relay),
+            again: BTreeSet::new(),
+            swept: Instant::now(),
+            orphans_looked: Instant::now(),
+            is_full: false,
+            words: None,
+            published: None,
+            heard,
+            hearing: None,
+        }
+    }
+
+    async fn run(mut self) {
+        while !*self.stopped.borrow() && !self.app.is_draining() {
+            let generation = self.slot.generation().filter(|generation| generation.subscriptions.has_topics());
+            let database = generation.as_ref().and_then(|of| of.databases.get(&self.connection).cloned());
+            let (Some(generation), Some(database)) = (generation, database) else {
+                if let Some(relay) = &mut self.relay {
+                    relay.rest();
+                }
+                self.rest(IDLE).await;
+                continue;
+            };
+            self.hear(&generation, &database);
+            let looked = Utc::now();
+            let has_more = self.turn(&generation, &database).await;
+            self.sweep(&database).await;
+            if has_more {
+                self.note_ended().await;
+            } else {
+                let most = self.until_due(&generation, &database, looked).await;
+                self.rest(most).await;
+            }
+        }
+        self.end().await;
+    }
+
+    /// Takes a turn if there is something to do; whether there may be more at once.
+    async fn turn(&mut self, generation: &Arc<Generation>, database: &Arc<Database>) -> bool {
+        let app = Arc::clone(&self.app);
+        let looks_for_orphans = self.looks_for_orphans();
+        let words = self.words(database);
+        let turn = Turn {
+            env: &self.slot.name,
+            release: &generation.release_id,
+            bridge: &app.config.id,
+            subscriptions: &generation.subscriptions,
+            orphaned_after: app.config.delivery.orphaned_after,
+            looks_for_orphans,
+            metrics: &app.metrics,
+        };
+        let place = Place {
+            app: Arc::clone(&self.app),
+            generation: Arc::clone(generation),
+            connection: self.connection.clone(),
+            database: Arc::clone(database),
+            words,
+        };
+        if let Some(relay) = &mut self.relay {
+            return relay.turn(&turn, &place).await;
+        }
+        let places = self.places(generation);
+        // What was left is there without a look.
+        let is_worth_it = if std::mem::take(&mut self.is_full) { Ok(true) } else { turn.is_worth_it(database).await };
+        let taken = match is_worth_it {
+            Ok(false) => return false,
+            Ok(true) => turn.take(database, &places).await,
+            Err(error) => Err(error),
+        };
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(error) if is_only_busy(&error) => return false,
+            Err(error) => {
+                tracing::warn!(env = %self.slot.name, connection = self.connection, error = &error as &dyn std::error::Error, "events cannot be looked at now");
+                return false;
+            }
+        };
+        for claimed in taken.claimed {
+            self.try_it(&place, claimed);
+        }
+        // Without a free place there is nothing more to claim before one of them ends.
+        self.is_full = taken.is_full;
+        taken.is_sharing || taken.is_claiming
+    }
+
+    fn looks_for_orphans(&mut self) -> bool {
+        let every = (self.app.config.delivery.orphaned_after / 10).min(ORPHANS);
+        let is_time = self.orphans_looked.elapsed() >= every;
+        if is_time {
+            self.orphans_looked = Instant::now();
+        }
+        is_time
+    }
+
+    /// Where attempts say what became of them.
+    fn words(&mut self, database: &Arc<Database>) -> Words {
+        match &self.words {
+            Some(words) if words.is_of(database) => words.clone(),
+            _ => self.words.insert(Words::on(&self.slot.name, database)).clone(),
+        }
+    }
+
+    /// How many more events of each subscription can be tried here.
+    fn places(&self, generation: &Generation) -> BTreeMap<String, u32> {
+        let places = generation.subscriptions.iter().map(|(name, loaded)| {
+            let taken = self.attempts.of(name);
+            (name.clone(), loaded.subscription.concurrency.saturating_sub(taken))
+        });
+        places.collect()
+    }
+
+    fn try_it(&mut self, place: &Place, claimed: Claimed) {
+        let of = Of {
+            claim: claimed.claim.clone(),
+            delivery: claimed.id.clone(),
+            subscription: claimed.subscription.clone(),
+        };
+        self.attempts.begin(of, place.clone().attempt(claimed));
+    }
+
+    /// Sees what is published from now on, here and elsewhere. What was before is looked at after this.
+    fn hear(&mut self, generation: &Generation, database: &Arc<Database>) {
+        if !self.published.as_ref().is_some_and(|(topics, _)| Arc::ptr_eq(topics, &generation.topics)) {
+            self.published = Some((Arc::clone(&generation.topics), generation.topics.published()));
+        }
+        if !self.hearing.as_ref().is_some_and(|hearing| hearing.is_of(database)) {
+            self.hearing = Hearing::begin(&self.slot.name, &self.app.config.id, database, &self.heard);
+        }
+    }
+
+    /// How long to rest at most: until what was not due yet when it was looked is, also what other Bridges try or have put off.
+    async fn until_due(&self, generation: &Generation, database: &Database, looked: DateTime<Utc>) -> Duration {
+        let most = self.app.config.delivery.poll_interval;
+        if !self.attempts.is_empty() {
+            return most;
+        }
+        let next = turn::next_due(&generation.env, &generation.subscriptions, database, looked).await;
+        next.unwrap_or_default().map_or(most, |wait| wait.min(most))
+    }
+
+    /// Until something may have come, or something is done, or it is time.
+    async fn rest(&mut self, most: Duration) {
+        let now = Instant::now();
+        self.again.retain(|at| *at > now);
+        let wait = self.again.first().map_or(most, |at| at.saturating_duration_since(now).min(most));
+        let published = self.published.as_mut();
+        let woken = async {
+            match published {
+                // It is kept with what sends it.
+                Some((_, published)) => drop(published.changed().await),
+                None => std::future::pending().await,
+            }
+        };
+        let mut stopped = self.stopped.clone();
+        tokio::select! {
+            () = woken => if let Some(hearing) = &self.hearing {
+                hearing.tell();
+            },
+            () = self.heard.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+            again = self.attempts.ended() => self.again.extend(again),
+            _ = stopped.wait_for(|stopped| *stopped) => {}
+        }
+        self.note_ended().await;
+    }
+
+    /// Notes what has ended, also those of which it was written in the same transaction: the places of all are given away in one turn.
+    async fn note_ended(&mut self) {
+        loop {
+            tokio::task::yield_now().await;
+            let mut any = false;
+            while let Some(again) = self.attempts.try_ended() {
+                self.again.extend(again);
+                any = true;
+            }
+            if !any {
+                return;
+            }
+        }
+    }
+
+    async fn sweep(&mut self, database: &Database) {
+        if self.swept.elapsed() < SWEEP {
+            return;
+        }
+        self.swept = Instant::now();
+        let deadline = self.swept + Duration::from_secs(5);
+        let swept = async {
+            let mut session = database.session(Mode::Write, Share::Platform, deadline).await?;
+            for expiring in [EXPIRING, EXPIRING_EVENTS] {
+                expiring.sweep(&mut session, Utc::now(), deadline).await?;
+            }
+            session.end();
+            Ok::<(), crate::db::DbError>(())
+        };
+        if let Err(error) = swept.await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "what has expired was not removed");
+        }
+    }
+
+    /// Lets what is tried come to its end.
+    async fn end(self) {
+        if let Some(relay) = self.relay {
+            relay.end().await;
+        }
+        let generation = self.slot.generation();
+        let database = generation.as_ref().and_then(|of| of.databases.get(&self.connection));
+        self.attempts.end(&self.app, &self.slot.name, database, self.stopped).await;
+    }
+}

@@ -1,0 +1,261 @@
+//! Rows of delivery as they are read, and as they are written when events are shared.
+
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use santokit_core::{access::predicate::Predicate, value::Value};
+use santokit_sql::{
+    delivery::HANDED_OVER,
+    dialect::Dialect,
+    plan::{Cell, Column, Insert},
+    render,
+    schema::bookkeeping::{DELIVERY, Own, delivery},
+    statement::Statement,
+};
+use serde_json::{Map, Value as Json};
+
+use super::history::History;
+use crate::{crud::value::moment, db::DbError};
+
+/// Bytes of payloads in one statement: servers take no larger one than some megabytes.
+const STATEMENT_BYTES_MAX: usize = 4 << 20;
+
+/// An event that this Bridge tries now.
+#[derive(Clone, Debug)]
+pub(super) struct Claimed {
+    /// Of the row.
+    pub(super) id: String,
+    /// Who claims it.
+    pub(super) claim: String,
+    /// The event's id.
+    pub(super) event: String,
+    /// Its topic.
+    pub(super) topic: String,
+    /// Who is given it.
+    pub(super) subscription: String,
+    /// Checked when it was published.
+    pub(super) payload: Map<String, Json>,
+    /// RFC 3339.
+    pub(super) published_at: String,
+    /// The event that was being handled then.
+    pub(super) caused_by: Option<String>,
+    /// How many events caused one another until it.
+    pub(super) depth: u32,
+    /// From 1.
+    pub(super) attempt: u32,
+    /// What became of the attempts before.
+    pub(super) history: History,
+    /// When the claim ends.
+    pub(super) ends: Instant,
+}
+
+/// An event as it is shared.
+pub(super) struct Unshared {
+    /// Its id.
+    pub(super) id: String,
+    /// Its topic.
+    pub(super) topic: String,
+    /// A JSON object.
+    pub(super) payload: Vec<u8>,
+    /// When.
+    pub(super) published_at: Value,
+    /// By whom.
+    pub(super) published_by: Value,
+    /// The event that was being handled then.
+    pub(super) caused_by: Value,
+    /// How many events caused one another until it.
+    pub(super) depth: Value,
+}
+
+/// A row that is due.
+pub(super) struct Due {
+    /// Of the row.
+    pub(super) id: String,
+    /// The event's id.
+    pub(super) event: String,
+    /// Its topic.
+    pub(super) topic: String,
+    /// Who is given it.
+    pub(super) subscription: String,
+    /// A JSON object.
+    pub(super) payload: Vec<u8>,
+    /// RFC 3339.
+    pub(super) published_at: String,
+    /// The event that was being handled then.
+    pub(super) caused_by: Option<String>,
+    /// How many events caused one another until it.
+    pub(super) depth: u32,
+    /// Attempts that were begun.
+    pub(super) attempt: u32,
+    /// Who has tried it last, and has not said what became of it.
+    pub(super) claim: Option<String>,
+    /// What became of the attempts before.
+    pub(super) history: History,
+}
+
+impl Due {
+    pub(super) fn of(row: Vec<Value>) -> Option<Self> {
+        let [id, event, topic, subscription, payload, published_at, caused_by, depth, attempt, claim, history] =
+            <[Value; 11]>::try_from(row).ok()?;
+        Some(Self {
+            id: text(id)?,
+            event: text(event)?,
+            topic: text(topic)?,
+            subscription: text(subscription)?,
+            payload: bytes(payload)?,
+            published_at: text(published_at)?,
+            caused_by: text(caused_by),
+            depth: whole(&depth),
+            attempt: whole(&attempt),
+            claim: text(claim),
+            history: History::of(bytes(history).as_deref()),
+        })
+    }
+
+    /// Whether somebody has tried it whose claim is over. What a broker has had for too long nobody has tried.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.claim.as_deref().is_some_and(|claim| claim != HANDED_OVER)
+    }
+
+    /// With its attempt counted.
+    pub(super) fn claimed(self, claim: String, ends: Instant) -> Claimed {
+        Claimed {
+            payload: serde_json::from_slice(&self.payload).unwrap_or_default(),
+            id: self.id,
+            claim,
+            event: self.event,
+            topic: self.topic,
+            subscription: self.subscription,
+            published_at: self.published_at,
+            caused_by: self.caused_by,
+            depth: self.depth,
+            attempt: self.attempt,
+            history: self.history,
+            ends,
+        }
+    }
+}
+
+impl Unshared {
+    pub(super) fn of(row: Vec<Value>) -> Option<Self> {
+        let [id, topic, payload, published_at, published_by, caused_by, depth, _expires_at] =
+            <[Value; 8]>::try_from(row).ok()?;
+        Some(Self {
+            id: text(id)?,
+            topic: text(topic)?,
+            payload: bytes(payload)?,
+            published_at,
+            published_by,
+            caused_by,
+            depth,
+        })
+    }
+
+    /// As it is tried at once.
+    pub(super) fn claimed(
+        &self,
+        (id, subscription): (&str, &str),
+        claim: &str,
+        payload: Map<String, Json>,
+        ends: Instant,
+    ) -> Option<Claimed> {
+        Some(Claimed {
+            id: id.to_owned(),
+            claim: claim.to_owned(),
+            event: self.id.clone(),
+            topic: self.topic.clone(),
+            subscription: subscription.to_owned(),
+            payload,
+            published_at: text(self.published_at.clone())?,
+            caused_by: text(self.caused_by.clone()),
+            depth: whole(&self.depth),
+            attempt: 1,
+            history: History::default(),
+            ends,
+        })
+    }
+
+    /// As it is kept for a subscription: claimed until then, or waiting from now on.
+    pub(super) fn row(
+        &self,
+        (id, subscription): (&str, &str),
+        order_key: Option<String>,
+        claim: Option<(String, Value)>,
+        now: DateTime<Utc>,
+    ) -> Vec<(Own, Value)> {
+        let attempts = i64::from(claim.is_some());
+        let (claim, due_at) = match claim {
+            Some((claim, until)) => (Value::Text(claim), until),
+            None => (Value::Null, moment(now)),
+        };
+        Vec::from([
+            (delivery::ID, Value::Text(id.to_owned())),
+            (delivery::EVENT, Value::Text(self.id.clone())),
+            (delivery::TOPIC, Value::Text(self.topic.clone())),
+            (delivery::SUBSCRIPTION, Value::Text(subscription.to_owned())),
+            (delivery::PAYLOAD, Value::Bytes(self.payload.clone())),
+            (delivery::PUBLISHED_AT, self.published_at.clone()),
+            (delivery::PUBLISHED_BY, self.published_by.clone()),
+            (delivery::CAUSED_BY, self.caused_by.clone()),
+            (delivery::DEPTH, self.depth.clone()),
+            (delivery::STATE, Value::Text("pending".to_owned())),
+            (delivery::ATTEMPT, Value::Int64(attempts)),
+            (delivery::DUE_AT, due_at),
+            (delivery::CLAIM, claim),
+            (delivery::ORDER_KEY, order_key.map_or(Value::Null, Value::Text)),
+            (delivery::CREATED_AT, moment(now)),
+        ])
+    }
+}
+
+/// What keeps rows, in few statements.
+pub(super) fn inserts(rows: Vec<Vec<(Own, Value)>>, dialect: Dialect) -> Result<Vec<Statement>, DbError> {
+    let (mut statements, mut some, mut bytes, count) = (Vec::new(), Vec::new(), 0, rows.len());
+    for (number, row) in rows.into_iter().enumerate() {
+        let (columns, values): (Vec<Column>, Vec<Value>) =
+            row.into_iter().map(|(own, value)| (own.column(), value)).unzip();
+        bytes += values.iter().map(Value::size_bytes).sum::<usize>();
+        some.push(values.into_iter().map(Cell::Value).collect());
+        if bytes > STATEMENT_BYTES_MAX || number + 1 == count {
+            let insert = Insert {
+                table: DELIVERY.to_owned(),
+                key: delivery::ID.column(),
+                auto_increment: false,
+                columns,
+                rows: std::mem::take(&mut some),
+                conflict: None,
+                check: Predicate::ALWAYS,
+                returning: Vec::new(),
+                visible: Predicate::ALWAYS,
+                tells_new: false,
+            };
+            let rendered = render::insert(&insert, dialect);
+            statements.extend(rendered.map_err(|_| DbError::unavailable("a delivery has no statement"))?);
+            bytes = 0;
+        }
+    }
+    Ok(statements)
+}
+
+pub(super) fn text(value: Value) -> Option<String> {
+    match value {
+        Value::Text(text) | Value::Typed(_, text) => Some(text),
+        _ => None,
+    }
+}
+
+pub(super) fn bytes(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::Bytes(bytes) => Some(bytes),
+        Value::Text(text) => Some(text.into_bytes()),
+        _ => None,
+    }
+}
+
+pub(super) fn whole(value: &Value) -> u32 {
+    match value {
+        Value::Int64(number) => u32::try_from(*number).unwrap_or(0),
+        Value::Text(text) | Value::Typed(_, text) => text.parse().unwrap_or(0),
+        _ => 0,
+    }
+}

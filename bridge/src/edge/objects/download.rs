@@ -1,0 +1,251 @@
+//! An object that is read: whole or a range of it, if it is not what the client has already (RFC 9110, 13 and 14).
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use chrono::Utc;
+use futures_util::stream;
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{
+        ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
+        CONTENT_TYPE, ETAG, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
+        RANGE, X_CONTENT_TYPE_OPTIONS,
+    },
+    request::Parts,
+};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use santokit_core::problem::{Outcome, Problem};
+use santokit_wasm::{ObjectStat, StorageError};
+
+use super::{empty, text};
+use crate::storage::{Bucket, Reader, asked::problem_of, signed::Signed};
+
+/// Of an object at once.
+const PART_BYTES: u64 = 256 << 10;
+
+/// What is sent.
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    All,
+    /// First byte and how many.
+    Part(u64, u64),
+    /// None of it is there.
+    Nothing,
+    /// The client has it.
+    NotModified,
+    /// It is not what the client has seen.
+    Failed,
+}
+
+pub(super) async fn answer(
+    bucket: &Bucket,
+    signed: &Signed,
+    save_as: Option<&str>,
+    parts: &Parts,
+) -> Outcome<Response> {
+    let reader = bucket.open(&signed.key).await.map_err(|error| problem_of(&error))?;
+    let stat = reader.stat.clone();
+    let wanted = wanted(&parts.headers, &stat);
+    let (offset, length) = match wanted {
+        Wanted::Nothing => {
+            let mut response = empty(StatusCode::RANGE_NOT_SATISFIABLE);
+            response.headers_mut().insert(CONTENT_RANGE, value(&format!("bytes */{}", stat.size))?);
+            return Ok(response);
+        }
+        Wanted::NotModified => {
+            let mut response = empty(StatusCode::NOT_MODIFIED);
+            name(response.headers_mut(), &stat, signed)?;
+            return Ok(response);
+        }
+        Wanted::Failed => return Ok(empty(StatusCode::PRECONDITION_FAILED)),
+        Wanted::All => (0, stat.size),
+        Wanted::Part(offset, length) => (offset, length),
+    };
+    let body = if parts.method == Method::HEAD { Body::empty() } else { sent(reader, offset, length) };
+    let mut response = Response::new(body);
+    if let Wanted::Part(..) = wanted {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        let last = offset + length - 1;
+        response.headers_mut().insert(CONTENT_RANGE, value(&format!("bytes {offset}-{last}/{}", stat.size))?);
+    }
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, length.into());
+    headers.insert(CONTENT_TYPE, value(&stat.content_type)?);
+    name(headers, &stat, signed)?;
+    defuse(headers, &stat.content_type, save_as)?;
+    Ok(response)
+}
+
+/// In parts, as they are taken.
+fn sent(reader: Reader, offset: u64, length: u64) -> Body {
+    let end = offset + length;
+    Body::from_stream(stream::try_unfold((reader, offset), move |(reader, at)| async move {
+        if at >= end {
+            return Ok::<_, Broken>(None);
+        }
+        let part = usize::try_from((end - at).min(PART_BYTES)).unwrap_or(0);
+        let bytes = reader.read(at, part).await.map_err(Broken)?;
+        Ok(Some((Bytes::from(bytes), (reader, at + part as u64))))
+    }))
+}
+
+/// The answer has begun: its end is missing.
+#[derive(Debug, thiserror::Error)]
+#[error("an object cannot be read to its end: {0:?}")]
+struct Broken(StorageError);
+
+/// In the order of RFC 9110, 13.2.2. A condition that is none is as one that is not there.
+fn wanted(headers: &HeaderMap, stat: &ObjectStat) -> Wanted {
+    let (etag, modified) = (etag(stat), modified(stat));
+    let date = |name| text(headers, name).and_then(|date| httpdate::parse_http_date(date).ok());
+    let is_unchanged = match (text(headers, &IF_MATCH), date(&IF_UNMODIFIED_SINCE)) {
+        (Some(tags), _) => lists(tags, &etag),
+        (None, Some(since)) => modified <= since,
+        (None, None) => true,
+    };
+    if !is_unchanged {
+        return Wanted::Failed;
+    }
+    let is_known = match (text(headers, &IF_NONE_MATCH), date(&IF_MODIFIED_SINCE)) {
+        (Some(tags), _) => lists(tags, &etag),
+        (None, Some(since)) => modified <= since,
+        (None, None) => false,
+    };
+    if is_known {
+        return Wanted::NotModified;
+    }
+    // A date is no strong validator of what can be replaced twice in a second.
+    let is_same = text(headers, &IF_RANGE).is_none_or(|tag| tag.trim() == etag);
+    match text(headers, &RANGE).filter(|_| is_same) {
+        Some(range) => part(range, stat.size),
+        None => Wanted::All,
+    }
+}
+
+/// Whether a list of entity tags has one, or is `*`. Ours have no comma and are strong; a weak one (`W/`) that a cache made of it counts.
+fn lists(tags: &str, etag: &str) -> bool {
+    tags.trim() == "*" || tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag)
+}
+
+/// One range; what asks for several, or is none, is answered with all of it.
+fn part(range: &str, size: u64) -> Wanted {
+    let Ok(parsed) = http_range_header::parse_range_header(range) else { return Wanted::All };
+    if parsed.ranges.len() > 1 {
+        return Wanted::All;
+    }
+    // Of nothing there is no part.
+    if size == 0 {
+        return Wanted::Nothing;
+    }
+    match parsed.validate(size).as_deref() {
+        Ok([range]) => Wanted::Part(*range.start(), range.end() - range.start() + 1),
+        _ => Wanted::Nothing,
+    }
+}
+
+fn etag(stat: &ObjectStat) -> String {
+    format!("\"{}\"", stat.etag)
+}
+
+/// A date of HTTP has no parts of a second.
+fn modified(stat: &ObjectStat) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(stat.modified / 1_000)
+}
+
+/// What it is, and how long it may be kept: as long as the URL is good, by who has asked.
+fn name(headers: &mut HeaderMap, stat: &ObjectStat, signed: &Signed) -> Outcome<()> {
+    headers.insert(ETAG, value(&etag(stat))?);
+    headers.insert(LAST_MODIFIED, value(&httpdate::fmt_http_date(modified(stat)))?);
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let left = signed.expires.saturating_sub(Utc::now().timestamp()).max(0);
+    headers.insert(CACHE_CONTROL, value(&format!("private, max-age={left}"))?);
+    Ok(())
+}
+
+/// All objects of all envs share the origin of the Bridge, and anybody may have put one: none of them runs as a page of it.
+fn defuse(headers: &mut HeaderMap, content_type: &str, save_as: Option<&str>) -> Outcome<()> {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !is_passive(content_type) {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
+    }
+    if let Some(save_as) = save_as {
+        // RFC 8187: bytes of UTF-8, all but letters and digits escaped.
+        let escaped = utf8_percent_encode(save_as, NON_ALPHANUMERIC);
+        headers.insert(CONTENT_DISPOSITION, value(&format!("attachment; filename*=UTF-8''{escaped}"))?);
+    }
+    Ok(())
+}
+
+/// What a browser shows without running any of it. A picture in SVG has scripts.
+fn is_passive(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/pdf"
+        || (essence.starts_with("image/") && !essence.contains("svg"))
+        || essence.starts_with("audio/")
+        || essence.starts_with("video/")
+}
+
+fn value(text: &str) -> Outcome<HeaderValue> {
+    HeaderValue::from_str(text).map_err(Problem::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_of_what_is_there() {
+        for (range, wanted) in [
+            ("bytes=0-0", Wanted::Part(0, 1)),
+            ("bytes=2-", Wanted::Part(2, 8)),
+            ("bytes=-3", Wanted::Part(7, 3)),
+            ("bytes=0-9", Wanted::Part(0, 10)),
+            ("bytes=10-", Wanted::Nothing),
+            ("bytes=3-2", Wanted::Nothing),
+            ("bytes=-0", Wanted::All),
+            ("bytes=0-1,3-4", Wanted::All),
+            ("lines=1-2", Wanted::All),
+            ("bytes", Wanted::All),
+            ("", Wanted::All),
+        ] {
+            assert_eq!(part(range, 10), wanted, "{range}");
+        }
+        assert_eq!(part("bytes=0-", 0), Wanted::Nothing);
+    }
+
+    #[test]
+    fn a_tag_is_one_of_a_list() {
+        for (tags, is_listed) in [
+            ("*", true),
+            ("\"a\"", true),
+            (" \"b\" , \"a\"", true),
+            ("W/\"a\"", true),
+            ("a", false),
+            ("\"b\"", false),
+            ("\"ab\"", false),
+            ("", false),
+        ] {
+            assert_eq!(lists(tags, "\"a\""), is_listed, "{tags}");
+        }
+    }
+
+    #[test]
+    fn what_can_run_is_not_passive() {
+        for (content_type, passive) in [
+            ("image/png", true),
+            ("IMAGE/PNG; a=b", true),
+            ("video/mp4", true),
+            ("application/pdf", true),
+            ("image/svg+xml", false),
+            ("text/html", false),
+            ("application/xhtml+xml", false),
+            ("application/octet-stream", false),
+            ("text/html; image/png", false),
+            ("", false),
+        ] {
+            assert_eq!(is_passive(content_type), passive, "{content_type}");
+        }
+    }
+}

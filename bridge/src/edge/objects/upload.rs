@@ -1,0 +1,123 @@
+//! An object that is written: held to what its URL says while it comes, and in its place as a whole or not at all.
+
+use std::time::Duration;
+
+use axum::{body::Body, response::Response};
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+};
+use http_body_util::BodyExt as _;
+use santokit_core::{
+    code::Code,
+    problem::{Outcome, Problem},
+    release::Digest,
+    storage::ObjectKey,
+};
+use santokit_wasm::{Condition, ObjectStat, PutOptions, StorageError};
+use tokio::time::{Instant, timeout_at};
+
+use super::text;
+use crate::storage::{
+    Bucket, Writer,
+    asked::problem_of,
+    signed::{Size, Upload},
+};
+
+/// Of an object at once.
+const PART_BYTES: usize = 256 << 10;
+/// A client that sends fewer bytes in a second than this, over all of its object, is too slow.
+const BYTES_A_SECOND: u64 = 16 << 10;
+
+pub(super) async fn answer(
+    bucket: &Bucket,
+    key: &ObjectKey,
+    upload: &Upload,
+    (headers, body): (&HeaderMap, Body),
+    patience: Duration,
+) -> Outcome<(Response, ObjectStat)> {
+    let most = match upload.size {
+        Size::Exactly(bytes) | Size::AtMost(bytes) => bytes,
+    };
+    check(headers, upload, most)?;
+    let digest = upload.sha256.as_deref().map(|text| format!("sha256:{text}").parse::<Digest>());
+    let options = PutOptions {
+        content_type: text(headers, &CONTENT_TYPE).map(str::to_owned),
+        condition: if upload.is_new || is_new(headers) { Condition::Absent } else { Condition::None },
+        digest: digest.transpose().map_err(|error| Problem::new(Code::BadRequest, error.to_string()))?,
+    };
+    let writer = bucket.create(key.clone(), options).await.map_err(|error| problem_of(&error))?;
+    let (writer, size) = written(writer, body, most, patience).await?;
+    if let Size::Exactly(bytes) = upload.size
+        && bytes != size
+    {
+        return Err(Problem::new(Code::BadRequest, format!("the object has {size} bytes, and its URL is for {bytes}")));
+    }
+    let stat = writer.finish().await.map_err(|error| problem_of(&error))?;
+    let mut response = Response::new(Body::from(
+        serde_json::json!({"data": {"key": stat.key, "size": stat.size, "etag": stat.etag}}).to_string(),
+    ));
+    *response.status_mut() = StatusCode::OK;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let etag = HeaderValue::from_str(&format!("\"{}\"", stat.etag)).map_err(Problem::internal)?;
+    headers.insert(ETAG, etag);
+    Ok((response, stat))
+}
+
+/// What can be said before the first byte.
+fn check(headers: &HeaderMap, upload: &Upload, most: u64) -> Outcome<()> {
+    let sent = text(headers, &CONTENT_TYPE);
+    if let Some(wanted) = upload.content_type.as_deref()
+        && sent != Some(wanted)
+    {
+        return Err(Problem::new(Code::BadRequest, "the URL is for another Content-Type")
+            .hint(format!("send Content-Type: {wanted}")));
+    }
+    if sent.is_some_and(|sent| sent.len() > 200) {
+        return Err(Problem::new(Code::BadRequest, "the Content-Type is too long"));
+    }
+    let length = text(headers, &CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
+    match (upload.size, length) {
+        (Size::Exactly(bytes), Some(length)) if length != bytes => {
+            Err(Problem::new(Code::BadRequest, format!("the object has {length} bytes, and its URL is for {bytes}")))
+        }
+        (_, Some(length)) if length > most => Err(problem_of(&StorageError::TooLarge(most))),
+        _ => Ok(()),
+    }
+}
+
+/// `If-None-Match: *`: only where there is none.
+fn is_new(headers: &HeaderMap) -> bool {
+    text(headers, &IF_NONE_MATCH).is_some_and(|value| value.trim() == "*")
+}
+
+/// Its bytes, as they come; how many.
+async fn written(mut writer: Writer, mut body: Body, most: u64, patience: Duration) -> Outcome<(Writer, u64)> {
+    let begun = Instant::now();
+    let (mut size, mut part) = (0_u64, Vec::with_capacity(PART_BYTES));
+    loop {
+        let deadline = begun + patience + Duration::from_secs(size / BYTES_A_SECOND);
+        let frame = match timeout_at(deadline, body.frame()).await {
+            Err(_) => return Err(Problem::new(Code::BadRequest, "the body did not arrive in time")),
+            Ok(Some(Err(_))) => return Err(Problem::new(Code::BadRequest, "the body could not be read")),
+            Ok(Some(Ok(frame))) => frame,
+            Ok(None) => break,
+        };
+        // Trailers say nothing here.
+        let Ok(data) = frame.into_data() else { continue };
+        size = size.saturating_add(data.len() as u64);
+        if size > most {
+            return Err(problem_of(&StorageError::TooLarge(most)));
+        }
+        part.extend_from_slice(&data);
+        if part.len() >= PART_BYTES {
+            writer.write(std::mem::take(&mut part)).await.map_err(|error| problem_of(&error))?;
+            part.reserve(PART_BYTES);
+        }
+    }
+    if !part.is_empty() {
+        writer.write(part).await.map_err(|error| problem_of(&error))?;
+    }
+    Ok((writer, size))
+}

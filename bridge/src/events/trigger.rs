@@ -1,0 +1,332 @@
+//! Triggers, ready for rows: which columns of a written row are wanted, and the events that rows become. It runs no statement.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use santokit_core::{
+    access::{ActorKind, table::Verb},
+    code::Code,
+    event::{Change, PAYLOAD_BYTES_MAX, Trigger},
+    problem::{Outcome, Problem},
+    schema::Table,
+};
+use santokit_sql::plan::{Column, Conflict, OnConflict};
+use serde_json::{Map, Value as Json};
+
+use super::{DEPTH_MAX, Event, Occasion, Topics};
+use crate::crud::access::is_told_reasons;
+
+/// Bytes that the payloads of one write may have in all: they are in memory until they are stored.
+pub const WRITE_BYTES_MAX: usize = 50_000_000;
+
+/// The triggers of a table.
+#[derive(Debug, Default)]
+pub struct TableTriggers {
+    triggers: Vec<LoadedTrigger>,
+}
+
+/// A trigger with the columns of its table.
+#[derive(Debug)]
+struct LoadedTrigger {
+    name: String,
+    on: Vec<Change>,
+    topic: String,
+    /// The fields of the payload, and the columns that they are.
+    fields: Vec<(String, Column)>,
+}
+
+/// What publishes the events of rows: the topics of a release.
+#[derive(Debug)]
+pub struct RowEvents {
+    /// The release's.
+    pub topics: Arc<Topics>,
+    /// `rel_…`.
+    pub release_id: String,
+}
+
+/// What a write fires.
+#[derive(Debug)]
+pub struct Firing<'t> {
+    triggers: Vec<&'t LoadedTrigger>,
+    /// What is wanted of each row: its key first.
+    columns: Vec<Column>,
+    /// Whether it matters which of the rows are new.
+    is_either: bool,
+}
+
+/// A row that was written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FiringRow {
+    /// What happened to it.
+    pub change: Change,
+    /// A value for each column that is wanted.
+    pub values: Vec<Json>,
+}
+
+/// Whose events they are, and who is told what is wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct Cause<'c> {
+    /// Project and env.
+    pub env: (&'c str, &'c str),
+    /// When.
+    pub now: DateTime<Utc>,
+    /// Who has written.
+    pub kind: ActorKind,
+    /// For the log.
+    pub request_id: &'c str,
+    /// The event that is handled by who has written, if one is.
+    pub occasion: Option<&'c Occasion>,
+}
+
+impl TableTriggers {
+    /// Those of a table. The error is for operators.
+    pub fn of(name: &str, table: &Table, triggers: &BTreeMap<String, Trigger>) -> Result<Self, String> {
+        let load = |(trigger_name, trigger): (&String, &Trigger)| {
+            let field = |(field, column): (&String, &String)| {
+                let found = Column::of(table, column).map(|found| (field.clone(), found));
+                found.ok_or_else(|| format!("trigger {trigger_name:?}: there is no column {column:?}"))
+            };
+            Ok(LoadedTrigger {
+                name: trigger_name.clone(),
+                on: trigger.on.iter().copied().collect(),
+                topic: trigger.topic.clone(),
+                fields: trigger.mapping.iter().map(field).collect::<Result<_, String>>()?,
+            })
+        };
+        let own = triggers.iter().filter(|(_, trigger)| trigger.table == name);
+        Ok(Self { triggers: own.map(load).collect::<Result<_, String>>()? })
+    }
+
+    /// What a write fires, if it fires anything. `conflict` is that of an insert.
+    pub fn fired(&self, key: Column, verb: Verb, conflict: Option<&Conflict>) -> Option<Firing<'_>> {
+        let is_either = matches!(conflict, Some(Conflict { action: OnConflict::Update { .. }, .. }));
+        let changes: &[Change] = match verb {
+            Verb::Select => &[],
+            Verb::Insert if is_either => &[Change::Insert, Change::Update],
+            Verb::Insert => &[Change::Insert],
+            Verb::Update => &[Change::Update],
+            Verb::Delete => &[Change::Delete],
+        };
+        let fires = |trigger: &&LoadedTrigger| trigger.on.iter().any(|change| changes.contains(change));
+        let triggers: Vec<&LoadedTrigger> = self.triggers.iter().filter(fires).collect();
+        if triggers.is_empty() {
+            return None;
+        }
+        let mut columns = vec![key];
+        for (_, column) in triggers.iter().flat_map(|trigger| &trigger.fields) {
+            if !columns.contains(column) {
+                columns.push(column.clone());
+            }
+        }
+        Some(Firing { triggers, columns, is_either })
+    }
+}
+
+impl Firing<'_> {
+    /// What is wanted of each row: its key first.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Whether it matters which of the rows are new: others are changed by the same write.
+    pub fn is_either(&self) -> bool {
+        self.is_either
+    }
+
+    /// The events of rows, in the order of the rows. A payload that its topic does not take is a problem of the write.
+    pub fn events(&self, rows: &[FiringRow], of: &RowEvents, cause: Cause<'_>) -> Outcome<Vec<Event>> {
+        let (mut events, mut bytes) = (Vec::new(), 0);
+        for row in rows {
+            for trigger in self.triggers.iter().filter(|trigger| trigger.on.contains(&row.change)) {
+                let (event, size) = self.event(trigger, row, of, cause)?;
+                bytes += size;
+                if bytes > WRITE_BYTES_MAX {
+                    return Err(too_heavy());
+                }
+                events.push(event);
+            }
+        }
+        Ok(events)
+    }
+
+    fn event(
+        &self,
+        trigger: &LoadedTrigger,
+        row: &FiringRow,
+        RowEvents { topics, release_id }: &RowEvents,
+        cause: Cause<'_>,
+    ) -> Outcome<(Event, usize)> {
+        let topic = topics.get(&trigger.topic).ok_or_else(|| Problem::internal("a trigger has no topic"))?;
+        let value = |(field, column): &(String, Column)| {
+            let at = self.columns.iter().position(|wanted| wanted == column)?;
+            let value = row.values.get(at).filter(|value| !value.is_null())?;
+            Some((field.clone(), value.clone()))
+        };
+        let payload: Map<String, Json> = trigger.fields.iter().filter_map(value).collect();
+        let payload = topic.check(payload).map_err(|problem| trigger.unfit(&problem, cause))?;
+        let size = serde_json::to_vec(&payload).map_err(Problem::internal)?.len();
+        if size > PAYLOAD_BYTES_MAX {
+            let what = format!("it has more than {PAYLOAD_BYTES_MAX} bytes");
+            return Err(trigger.unfit(&Problem::limit(Code::BadRequest, "eventPayload", what), cause));
+        }
+        let (caused_by, depth) = Occasion::causes(cause.occasion);
+        if depth > DEPTH_MAX {
+            return Err(trigger.too_deep(cause));
+        }
+        let event = Event {
+            id: Event::id(),
+            project: cause.env.0.to_owned(),
+            env: cause.env.1.to_owned(),
+            release: release_id.clone(),
+            topic: trigger.topic.clone(),
+            payload,
+            published_by: format!("trigger:{}", trigger.name),
+            published_at: cause.now,
+            caused_by,
+            depth,
+            expires_at: topic.expires_at(cause.now),
+        };
+        Ok((event, size))
+    }
+}
+
+impl LoadedTrigger {
+    /// So many events have led to the write that another one is refused, and the write with it.
+    fn too_deep(&self, cause: Cause<'_>) -> Box<Problem> {
+        let (trigger, topic) = (&self.name, &self.topic);
+        tracing::warn!(
+            requestId = cause.request_id,
+            trigger,
+            topic,
+            "a chain of events is too deep: a row is not written"
+        );
+        Problem::new(
+            Code::BadRequest,
+            format!("{DEPTH_MAX} events have caused one another, and the event of this write is refused"),
+        )
+    }
+
+    /// The row is not what the topic needs. Who may not know of triggers is told that the row cannot be written, and no more.
+    fn unfit(&self, problem: &Problem, cause: Cause<'_>) -> Box<Problem> {
+        let errors = problem.details.get("errors");
+        // No value of the row is among them: they say what is expected.
+        let fields = errors.map(ToString::to_string).unwrap_or_default();
+        tracing::warn!(
+            requestId = cause.request_id,
+            trigger = self.name,
+            topic = self.topic,
+            fields,
+            "a row does not fit the event of its trigger: it is not written"
+        );
+        let told = |message: String| match problem.details.get("limit").and_then(Json::as_str) {
+            Some(limit) => Problem::limit(Code::BadRequest, limit, message),
+            None => Problem::new(Code::SchemaValidationFailed, message),
+        };
+        if !is_told_reasons(cause.kind) {
+            return told("a row of the request does not fit the event that is published of it".to_owned());
+        }
+        let (name, topic) = (&self.name, &self.topic);
+        let problem = told(format!("the trigger {name:?} cannot publish the row as {topic:?}: {}", problem.message))
+            .hint("the columns that the trigger maps must have what the topic's fields take");
+        match errors {
+            Some(errors) => problem.detail("errors", errors.clone()),
+            None => problem,
+        }
+    }
+}
+
+/// More than is kept in memory for one write.
+pub fn too_heavy() -> Box<Problem> {
+    let message = format!("the events of this write would have more than {WRITE_BYTES_MAX} bytes");
+    Problem::limit(Code::BadRequest, "eventPayload", message).hint("write fewer rows at once")
+}
+
+#[cfg(test)]
+mod tests {
+    use santokit_core::event::Events;
+    use santokit_wasm::EventInfo;
+    use serde_json::json;
+
+    use super::*;
+
+    fn firing_of(on: &str) -> (TableTriggers, RowEvents) {
+        let events: Events = serde_json::from_value(json!({
+            "topics": {"t": {"retention": 86_400_000, "fields": [
+                {"name": "id", "type": "string", "required": true, "maxLength": 5},
+                {"name": "note", "type": "string"}]}},
+            "triggers": {"a": {"on": [on], "table": "x", "topic": "t", "mapping": {"id": "key", "note": "note"}}},
+        }))
+        .unwrap();
+        let table = serde_json::from_value(json!({
+            "id": {"name": "key", "generate": "ulid", "type": "string"},
+            "columns": [{"name": "note", "type": "string", "nullable": true}],
+        }))
+        .unwrap();
+        let topics = Arc::new(Topics::of(&events, "main").unwrap());
+        let triggers = TableTriggers::of("x", &table, &events.triggers).unwrap();
+        (triggers, RowEvents { topics, release_id: "rel_1".to_owned() })
+    }
+
+    fn key() -> Column {
+        Column { name: "key".into(), kind: santokit_core::schema::Type::String, nullable: false, is_listed: false }
+    }
+
+    fn cause(kind: ActorKind) -> Cause<'static> {
+        Cause { env: ("shop", "dev"), now: Utc::now(), kind, request_id: "req_1", occasion: None }
+    }
+
+    fn row(change: Change, values: &Json) -> FiringRow {
+        FiringRow { change, values: values.as_array().unwrap().clone() }
+    }
+
+    #[test]
+    fn a_row_becomes_the_events_of_what_happened_to_it() {
+        let (triggers, of) = firing_of("update");
+        assert!(triggers.fired(key(), Verb::Insert, None).is_none());
+        assert!(triggers.fired(key(), Verb::Delete, None).is_none());
+        let ignore = Conflict { columns: vec![key()], action: OnConflict::Ignore };
+        assert!(triggers.fired(key(), Verb::Insert, Some(&ignore)).is_none());
+        let firing = triggers.fired(key(), Verb::Update, None).unwrap();
+        let names: Vec<&str> = firing.columns().iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(names, ["key", "note"]);
+        let rows = [row(Change::Insert, &json!(["new", "x"])), row(Change::Update, &json!(["old", null]))];
+        let events = firing.events(&rows, &of, cause(ActorKind::User)).unwrap();
+        assert_eq!(events.len(), 1);
+        assert_eq!(Json::Object(events[0].payload.clone()), json!({"id": "old"}));
+        assert_eq!(events[0].published_by, "trigger:a");
+    }
+
+    #[test]
+    fn a_write_of_a_handler_goes_on_with_the_chain_of_its_event_and_is_refused_at_its_end() {
+        let (triggers, of) = firing_of("insert");
+        let firing = triggers.fired(key(), Verb::Insert, None).unwrap();
+        let rows = [row(Change::Insert, &json!(["new", "x"]))];
+        let events = |depth: u32| {
+            let info = EventInfo { id: "evt_1".to_owned(), depth, ..EventInfo::default() };
+            let occasion = Occasion::new(info, None);
+            firing.events(&rows, &of, Cause { occasion: Some(&occasion), ..cause(ActorKind::Service) })
+        };
+        let last = events(DEPTH_MAX - 1).unwrap();
+        assert_eq!((last[0].caused_by.as_deref(), last[0].depth), (Some("evt_1"), DEPTH_MAX));
+        assert_eq!(events(DEPTH_MAX).unwrap_err().code, Code::BadRequest);
+        assert_eq!(events(u32::MAX).unwrap_err().code, Code::BadRequest);
+        let first = firing.events(&rows, &of, cause(ActorKind::User)).unwrap();
+        assert_eq!((first[0].caused_by.as_deref(), first[0].depth), (None, 0));
+    }
+
+    #[test]
+    fn who_may_not_know_of_triggers_is_told_of_none() {
+        let (triggers, of) = firing_of("insert");
+        let firing = triggers.fired(key(), Verb::Insert, None).unwrap();
+        let rows = [row(Change::Insert, &json!(["too long for it", "secret"]))];
+        let problem = firing.events(&rows, &of, cause(ActorKind::User)).unwrap_err();
+        let told = serde_json::to_string(&problem.body("req")).unwrap();
+        assert_eq!(problem.code, Code::SchemaValidationFailed);
+        for word in ["trigger", "\"t\"", "note", "secret"] {
+            assert!(!told.contains(word), "{told}");
+        }
+        let problem = firing.events(&rows, &of, cause(ActorKind::ApiKey)).unwrap_err();
+        let told = serde_json::to_string(&problem.body("req")).unwrap();
+        assert!(told.contains("\\\"a\\\"") && told.contains("\"errors\"") && !told.contains("secret"), "{told}");
+    }
+}

@@ -1,0 +1,224 @@
+//! An object that comes in parts: each at a URL of its own, in any order and again where one broke off, and put together when all are there. On a disk
+//! parts are objects of their own, in a bucket that no release can name; a store of S3 keeps them itself.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use reqwest::Method;
+use rusty_s3::S3Action;
+use santokit_core::{
+    id::Kind,
+    storage::{ObjectKey, ObjectPrefix},
+};
+use santokit_wasm::{Condition, ObjectStat, PutOptions, StorageError};
+
+use super::{
+    Bucket, Store, UrlFor,
+    s3::{self, Failure, OWN_EXPIRY, Sent, client},
+    signed::{Deed, Signed, UrlKey},
+};
+
+/// Of each part but the last. The largest object has some six hundred.
+pub(super) const PART_BYTES: u64 = 8 << 20;
+/// How long an upload may take. Later its parts go.
+pub(super) const UPLOAD_LIVES: Duration = Duration::from_hours(24);
+/// Parts may be on their way for as long as a URL lives.
+const PARTS_KEPT: Duration = Duration::from_hours(48);
+const PAGE: u32 = 1_000;
+/// Of a part at once, where parts are put together.
+const COPIED_BYTES: u64 = 1 << 20;
+
+/// What is there of an upload: by number, how large a part is and how the store calls it.
+pub(super) type Parts = BTreeMap<u16, (u64, String)>;
+
+impl Bucket {
+    /// What says of an upload that it is one of ours is signed with this: the same for all Bridges of the env.
+    pub async fn upload_key(&self) -> Result<UrlKey, StorageError> {
+        match &self.store {
+            Store::Local(store) => store.url_key().await,
+            Store::S3(store) => store.place.upload_key(),
+        }
+    }
+
+    /// Begins one; its id.
+    pub async fn begin_parts(&self, key: &ObjectKey, content_type: Option<&str>) -> Result<String, StorageError> {
+        match &self.store {
+            Store::S3(store) => store.begin(&store.name(key)?, content_type.unwrap_or(s3::CONTENT_TYPE)).await,
+            Store::Local(_) => {
+                self.sweep_parts().await?;
+                Ok(Kind::Object.generate())
+            }
+        }
+    }
+
+    /// Where a part is put that has exactly so many bytes.
+    pub async fn part_url(
+        &self,
+        key: &ObjectKey,
+        (id, part, size): (&str, u16, u64),
+        of: UrlFor<'_>,
+    ) -> Result<String, StorageError> {
+        match &self.store {
+            Store::S3(store) => {
+                let (name, credentials) = (store.name(key)?, store.place.credentials()?);
+                let mut action = store.place.public().upload_part(Some(&credentials), &name, part, id);
+                action.headers_mut().insert("content-length", size.to_string());
+                Ok(action.sign(Duration::from_secs(of.lives.into())).into())
+            }
+            Store::Local(store) => {
+                let deed = Deed::Part { upload: id.to_owned(), part, size };
+                let (bucket, expires) = (self.alias.clone(), of.now.saturating_add(of.lives.into()));
+                let signed = Signed { bucket, key: key.clone(), deed, expires };
+                Ok(format!("{}{}", of.base, signed.path(of.env, &store.url_key().await?)))
+            }
+        }
+    }
+
+    /// Where a part lies on a disk, as a bucket and a key. None where parts are not on ours.
+    pub fn part_place(&self, id: &str, part: u16) -> Option<(Self, ObjectKey)> {
+        let Store::Local(_) = &self.store else { return None };
+        Some((self.of_parts(), ObjectKey::parse(&format!("{id}/{part:05}")).ok()?))
+    }
+
+    /// What is there.
+    pub async fn parts(&self, key: &ObjectKey, id: &str) -> Result<Parts, StorageError> {
+        match &self.store {
+            Store::S3(store) => store.parts(&store.name(key)?, id).await,
+            Store::Local(_) => {
+                let found = self.of_parts().all(&format!("{id}/")).await?;
+                let part =
+                    |stat: ObjectStat| Some((stat.key.rsplit('/').next()?.parse().ok()?, (stat.size, stat.etag)));
+                Ok(found.into_iter().filter_map(part).collect())
+            }
+        }
+    }
+
+    /// Puts them together. All are there, and as large as they must be.
+    pub async fn join_parts(
+        &self,
+        key: &ObjectKey,
+        id: &str,
+        parts: &Parts,
+        (content_type, condition): (Option<String>, Condition),
+    ) -> Result<ObjectStat, StorageError> {
+        let size = parts.values().map(|(size, _)| size).sum();
+        match &self.store {
+            Store::S3(store) => {
+                let etags: Vec<String> = parts.values().map(|(_, etag)| etag.clone()).collect();
+                let name = store.name(key)?;
+                // Not each store holds to a condition at this step.
+                if condition == Condition::Absent && store.stat(key).await?.is_some() {
+                    return Err(StorageError::Precondition);
+                }
+                let etag = store.complete(&name, id, &etags, &condition).await?;
+                let content_type = content_type.unwrap_or_else(|| s3::CONTENT_TYPE.to_owned());
+                Ok(ObjectStat { key: key.as_str().to_owned(), size, etag, content_type, modified: now() })
+            }
+            Store::Local(_) => {
+                let options = PutOptions { content_type, condition, digest: None };
+                let (mut writer, of_parts) = (self.create(key.clone(), options).await?, self.of_parts());
+                for (part, (size, _)) in parts {
+                    let place = ObjectKey::parse(&format!("{id}/{part:05}"));
+                    let place = place.map_err(|error| StorageError::Invalid(error.to_string()))?;
+                    let reader = of_parts.open(&place).await?;
+                    let mut offset = 0;
+                    while offset < *size {
+                        let length = usize::try_from((size - offset).min(COPIED_BYTES)).unwrap_or(0);
+                        writer.write(reader.read(offset, length).await?).await?;
+                        offset += length as u64;
+                    }
+                }
+                let stat = writer.finish().await?;
+                // What cannot be removed now is swept later.
+                if let Err(error) = self.drop_parts(key, id).await {
+                    tracing::warn!(error = error.code(), "parts of an object stay after it was put together");
+                }
+                Ok(stat)
+            }
+        }
+    }
+
+    /// Gives an upload up.
+    pub async fn drop_parts(&self, key: &ObjectKey, id: &str) -> Result<(), StorageError> {
+        match &self.store {
+            Store::S3(store) => store.abort(&store.name(key)?, id).await,
+            Store::Local(_) => {
+                let of_parts = self.of_parts();
+                of_parts.remove_all(of_parts.all(&format!("{id}/")).await?).await
+            }
+        }
+    }
+
+    /// Those of uploads that were never finished.
+    async fn sweep_parts(&self) -> Result<(), StorageError> {
+        let kept = u64::try_from(PARTS_KEPT.as_millis()).unwrap_or(u64::MAX);
+        let since = now().saturating_sub(kept);
+        let of_parts = self.of_parts();
+        let old = of_parts.all("").await?.into_iter().filter(|part| part.modified < since).collect();
+        of_parts.remove_all(old).await
+    }
+
+    /// Its parts' own: `#` is in no name that a release can have.
+    fn of_parts(&self) -> Self {
+        Self { alias: format!("{}#parts", self.alias), object_bytes_max: PART_BYTES, ..self.clone() }
+    }
+
+    async fn all(&self, prefix: &str) -> Result<Vec<ObjectStat>, StorageError> {
+        let prefix = ObjectPrefix::parse(prefix).map_err(|error| StorageError::Invalid(error.to_string()))?;
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.list(&prefix, after.as_ref(), PAGE).await?;
+            found.extend(page.objects);
+            match page.next.map(|next| ObjectKey::parse(&next)) {
+                Some(Ok(next)) => after = Some(next),
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    async fn remove_all(&self, objects: Vec<ObjectStat>) -> Result<(), StorageError> {
+        for object in objects {
+            if let Ok(key) = ObjectKey::parse(&object.key) {
+                self.remove(&key, &Condition::None).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl s3::Store {
+    /// In the store's pages.
+    async fn parts(self: &Arc<Self>, name: &str, id: &str) -> Result<Parts, StorageError> {
+        let (mut parts, mut after) = (Parts::new(), None);
+        loop {
+            let credentials = self.place.credentials()?;
+            let mut action = self.place.own().list_parts(Some(&credentials), name, id);
+            if let Some(after) = after {
+                action.set_part_number_marker(after);
+            }
+            let failed = |failure: Failure| match &failure {
+                Failure::Refused { code, .. } if code == "NoSuchUpload" => StorageError::Missing,
+                _ => self.failed("parts", &failure),
+            };
+            let answer = self.client.send(Sent::new(Method::GET, action.sign(OWN_EXPIRY))).await.map_err(failed)?;
+            let text = client::text(answer).await.map_err(failed)?;
+            let page = client::parts(&text);
+            let last = page.keys().next_back().copied();
+            parts.extend(page);
+            match last {
+                Some(last) if client::is_truncated(&text) && after.is_none_or(|after| after < last) => {
+                    after = Some(last);
+                }
+                _ => return Ok(parts),
+            }
+        }
+    }
+}
+
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}

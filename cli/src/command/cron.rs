@@ -1,0 +1,184 @@
+//! `stk cron`: how the jobs of an env stand, what came of their runs, a run by hand, and letting a job run again. Any Bridge of the env
+//! answers: what they agree on is in the database.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use santokit_core::{admin::Deed, name::check_label};
+use serde_json::{Value as Json, json};
+
+use super::{
+    Shell,
+    bridge::operator::{self, Asked},
+};
+use crate::{
+    context::Target,
+    failure::Failure,
+    report::{Terminal, cell, printable},
+};
+
+/// The Bridge answers from its database.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// What can be done.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// The jobs of an env: when they run next, and whether they run at all
+    List(ListOptions),
+    /// One job, and its last runs
+    #[command(after_help = "Example:\n  stk cron status nightly-report --env prod")]
+    Status(JobOptions),
+    /// Run a job now, beside its schedule
+    #[command(after_help = "Example:\n  stk cron trigger nightly-report --env prod")]
+    Trigger(JobOptions),
+    /// Let a job run by itself again that has failed too often
+    #[command(after_help = "Example:\n  stk cron resume nightly-report --env prod")]
+    Resume(JobOptions),
+}
+
+/// Which Bridge, in which env.
+#[derive(Debug, clap::Args)]
+pub struct At {
+    /// One Bridge, from `stk bridge status`; default: any of the env that has a listener for operators
+    #[arg(long, value_name = "ID")]
+    bridge: Option<String>,
+    /// Where that Bridge takes operators; default: what its own settings say
+    #[arg(long, value_name = "URL", requires = "bridge")]
+    url: Option<String>,
+    /// The Hub, project and env.
+    #[command(flatten)]
+    target: Target,
+}
+
+/// Flags of `stk cron list`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  stk cron list --env prod\n  stk cron list --env prod --json")]
+pub struct ListOptions {
+    /// Which Bridge, in which env
+    #[command(flatten)]
+    at: At,
+}
+
+/// Flags of what is done to one job.
+#[derive(Debug, clap::Args)]
+pub struct JobOptions {
+    /// The job
+    job: String,
+    /// Which Bridge, in which env
+    #[command(flatten)]
+    at: At,
+}
+
+/// Runs it.
+pub async fn run(command: &Command, shell: &Shell) -> anyhow::Result<()> {
+    match command {
+        Command::List(options) => {
+            let answer = ask(&options.at, shell, (Deed::Cron, None)).await?;
+            shell
+                .terminal
+                .answer(&answer, |terminal| show_jobs(terminal, answer["jobs"].as_array().map(Vec::as_slice)));
+        }
+        Command::Status(options) => {
+            let answer = ask(&options.at, shell, (Deed::Cron, Some(options.name()?))).await?;
+            shell.terminal.answer(&answer, |terminal| {
+                show_jobs(terminal, Some(std::slice::from_ref(&answer["job"])));
+                show_runs(terminal, answer["runs"].as_array().map(Vec::as_slice).unwrap_or_default());
+            });
+        }
+        Command::Trigger(options) => {
+            let job = options.name()?;
+            let answer = ask(&options.at, shell, (Deed::CronTrigger, Some(job))).await?;
+            shell.terminal.answer(&answer, |terminal| {
+                let run = printable(&cell(&answer["run"]));
+                terminal.say(&format!("run {run} of {job} has begun; `stk cron status {job}` shows what comes of it"));
+            });
+        }
+        Command::Resume(options) => {
+            let job = options.name()?;
+            let answer = ask(&options.at, shell, (Deed::CronResume, Some(job))).await?;
+            shell.terminal.answer(&answer, |terminal| {
+                terminal.say(&if answer["wasOpen"] == json!(true) {
+                    format!("{job} runs by itself again")
+                } else {
+                    format!("{job} was not stopped; its failures are forgotten")
+                });
+            });
+        }
+    }
+    Ok(())
+}
+
+impl JobOptions {
+    fn name(&self) -> anyhow::Result<&str> {
+        check_label("a job's name", &self.job).map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(&self.job)
+    }
+}
+
+/// Asks the Bridge that was named, or the first that answers.
+async fn ask(at: &At, shell: &Shell, (deed, job): (Deed, Option<&str>)) -> anyhow::Result<Json> {
+    let (hub, context) = shell.hub(&at.target)?;
+    let place = (context.project()?, context.env()?);
+    let bridges = match &at.bridge {
+        Some(id) => vec![id.clone()],
+        None => operator::bridges(&hub, place).await?,
+    };
+    let below: Vec<&str> = match (deed, job) {
+        (Deed::CronTrigger, Some(job)) => vec!["cron", job, "trigger"],
+        (Deed::CronResume, Some(job)) => vec!["cron", job, "resume"],
+        (_, Some(job)) => vec!["cron", job],
+        _ => vec!["cron"],
+    };
+    let http = operator::client(Some(ANSWER_MAX))?;
+    let mut unreached = None;
+    for bridge in &bridges {
+        let asked = Asked::of_cron(&hub, place, bridge, (deed, job), (at.url.as_deref(), &below)).await?;
+        let request = match deed {
+            Deed::CronTrigger | Deed::CronResume => http.post(asked.url.clone()),
+            _ => http.get(asked.url.clone()),
+        };
+        match asked.send(request).await {
+            Ok(response) => {
+                let bytes = response.bytes().await.context("the Bridge's answer was cut off")?;
+                return serde_json::from_slice(&bytes).context("the Bridge answers JSON");
+            }
+            // It has answered: another would say the same.
+            Err(error) if error.downcast_ref::<Failure>().is_some_and(|failure| failure.code.is_some()) => {
+                return Err(error);
+            }
+            Err(error) => drop(unreached.get_or_insert(error)),
+        }
+    }
+    Err(unreached.unwrap_or_else(|| Failure::failed("no Bridge answers").into()))
+}
+
+fn show_jobs(terminal: Terminal, jobs: Option<&[Json]>) {
+    let jobs = jobs.unwrap_or_default();
+    if jobs.is_empty() {
+        terminal.say("there are no jobs: one is a file of cron/");
+        return;
+    }
+    terminal.table(
+        &["job", "runs", "state", "next", "last tick", "failures", "skipped", "handler"],
+        jobs.iter().map(|job| {
+            ["job", "times", "state", "next", "lastTick", "failures", "skipped", "handler"]
+                .map(|key| printable(&cell(&job[key])))
+                .to_vec()
+        }),
+    );
+}
+
+fn show_runs(terminal: Terminal, runs: &[Json]) {
+    if runs.is_empty() {
+        return;
+    }
+    terminal.say("");
+    terminal.table(
+        &["run", "tick", "cause", "outcome", "started", "ended", "bridge", "error"],
+        runs.iter().map(|run| {
+            ["id", "tick", "cause", "outcome", "startedAt", "endedAt", "bridge", "error"]
+                .map(|key| printable(&cell(&run[key])))
+                .to_vec()
+        }),
+    );
+}

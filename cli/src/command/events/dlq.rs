@@ -1,0 +1,278 @@
+//! `stk events dlq`: events that were tried in vain: which there are, what became of each attempt, and what is to become of them. They are in the
+//! env's databases: any Bridge that serves it tells.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use reqwest::Client;
+use santokit_core::admin::Deed;
+use serde_json::{Map, Value as Json, json};
+
+use crate::{
+    client::HubClient,
+    command::{
+        Shell,
+        bridge::operator::{self, Asked},
+    },
+    context::Target,
+    failure::Failure,
+    report::{Terminal, cell, printable},
+};
+
+/// The Bridge asks the database.
+const ANSWER_MAX: Duration = Duration::from_mins(1);
+
+/// What can be done.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Which there are, the oldest first
+    #[command(
+        after_help = "Example:\n  stk events dlq list --env prod\n  stk events dlq list --subscription bill_orders --since 2026-01-31T00:00:00Z"
+    )]
+    List(ListOptions),
+    /// One of them: what its payload has, and what became of each attempt
+    #[command(after_help = "Example:\n  stk events dlq inspect evt_01J…:bill_orders --env prod")]
+    Inspect(InspectOptions),
+    /// Let them be tried again, from the first attempt, by the release of now
+    #[command(
+        after_help = "Example:\n  stk events dlq replay evt_01J…:bill_orders --env prod\n  stk events dlq replay --subscription bill_orders --env prod"
+    )]
+    Replay(DecideOptions),
+    /// Remove them for good
+    #[command(after_help = "Example:\n  stk events dlq purge --topic order_placed --until 2026-01-31T00:00:00Z --yes")]
+    Purge(PurgeOptions),
+}
+
+/// Flags of `stk events dlq list`.
+#[derive(Debug, clap::Args)]
+pub struct ListOptions {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    at: At,
+}
+
+/// Flags of `stk events dlq inspect`.
+#[derive(Debug, clap::Args)]
+pub struct InspectOptions {
+    /// The dead letter, from `stk events dlq list`
+    id: String,
+    #[command(flatten)]
+    at: At,
+}
+
+/// Flags of `stk events dlq purge`.
+#[derive(Debug, clap::Args)]
+pub struct PurgeOptions {
+    #[command(flatten)]
+    decide: DecideOptions,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// Flags of `stk events dlq replay`, and some of `purge`.
+#[derive(Debug, clap::Args)]
+pub struct DecideOptions {
+    /// Dead letters, from `stk events dlq list`
+    ids: Vec<String>,
+    #[command(flatten)]
+    which: Which,
+    /// All of the env
+    #[arg(long, conflicts_with_all = ["ids", "topic", "subscription", "since", "until"])]
+    all: bool,
+    #[command(flatten)]
+    at: At,
+}
+
+/// Which are meant.
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// Of this topic
+    #[arg(long)]
+    topic: Option<String>,
+    /// Of this subscription
+    #[arg(long)]
+    subscription: Option<String>,
+    /// Dead since then or later, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    since: Option<DateTime<Utc>>,
+    /// Dead before then
+    #[arg(long, value_name = "TIME")]
+    until: Option<DateTime<Utc>>,
+}
+
+/// Where they are.
+#[derive(Debug, clap::Args)]
+struct At {
+    /// The Bridge that is asked, from `stk bridge status`; default: the first of the env that answers
+    #[arg(long, value_name = "ID")]
+    bridge: Option<String>,
+    /// Where that Bridge takes operators; default: what its own settings say
+    #[arg(long, value_name = "URL", requires = "bridge")]
+    url: Option<String>,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// A Bridge's listener, asked one thing.
+struct Bridges {
+    hub: HubClient,
+    project: String,
+    env: String,
+    http: Client,
+    ids: Vec<String>,
+    url: Option<String>,
+}
+
+/// Runs it.
+pub(super) async fn run(command: &Command, shell: &Shell) -> anyhow::Result<()> {
+    match command {
+        Command::List(options) => {
+            let bridges = Bridges::of(&options.at, shell).await?;
+            let answer = bridges.ask(&Ask::Read(options.which.query())).await?;
+            shell.terminal.answer(&answer, |terminal| show(terminal, &answer));
+        }
+        Command::Inspect(options) => {
+            let bridges = Bridges::of(&options.at, shell).await?;
+            let answer = bridges.ask(&Ask::Read(vec![("id", options.id.clone())])).await?;
+            let letter = answer["deadLetters"][0].clone();
+            shell.terminal.answer(&letter, |terminal| show_one(terminal, &letter));
+        }
+        Command::Replay(options) => decide(options, None, shell).await?,
+        Command::Purge(options) => decide(&options.decide, Some(options.yes), shell).await?,
+    }
+    Ok(())
+}
+
+/// They are removed where `purge` says whether that is sure, and else tried again.
+async fn decide(options: &DecideOptions, purge: Option<bool>, shell: &Shell) -> anyhow::Result<()> {
+    let named = options.which.query();
+    if options.ids.is_empty() && named.is_empty() && !options.all {
+        return Err(Failure::usage("which dead letters?")
+            .hint("name their ids, or --topic, --subscription, --since, --until, or --all")
+            .into());
+    }
+    let bridges = Bridges::of(&options.at, shell).await?;
+    if let Some(yes) = purge {
+        shell.confirm(yes, &format!("Remove dead letters of {}/{} for good?", bridges.project, bridges.env))?;
+    }
+    let mut body: Map<String, Json> = named.into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();
+    body.insert("fate".to_owned(), json!(if purge.is_some() { "purge" } else { "replay" }));
+    body.insert("ids".to_owned(), json!(options.ids));
+    let answer = bridges.ask(&Ask::Decide(Json::Object(body))).await?;
+    let touched = answer["touched"].as_u64().unwrap_or(0);
+    if touched == 0 && !options.ids.is_empty() {
+        return Err(Failure::failed("there are no such dead letters, or no more")
+            .hint("`stk events dlq list` shows them")
+            .into());
+    }
+    shell.terminal.answer(&answer, |terminal| {
+        let done = if purge.is_some() { "are removed" } else { "are tried again" };
+        terminal.say(&format!("{touched} {done}"));
+    });
+    Ok(())
+}
+
+fn show(terminal: Terminal, answer: &Json) {
+    let rows = answer["deadLetters"].as_array().cloned().unwrap_or_default();
+    if rows.is_empty() {
+        terminal.say("there are no dead letters");
+        return;
+    }
+    terminal.table(
+        &["dead letter", "topic", "dead since", "attempts", "error"],
+        rows.iter().map(|row| {
+            ["id", "topic", "deadSince", "attempts", "error"].map(|key| printable(&cell(&row[key]))).to_vec()
+        }),
+    );
+    if answer["isCut"] == true {
+        terminal.note("there are more; say --since or --until");
+    }
+}
+
+fn show_one(terminal: Terminal, letter: &Json) {
+    for key in ["id", "topic", "subscription", "publishedAt", "publishedBy", "causedBy", "depth", "deadSince", "error"]
+    {
+        if !letter[key].is_null() {
+            terminal.say(&format!("{key}: {}", printable(&cell(&letter[key]))));
+        }
+    }
+    let fields: Vec<String> = letter["fields"].as_array().into_iter().flatten().map(cell).collect();
+    terminal.say(&format!("payload: {} ({} bytes)", printable(&fields.join(", ")), cell(&letter["payloadBytes"])));
+    for attempt in letter["history"].as_array().into_iter().flatten() {
+        let word = |key: &str| printable(&cell(&attempt[key]));
+        terminal.say(&format!(
+            "attempt {} at {} by {} ({}): {}: {}",
+            word("attempt"),
+            word("at"),
+            word("bridge"),
+            word("release"),
+            word("code"),
+            word("error")
+        ));
+        for line in attempt["backtrace"].as_str().unwrap_or_default().lines() {
+            terminal.say(&format!("    {}", printable(line)));
+        }
+    }
+}
+
+/// What a Bridge is asked.
+enum Ask {
+    /// Which there are.
+    Read(Vec<(&'static str, String)>),
+    /// What becomes of them.
+    Decide(Json),
+}
+
+impl Which {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        let time = |time: &Option<DateTime<Utc>>| time.map(|time| time.to_rfc3339());
+        let all = [
+            ("topic", self.topic.clone()),
+            ("subscription", self.subscription.clone()),
+            ("since", time(&self.since)),
+            ("until", time(&self.until)),
+        ];
+        all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    }
+}
+
+impl Bridges {
+    async fn of(at: &At, shell: &Shell) -> anyhow::Result<Self> {
+        let (hub, context) = shell.hub(&at.target)?;
+        let (project, env) = (context.project()?.to_owned(), context.env()?.to_owned());
+        let ids = match &at.bridge {
+            Some(id) => vec![id.clone()],
+            None => operator::bridges(&hub, (&project, &env)).await?,
+        };
+        Ok(Self { hub, project, env, http: operator::client(Some(ANSWER_MAX))?, ids, url: at.url.clone() })
+    }
+
+    /// The first that answers. What one refuses, it refuses for all.
+    async fn ask(&self, ask: &Ask) -> anyhow::Result<Json> {
+        let mut away = None;
+        for bridge in &self.ids {
+            match self.ask_one(bridge, ask).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) if crate::failure::exit_of(&error) == crate::failure::Exit::Unreachable => {
+                    away = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(away.unwrap_or_else(|| Failure::failed("no Bridge of the env can be asked").into()))
+    }
+
+    async fn ask_one(&self, bridge: &str, ask: &Ask) -> anyhow::Result<Json> {
+        let at = (self.project.as_str(), self.env.as_str());
+        let asked = Asked::of(&self.hub, at, bridge, Deed::Deadletters, self.url.as_deref()).await?;
+        let request = match ask {
+            Ask::Read(query) => self.http.get(asked.url.clone()).query(query),
+            Ask::Decide(body) => self.http.post(asked.url.clone()).json(body),
+        };
+        let response = asked.send(request).await?;
+        response.json().await.context("the Bridge answers JSON")
+    }
+}

@@ -1,0 +1,5 @@
+---
+auth: public
+params: {n: {type: int, required: true}}
+---
+SELECT :n AS n

@@ -1,0 +1,4 @@
+---
+auth: public
+---
+SELECT 1 AS n

@@ -1,0 +1,5 @@
+---
+auth: public
+---
+INSERT INTO orders (id, customer) VALUES ('a', 'b');
+DELETE FROM orders

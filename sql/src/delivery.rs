@@ -1,0 +1,510 @@
+//! The statements by which Bridges share events among subscriptions, claim them and say what became of them. Fixed texts: only how many names a list
+//! has and a number of rows differ; values are bound. All that they need of an engine is a transaction.
+
+use santokit_core::{schema::Type, value::Value};
+
+use crate::{
+    binding::BoundStatement,
+    dialect::Dialect,
+    schema::bookkeeping::{Own, delivery, outbox},
+    statement::{Bound, OutputColumn, Statement},
+};
+
+mod broker;
+
+pub use broker::{HANDED_OVER, WAITING};
+
+/// Of which project and env.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    /// The project's name.
+    pub project: &'a str,
+    /// The env's name.
+    pub env: &'a str,
+    /// Which SQL is spoken.
+    pub dialect: Dialect,
+}
+
+/// Which dead letters.
+#[derive(Clone, Debug, Default)]
+pub struct Which<'a> {
+    /// By their ids; all where there are none.
+    pub ids: &'a [String],
+    /// Of this topic.
+    pub topic: Option<&'a str>,
+    /// Of this subscription.
+    pub subscription: Option<&'a str>,
+    /// Dead since then or later.
+    pub since: Option<Value>,
+    /// Dead before then.
+    pub until: Option<Value>,
+}
+
+/// The name under which acknowledgements are kept beside events.
+pub const ACKNOWLEDGED: &str = "$ack";
+
+/// The name under which marks of what is done once are kept beside events.
+pub const ONCE: &str = "$once";
+
+/// What [`Scope::unshared`] answers.
+pub const UNSHARED: [Own; 8] = [
+    outbox::ID,
+    outbox::TOPIC,
+    outbox::PAYLOAD,
+    outbox::PUBLISHED_AT,
+    outbox::PUBLISHED_BY,
+    outbox::CAUSED_BY,
+    outbox::DEPTH,
+    outbox::EXPIRES_AT,
+];
+
+/// What [`Scope::due`] answers.
+pub const DUE: [Own; 11] = [
+    delivery::ID,
+    delivery::EVENT,
+    delivery::TOPIC,
+    delivery::SUBSCRIPTION,
+    delivery::PAYLOAD,
+    delivery::PUBLISHED_AT,
+    delivery::CAUSED_BY,
+    delivery::DEPTH,
+    delivery::ATTEMPT,
+    delivery::CLAIM,
+    delivery::HISTORY,
+];
+
+/// What [`Scope::dead`] answers.
+pub const DEAD: [Own; 13] = [
+    delivery::ID,
+    delivery::EVENT,
+    delivery::TOPIC,
+    delivery::SUBSCRIPTION,
+    delivery::PAYLOAD,
+    delivery::PUBLISHED_AT,
+    delivery::PUBLISHED_BY,
+    delivery::CAUSED_BY,
+    delivery::DEPTH,
+    delivery::ATTEMPT,
+    delivery::DUE_AT,
+    delivery::ERROR,
+    delivery::HISTORY,
+];
+
+const OURS: &str = "project = :project AND env = :env";
+
+impl Scope<'_> {
+    /// Whether there is something to do for these subscriptions: one row where there is, with what is to be done.
+    pub fn is_there(&self, topics: &[&str], subscriptions: &[&str], now: &Value) -> Statement {
+        let text = format!(
+            "SELECT id FROM stk_outbox WHERE {OURS} AND shared_at IS NULL AND {} UNION ALL SELECT id FROM stk_delivery WHERE {OURS} \
+             AND {} AND state = 'pending' AND due_at <= :now LIMIT 1",
+            sharable(topics),
+            among("s", subscriptions)
+        );
+        let mut values = named("t", topics, &[("now", time(now))]);
+        values.extend(named("s", subscriptions, &[]));
+        self.statement(&text, &values, &[outbox::ID])
+    }
+
+    /// When the next of what waits for these subscriptions is due: one row where there is any.
+    pub fn next_due(&self, subscriptions: &[&str], now: &Value) -> Statement {
+        let text = format!(
+            "SELECT due_at FROM stk_delivery WHERE {OURS} AND {} AND state = 'pending' AND due_at > :now ORDER BY due_at LIMIT 1",
+            among("s", subscriptions)
+        );
+        self.statement(&text, &named("s", subscriptions, &[("now", time(now))]), &[delivery::DUE_AT])
+    }
+
+    /// Tells whoever listens on a channel of PostgreSQL.
+    pub fn tell(&self, channel: &str, word: &str) -> Statement {
+        let values = [("channel".into(), text_of(channel)), ("word".into(), text_of(word))];
+        self.statement("SELECT pg_notify(:channel, :word)", &values, &[])
+    }
+
+    /// Takes the turn, which ends with the transaction. Where nobody has had it, no row is touched.
+    pub fn take_turn(&self, id: &str, holder: &str, now: &Value) -> Statement {
+        let text = format!("UPDATE stk_turn SET holder = :holder, taken_at = :now WHERE id = :id{}", self.relaxed());
+        self.statement(
+            &text,
+            &[("holder".into(), text_of(holder)), ("now".into(), time(now)), ("id".into(), text_of(id))],
+            &[],
+        )
+    }
+
+    /// The first turn.
+    pub fn first_turn(&self, id: &str, holder: &str, now: &Value) -> Statement {
+        let text = "INSERT INTO stk_turn (id, holder, taken_at) VALUES (:id, :holder, :now)";
+        self.statement(
+            text,
+            &[("holder".into(), text_of(holder)), ("now".into(), time(now)), ("id".into(), text_of(id))],
+            &[],
+        )
+    }
+
+    /// Events that were not shared yet, of these topics or past their time: [`UNSHARED`], in order.
+    pub fn unshared(&self, topics: &[&str], now: &Value, most: u32) -> Statement {
+        let text = format!(
+            "SELECT id, topic, payload, published_at, published_by, caused_by, depth, expires_at FROM stk_outbox WHERE {OURS} \
+             AND shared_at IS NULL AND {} ORDER BY published_at, id LIMIT {most}",
+            sharable(topics)
+        );
+        self.statement(&text, &named("t", topics, &[("now", time(now))]), &UNSHARED)
+    }
+
+    /// Marks are nobody's to share. Said of those that are not shared yet, so that nobody reads past them for as long as they stand.
+    pub fn marks(&self, now: &Value) -> Statement {
+        let text =
+            format!("UPDATE stk_outbox SET shared_at = :now WHERE {OURS} AND shared_at IS NULL AND topic = '{ONCE}'");
+        self.statement(&text, &[("now".into(), time(now))], &[])
+    }
+
+    /// Says of events that they were shared.
+    pub fn shared(&self, ids: &[&str], now: &Value) -> Statement {
+        let ids = padded(ids);
+        let text =
+            format!("UPDATE stk_outbox SET shared_at = :now WHERE {OURS} AND id IN ({})", places("i", ids.len()));
+        self.statement(&text, &named("i", &ids, &[("now", time(now))]), &[])
+    }
+
+    /// How many events each of these subscriptions has that are being handled.
+    pub fn claimed(&self, subscriptions: &[&str], now: &Value) -> Statement {
+        self.counted(subscriptions, "claim IS NOT NULL AND claim <> :broker", now)
+    }
+
+    /// The subscriptions by name, so that the index leads to what is claimed, and past all that waits.
+    fn counted(&self, subscriptions: &[&str], which: &str, now: &Value) -> Statement {
+        let text = format!(
+            "SELECT subscription, count(*) AS attempt FROM stk_delivery WHERE {OURS} AND {} AND state = 'pending' AND {which} \
+             AND due_at > :now GROUP BY subscription",
+            among("s", subscriptions)
+        );
+        let values = named("s", subscriptions, &[("now", time(now)), ("broker", text_of(HANDED_OVER))]);
+        let mut statement = self.statement(&text, &values, &[delivery::SUBSCRIPTION]);
+        statement.columns.push(OutputColumn { name: "attempt".to_owned(), kind: Type::Bigint });
+        statement
+    }
+
+    /// Events of a subscription that can be tried now: [`DUE`]. Where they are in order, none of which an earlier one with its key is not done.
+    pub fn due(&self, subscription: &str, in_order: bool, now: &Value, most: u32) -> Statement {
+        self.of_subscription(&DUE, subscription, in_order, now, most)
+    }
+
+    fn of_subscription(&self, what: &[Own], subscription: &str, in_order: bool, now: &Value, most: u32) -> Statement {
+        let first = if in_order {
+            " AND (d.order_key IS NULL OR NOT EXISTS (SELECT 1 FROM stk_delivery e WHERE e.project = :project AND e.env = :env \
+             AND e.subscription = :subscription AND e.state = 'pending' AND e.order_key = d.order_key \
+             AND (e.published_at < d.published_at OR (e.published_at = d.published_at AND e.event < d.event))))"
+        } else {
+            ""
+        };
+        // MySQL would sort all that waits for a second column, and read it for that. Of those that came in one turn it takes the first by their ids.
+        let within = if self.dialect == Dialect::Mysql { "" } else { ", d.published_at, d.event" };
+        let columns: Vec<String> = what.iter().map(|own| format!("d.{}", own.column().name)).collect();
+        let text = format!(
+            "SELECT {} FROM stk_delivery d WHERE d.project = :project AND d.env = :env AND d.subscription = :subscription AND d.state = 'pending' \
+             AND d.due_at <= :now{first} ORDER BY d.due_at{within} LIMIT {most}",
+            columns.join(", ")
+        );
+        let values = [("subscription".into(), text_of(subscription)), ("now".into(), time(now))];
+        self.statement(&text, &values, what)
+    }
+
+    /// Events of subscriptions that are not among these, and that nobody has tried since then: [`DUE`].
+    pub fn orphaned(&self, subscriptions: &[&str], since: &Value, most: u32) -> Statement {
+        let known = match subscriptions.len() {
+            0 => String::new(),
+            count => format!(" AND subscription NOT IN ({})", places("s", count)),
+        };
+        let text = format!(
+            "SELECT id, event, topic, subscription, payload, published_at, caused_by, depth, attempt, claim, history FROM stk_delivery \
+             WHERE {OURS} AND state = 'pending' AND due_at <= :now{known} ORDER BY due_at LIMIT {most}"
+        );
+        self.statement(&text, &named("s", subscriptions, &[("now", time(since))]), &DUE)
+    }
+
+    /// Begins an attempt.
+    pub fn claim(&self, id: &str, claim: &str, until: &Value, history: Option<&[u8]>) -> Statement {
+        let text = "UPDATE stk_delivery SET claim = :claim, attempt = attempt + 1, due_at = :until, history = :history WHERE id = :id";
+        let values = [
+            ("id".into(), text_of(id)),
+            ("claim".into(), text_of(claim)),
+            ("until".into(), time(until)),
+            ("history".into(), bytes(history)),
+        ];
+        self.statement(text, &values, &[])
+    }
+
+    /// Begins an attempt of each, by one claim.
+    pub fn claim_all(&self, ids: &[&str], claim: &str, until: &Value) -> Statement {
+        let ids = padded(ids);
+        let text = format!(
+            "UPDATE stk_delivery SET claim = :claim, attempt = attempt + 1, due_at = :until WHERE {OURS} AND id IN ({})",
+            places("i", ids.len())
+        );
+        self.statement(&text, &named("i", &ids, &[("claim", text_of(claim)), ("until", time(until))]), &[])
+    }
+
+    /// Whether an event was acknowledged: a row where it was.
+    pub fn acknowledged(&self, id: &str) -> Statement {
+        self.statement("SELECT id FROM stk_outbox WHERE id = :id", &[("id".into(), text_of(id))], &[outbox::ID])
+    }
+
+    /// Ends what is handled, for who claims it.
+    pub fn done(&self, id: &str, claim: Option<&str>) -> Statement {
+        self.of_claim("DELETE FROM stk_delivery", id, claim, &[])
+    }
+
+    /// Ends what is handled, in one statement, for who claims it: one of these claims. They need not be in pairs: what has another of them is tried
+    /// again by who has handled it, and handled it is.
+    pub fn all_done(&self, ids: &[&str], claims: &[&str]) -> Statement {
+        let (ids, claims) = (padded(ids), padded(claims));
+        let text = format!(
+            "DELETE FROM stk_delivery WHERE id IN ({}) AND state = 'pending' AND claim IN ({}){}",
+            places("i", ids.len()),
+            places("c", claims.len()),
+            self.relaxed()
+        );
+        let mut values = named("i", &ids, &[]);
+        values.extend(named("c", &claims, &[]));
+        self.statement(&text, &values, &[])
+    }
+
+    /// Says when it is tried again.
+    pub fn again(&self, id: &str, claim: &str, due: &Value, (error, history): (&str, &[u8])) -> Statement {
+        let head = "UPDATE stk_delivery SET claim = NULL, due_at = :due, error = :error, history = :history";
+        let values =
+            [("due".into(), time(due)), ("error".into(), text_of(error)), ("history".into(), bytes(Some(history)))];
+        self.of_claim(head, id, Some(claim), &values)
+    }
+
+    /// Gives a claim back as if the attempt had not begun.
+    pub fn give_back(&self, id: &str, claim: &str, due: &Value) -> Statement {
+        let head = "UPDATE stk_delivery SET claim = NULL, due_at = :due, attempt = attempt - 1";
+        self.of_claim(head, id, Some(claim), &[("due".into(), time(due))])
+    }
+
+    /// Makes it a dead letter.
+    pub fn bury(
+        &self,
+        id: &str,
+        claim: Option<&str>,
+        (now, expires): (&Value, &Value),
+        (error, history): (&str, &[u8]),
+    ) -> Statement {
+        let head = "UPDATE stk_delivery SET state = 'dead', claim = NULL, due_at = :due, expires_at = :expires, error = :error, \
+             history = :history";
+        let values = [
+            ("due".into(), time(now)),
+            ("expires".into(), time(expires)),
+            ("error".into(), text_of(error)),
+            ("history".into(), bytes(Some(history))),
+        ];
+        self.of_claim(head, id, claim, &values)
+    }
+
+    /// Dead letters, the oldest first: [`DEAD`].
+    pub fn dead(&self, which: &Which<'_>, most: u32) -> Statement {
+        let (condition, values) = which.condition();
+        let text = format!(
+            "SELECT id, event, topic, subscription, payload, published_at, published_by, caused_by, depth, attempt, due_at, error, history \
+             FROM stk_delivery WHERE {OURS} AND state = 'dead'{condition} ORDER BY due_at, id LIMIT {most}"
+        );
+        self.statement(&text, &values, &DEAD)
+    }
+
+    /// Lets dead letters be tried again, from the first attempt.
+    pub fn replay(&self, which: &Which<'_>, now: &Value) -> Statement {
+        let (condition, mut values) = which.condition();
+        values.push(("now".into(), time(now)));
+        let text = format!(
+            "UPDATE stk_delivery SET state = 'pending', claim = NULL, attempt = 0, due_at = :now, expires_at = NULL \
+             WHERE {OURS} AND state = 'dead'{condition}"
+        );
+        self.statement(&text, &values, &[])
+    }
+
+    /// Removes dead letters.
+    pub fn purge(&self, which: &Which<'_>) -> Statement {
+        let (condition, values) = which.condition();
+        let text = format!("DELETE FROM stk_delivery WHERE {OURS} AND state = 'dead'{condition}");
+        self.statement(&text, &values, &[])
+    }
+
+    /// A change of a row, by who claims it; of one that nobody claims where `claim` is none.
+    fn of_claim(&self, head: &str, id: &str, claim: Option<&str>, more: &[(String, Bound)]) -> Statement {
+        let mine = if claim.is_some() { " AND claim = :claim" } else { "" };
+        let text = format!("{head} WHERE id = :id AND state = 'pending'{mine}");
+        let mut values = vec![("id".to_owned(), text_of(id))];
+        values.extend(claim.map(|claim| ("claim".to_owned(), text_of(claim))));
+        values.extend(more.iter().cloned());
+        self.statement(&text, &values, &[])
+    }
+
+    /// At the end of a statement that changes rows: the transaction that it is in need not be on disk when its commit is answered. All that a lost one costs is
+    /// that the same is done again, and what others write to be kept is kept with what was written before it.
+    fn relaxed(&self) -> &'static str {
+        match self.dialect {
+            Dialect::Postgres => " RETURNING set_config('synchronous_commit', 'off', true)",
+            Dialect::Sqlite | Dialect::Mysql => "",
+        }
+    }
+
+    pub(crate) fn statement(&self, text: &str, values: &[(String, Bound)], columns: &[Own]) -> Statement {
+        let bound = BoundStatement::new(text, self.dialect);
+        let value = |name: &String| match name.as_str() {
+            "project" => text_of(self.project),
+            "env" => text_of(self.env),
+            name => {
+                let found = values.iter().find(|(known, _)| known == name);
+                found.map_or(Bound { kind: Type::String, value: Value::Null }, |(_, bound)| bound.clone())
+            }
+        };
+        let columns = columns.iter().map(|own| own.column());
+        Statement {
+            params: bound.names.iter().map(value).collect(),
+            sql: bound.sql,
+            columns: columns.map(|column| OutputColumn { name: column.name, kind: column.kind }).collect(),
+        }
+    }
+}
+
+impl Which<'_> {
+    fn condition(&self) -> (String, Vec<(String, Bound)>) {
+        let (mut text, mut values) = (String::new(), Vec::new());
+        if !self.ids.is_empty() {
+            text = format!(" AND id IN ({})", places("i", self.ids.len()));
+            let ids: Vec<&str> = self.ids.iter().map(String::as_str).collect();
+            values.extend(named("i", &ids, &[]));
+        }
+        let mut add = |condition: &str, name: &str, value: Bound| {
+            text.push_str(condition);
+            values.push((name.to_owned(), value));
+        };
+        if let Some(topic) = self.topic {
+            add(" AND topic = :topic", "topic", text_of(topic));
+        }
+        if let Some(subscription) = self.subscription {
+            add(" AND subscription = :subscription", "subscription", text_of(subscription));
+        }
+        if let Some(since) = &self.since {
+            add(" AND due_at >= :since", "since", time(since));
+        }
+        if let Some(until) = &self.until {
+            add(" AND due_at < :until", "until", time(until));
+        }
+        (text, values)
+    }
+}
+
+/// Events that this release has subscriptions for, or that nobody will ask for any more. Acknowledgements are neither.
+fn sharable(topics: &[&str]) -> String {
+    match topics.len() {
+        0 => format!("expires_at <= :now AND topic <> '{ACKNOWLEDGED}'"),
+        count => format!("(topic IN ({}) OR (expires_at <= :now AND topic <> '{ACKNOWLEDGED}'))", places("t", count)),
+    }
+}
+
+/// A subscription that is among these.
+fn among(prefix: &str, names: &[&str]) -> String {
+    match names.len() {
+        0 => "1 = 0".to_owned(),
+        count => format!("subscription IN ({})", places(prefix, count)),
+    }
+}
+
+/// As many as the next power of two, the last one again and again: a connection keeps what it has prepared by the text, and how many there are differs each time.
+fn padded<'a>(names: &[&'a str]) -> Vec<&'a str> {
+    let more = names.len().next_power_of_two() - names.len();
+    names.iter().copied().chain(names.last().copied().into_iter().cycle().take(more)).collect()
+}
+
+/// `:t0, :t1, …`
+pub(crate) fn places(prefix: &str, count: usize) -> String {
+    (0..count).map(|number| format!(":{prefix}{number}")).collect::<Vec<_>>().join(", ")
+}
+
+pub(crate) fn named(prefix: &str, names: &[&str], more: &[(&str, Bound)]) -> Vec<(String, Bound)> {
+    let names = names.iter().enumerate().map(|(number, name)| (format!("{prefix}{number}"), text_of(name)));
+    names.chain(more.iter().map(|(name, bound)| ((*name).to_owned(), bound.clone()))).collect()
+}
+
+pub(crate) fn text_of(text: &str) -> Bound {
+    Bound { kind: Type::String, value: Value::Text(text.to_owned()) }
+}
+
+pub(crate) fn time(value: &Value) -> Bound {
+    Bound { kind: Type::Timestamp, value: value.clone() }
+}
+
+fn bytes(bytes: Option<&[u8]>) -> Bound {
+    Bound { kind: Type::Bytes, value: bytes.map_or(Value::Null, |bytes| Value::Bytes(bytes.to_vec())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Value {
+        Value::Typed("timestamp".to_owned(), "2026-01-31T08:00:00.000000Z".to_owned())
+    }
+
+    #[test]
+    fn lists_have_few_lengths_and_no_other_names() {
+        let names: Vec<String> = (0..100).map(|number| format!("n{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let of = |count: usize| padded(&names[..count]);
+        assert_eq!((of(1).len(), of(3).len(), of(64).len(), of(65).len(), of(100).len()), (1, 4, 64, 128, 128));
+        assert_eq!((of(3)[3], of(100)[99], of(100)[127]), ("n2", "n99", "n99"));
+    }
+
+    #[test]
+    fn every_placeholder_of_every_statement_has_its_value() {
+        let ids = ["d1".to_owned(), "it's".to_owned()];
+        let which =
+            Which { ids: &ids, topic: Some("t"), subscription: Some("s"), since: Some(now()), until: Some(now()) };
+        for dialect in Dialect::ALL {
+            let scope = Scope { project: "shop", env: "dev", dialect: *dialect };
+            let said = ("error", &b"[]"[..]);
+            for statement in [
+                scope.is_there(&["a", "b"], &["s"], &now()),
+                scope.is_there(&[], &[], &now()),
+                scope.next_due(&["s"], &now()),
+                scope.tell("c", "w"),
+                scope.take_turn("t", "b", &now()),
+                scope.first_turn("t", "b", &now()),
+                scope.marks(&now()),
+                scope.unshared(&[], &now(), 9),
+                scope.unshared(&["a"], &now(), 9),
+                scope.shared(&["e"], &now()),
+                scope.claimed(&["s"], &now()),
+                scope.out(&["s"], &now()),
+                scope.all_done(&["d", "e", "it's"], &["c"]),
+                scope.unshared_ids(&["a"], &now(), 9),
+                scope.waiting("s", true, &now(), 9),
+                scope.hand_over(&["d"], &now(), &now()),
+                scope.begin(("d", "s"), 1, "c", &now()),
+                scope.begun("d", "c"),
+                scope.unanswered("d", "c", b"[]"),
+                scope.lost(&now()),
+                scope.due("s", true, &now(), 9),
+                scope.due("s", false, &now(), 9),
+                scope.orphaned(&["s"], &now(), 9),
+                scope.orphaned(&[], &now(), 9),
+                scope.claim("d", "c", &now(), Some(b"[]")),
+                scope.claim_all(&["d"], "c", &now()),
+                scope.acknowledged("a"),
+                scope.done("d", Some("c")),
+                scope.again("d", "c", &now(), said),
+                scope.give_back("d", "c", &now()),
+                scope.bury("d", None, (&now(), &now()), said),
+                scope.dead(&which, 9),
+                scope.replay(&which, &now()),
+                scope.purge(&which),
+            ] {
+                let is_null = |bound: &&Bound| bound.value == Value::Null;
+                assert_eq!(statement.params.iter().find(is_null), None, "{}", statement.sql);
+                assert!(!statement.sql.contains("it's") && !statement.sql.contains(':'), "{}", statement.sql);
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Several Bridges over one database: each event is handled once, whoever comes first.
+
+use std::collections::BTreeSet;
+
+use santokit_tests::{Bridge, Engine};
+use serde_json::json;
+
+use super::{Asking, events, on::On, project, subscribe};
+use crate::lab::Lab;
+
+const SCRAPE: &str = "scrape-0123456789abcdef";
+
+/// A Hub and Bridges of a project of events, on a server or on SQLite.
+pub(super) async fn lab(
+    name: &'static str,
+    url: Option<(Engine, String)>,
+    subscriptions: &[(&str, &str, &str)],
+) -> Lab {
+    let mut lab = Lab::start(name).await;
+    lab.folder = project(name, "");
+    for (subscription, handler, more) in subscriptions {
+        subscribe(&lab.folder, subscription, handler, more);
+    }
+    if let Some((engine, url)) = url {
+        lab.done(&["connections", "set", "main", "--engine", engine.as_str(), "--url-stdin"], &url).await;
+    }
+    lab
+}
+
+impl<'a> Asking<'a> {
+    pub(super) fn at(bridge: &'a Bridge) -> Self {
+        Self { client: &bridge.client, output: Box::new(|| bridge.output()) }
+    }
+}
+
+cases! { shared:
+    two_bridges_on_sqlite = None, Tables;
+    two_bridges_on_postgres = Some(Engine::Postgres), Tables;
+    two_bridges_on_mysql = Some(Engine::Mysql), Tables;
+    two_bridges_over_nats_on_sqlite = None, Nats;
+    two_bridges_over_nats_on_postgres = Some(Engine::Postgres), Nats;
+    two_bridges_over_nats_on_mysql = Some(Engine::Mysql), Nats;
+}
+
+async fn shared(on: On) {
+    let subscriptions = [("whole", "whole", "concurrency: 8\n"), ("loose", "loose", "concurrency: 8\n")];
+    let lab = lab(on.project("shared"), on.url(), &subscriptions).await;
+    let quick = ("STK_BRIDGE_EVENTS_POLL_INTERVAL", "50ms");
+    let settings = [on.settings(), vec![quick, ("STK_BRIDGE_METRICS_TOKEN", SCRAPE)]].concat();
+    let (one, other) = (lab.bridge("one", &settings).await, lab.bridge("other", &settings).await);
+    lab.apply().await;
+    let bridges = [&one, &other];
+    let mut published = BTreeSet::new();
+    for number in 0..60 {
+        let asking = Asking::at(bridges[number % 2]);
+        published.insert(asking.publish(json!({"action": "note", "number": number})).await);
+    }
+    let asking = Asking::at(&one);
+    asking.until_done().await;
+    let rows = asking.rows("handled").await;
+    for logic in ["whole", "loose"] {
+        let of: Vec<_> = rows.iter().filter(|row| row["logic"] == logic).cloned().collect();
+        assert_eq!((of.len(), events(&of)), (60, published.clone()), "{logic}: {rows:?}");
+        assert!(of.iter().all(|row| row["attempt"] == 1), "{of:?}");
+    }
+    drop(asking);
+    // The metrics say who has done what.
+    let mut delivered = 0.0;
+    for bridge in bridges {
+        let text = bridge.client.with_bearer(SCRAPE).get("/metrics").await.unwrap();
+        let text = text.body.as_str().unwrap().to_owned();
+        let lines = text.lines().filter(|line| line.starts_with("stk_bridge_events_delivered_total{"));
+        delivered += lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>();
+    }
+    assert!((delivered - 120.0).abs() < f64::EPSILON, "{delivered}");
+    assert_eq!(one.end().await.unwrap(), 0);
+    assert_eq!(other.end().await.unwrap(), 0);
+}

@@ -1,0 +1,209 @@
+//! Objects that come in parts, over a disk and over a store of S3: put in any order, taken up again, put together once, and given up.
+
+use reqwest::Method;
+use santokit_tests::{Answer, BridgeClient, ProjectFolder, S3, StkDev};
+use serde_json::{Value as Json, json};
+
+use super::{APP, EDITOR, request};
+
+const PART: usize = 8 << 20;
+const OPENED: (&str, &str) = ("STK_BRIDGE_STORAGE_ALLOW_PRIVATE", "127.0.0.0/8");
+
+/// Two buckets of a provider.
+fn project(declared: &[String; 2], secrets: &str) -> ProjectFolder {
+    let policies = "policies: {\"films/*\": {upload_sign: {roles: [editor], maxSize: 20MB, allowedTypes: [video/*]}, download_sign: {roles: [editor]}}, \"notes/*\": {upload_sign: {roles: [editor], condition: \"request.params.size < 100\"}}}";
+    let [one, two] = declared;
+    ProjectFolder::new([
+        ("santokit.yaml", "version: 1\nname: objects\n"),
+        (
+            "config/storage.yaml",
+            &format!("version: 1\nbuckets:\n  one: {{{one}, {policies}}}\n  two: {{{two}, {policies}}}\n"),
+        ),
+        (
+            "santokit.dev.yaml",
+            &format!(
+                "connections:\n  main: {{engine: sqlite, url: \"sqlite:.stk/dev/main.db\"}}\n\
+                 apiKeys:\n  - {{name: app, key: {APP}, roles: [app]}}\n  - {{name: editor, key: {EDITOR}, roles: [editor]}}\n{secrets}"
+            ),
+        ),
+    ])
+    .unwrap()
+}
+
+/// One for each provider.
+async fn each() -> [(&'static str, ProjectFolder); 2] {
+    let s3 = S3::bucket().await.unwrap();
+    let local = "provider: local".to_owned();
+    let far = [s3.declared(", prefix: \"{env}/one/\""), s3.declared(", prefix: \"{env}/two/\"")];
+    [("local", project(&[local.clone(), local], "")), ("s3", project(&far, &s3.secrets()))]
+}
+
+async fn ask(client: &BridgeClient, op: &str, params: Json) -> Answer {
+    client.post(&format!("/storage/one/multipart_{op}"), params.to_string()).await.unwrap()
+}
+
+async fn begin(editor: &BridgeClient, params: Json) -> String {
+    let answer = ask(editor, "start", params).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.body["data"]["upload"].as_str().unwrap().to_owned()
+}
+
+/// Parts that are missing: number, size, URL.
+async fn missing(editor: &BridgeClient, upload: &str) -> Vec<(usize, usize, String)> {
+    let answer = ask(editor, "sign", json!({"upload": upload})).await;
+    assert_eq!((answer.status, &answer.body["data"]["method"]), (200, &json!("PUT")), "{answer:?}");
+    let number = |part: &Json, key: &str| usize::try_from(part[key].as_u64().unwrap()).unwrap();
+    let part = |part: &Json| (number(part, "part"), number(part, "size"), part["url"].as_str().unwrap().to_owned());
+    answer.body["data"]["parts"].as_array().unwrap().iter().map(part).collect()
+}
+
+/// The status. A server that refuses what is too short or too long may end the connection before it has all of it: that is 499 here.
+async fn put(url: &str, body: &[u8]) -> u16 {
+    match request(Method::PUT, url).body(body.to_vec()).send().await {
+        Ok(answer) => answer.status().as_u16(),
+        Err(error) if error.is_request() => 499,
+        Err(error) => panic!("{url}: {error}"),
+    }
+}
+
+async fn read(editor: &BridgeClient, key: &str) -> (u16, Vec<u8>, String) {
+    let answer = editor.post("/storage/one/download_sign", json!({"key": key}).to_string()).await.unwrap();
+    let url = answer.body["data"]["url"].as_str().unwrap_or_else(|| panic!("{answer:?}"));
+    let read = request(Method::GET, url).send().await.unwrap();
+    let kind = read.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned()).unwrap_or_default();
+    (read.status().as_u16(), read.bytes().await.unwrap().to_vec(), kind)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_comes_in_parts_and_is_taken_up_again() {
+    let bytes: Vec<u8> = (0..2 * PART + 7).map(|at| (at.wrapping_mul(31) >> 3).to_le_bytes()[0]).collect();
+    for (provider, folder) in each().await {
+        let dev = StkDev::start(folder.path(), &[OPENED]).await.unwrap();
+        let editor = dev.client.with_key(EDITOR);
+        let film = json!({"key": "films/a", "contentType": "video/mp4", "size": bytes.len()});
+        let answer = ask(&editor, "start", film.clone()).await;
+        let data = &answer.body["data"];
+        let told = (&data["parts"], &data["partSize"], &data["size"], &data["key"]);
+        assert_eq!(told, (&json!(3), &json!(PART), &json!(bytes.len()), &json!("films/a")), "{provider}: {answer:?}");
+        let upload = data["upload"].as_str().unwrap().to_owned();
+        let urls = missing(&editor, &upload).await;
+        let sizes: Vec<(usize, usize)> = urls.iter().map(|(part, size, _)| (*part, *size)).collect();
+        assert_eq!(sizes, [(1, PART), (2, PART), (3, 7)], "{provider}");
+        let slice = |part: usize| &bytes[(part - 1) * PART..(part * PART).min(bytes.len())];
+        // The last one first, one that is too short, and one of other bytes, which is put again.
+        assert_eq!(put(&urls[2].2, slice(3)).await, 200, "{provider}");
+        assert!(put(&urls[1].2, &slice(2)[1..]).await >= 400, "{provider}: too short");
+        assert_eq!(put(&urls[0].2, slice(2)).await, 200, "{provider}");
+        let early = ask(&editor, "complete", json!({"upload": upload})).await;
+        assert_eq!((early.status, early.code()), (409, "CONFLICT"), "{provider}: {early:?}");
+        assert_eq!(early.body["error"]["details"]["missing"], json!([2]), "{provider}");
+        assert_eq!(read(&editor, "films/a").await.0, 404, "{provider}: nothing is there before its end");
+        drop(dev);
+
+        // Another Bridge takes it up.
+        let dev = StkDev::start(folder.path(), &[OPENED]).await.unwrap();
+        let editor = dev.client.with_key(EDITOR);
+        let urls = missing(&editor, &upload).await;
+        assert_eq!(urls.iter().map(|(part, ..)| *part).collect::<Vec<_>>(), [2], "{provider}");
+        assert_eq!(put(&urls[0].2, slice(2)).await, 200, "{provider}");
+        let first = ask(&editor, "sign", json!({"upload": upload, "from": 2})).await;
+        assert_eq!(
+            (&first.body["data"]["missing"], &first.body["data"]["parts"]),
+            (&json!(0), &json!([])),
+            "{provider}"
+        );
+        // Of the first part the client has put other bytes; it does so again.
+        let again = begin(&editor, film).await;
+        let urls = missing(&editor, &again).await;
+        for (part, _, url) in &urls {
+            assert_eq!(put(url, slice(*part)).await, 200, "{provider}");
+        }
+        let done = ask(&editor, "complete", json!({"upload": again})).await;
+        assert_eq!((done.status, &done.body["data"]["size"]), (200, &json!(bytes.len())), "{provider}: {done:?}");
+        let (status, found, kind) = read(&editor, "films/a").await;
+        assert!(found == bytes, "{provider}: {} bytes", found.len());
+        assert_eq!((status, kind.as_str()), (200, "video/mp4"), "{provider}");
+        let twice = ask(&editor, "complete", json!({"upload": again})).await;
+        assert!(twice.status == 404 || twice.status == 409, "{provider}: {twice:?}");
+        let aborted = ask(&editor, "abort", json!({"upload": upload})).await;
+        assert_eq!(aborted.body["data"], json!({"aborted": true}), "{provider}: {aborted:?}");
+        let gone = ask(&editor, "complete", json!({"upload": upload})).await;
+        assert!(gone.status == 404 || gone.status == 409, "{provider}: {gone:?}");
+        assert!(read(&editor, "films/a").await.1 == bytes, "{provider}: what was given up changes nothing");
+    }
+}
+
+/// What somebody holds of an upload is for that upload, and for who may.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_is_for_one_object_of_one_bucket() {
+    for (provider, folder) in each().await {
+        let dev = StkDev::start(folder.path(), &[OPENED]).await.unwrap();
+        let (app, editor) = (dev.client.with_key(APP), dev.client.with_key(EDITOR));
+        for (client, params, status, code) in [
+            (&dev.client, json!({"key": "films/a", "contentType": "video/mp4", "size": 9}), 401, "UNAUTHORIZED"),
+            (&app, json!({"key": "films/a", "contentType": "video/mp4", "size": 9}), 403, "FORBIDDEN"),
+            (&editor, json!({"key": "films/a", "contentType": "video/mp4"}), 400, "SCHEMA_VALIDATION_FAILED"),
+            (&editor, json!({"key": "films/a", "contentType": "video/mp4", "size": 0}), 400, "BAD_REQUEST"),
+            (&editor, json!({"key": "films/a", "contentType": "video/mp4", "size": 20_000_001}), 400, "BAD_REQUEST"),
+            (
+                &editor,
+                json!({"key": "films/a", "contentType": "text/html", "size": 9}),
+                400,
+                "SCHEMA_VALIDATION_FAILED",
+            ),
+            (
+                &editor,
+                json!({"key": "films/../a", "contentType": "video/mp4", "size": 9}),
+                400,
+                "SCHEMA_VALIDATION_FAILED",
+            ),
+            (&editor, json!({"key": "notes/a", "size": 100}), 403, "FORBIDDEN"),
+        ] {
+            let answer = ask(client, "start", params.clone()).await;
+            assert_eq!((answer.status, answer.code()), (status, code), "{provider} {params}: {answer:?}");
+        }
+        let upload = begin(&editor, json!({"key": "notes/a", "size": 3, "onlyNew": true})).await;
+        let forged = format!("{}x", &upload[..upload.len() - 1]);
+        for op in ["sign", "complete", "abort"] {
+            for (client, token, status) in [
+                (&dev.client, upload.as_str(), 401),
+                (&app, &upload, 403),
+                (&editor, &forged, 403),
+                (&editor, "", 403),
+                (&editor, ".", 403),
+            ] {
+                let answer = ask(client, op, json!({"upload": token})).await;
+                assert_eq!(answer.status, status, "{provider} {op}: {answer:?}");
+            }
+            let path = format!("/storage/two/multipart_{op}");
+            let elsewhere = editor.post(&path, json!({"upload": upload}).to_string()).await.unwrap();
+            assert_eq!((elsewhere.status, elsewhere.code()), (403, "FORBIDDEN"), "{provider} {op}: {elsewhere:?}");
+        }
+        let urls = missing(&editor, &upload).await;
+        let url = &urls[0].2;
+        for (from, to) in [
+            ("notes/a", "notes/b"),
+            ("size=3", "size=4"),
+            ("part=1", "part=2"),
+            ("verb=part", "verb=put"),
+            ("partNumber=1", "partNumber=2"),
+            ("/one/", "/two/"),
+        ] {
+            let changed = url.replace(from, to);
+            if changed != *url {
+                assert!(put(&changed, b"abc").await >= 400, "{provider}: {from} {to}");
+            }
+        }
+        assert!(put(url, b"abcd").await >= 400, "{provider}: longer than it says");
+        assert!(request(Method::GET, url).send().await.unwrap().status().is_client_error(), "{provider}");
+        assert_eq!(put(url, b"abc").await, 200, "{provider}");
+        let done = ask(&editor, "complete", json!({"upload": upload})).await;
+        assert_eq!((done.status, &done.body["data"]["key"]), (200, &json!("notes/a")), "{provider}: {done:?}");
+        // Only where there was none.
+        let upload = begin(&editor, json!({"key": "notes/a", "size": 3, "onlyNew": true})).await;
+        let urls = missing(&editor, &upload).await;
+        assert_eq!(put(&urls[0].2, b"new").await, 200, "{provider}");
+        let done = ask(&editor, "complete", json!({"upload": upload})).await;
+        assert_eq!((done.status, done.code()), (409, "CONFLICT"), "{provider}: {done:?}");
+    }
+}

@@ -1,0 +1,109 @@
+//! Topics that are told of objects: what was put, put together or removed, at a bucket on the disk and at one in a store of S3.
+
+use santokit_tests::{BridgeClient, ProjectFolder, S3, StkDev};
+use serde_json::{Value as Json, json};
+
+use super::{APP, EDITOR};
+
+const POLICIES: &str = r#"
+    events: {upload: object_put, delete: object_gone}
+    policies:
+      "*": {upload_sign: {roles: [editor]}, download_sign: {roles: [editor]}, delete: {roles: [editor]}}
+"#;
+const PUT: &str = "name: object_put\nschema:\n  bucket: {type: string, required: true}\n  key: {type: string, required: true}\n  \
+    size: {type: bigint}\n  contentType: {type: string}\n";
+const GONE: &str = "name: object_gone\nschema: {key: {type: string, required: true}, who: {type: string}}\n";
+const OUTBOX: &str = "---\nauth: public\n---\nSELECT topic, payload, published_by FROM stk_outbox ORDER BY id\n";
+
+async fn start(bucket: &str, secrets: &str) -> (ProjectFolder, StkDev, BridgeClient) {
+    let dev = format!(
+        "connections:\n  main: {{engine: sqlite, url: \"sqlite:.stk/dev/main.db\"}}\n{secrets}\
+         apiKeys:\n  - {{name: app, key: {APP}, roles: [app]}}\n  - {{name: editor, key: {EDITOR}, roles: [editor]}}\n"
+    );
+    let folder = ProjectFolder::new([
+        ("santokit.yaml", "version: 1\nname: told\n"),
+        ("schema/main.yaml", "version: 1\ntables:\n  notes:\n    columns: {text: {type: string}}\n"),
+        ("config/storage.yaml", &format!("version: 1\nbuckets:\n  images:\n    {bucket}{POLICIES}")),
+        ("events/topics/put.yaml", PUT),
+        ("events/topics/gone.yaml", GONE),
+        ("logics/outbox.sql", OUTBOX),
+        ("santokit.dev.yaml", dev.as_str()),
+    ])
+    .unwrap();
+    let dev = StkDev::start(folder.path(), &[("STK_BRIDGE_STORAGE_ALLOW_PRIVATE", "127.0.0.0/8")]).await.unwrap();
+    let editor = dev.client.with_key(EDITOR);
+    (folder, dev, editor)
+}
+
+/// What was told until now: topic, payload, and by whom.
+async fn told(dev: &StkDev) -> Vec<Json> {
+    let answer = dev.client.logic("outbox", json!({})).await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let rows = answer.body["data"].as_array().unwrap().iter().map(|row| {
+        let payload = base64(row["payload"].as_str().unwrap());
+        let payload: Json = serde_json::from_slice(&payload).unwrap();
+        json!([row["topic"], payload, row["published_by"]])
+    });
+    rows.collect()
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(text).unwrap()
+}
+
+async fn put(editor: &BridgeClient, key: &str) {
+    let asked = json!({"key": key, "size": 3, "contentType": "image/png"});
+    let url = super::url(editor, "upload_sign", asked).await;
+    let answer = super::put(&url, "image/png", b"abc").await;
+    assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+}
+
+fn is_put(key: &str, size: &str, by: &str) -> Json {
+    json!(["object_put", {"bucket": "images", "key": key, "size": size, "contentType": "image/png"}, by])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_is_told_of_objects_on_the_disk() {
+    let (_folder, dev, editor) = start("provider: local", "").await;
+    put(&editor, "a/1.png").await;
+    let mut expected = vec![is_put("a/1.png", "3", "storage:url")];
+    assert_eq!(told(&dev).await, expected);
+    // To be told of it a second time would be too much: the Bridge has seen it.
+    let done = super::ask(&editor, "upload_complete", json!({"key": "a/1.png"})).await;
+    assert_eq!((done.status, &done.body["data"]["size"]), (200, &json!(3)), "{done:?}");
+    assert_eq!(told(&dev).await, expected);
+    // What is refused is not told, nor that there was nothing to remove.
+    let url = super::url(&editor, "upload_sign", json!({"key": "a/2.png", "size": 4})).await;
+    assert_eq!(super::put(&url, "image/png", b"abc").await.status(), 400);
+    assert_eq!(super::ask(&editor, "delete", json!({"key": "a/2.png"})).await.body["data"]["deleted"], false);
+    assert_eq!(told(&dev).await, expected);
+    let started = json!({"key": "a/3.png", "size": 5, "contentType": "image/png"});
+    let begun = super::ask(&editor, "multipart_start", started).await;
+    let upload = begun.body["data"]["upload"].clone();
+    let parts = super::ask(&editor, "multipart_sign", json!({"upload": upload})).await;
+    let part = super::request(reqwest::Method::PUT, parts.body["data"]["parts"][0]["url"].as_str().unwrap());
+    assert_eq!(part.body("12345").send().await.unwrap().status(), 200);
+    assert_eq!(told(&dev).await, expected, "a part is no object");
+    assert_eq!(super::ask(&editor, "multipart_complete", json!({"upload": upload})).await.status, 200);
+    expected.push(is_put("a/3.png", "5", "storage:apiKey"));
+    assert_eq!(super::ask(&editor, "delete", json!({"key": "a/3.png"})).await.body["data"]["deleted"], true);
+    expected.push(json!(["object_gone", {"key": "a/3.png"}, "storage:apiKey"]));
+    assert_eq!(told(&dev).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_is_told_of_objects_in_a_store_when_their_sender_says_so() {
+    let s3 = S3::bucket().await.unwrap();
+    let (_folder, dev, editor) = start(&s3.declared("").replace(", ", "\n    "), &s3.secrets()).await;
+    put(&editor, "a/1.png").await;
+    assert_eq!(told(&dev).await, Vec::<Json>::new(), "it is not seen here");
+    assert_eq!(super::ask(&editor, "upload_complete", json!({"key": "a/1.png"})).await.status, 200);
+    assert_eq!(told(&dev).await, [is_put("a/1.png", "3", "storage:apiKey")]);
+    // Who says so of nothing, or may not put it, tells nothing.
+    let nothing = super::ask(&editor, "upload_complete", json!({"key": "a/2.png"})).await;
+    assert_eq!((nothing.status, nothing.code()), (404, "NOT_FOUND"), "{nothing:?}");
+    let other = super::ask(&dev.client.with_key(APP), "upload_complete", json!({"key": "a/1.png"})).await;
+    assert_eq!((other.status, other.code()), (403, "FORBIDDEN"), "{other:?}");
+    assert_eq!(told(&dev).await.len(), 1);
+}

@@ -1,0 +1,145 @@
+//! A store that speaks S3: `s3s-fs`, or another one where the environment names it. What keeps tests apart is a bucket of their own.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use reqwest::{Client, StatusCode, Url};
+use rusty_s3::{Bucket, Credentials, S3Action as _, UrlStyle};
+
+use super::{
+    Service, free_port,
+    own::{self, OwnServer, Recipe},
+    program,
+};
+
+const REGION: &str = "us-east-1";
+const KEY: &str = "test-key";
+const SECRET: &str = "test-secret-0f7c";
+const EXPIRY: Duration = Duration::from_mins(5);
+
+static BUCKETS: AtomicU32 = AtomicU32::new(0);
+
+/// A store, and a bucket of it that is the test's own.
+#[derive(Clone, Debug)]
+pub struct S3 {
+    /// Scheme, host and port.
+    pub endpoint: String,
+    /// With which requests are signed.
+    pub region: String,
+    /// The bucket's name.
+    pub bucket: String,
+    /// The id of the key that opens it.
+    pub key: String,
+    /// The key.
+    pub secret: String,
+}
+
+impl S3 {
+    /// A new bucket in the store of this process.
+    pub async fn bucket() -> Result<Self> {
+        Self::bucket_of(Service::S3.url().await?).await
+    }
+
+    /// A new bucket in a store.
+    pub async fn bucket_of(url: &str) -> Result<Self> {
+        let number = BUCKETS.fetch_add(1, Ordering::Relaxed);
+        let name = format!("stk-test-{}-{number}", std::process::id());
+        let made = Self::named(url, &name)?;
+        let (bucket, credentials) = (made.place()?, made.credentials());
+        let answer = Client::new().put(bucket.create_bucket(&credentials).sign(EXPIRY)).send().await?;
+        anyhow::ensure!(answer.status().is_success(), "no bucket was made: {}", answer.text().await?);
+        Ok(made)
+    }
+
+    /// As it is named in `config/storage.yaml`, with secrets `S3_KEY` and `S3_SECRET`. More is put behind it.
+    pub fn declared(&self, more: &str) -> String {
+        let Self { endpoint, region, bucket, .. } = self;
+        format!(
+            "provider: s3, bucket: {bucket}, region: {region}, endpoint: \"{endpoint}\", accessKeyId: S3_KEY, \
+             secretAccessKey: S3_SECRET{more}"
+        )
+    }
+
+    /// The secrets of `santokit.dev.yaml`.
+    pub fn secrets(&self) -> String {
+        format!("secrets:\n  S3_KEY: {{value: \"{}\"}}\n  S3_SECRET: {{value: \"{}\"}}\n", self.key, self.secret)
+    }
+
+    /// An object as another one puts it who knows the key: past the Bridge.
+    pub async fn put(&self, name: &str, body: &[u8]) -> Result<()> {
+        let (bucket, credentials) = (self.place()?, self.credentials());
+        let url = bucket.put_object(Some(&credentials), name).sign(EXPIRY);
+        let answer = Client::new().put(url).body(body.to_vec()).send().await?;
+        anyhow::ensure!(answer.status().is_success(), "not put: {}", answer.text().await?);
+        Ok(())
+    }
+
+    /// An object as it lies in the store; none where there is none.
+    pub async fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let (bucket, credentials) = (self.place()?, self.credentials());
+        let answer = Client::new().get(bucket.get_object(Some(&credentials), name).sign(EXPIRY)).send().await?;
+        match answer.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Ok(Some(answer.error_for_status()?.bytes().await?.to_vec())),
+        }
+    }
+
+    fn named(url: &str, bucket: &str) -> Result<Self> {
+        let url = Url::parse(url)?;
+        let host = url.host_str().context("a host")?;
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Ok(Self {
+            endpoint: format!("{}://{host}{port}", url.scheme()),
+            region: REGION.to_owned(),
+            bucket: bucket.to_owned(),
+            key: url.username().to_owned(),
+            secret: url.password().context("KEY:SECRET@ before the host")?.to_owned(),
+        })
+    }
+
+    fn place(&self) -> Result<Bucket> {
+        let endpoint = Url::parse(&self.endpoint)?;
+        Bucket::new(endpoint, UrlStyle::Path, self.bucket.clone(), self.region.clone()).context("a bucket's URL")
+    }
+
+    fn credentials(&self) -> Credentials {
+        Credentials::new(self.key.clone(), self.secret.clone())
+    }
+}
+
+/// Starts one over a folder.
+pub(super) async fn start() -> Result<OwnServer> {
+    // Where `cargo xtask setup` puts it: beside the profile's folder.
+    let tools: Vec<PathBuf> = std::env::current_exe()?.ancestors().skip(1).map(|dir| dir.join("tools/bin")).collect();
+    let server = program("s3s-fs", &tools)?;
+    let folder = own::folder(None)?;
+    let (port, root) = (free_port()?, folder.join("root"));
+    std::fs::create_dir(&root)?;
+    let mut arguments = vec!["--port".to_owned(), port.to_string()];
+    arguments.extend(["--host", "127.0.0.1", "--access-key", KEY, "--secret-key", SECRET].map(str::to_owned));
+    arguments.push(root.to_str().context("a path in UTF-8")?.to_owned());
+    OwnServer::start(Recipe {
+        service: Service::S3,
+        url: format!("http://{KEY}:{SECRET}@127.0.0.1:{port}/"),
+        folder: folder.clone(),
+        program: &server,
+        arguments,
+        account: None,
+        stop: "TERM",
+        crash: "KILL",
+    })
+    .await
+}
+
+/// Whether it answers, and takes the key.
+pub(super) async fn ask(url: &str) -> Result<()> {
+    let there = S3::named(url, "stk-test-none")?;
+    let (bucket, credentials) = (there.place()?, there.credentials());
+    let answer = Client::new().get(bucket.get_object(Some(&credentials), "none").sign(EXPIRY)).send().await?;
+    anyhow::ensure!(answer.status() == StatusCode::NOT_FOUND, "it does not let us in: {}", answer.text().await?);
+    Ok(())
+}

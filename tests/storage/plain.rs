@@ -1,0 +1,84 @@
+//! Files in a folder, by two handlers in axum that one would write by hand: what is put is whole and synced before it has its name, and is read as it
+//! lies there. No credential, no type, no digest. A process of its own, as the Bridge is.
+
+use std::{path::PathBuf, process::Stdio};
+
+use anyhow::{Context as _, Result};
+use axum::{
+    Router,
+    body::Body,
+    extract::{DefaultBodyLimit, Path, State},
+    http::StatusCode,
+    routing::put,
+};
+use futures_util::{StreamExt as _, stream};
+use tokio::{
+    fs::File,
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    process::{Child, Command},
+};
+
+/// The first argument of the process.
+pub(crate) const ARGUMENT: &str = "serve-files-by-hand";
+/// As the Bridge reads.
+const PART: usize = 256 << 10;
+
+/// Ended when it is dropped.
+pub(crate) struct Plain {
+    /// `http://host:port/name`
+    pub(crate) url: String,
+    process: Child,
+}
+
+impl Plain {
+    /// In a folder.
+    pub(crate) async fn start(folder: &std::path::Path) -> Result<Self> {
+        let mut process = Command::new(std::env::current_exe()?)
+            .arg(ARGUMENT)
+            .arg(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let mut lines = BufReader::new(process.stdout.take().context("standard output")?).lines();
+        let host = lines.next_line().await?.context("the handlers by hand did not start")?;
+        Ok(Self { url: format!("http://{host}/large"), process })
+    }
+
+    /// Of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id().unwrap_or_default()
+    }
+}
+
+/// The process itself: serves until it is killed.
+pub(crate) async fn serve(folder: &str) -> Result<()> {
+    let router = Router::new().route("/{name}", put(write).get(read)).layer(DefaultBodyLimit::disable());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    println!("{}", listener.local_addr()?);
+    Ok(axum::serve(listener, router.with_state(PathBuf::from(folder))).await?)
+}
+
+async fn write(State(folder): State<PathBuf>, Path(name): Path<String>, body: Body) -> Result<(), StatusCode> {
+    let incoming = folder.join(format!("{name}.incoming"));
+    let written = async {
+        let mut file = File::create(&incoming).await?;
+        let mut parts = body.into_data_stream();
+        while let Some(part) = parts.next().await {
+            file.write_all(&part.map_err(std::io::Error::other)?).await?;
+        }
+        file.flush().await?;
+        file.sync_all().await?;
+        tokio::fs::rename(&incoming, folder.join(name)).await
+    };
+    written.await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+async fn read(State(folder): State<PathBuf>, Path(name): Path<String>) -> Result<Body, StatusCode> {
+    let file = File::open(folder.join(name)).await.map_err(|_| StatusCode::NOT_FOUND)?;
+    Ok(Body::from_stream(stream::try_unfold(file, |mut file| async move {
+        let mut part = Vec::with_capacity(PART);
+        let read = (&mut file).take(PART as u64).read_to_end(&mut part).await?;
+        Ok::<_, std::io::Error>((read > 0).then_some((part, file)))
+    })))
+}

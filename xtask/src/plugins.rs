@@ -1,0 +1,102 @@
+//! The components of the plugins, made of their sources by the `stk` of this tree as a user would make a logic. They are kept in the repository, so that
+//! `stk` has them in it wherever it is built; a test sees to it that they are those of their sources.
+
+mod strip;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context as _;
+
+use crate::process::{cargo, run};
+use crate::project_copy;
+use crate::terminal::step;
+
+/// Where they lie.
+const FOLDER: &str = "plugins";
+
+/// What stands for a project's own words while a component is made.
+const WORDS: [(&str, &str); 5] = [
+    ("{{url}}", "https://plugin.example/"),
+    ("{{host}}", "plugin.example"),
+    ("{{path}}", "/"),
+    ("{{secret}}", "ITS_SECRET"),
+    ("{{config}}", "its_url"),
+];
+
+/// Makes the component of each, and says of which sources.
+pub(crate) fn build(root: &Path) -> anyhow::Result<()> {
+    for name in all(root)? {
+        step(&format!("plugin {name}"), || make(root, &name))?;
+    }
+    Ok(())
+}
+
+/// Runs cargo for each, in folders of their own: they are in no workspace.
+pub(crate) fn each(root: &Path, action: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    for name in all(root)? {
+        let mut command = cargo(root);
+        command.args([action, "--locked", "--manifest-path"]).arg(source(root, &name).join("Cargo.toml"));
+        run(command.args(["--target-dir", "target/guest-sdk"]).args(arguments))?;
+    }
+    Ok(())
+}
+
+fn make(root: &Path, name: &str) -> anyhow::Result<()> {
+    let project = root.join("target/guests/plugins").join(name);
+    let logic = project.join("logics").join(name);
+    project_copy::renew(&source(root, name), &logic)?;
+    let edited = |file: &str, from: &str, to: &str| {
+        let path = logic.join(file);
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        std::fs::write(&path, text.replace(from, to)).with_context(|| format!("cannot write {}", path.display()))
+    };
+    // The same folders lead to the SDK that `stk` writes.
+    edited("Cargo.toml", "../../sdk-guest/rust", "../../.stk/cache/sdk/rust")?;
+    for (word, value) in WORDS {
+        edited("logic.yaml", word, value)?;
+    }
+    edited("logic.yaml", &format!("{{path: {name}.wasm}}"), "{build: rust}")?;
+    std::fs::write(project.join("santokit.yaml"), format!("version: 1\nname: {name}\nconfig: {{its_url: none}}\n"))?;
+    let components = project.join("components");
+    let mut stk = Command::new(root.join("target/debug/stk"));
+    stk.args(["logic", "build", name, "--output"]).arg(&components);
+    // In a target folder of its own: what is shared among projects has the folder of one of them in it.
+    run(stk.current_dir(&project).env_remove("STK_GUEST_TARGET_DIR"))?;
+    let made = format!("{name}.wasm");
+    let component = std::fs::read(components.join(&made)).with_context(|| format!("no {made}"))?;
+    std::fs::write(source(root, name).join(&made), strip::strip(&component)?)?;
+    std::fs::write(source(root, name).join("made-of"), sources(&source(root, name))?)?;
+    Ok(())
+}
+
+/// What a component was made of: a line for each file, with its SHA-256.
+fn sources(folder: &Path) -> anyhow::Result<String> {
+    let mut command = Command::new("sha256sum");
+    command.current_dir(folder).args(["Cargo.lock", "Cargo.toml"]);
+    let mut files: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(folder.join("src"))? {
+        files.push(Path::new("src").join(entry?.file_name()));
+    }
+    files.sort();
+    let output = command.args(files).output().context("cannot start `sha256sum`")?;
+    anyhow::ensure!(output.status.success(), "sha256sum failed: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn source(root: &Path, name: &str) -> PathBuf {
+    root.join(FOLDER).join(name)
+}
+
+/// Names of the plugins, in order.
+fn all(root: &Path) -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(root.join(FOLDER)).context("cannot read plugins/")? {
+        let entry = entry?;
+        if entry.path().join("Cargo.toml").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
