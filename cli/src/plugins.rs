@@ -126,8 +126,10 @@ impl Endpoint {
         if url.fragment().is_some() {
             return Err(mistake("has a part behind #, which is never sent"));
         }
-        // In a grant these are patterns, and the words of the manifest are in quotes.
-        if url.path().contains(['*', '{', '}', '"', '\\', '\'']) {
+        // In a grant these are patterns, and the words of the manifest are in quotes. Asked of what was
+        // written: the parsed path has some of them in percent signs, and would be no pattern any more.
+        let written = text.split('?').next().unwrap_or(text);
+        if written.contains(['*', '{', '}', '"', '\\', '\'']) {
             return Err(mistake("has a path with *, braces or quotes: a grant cannot name it"));
         }
         Ok(Self { url })
