@@ -84,7 +84,10 @@ impl Lab {
                 ("STK_BRIDGE_COMPILED_DIR", compiled.to_str().unwrap_or_default()),
                 ("STK_LOG", "error"),
             ];
-            self.bridges.push(Bridge::start(&folder, &settings).await?);
+            let bridge = Bridge::start(&folder, &settings).await?;
+            // Before it has the release it answers no request.
+            bridge.until("ready", |env| env["httpStatus"] == 200).await?;
+            self.bridges.push(bridge);
         }
         Ok(())
     }
@@ -127,7 +130,11 @@ impl Side for Lab {
     }
 
     async fn is_done(&self) -> Result<bool> {
-        ensure!(!self.is_there("SELECT 1 FROM stk_delivery WHERE state = 'dead' LIMIT 1").await?, "an event is dead");
+        ensure!(
+            !self.is_there("SELECT 1 FROM stk_delivery WHERE state = 'dead' LIMIT 1").await?,
+            "an event is dead: {:.4000}",
+            self.said().join("\n")
+        );
         let waits = "SELECT 1 FROM stk_outbox WHERE project = 'events' AND env = 'prod' AND shared_at IS NULL UNION ALL \
                      SELECT 1 FROM stk_delivery LIMIT 1";
         Ok(!self.is_there(waits).await?)

@@ -17,8 +17,8 @@ use tokio::{
 
 use crate::{by_hand::ByHand, measure::Side};
 
-/// Jobs of one worker at once.
-const CONCURRENCY: &str = "24";
+/// Jobs of all workers at once: each holds a connection, and a server has a hundred.
+const CONCURRENCY: usize = 24;
 const READY_MAX: Duration = Duration::from_mins(1);
 
 /// Its workers, the handler by hand that feeds them, and their database.
@@ -44,38 +44,38 @@ impl Library {
         let table =
             "CREATE TABLE orders (id text PRIMARY KEY, title text NOT NULL, total_cents int NOT NULL, sent_at float8)";
         sqlx::query(table).execute(&library.pool).await?;
-        library.workers.push(library.worker("plain").await?);
+        library.workers.push(library.worker(CONCURRENCY, "plain").await?);
         library.by_hand = Some(ByHand::start(&library.url).await?);
         Ok(library)
     }
 
     /// As many workers.
     pub(crate) async fn grow_to(&mut self, count: usize) -> Result<()> {
-        while self.workers.len() < count {
-            self.workers.push(self.worker("plain").await?);
-        }
-        Ok(())
+        self.renew(count, "plain").await
     }
 
     /// Workers that take and end jobs many at once, or one by one again.
     pub(crate) async fn batch(&mut self, is_batched: bool) -> Result<()> {
-        let count = self.workers.len();
+        self.renew(self.workers.len(), if is_batched { "batched" } else { "plain" }).await
+    }
+
+    async fn renew(&mut self, count: usize, how: &str) -> Result<()> {
         for mut worker in std::mem::take(&mut self.workers) {
             worker.process.start_kill()?;
             worker.process.wait().await?;
         }
         for _ in 0..count {
-            self.workers.push(self.worker(if is_batched { "batched" } else { "plain" }).await?);
+            self.workers.push(self.worker(CONCURRENCY / count, how).await?);
         }
         Ok(())
     }
 
-    async fn worker(&self, how: &str) -> Result<Worker> {
+    async fn worker(&self, at_once: usize, how: &str) -> Result<Worker> {
         // Node.js looks for modules beside the program.
         let program = self.folder.join("work.mjs");
         std::fs::copy(repository().join("tests/events/library/work.mjs"), &program)?;
         let mut command = Command::new("node");
-        command.arg(program).args([self.url.as_str(), CONCURRENCY, how]);
+        command.arg(program).args([self.url.as_str(), &at_once.to_string(), how]);
         let mut process = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().context("node starts")?;
         let mut lines = BufReader::new(process.stdout.take().context("it says something")?).lines();
         let said = Arc::new(Mutex::new(String::new()));

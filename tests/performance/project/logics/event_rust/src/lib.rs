@@ -1,7 +1,5 @@
 //! Does nothing with an event; of one that says when it was asked for, it says how long ago that was.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use santokit_guest::prelude::*;
 
 #[derive(Deserialize)]
@@ -13,8 +11,10 @@ struct Placed {
 
 fn on_event(_event: events::Event, placed: Placed) -> Result<(), LogicError> {
     if let Some(sent_at) = placed.sent_at {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64() * 1e3);
-        log::error(&format!("took {:.0}", (now - sent_at) * 1e3), &[]);
+        let now = clock::now();
+        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^53")]
+        let millis = now.seconds as f64 * 1e3 + f64::from(now.nanoseconds) / 1e6;
+        log::error(&format!("took {:.0}", (millis - sent_at) * 1e3), &[]);
     }
     Ok(())
 }
