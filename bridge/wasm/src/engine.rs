@@ -447,8 +447,9 @@ fn pool(config: &SandboxConfig) -> PoolingAllocationConfig {
         .max_component_instance_size(10 << 20)
         .max_core_instance_size(10 << 20)
         .max_memory_size(config.memory_bytes_max)
-        // What is kept is overwritten after each call, touched or not; the rest is given back to the kernel. Measured: docs/PERFORMANCE.md.
-        .linear_memory_keep_resident(64 << 10)
+        // What is kept is overwritten after each call, touched or not; the rest is given back to the kernel. The whole memory of a usual guest in
+        // Rust or C, for which the kernel then has nothing to do (docs/decisions/0047). Measured: docs/PERFORMANCE.md.
+        .linear_memory_keep_resident(512 << 10)
         .table_keep_resident(64 << 10)
         // What stays resident is bounded by this many idle slots, whichever components come and go.
         .max_unused_warm_slots(instances / 8)

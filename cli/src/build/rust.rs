@@ -25,6 +25,10 @@ const PROFILE: [&str; 5] = [
     "profile.release.package.\"*\".debug=false",
 ];
 
+/// A memory that is small as a whole is written over after a call, without the kernel (docs/decisions/0047). The compiler's own
+/// stack is four times as large, of which a handler uses little; an allocation takes from the heap that is there before it asks for more.
+const MEMORY: [&str; 2] = ["link-arg=-zstack-size=262144", "link-arg=--initial-heap=131072"];
+
 /// What our own caller's cargo leaves in the environment and would change the flags of the guests.
 const FOREIGN_VARIABLES: [&str; 6] = [
     "RUSTFLAGS",
@@ -45,7 +49,7 @@ struct Artifact {
 
 /// What a built component depends on besides its source. The number grows with the flags below.
 pub(super) fn recipe(toolchain: &RustToolchain) -> String {
-    format!("{} flags 1 {PROFILE:?} {}", toolchain.recipe(), shared_target().is_some())
+    format!("{} flags 2 {PROFILE:?} {MEMORY:?} {}", toolchain.recipe(), shared_target().is_some())
 }
 
 /// Builds the package in `dir`.
@@ -98,11 +102,14 @@ fn cargo(dir: &Path, target: &Path, sdk: Option<&Path>, toolchain: &RustToolchai
         .filter_map(|(from, to)| Some(format!("--remap-path-prefix={}={to}", from?.display())))
         .collect();
     cargo.arg("--config").arg(format!("target.{TARGET}.rustflags={remaps:?}"));
-    // Nor is the project's; only the last crate sees this flag.
+    // Nor is the project's; only the last crate sees these flags.
     let mut remap = std::ffi::OsString::from("--remap-path-prefix=");
     remap.push(dir);
     remap.push("=.");
     cargo.arg("--").arg(remap);
+    for flag in MEMORY {
+        cargo.args(["-C", flag]);
+    }
     cargo
 }
 

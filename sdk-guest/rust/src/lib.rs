@@ -57,6 +57,13 @@ pub mod secrets;
 pub mod sql;
 pub mod storage;
 
+/// What a guest's memory begins with is used before more is asked for, which the standard library's allocator of the same name
+/// does not do in all versions of the compiler: a call that needs little leaves its memory as large as it was, and the Bridge
+/// has less to put back after it.
+#[cfg(all(target_family = "wasm", feature = "allocator"))]
+#[global_allocator]
+static HEAP: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 pub use error::LogicError;
 pub use once::once;
 pub use run::NoInput;
