@@ -10,9 +10,10 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use santokit_core::event::PAYLOAD_BYTES_MAX;
 use tokio::{
     sync::{Notify, watch},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
 };
 
 use crate::{
@@ -62,9 +63,11 @@ const SWEEP: Duration = Duration::from_mins(1);
 const EXPIRING: Expiring =
     Expiring { table: DELIVERY, id: delivery::ID, expires_at: delivery::EXPIRES_AT, after: None };
 
-/// How events are delivered.
+/// How events are taken and delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeliverySettings {
+    /// Bytes of an event's payload, at most.
+    pub payload_max: usize,
     /// How often a worker looks without being told.
     pub poll_interval: Duration,
     /// How long nobody has tried an event whose subscription the release does not have, before it is a dead letter.
@@ -73,7 +76,11 @@ pub struct DeliverySettings {
 
 impl Default for DeliverySettings {
     fn default() -> Self {
-        Self { poll_interval: Duration::from_secs(2), orphaned_after: Duration::from_mins(10) }
+        Self {
+            payload_max: PAYLOAD_BYTES_MAX,
+            poll_interval: Duration::from_secs(2),
+            orphaned_after: Duration::from_mins(10),
+        }
     }
 }
 
