@@ -26,6 +26,7 @@ mod attack;
 mod backlog;
 mod broker;
 mod crash;
+mod credentials;
 mod dead;
 mod encrypted;
 mod fleet;
