@@ -35,6 +35,7 @@ mod relay;
 mod rows;
 mod sharing;
 mod subscriptions;
+mod tried;
 mod turn;
 mod words;
 
@@ -110,14 +111,21 @@ struct Worker {
 /// Delivers an env's events until the Bridge ends.
 pub async fn run(app: Arc<App>, slot: Arc<EnvSlot>, mut stopped: watch::Receiver<bool>) {
     let mut workers: JoinSet<()> = JoinSet::new();
-    let mut started: BTreeSet<String> = BTreeSet::new();
+    let mut started: BTreeMap<String, AbortHandle> = BTreeMap::new();
     loop {
-        let generation = slot.generation();
+        // A panic of ours must not be the end of what a connection has: what was claimed is claimed again when its time is over.
+        while let Some(ended) = workers.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!(env = %slot.name, %error, "who delivers events has ended, and begins again");
+            }
+        }
+        started.retain(|_, worker| !worker.is_finished());
+        let generation = slot.generation().filter(|_| !app.is_draining());
         let connections = generation.iter().flat_map(|generation| generation.schemas.iter());
         for (connection, schema) in connections {
-            if !schema.tables.is_empty() && started.insert(connection.clone()) {
+            if !schema.tables.is_empty() && !started.contains_key(connection) {
                 let worker = Worker::new(&app, &slot, connection, &stopped);
-                workers.spawn(worker.run());
+                started.insert(connection.clone(), workers.spawn(worker.run()));
             }
         }
         tokio::select! {

@@ -36,6 +36,7 @@ mod once;
 mod order;
 mod rehearsed;
 mod told;
+mod tried;
 mod triggered;
 mod woken;
 
