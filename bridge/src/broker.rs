@@ -4,13 +4,14 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, io,
-    sync::{Mutex, MutexGuard, PoisonError},
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use async_nats::{
-    Client, ConnectOptions, Event, ServerAddr,
+    AuthError, Client, ConnectOptions, Event, ServerAddr,
     connection::State,
     jetstream::{
         self, Context, ErrorCode,
@@ -25,8 +26,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::NatsConfig;
 
+mod credentials;
 mod names;
 
+use credentials::Credentials;
+pub use credentials::CredentialsError;
 pub use names::Names;
 
 /// For an answer of the broker.
@@ -55,7 +59,11 @@ pub struct Broker {
     replicas: usize,
     /// Whose events it does not hand over.
     failing: Mutex<BTreeMap<String, Failing>>,
+    unconnected: Unconnected,
 }
+
+/// Why there is no connection, as far as the client has said it since there was one.
+type Unconnected = Arc<Mutex<Option<String>>>;
 
 /// Since when, and when that was told.
 #[derive(Debug)]
@@ -99,15 +107,15 @@ pub struct Wanted<'a> {
 /// Why the broker does not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
-    /// A file cannot be read.
-    #[error("the broker's credentials cannot be read; see STK_BRIDGE_NATS_CREDS_FILE")]
-    Credentials(#[source] io::Error),
+    /// A file is none of credentials.
+    #[error("the credentials for NATS in {} cannot be used; see STK_BRIDGE_NATS_CREDS_FILE", .0.display())]
+    Credentials(PathBuf, #[source] CredentialsError),
     /// A setting.
     #[error("the client for NATS cannot be made; see STK_BRIDGE_NATS_URL and STK_BRIDGE_NATS_CA_FILE")]
     Connect(#[from] async_nats::ConnectError),
     /// There is no connection.
-    #[error("the broker cannot be reached")]
-    Away,
+    #[error("the broker cannot be reached: {0}")]
+    Away(String),
     /// It says no, or nothing.
     #[error("the broker does not {what}")]
     Refused {
@@ -121,33 +129,25 @@ pub enum BrokerError {
 impl Broker {
     /// Of the settings. Whether it is there is found out later, and again and again.
     pub async fn connect(config: &NatsConfig, bridge: &str) -> Result<Self, BrokerError> {
-        let mut options = ConnectOptions::new()
+        let unconnected = Unconnected::default();
+        let noted = Arc::clone(&unconnected);
+        let mut options = shown(config)?
             .name(format!("santokit-bridge {bridge}"))
             .retry_on_initial_connect()
             .max_reconnects(None)
             .ping_interval(PING)
             .connection_timeout(ANSWER_MAX)
-            .event_callback(async |event| match event {
-                Event::Connected => tracing::info!("NATS is there"),
-                event => tracing::debug!(%event, "NATS"),
+            .event_callback(move |event| {
+                note(&noted, &event);
+                std::future::ready(())
             });
-        // The same on all of them: a user and a password, or a token alone.
-        let login = |url: &ServerAddr| Some((decoded(url.username()?), url.password().map(decoded)));
-        options = match config.urls.iter().find_map(login) {
-            Some((user, Some(password))) => options.user_and_password(user, password),
-            Some((token, None)) => options.token(token),
-            None => options,
-        };
-        if let Some(path) = &config.credentials {
-            options = options.credentials_file(path).await.map_err(BrokerError::Credentials)?;
-        }
         if let Some(path) = &config.ca_file {
             options = options.add_root_certificates(path.clone());
         }
         let client = options.connect(config.urls.clone()).await?;
         let context = jetstream::ContextBuilder::new().timeout(ANSWER_MAX).build(client.clone());
         let (prefix, failing) = (config.prefix.clone(), Mutex::default());
-        Ok(Self { client, context, prefix, replicas: config.replicas, failing })
+        Ok(Self { client, context, prefix, replicas: config.replicas, failing, unconnected })
     }
 
     /// The names of an env's connection.
@@ -155,8 +155,16 @@ impl Broker {
         Names::of(&self.prefix, env, connection)
     }
 
-    /// Whether there is a connection.
-    pub fn is_connected(&self) -> bool {
+    /// Whether there is a connection; why not, where it is known.
+    pub fn connected(&self) -> Result<(), BrokerError> {
+        if self.is_connected() {
+            return Ok(());
+        }
+        let why = self.unconnected.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Err(BrokerError::Away(why.unwrap_or_else(|| "it does not answer; see STK_BRIDGE_NATS_URL".to_owned())))
+    }
+
+    fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
     }
 
@@ -253,6 +261,49 @@ impl Ticket {
     pub fn read(payload: &[u8]) -> Option<Self> {
         serde_json::from_slice(payload).ok()
     }
+}
+
+/// Who the Bridge says that it is: by credentials, or as the addresses have it.
+fn shown(config: &NatsConfig) -> Result<ConnectOptions, BrokerError> {
+    if let Some(path) = config.credentials.clone() {
+        // What is wrong with them now is told now.
+        Credentials::read(&path).map_err(|error| BrokerError::Credentials(path.clone(), error))?;
+        return Ok(ConnectOptions::with_auth_callback(move |nonce| {
+            // Some kilobytes of a file, at each connection.
+            let shown = Credentials::read(&path).and_then(|credentials| credentials.show(&nonce));
+            std::future::ready(shown.map_err(AuthError::new))
+        }));
+    }
+    // The same on all of them: a user and a password, or a token alone.
+    let login = |url: &ServerAddr| Some((decoded(url.username()?), url.password().map(decoded)));
+    Ok(match config.urls.iter().find_map(login) {
+        Some((user, Some(password))) => ConnectOptions::new().user_and_password(user, password),
+        Some((token, None)) => ConnectOptions::new().token(token),
+        None => ConnectOptions::new(),
+    })
+}
+
+/// Notes why there is no connection. Neither the client's words nor the server's have what was shown to it.
+fn note(unconnected: &Unconnected, event: &Event) {
+    let said = match event {
+        Event::Connected => {
+            tracing::info!("NATS is there");
+            None
+        }
+        Event::ServerError(_) | Event::ClientError(_) => {
+            tracing::debug!(%event, "NATS");
+            let said = event.to_string();
+            // A violation, a time that is over, a file that signs nothing.
+            let is_refused = ["uthori", "uthenti", "nonce"].iter().any(|word| said.contains(word));
+            let whose = "STK_BRIDGE_NATS_CREDS_FILE, or user and password in STK_BRIDGE_NATS_URL";
+            Some(if is_refused { format!("{said}; see {whose}") } else { said })
+        }
+        event => {
+            tracing::debug!(%event, "NATS");
+            None
+        }
+    };
+    *unconnected.lock().unwrap_or_else(PoisonError::into_inner) = said;
 }
 
 fn decoded(text: &str) -> String {

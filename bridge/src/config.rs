@@ -110,7 +110,7 @@ pub struct BridgeConfig {
     pub storage: StorageConfig,
     /// Which recordings of invocations there may be.
     pub recordings: RecordingConfig,
-    /// How events are delivered.
+    /// How events are taken and delivered.
     pub delivery: DeliverySettings,
     /// What hands them over. None: Bridges take turns at the database.
     pub nats: Option<Box<NatsConfig>>,
@@ -323,6 +323,8 @@ settings! {
     events_poll_interval = "STK_BRIDGE_EVENTS_POLL_INTERVAL",
     /// [`DeliverySettings::orphaned_after`], default 10m.
     events_orphaned_after = "STK_BRIDGE_EVENTS_ORPHANED_AFTER",
+    /// [`DeliverySettings::payload_max`], default 1MB, which is the most.
+    event_payload = "STK_BRIDGE_EVENT_PAYLOAD",
     /// [`NatsConfig::urls`]: a list.
     nats_url = "STK_BRIDGE_NATS_URL",
     /// [`NatsConfig::credentials`].

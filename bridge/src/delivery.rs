@@ -10,9 +10,10 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use santokit_core::event::PAYLOAD_BYTES_MAX;
 use tokio::{
     sync::{Notify, watch},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
 };
 
 use crate::{
@@ -34,6 +35,7 @@ mod relay;
 mod rows;
 mod sharing;
 mod subscriptions;
+mod tried;
 mod turn;
 mod words;
 
@@ -62,9 +64,11 @@ const SWEEP: Duration = Duration::from_mins(1);
 const EXPIRING: Expiring =
     Expiring { table: DELIVERY, id: delivery::ID, expires_at: delivery::EXPIRES_AT, after: None };
 
-/// How events are delivered.
+/// How events are taken and delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeliverySettings {
+    /// Bytes of an event's payload, at most.
+    pub payload_max: usize,
     /// How often a worker looks without being told.
     pub poll_interval: Duration,
     /// How long nobody has tried an event whose subscription the release does not have, before it is a dead letter.
@@ -73,7 +77,11 @@ pub struct DeliverySettings {
 
 impl Default for DeliverySettings {
     fn default() -> Self {
-        Self { poll_interval: Duration::from_secs(2), orphaned_after: Duration::from_mins(10) }
+        Self {
+            payload_max: PAYLOAD_BYTES_MAX,
+            poll_interval: Duration::from_secs(2),
+            orphaned_after: Duration::from_mins(10),
+        }
     }
 }
 
@@ -103,14 +111,21 @@ struct Worker {
 /// Delivers an env's events until the Bridge ends.
 pub async fn run(app: Arc<App>, slot: Arc<EnvSlot>, mut stopped: watch::Receiver<bool>) {
     let mut workers: JoinSet<()> = JoinSet::new();
-    let mut started: BTreeSet<String> = BTreeSet::new();
+    let mut started: BTreeMap<String, AbortHandle> = BTreeMap::new();
     loop {
-        let generation = slot.generation();
+        // A panic of ours must not be the end of what a connection has: what was claimed is claimed again when its time is over.
+        while let Some(ended) = workers.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!(env = %slot.name, %error, "who delivers events has ended, and begins again");
+            }
+        }
+        started.retain(|_, worker| !worker.is_finished());
+        let generation = slot.generation().filter(|_| !app.is_draining());
         let connections = generation.iter().flat_map(|generation| generation.schemas.iter());
         for (connection, schema) in connections {
-            if !schema.tables.is_empty() && started.insert(connection.clone()) {
+            if !schema.tables.is_empty() && !started.contains_key(connection) {
                 let worker = Worker::new(&app, &slot, connection, &stopped);
-                workers.spawn(worker.run());
+                started.insert(connection.clone(), workers.spawn(worker.run()));
             }
         }
         tokio::select! {

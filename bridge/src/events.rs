@@ -13,7 +13,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use santokit_core::{
     access::{CompiledRules, Permissions, predicate::Predicate},
-    event::{Events, Topic},
+    event::{Events, PAYLOAD_BYTES_MAX, Topic},
     id::Kind,
     param::{CompiledParams, ParamError},
     problem::{Outcome, Problem},
@@ -64,6 +64,8 @@ pub struct Topics {
     rules: BTreeMap<String, CompiledRules>,
     /// How often a topic may be published; none where nobody counts.
     rates: Option<Arc<RateLimiter>>,
+    /// Bytes of a payload, where it is less than what the platform takes.
+    payload_max: Option<usize>,
 }
 
 /// A topic, ready for payloads.
@@ -126,6 +128,17 @@ impl Topics {
     #[must_use]
     pub fn counted_by(self, rates: Option<Arc<RateLimiter>>) -> Self {
         Self { rates, ..self }
+    }
+
+    /// With payloads of no more than so many bytes.
+    #[must_use]
+    pub fn bounded_to(self, payload_max: Option<usize>) -> Self {
+        Self { payload_max, ..self }
+    }
+
+    /// Bytes that a payload may have.
+    pub fn payload_max(&self) -> usize {
+        self.payload_max.map_or(PAYLOAD_BYTES_MAX, |most| most.min(PAYLOAD_BYTES_MAX))
     }
 
     /// Takes one from what may be published of a topic; `TOO_MANY_REQUESTS` where there is nothing left.

@@ -287,7 +287,8 @@ fn recordings(config: &BridgeConfig, metrics: &Arc<Metrics>) -> Arc<Recordings> 
 /// With the sandbox, the databases and the stores of all envs.
 fn loader(config: &BridgeConfig, cache: Cache) -> Result<Loader, LoaderError> {
     let (databases, storage) = (config.databases.clone(), config.storage.clone());
-    Loader::new(&config.sandbox, config.compiled_store(), databases, storage, cache)
+    let loader = Loader::new(&config.sandbox, config.compiled_store(), databases, storage, cache)?;
+    Ok(loader.with_payloads_of(config.delivery.payload_max))
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {

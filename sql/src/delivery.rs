@@ -73,13 +73,12 @@ pub const DUE: [Own; 11] = [
     delivery::HISTORY,
 ];
 
-/// What [`Scope::dead`] answers.
-pub const DEAD: [Own; 13] = [
+/// What [`Scope::dead`] answers, before the bytes that the payload has.
+pub const DEAD: [Own; 11] = [
     delivery::ID,
     delivery::EVENT,
     delivery::TOPIC,
     delivery::SUBSCRIPTION,
-    delivery::PAYLOAD,
     delivery::PUBLISHED_AT,
     delivery::PUBLISHED_BY,
     delivery::CAUSED_BY,
@@ -87,8 +86,10 @@ pub const DEAD: [Own; 13] = [
     delivery::ATTEMPT,
     delivery::DUE_AT,
     delivery::ERROR,
-    delivery::HISTORY,
 ];
+
+/// A history of no attempts.
+const NO_ATTEMPTS: &[u8] = b"[]";
 
 const OURS: &str = "project = :project AND env = :env";
 
@@ -209,7 +210,8 @@ impl Scope<'_> {
         self.statement(&text, &values, what)
     }
 
-    /// Events of subscriptions that are not among these, and that nobody has tried since then: [`DUE`].
+    /// Events of subscriptions that are not among these, and that no other Bridge has worked at since then: [`DUE`]. Where one of a subscription is due later
+    /// than that, a Bridge that knows the subscription has shared it, tries it or has put it off, and the others wait for their turn there.
     pub fn orphaned(&self, subscriptions: &[&str], since: &Value, most: u32) -> Statement {
         let known = match subscriptions.len() {
             0 => String::new(),
@@ -217,7 +219,8 @@ impl Scope<'_> {
         };
         let text = format!(
             "SELECT id, event, topic, subscription, payload, published_at, caused_by, depth, attempt, claim, history FROM stk_delivery \
-             WHERE {OURS} AND state = 'pending' AND due_at <= :now{known} ORDER BY due_at LIMIT {most}"
+             WHERE {OURS} AND state = 'pending' AND due_at <= :now AND subscription IN (SELECT subscription FROM stk_delivery \
+             WHERE {OURS} AND state = 'pending'{known} GROUP BY subscription HAVING max(due_at) <= :now) ORDER BY due_at LIMIT {most}"
         );
         self.statement(&text, &named("s", subscriptions, &[("now", time(since))]), &DUE)
     }
@@ -277,10 +280,11 @@ impl Scope<'_> {
         self.of_claim(head, id, Some(claim), &values)
     }
 
-    /// Gives a claim back as if the attempt had not begun.
+    /// Gives a claim back as if the attempt had not begun. Its history, though empty, says that there was one: it can have been whole.
     pub fn give_back(&self, id: &str, claim: &str, due: &Value) -> Statement {
-        let head = "UPDATE stk_delivery SET claim = NULL, due_at = :due, attempt = attempt - 1";
-        self.of_claim(head, id, Some(claim), &[("due".into(), time(due))])
+        let head = "UPDATE stk_delivery SET claim = NULL, due_at = :due, attempt = attempt - 1, history = COALESCE(history, :history)";
+        let values = [("due".into(), time(due)), ("history".into(), bytes(Some(NO_ATTEMPTS)))];
+        self.of_claim(head, id, Some(claim), &values)
     }
 
     /// Makes it a dead letter.
@@ -302,14 +306,24 @@ impl Scope<'_> {
         self.of_claim(head, id, claim, &values)
     }
 
-    /// Dead letters, the oldest first: [`DEAD`].
-    pub fn dead(&self, which: &Which<'_>, most: u32) -> Statement {
+    /// Dead letters, the oldest first: [`DEAD`], the size of the payload, and where they are wanted whole the payload and the history. A thousand of those are
+    /// more than is held for a list.
+    pub fn dead(&self, which: &Which<'_>, is_whole: bool, most: u32) -> Statement {
         let (condition, values) = which.condition();
+        let names: Vec<String> = DEAD.iter().map(|own| own.column().name).collect();
+        let more = if is_whole { ", payload, history" } else { "" };
         let text = format!(
-            "SELECT id, event, topic, subscription, payload, published_at, published_by, caused_by, depth, attempt, due_at, error, history \
-             FROM stk_delivery WHERE {OURS} AND state = 'dead'{condition} ORDER BY due_at, id LIMIT {most}"
+            "SELECT {}, length(payload) AS payload_bytes{more} FROM stk_delivery WHERE {OURS} AND state = 'dead'{condition} \
+             ORDER BY due_at, id LIMIT {most}",
+            names.join(", ")
         );
-        self.statement(&text, &values, &DEAD)
+        let mut statement = self.statement(&text, &values, &DEAD);
+        statement.columns.push(OutputColumn { name: "payload_bytes".to_owned(), kind: Type::Bigint });
+        if is_whole {
+            let whole = [delivery::PAYLOAD, delivery::HISTORY].map(|own| own.column());
+            statement.columns.extend(whole.map(|column| OutputColumn { name: column.name, kind: column.kind }));
+        }
+        statement
     }
 
     /// Lets dead letters be tried again, from the first attempt.
@@ -497,7 +511,8 @@ mod tests {
                 scope.again("d", "c", &now(), said),
                 scope.give_back("d", "c", &now()),
                 scope.bury("d", None, (&now(), &now()), said),
-                scope.dead(&which, 9),
+                scope.dead(&which, false, 9),
+                scope.dead(&which, true, 9),
                 scope.replay(&which, &now()),
                 scope.purge(&which),
             ] {
@@ -506,5 +521,14 @@ mod tests {
                 assert!(!statement.sql.contains("it's") && !statement.sql.contains(':'), "{}", statement.sql);
             }
         }
+    }
+
+    #[test]
+    fn a_list_of_dead_letters_reads_no_payload() {
+        let scope = Scope { project: "shop", env: "dev", dialect: Dialect::Postgres };
+        let [list, one] = [false, true].map(|is_whole| scope.dead(&Which::default(), is_whole, 9));
+        assert!(!list.sql.contains(" payload,") && !list.sql.contains("history"), "{}", list.sql);
+        assert!(one.sql.contains(", payload, history FROM"), "{}", one.sql);
+        assert_eq!((list.columns.len(), one.columns.len()), (DEAD.len() + 1, DEAD.len() + 3));
     }
 }

@@ -345,6 +345,7 @@ fn every_limit_of_a_request_is_a_setting_with_the_default_that_is_said() {
         "userRate" => Rate::parse(text) == Ok(rates.user),
         "addressRate" => Rate::parse(text) == Ok(rates.address),
         "publishRate" => Rate::parse(text) == Ok(rates.topic),
+        "eventPayload" => text.parse::<Bytes>() == Ok(Bytes(config.delivery.payload_max as u64)),
         "resultRows" => text.parse() == Ok(config.crud.result_rows),
         "whereConditions" => text.parse() == Ok(config.crud.conditions),
         "listValues" => text.parse() == Ok(config.crud.list_values),

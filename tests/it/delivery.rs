@@ -26,6 +26,7 @@ mod attack;
 mod backlog;
 mod broker;
 mod crash;
+mod credentials;
 mod dead;
 mod encrypted;
 mod fleet;
@@ -35,6 +36,7 @@ mod once;
 mod order;
 mod rehearsed;
 mod told;
+mod tried;
 mod triggered;
 mod woken;
 

@@ -187,16 +187,43 @@ async fn command(dev: &StkDev, folder: &ProjectFolder) {
     assert_eq!(kept(dev).await.len(), before + 1);
 }
 
-/// By whoever it is: requests and guests have one budget for a topic.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_topic_is_published_as_often_as_it_may_be() {
+/// With a logic that publishes.
+fn with_guest() -> ProjectFolder {
     let folder = project("");
     let logic = folder.path().join("logics/silent");
     std::fs::create_dir_all(&logic).unwrap();
     std::fs::copy(repository().join("tests/guests/kept/events-0.1.0-rust.wasm"), logic.join("it.wasm")).unwrap();
     let manifest = "component: {path: it.wasm}\nauth: public\nparams: {steps: {type: json, required: true}}\n\
-        grants: {events: {publish: [open]}}\n";
+        grants: {events: {publish: [open, placed]}}\n";
     folder.write("logics/silent/logic.yaml", manifest).unwrap();
+    folder
+}
+
+/// By whoever it is: a lower limit than the platform's holds for requests and guests.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_has_no_more_bytes_than_the_setting_says() {
+    let folder = with_guest();
+    let dev = StkDev::start(folder.path(), &[("STK_BRIDGE_EVENT_PAYLOAD", "2KiB")]).await.unwrap();
+    for (letters, fits) in [(1_900, true), (2_100, false)] {
+        let payload = json!({"orderId": "o", "text": "x".repeat(letters)});
+        let answer = publish(&dev, Who::Shop, "placed", &payload).await;
+        assert_eq!(answer.status == 200, fits, "{letters}: {answer:?}\n{}", dev.output());
+        if !fits {
+            assert_eq!((answer.code(), answer.limit()), ("BAD_REQUEST", "eventPayload"), "{answer:?}");
+            assert!(answer.body.to_string().contains("2048 bytes"), "{answer:?}");
+        }
+        let step = json!({"op": "publish", "topic": "placed", "payload": payload});
+        let told = dev.client.logic("silent", json!({"steps": [step]})).await.unwrap();
+        let said = told.body["data"][0].to_string();
+        assert_eq!(said.contains("too-large"), !fits, "{letters}: {told:?}");
+    }
+    assert_eq!(kept(&dev).await.len(), 2);
+}
+
+/// By whoever it is: requests and guests have one budget for a topic.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_is_published_as_often_as_it_may_be() {
+    let folder = with_guest();
     let dev = StkDev::start(folder.path(), &[("STK_BRIDGE_PUBLISH_RATE", "4/1h")]).await.unwrap();
     let steps =
         |count: usize| json!({"steps": vec![json!({"op": "publish", "topic": "open", "payload": {"n": 1}}); count]});

@@ -25,6 +25,6 @@ pub use plain_client::PlainClient;
 pub use planes::{Bridge, Hub};
 pub use reader::{Reader, Shown};
 pub use relay::Relay;
-pub use service::{OwnServer, S3, Service, Shown as ShownCertificate};
+pub use service::{NatsOperator, OwnServer, S3, Service, Shown as ShownCertificate};
 pub use stk_process::{Finished, StkDev, StkServer, script, stk, stk_command, stk_fed, toolchains};
 pub use terminal::{stk_answering, stk_on_terminal};

@@ -17,6 +17,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use tokio::sync::OnceCell;
 
+pub use nats::NatsOperator;
 pub use own::OwnServer;
 pub use s3::S3;
 

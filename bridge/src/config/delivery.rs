@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use santokit_core::event::PAYLOAD_BYTES_MAX;
+
 use super::{
     Settings,
-    read::{Check, duration},
+    read::{Check, duration, size},
 };
 use crate::delivery::DeliverySettings;
 
 /// The longest that what another Bridge published waits here.
 const POLL_MAX: Duration = Duration::from_mins(1);
+
+/// Smaller ones would be of no use.
+const PAYLOAD_BYTES_MIN: usize = 1 << 10;
 
 impl Settings {
     pub(super) fn delivery(&mut self, check: &mut Check) -> DeliverySettings {
@@ -21,6 +26,31 @@ impl Settings {
         if poll_interval.is_zero() || poll_interval > POLL_MAX {
             check.add("eventsPollInterval", "must be between 1ms and 1m");
         }
-        DeliverySettings { poll_interval, orphaned_after }
+        let payload_max = check.value("eventPayload", self.event_payload.take(), default.payload_max, size);
+        if !(PAYLOAD_BYTES_MIN..=PAYLOAD_BYTES_MAX).contains(&payload_max) {
+            check.add("eventPayload", "must be between 1KiB and 1MB: it lowers the limit, and cannot raise it");
+        }
+        DeliverySettings { poll_interval, orphaned_after, payload_max }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_bounded_below_what_the_platform_takes() {
+        let read = |text: &str| {
+            let mut check = Check::default();
+            let mut settings = Settings { event_payload: Some(text.into()), ..Settings::default() };
+            (settings.delivery(&mut check).payload_max, check.0)
+        };
+        assert_eq!(read("64KiB"), (64 << 10, Vec::new()));
+        assert_eq!(read("1MB"), (PAYLOAD_BYTES_MAX, Vec::new()));
+        for wrong in ["1MiB", "1000001", "1023", "0", "lots"] {
+            let (_, told) = read(wrong);
+            assert!(told.len() == 1 && told[0].starts_with("eventPayload: "), "{wrong}: {told:?}");
+        }
+        assert_eq!(Settings::default().delivery(&mut Check::default()).payload_max, PAYLOAD_BYTES_MAX);
     }
 }

@@ -45,6 +45,9 @@ impl Settings {
             prefix: check.value("natsPrefix", self.nats_prefix.take(), PREFIX.to_owned(), prefix),
             replicas: check.value("natsReplicas", self.nats_replicas.take(), 1, number),
         };
+        if config.credentials.is_some() && config.urls.iter().any(|url| url.username().is_some()) {
+            check.add("natsCredsFile", "natsUrl has a user or a token as well: leave one of them out");
+        }
         if !(1..=REPLICAS_MAX).contains(&config.replicas) {
             check.add("natsReplicas", "must be between 1 and 5");
         }
@@ -123,5 +126,17 @@ mod tests {
         let mut check = Check::default();
         Settings { nats_ca_file: Some("ca.pem".into()), ..Settings::default() }.nats(&mut check);
         assert_eq!(check.0, ["natsCaFile: means nothing without natsUrl"]);
+        let credentials = |url: &str| {
+            let (mut check, creds) = (Check::default(), Some("u.creds".into()));
+            Settings { nats_url: Some(url.into()), nats_creds_file: creds, ..Settings::default() }.nats(&mut check);
+            check.0
+        };
+        assert_eq!(credentials("tls://a, tls://b"), Vec::<String>::new());
+        for url in ["tls://hunter2@a", "tls://u:hunter2@a", "tls://a, tls://u:hunter2@b"] {
+            assert_eq!(
+                credentials(url),
+                ["natsCredsFile: natsUrl has a user or a token as well: leave one of them out"]
+            );
+        }
     }
 }

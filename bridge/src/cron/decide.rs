@@ -9,6 +9,9 @@ pub const FAILURES_MAX: i64 = 10;
 /// A tick that is this late was missed: no Bridge was there.
 const LATE: TimeDelta = TimeDelta::minutes(1);
 
+/// The longest that a Bridge is believed to be alive after a sign, as the settings have it, and for clocks of a database that are not quite one.
+const LEASE_MAX: TimeDelta = TimeDelta::minutes(11);
+
 /// About so many runs of a job are kept.
 const KEPT_RUNS: i32 = 1_000;
 const KEPT_MIN: TimeDelta = TimeDelta::days(1);
@@ -55,7 +58,7 @@ pub enum Decision {
     Skip(DateTime<Utc>),
     /// Nobody was there, and the job does not catch up.
     Miss(DateTime<Utc>),
-    /// The job does not run by itself now, or its schedule is another one: ticks until now are not its matter.
+    /// The job does not run by itself now, its schedule is another one, or the database's clock was wrong: ticks until now are not its matter.
     Pass(DateTime<Utc>),
 }
 
@@ -73,9 +76,9 @@ pub struct Declared<'d> {
 }
 
 impl State {
-    /// Whether a run goes on, as far as is known.
+    /// Whether a run goes on, as far as is known. A lease beyond any that there is was given by a clock that was wrong.
     pub fn is_running(&self, now: DateTime<Utc>) -> bool {
-        self.run.is_some() && self.lease_until.is_some_and(|until| until > now)
+        self.run.is_some() && self.lease_until.is_some_and(|until| until > now && until - now <= LEASE_MAX)
     }
 
     /// Whether a run's Bridge has not been heard of for too long.
@@ -97,7 +100,8 @@ impl State {
     /// What there is to do now.
     pub fn decide(&self, declared: Declared<'_>, now: DateTime<Utc>) -> Decision {
         let Some(due) = declared.times.at_or_before(now) else { return Decision::Wait };
-        if self.times != declared.told {
+        // A tick that is to come was dealt with by a clock that was wrong: the job does not wait for it.
+        if self.times != declared.told || self.last_tick - now > LATE {
             return Decision::Pass(now);
         }
         if due <= self.last_tick {
@@ -199,6 +203,17 @@ mod tests {
         assert_eq!(opened.iter().position(|opens| *opens), Some(9));
         assert_eq!(opened.iter().filter(|opens| **opens).count(), 1, "it is opened once");
         assert_eq!(decided(&state, "11:00:00", true), Decision::Pass(at("11:00:00")));
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_stops_no_job_for_as_long() {
+        let ahead = state("23:00:00");
+        assert_eq!(decided(&ahead, "10:00:30", true), Decision::Pass(at("10:00:30")));
+        let hardly = state("10:00:00");
+        assert_eq!(decided(&hardly, "09:59:30", true), Decision::Wait, "it runs once");
+        let held = State { run: Some("r".into()), lease_until: Some(at("23:00:00")), ..state("09:00:00") };
+        assert!(held.is_lost(at("10:00:00")) && !held.is_running(at("10:00:00")));
+        assert_eq!(decided(&held, "10:00:00", false), Decision::Run(at("10:00:00"), Cause::Schedule));
     }
 
     #[test]

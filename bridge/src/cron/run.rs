@@ -11,6 +11,7 @@ use santokit_core::{
 };
 use santokit_wasm::RunInfo;
 use serde_json::{Map, Value as Json};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::Instrument;
 
 use super::{
@@ -110,18 +111,11 @@ impl Running {
         }
     }
 
-    /// Says that this Bridge lives, until the run is found to be given up.
+    /// Says that this Bridge lives, until the run is given up: by another Bridge, or here where that could not be said in time.
     async fn keep_alive(&self) {
-        loop {
-            tokio::time::sleep(self.place.lease / 3).await;
-            match store::renew(&self.database, &self.job, &self.claim.run, self.place.lease).await {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => {
-                    tell(&error, "a run could not be renewed", (&self.job.name, &self.claim.run));
-                }
-            }
-        }
+        let (lease, run) = (self.place.lease, self.claim.run.as_str());
+        let failed = |error: &StoreError| tell(error, "a run could not be renewed", (&self.job.name, run));
+        hold(lease, || store::renew(&self.database, &self.job, run, lease), failed).await;
     }
 
     /// Keeps how it ended; for as long as nobody else can have given it up.
@@ -152,6 +146,27 @@ impl Running {
     }
 }
 
+/// Renews a lease until that is refused, or until it has ended without: then others may begin the next run, beside which this one must not go on.
+async fn hold<R>(lease: Duration, renew: impl Fn() -> R, failed: impl Fn(&StoreError))
+where
+    R: Future<Output = Result<bool, StoreError>>,
+{
+    let mut until = Instant::now() + lease;
+    loop {
+        sleep_until((Instant::now() + lease / 3).min(until)).await;
+        let asked = Instant::now();
+        match timeout_at(until, renew()).await {
+            Ok(Ok(true)) => until = asked + lease,
+            Ok(Ok(false)) => return,
+            Ok(Err(error)) => failed(&error),
+            Err(_) => {}
+        }
+        if Instant::now() >= until {
+            return;
+        }
+    }
+}
+
 fn tell(error: &StoreError, what: &str, (job, run): (&str, &str)) {
     tracing::warn!(job, run, error = error as &dyn std::error::Error, "{what}");
 }
@@ -162,4 +177,49 @@ fn failed(problem: &Problem) -> Ended {
     let own = problem.details.get("code").and_then(Json::as_str).map(|code| format!(" {code}")).unwrap_or_default();
     let outcome = if matches!(limit, Some("timeout" | "queryTimeout")) { "timeout" } else { "error" };
     Ended { outcome, error: Some(format!("{}{own}: {}", problem.code, problem.message)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    const LEASE: Duration = Duration::from_millis(900);
+
+    /// How often it was renewed, how often that failed, and how long it was held.
+    async fn held<R>(renew: impl Fn(u32) -> R) -> (u32, u32, Duration)
+    where
+        R: Future<Output = Result<bool, StoreError>>,
+    {
+        let (asked, failed, began) = (AtomicU32::new(0), AtomicU32::new(0), Instant::now());
+        let count = |_: &StoreError| {
+            failed.fetch_add(1, Ordering::Relaxed);
+        };
+        let holding = hold(LEASE, || renew(asked.fetch_add(1, Ordering::Relaxed)), count);
+        tokio::time::timeout(LEASE * 50, holding).await.unwrap();
+        (asked.into_inner(), failed.load(Ordering::Relaxed), began.elapsed())
+    }
+
+    #[tokio::test]
+    async fn a_run_is_held_for_as_long_as_its_lease_is_renewed() {
+        let (asked, failed, took) = held(async |number| Ok::<_, StoreError>(number < 6)).await;
+        assert_eq!((asked, failed), (7, 0));
+        assert!(took > LEASE * 2, "{took:?}");
+        // One that fails between two that do not is none.
+        let renew = async |number: u32| match number {
+            0..6 if number % 2 == 1 => Err(StoreError::Row("x")),
+            number => Ok(number < 6),
+        };
+        let (asked, failed, _) = held(renew).await;
+        assert_eq!((asked, failed), (7, 3));
+    }
+
+    #[tokio::test]
+    async fn a_run_whose_database_is_away_ends_when_others_may_begin_the_next() {
+        let (asked, failed, took) = held(async |_| Err(StoreError::Row("x"))).await;
+        assert!(asked == failed && asked >= 2 && took >= LEASE && took < LEASE * 3, "{asked} {failed} {took:?}");
+        let (asked, _, took) = held(async |_| std::future::pending().await).await;
+        assert!(asked == 1 && took >= LEASE && took < LEASE * 3, "{asked} {took:?}");
+    }
 }

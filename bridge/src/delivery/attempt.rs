@@ -69,6 +69,7 @@ impl Place {
     pub(super) async fn attempt(self, claimed: Claimed) -> Again {
         let span = tracing::info_span!(
             "bridge.event",
+            env = %self.generation.env,
             topic = claimed.topic,
             subscription = claimed.subscription,
             event = claimed.event,

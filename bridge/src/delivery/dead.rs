@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use santokit_core::{problem::Problem, value::Value};
-use santokit_sql::delivery::{Scope, Which};
+use santokit_sql::delivery::{DEAD, Scope, Which};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
@@ -24,6 +24,9 @@ pub const LISTED_MAX: u32 = 1_000;
 
 /// Ids that are named at once.
 pub const IDS_MAX: usize = 500;
+
+/// Columns of a row that is not whole.
+const LISTED_COLUMNS: usize = DEAD.len() + 1;
 
 const ASKED_MAX: Duration = Duration::from_secs(30);
 
@@ -78,7 +81,7 @@ pub struct DeadLetter {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fields: Option<Vec<String>>,
     /// Bytes of the payload.
-    pub payload_bytes: usize,
+    pub payload_bytes: u32,
 }
 
 /// What is done with dead letters.
@@ -94,9 +97,9 @@ pub enum Fate {
 pub async fn list(generation: &Generation, wanted: &Wanted, is_whole: bool) -> Result<Vec<DeadLetter>, Box<Problem>> {
     let (mut found, deadline) = (Vec::new(), Instant::now() + ASKED_MAX);
     for (connection, database) in databases(generation) {
-        let statement = scope(generation, database).dead(&wanted.which(), LISTED_MAX);
+        let statement = scope(generation, database).dead(&wanted.which(), is_whole, LISTED_MAX);
         let rows = database.rows(Mode::Read, &statement, deadline).await.map_err(DbError::problem)?;
-        found.extend(rows.into_iter().filter_map(|row| DeadLetter::of(row, connection, is_whole)));
+        found.extend(rows.into_iter().filter_map(|row| DeadLetter::of(row, connection)));
     }
     Ok(found)
 }
@@ -143,14 +146,16 @@ impl Wanted {
 }
 
 impl DeadLetter {
-    fn of(row: Vec<Value>, connection: &str, is_whole: bool) -> Option<Self> {
-        let [id, event, topic, subscription, payload, at, by, caused_by, depth, attempt, due_at, error, history] =
-            <[Value; 13]>::try_from(row).ok()?;
-        let payload = bytes(payload)?;
-        let fields = || {
+    /// Of a row that is whole or not.
+    fn of(mut row: Vec<Value>, connection: &str) -> Option<Self> {
+        let whole_row = row.split_off(row.len().min(LISTED_COLUMNS));
+        let [id, event, topic, subscription, at, by, caused_by, depth, attempt, due_at, error, payload_bytes] =
+            <[Value; LISTED_COLUMNS]>::try_from(row).ok()?;
+        let mut whole_row = whole_row.into_iter();
+        let fields = whole_row.next().and_then(bytes).map(|payload| {
             let fields: Map<String, Json> = serde_json::from_slice(&payload).unwrap_or_default();
             fields.into_iter().map(|(name, _)| name).collect()
-        };
+        });
         Some(Self {
             id: text(id)?,
             connection: connection.to_owned(),
@@ -164,9 +169,9 @@ impl DeadLetter {
             attempts: whole(&attempt),
             dead_since: text(due_at)?,
             error: text(error).unwrap_or_default(),
-            history: is_whole.then(|| History::of(bytes(history).as_deref()).0),
-            fields: is_whole.then(fields),
-            payload_bytes: payload.len(),
+            history: whole_row.next().map(|history| History::of(bytes(history).as_deref()).0),
+            fields,
+            payload_bytes: whole(&payload_bytes),
         })
     }
 }

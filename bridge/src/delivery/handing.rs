@@ -8,14 +8,14 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use santokit_core::value::Value;
-use santokit_sql::delivery::{HANDED_OVER, Scope};
+use santokit_sql::delivery::Scope;
 
 use super::{
-    history::History,
-    rows::{bytes, text, whole},
+    rows::{text, tried},
     sharing::Fresh,
     subscriptions::{LoadedSubscription, Subscriptions},
-    turn::{DUE_MAX, MARGIN, TURN_MAX, Tried, Turn},
+    tried::Tried,
+    turn::{DUE_MAX, MARGIN, TURN_MAX, Turn},
 };
 use crate::{
     broker::{Given, Ticket},
@@ -40,11 +40,7 @@ pub(super) struct Handed {
 
 /// A row that waits.
 struct Waiting {
-    id: String,
-    event: String,
-    attempts: u32,
-    claim: Option<String>,
-    history: History,
+    tried: Tried,
     due_at: String,
 }
 
@@ -81,28 +77,21 @@ impl Turn<'_> {
         most: u32,
         deadline: Instant,
     ) -> Result<Vec<Given>, DbError> {
-        let of = &loaded.subscription;
-        let statement = self.scope(session).waiting(name, of.order_by.is_some(), &moment(now), most);
+        let in_order = loaded.subscription.order_by.is_some();
+        let statement = self.scope(session).waiting(name, in_order, &moment(now), most);
         let rows = session.rows(&statement, deadline).await?;
         let mut given = Vec::new();
-        for mut row in rows.into_iter().filter_map(Waiting::of) {
-            let tried = Tried { id: &row.id, event: &row.event, subscription: name, attempts: row.attempts };
-            if self.is_acknowledged(session, tried, now, deadline).await? {
+        for Waiting { mut tried, due_at } in rows.into_iter().filter_map(Waiting::of) {
+            if !self.is_to_be_tried(session, &mut tried, (name, loaded), now, deadline).await? {
                 continue;
             }
-            if let Some(claim) = row.claim.as_deref().filter(|claim| *claim != HANDED_OVER) {
-                // Its Bridge has ended in the middle, or lost the database for longer than the claim.
-                let attempt = self.unanswered(row.attempts, now);
-                if row.attempts > of.retry.max_retries {
-                    self.bury(session, (&row.id, name), (loaded, attempt, row.history), now, deadline).await?;
-                    continue;
-                }
-                row.history.add(attempt);
-                let said = self.scope(session).unanswered(&row.id, claim, &row.history.bytes());
+            if let Some(claim) = tried.claim.clone().filter(|_| tried.is_unanswered()) {
+                let history = tried.history().bytes();
+                let said = self.scope(session).unanswered(&tried.id, &claim, &history);
                 session.execute(&said, deadline).await?;
             }
-            let ticket = Ticket { delivery: row.id, attempts: row.attempts };
-            given.push(Given { subscription: name.to_owned(), ticket, due_at: row.due_at });
+            let ticket = Ticket { delivery: tried.id, attempts: tried.attempts };
+            given.push(Given { subscription: name.to_owned(), ticket, due_at });
         }
         Ok(given)
     }
@@ -111,14 +100,7 @@ impl Turn<'_> {
 impl Waiting {
     fn of(row: Vec<Value>) -> Option<Self> {
         let [id, event, attempts, claim, history, due_at] = <[Value; 6]>::try_from(row).ok()?;
-        Some(Self {
-            id: text(id)?,
-            event: text(event)?,
-            attempts: whole(&attempts),
-            claim: text(claim),
-            history: History::of(bytes(history).as_deref()),
-            due_at: text(due_at)?,
-        })
+        Some(Self { tried: tried((id, event), (&attempts, claim, history))?, due_at: text(due_at)? })
     }
 }
 

@@ -121,9 +121,7 @@ impl Relay {
     }
 
     async fn try_turn(&mut self, turn: &Turn<'_>, place: &Place) -> Result<bool, Unrelayed> {
-        if !self.broker.is_connected() {
-            return Err(BrokerError::Away.into());
-        }
+        self.broker.connected()?;
         self.be_ready(turn, place).await?;
         let database = &place.database;
         if !turn.is_worth_it(database).await? {

@@ -5,7 +5,6 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use santokit_core::{access::predicate::Predicate, value::Value};
 use santokit_sql::{
-    delivery::HANDED_OVER,
     dialect::Dialect,
     plan::{Cell, Column, Insert},
     render,
@@ -14,7 +13,7 @@ use santokit_sql::{
 };
 use serde_json::{Map, Value as Json};
 
-use super::history::History;
+use super::{history::History, tried::Tried};
 use crate::{crud::value::moment, db::DbError};
 
 /// Bytes of payloads in one statement: servers take no larger one than some megabytes.
@@ -69,11 +68,9 @@ pub(super) struct Unshared {
 
 /// A row that is due.
 pub(super) struct Due {
-    /// Of the row.
-    pub(super) id: String,
-    /// The event's id.
-    pub(super) event: String,
-    /// Its topic.
+    /// What there was before.
+    pub(super) tried: Tried,
+    /// The event's topic.
     pub(super) topic: String,
     /// Who is given it.
     pub(super) subscription: String,
@@ -85,12 +82,6 @@ pub(super) struct Due {
     pub(super) caused_by: Option<String>,
     /// How many events caused one another until it.
     pub(super) depth: u32,
-    /// Attempts that were begun.
-    pub(super) attempt: u32,
-    /// Who has tried it last, and has not said what became of it.
-    pub(super) claim: Option<String>,
-    /// What became of the attempts before.
-    pub(super) history: History,
 }
 
 impl Due {
@@ -98,42 +89,44 @@ impl Due {
         let [id, event, topic, subscription, payload, published_at, caused_by, depth, attempt, claim, history] =
             <[Value; 11]>::try_from(row).ok()?;
         Some(Self {
-            id: text(id)?,
-            event: text(event)?,
+            tried: tried((id, event), (&attempt, claim, history))?,
             topic: text(topic)?,
             subscription: text(subscription)?,
             payload: bytes(payload)?,
             published_at: text(published_at)?,
             caused_by: text(caused_by),
             depth: whole(&depth),
-            attempt: whole(&attempt),
-            claim: text(claim),
-            history: History::of(bytes(history).as_deref()),
         })
-    }
-
-    /// Whether somebody has tried it whose claim is over. What a broker has had for too long nobody has tried.
-    pub(super) fn is_unanswered(&self) -> bool {
-        self.claim.as_deref().is_some_and(|claim| claim != HANDED_OVER)
     }
 
     /// With its attempt counted.
     pub(super) fn claimed(self, claim: String, ends: Instant) -> Claimed {
         Claimed {
             payload: serde_json::from_slice(&self.payload).unwrap_or_default(),
-            id: self.id,
+            id: self.tried.id,
             claim,
-            event: self.event,
+            event: self.tried.event,
             topic: self.topic,
             subscription: self.subscription,
             published_at: self.published_at,
             caused_by: self.caused_by,
             depth: self.depth,
-            attempt: self.attempt,
-            history: self.history,
+            attempt: self.tried.attempts,
+            history: self.tried.history.unwrap_or_default(),
             ends,
         }
     }
+}
+
+/// What a row says of what there was before.
+pub(super) fn tried((id, event): (Value, Value), (attempts, claim, history): (&Value, Value, Value)) -> Option<Tried> {
+    Some(Tried {
+        id: text(id)?,
+        event: text(event)?,
+        attempts: whole(attempts),
+        claim: text(claim),
+        history: bytes(history).map(|history| History::of(Some(&history))),
+    })
 }
 
 impl Unshared {

@@ -23,6 +23,9 @@ use crate::{
     db::{DbError, Session},
 };
 
+/// Bytes of payloads that a turn shares, about: each event is one row for each of its subscriptions, and all rows of a turn are in memory.
+const SHARED_BYTES_MAX: usize = 16 << 20;
+
 /// What may be tried at once of what is shared in a turn, and what is.
 #[derive(Debug, Default)]
 pub(super) struct Fresh<'a> {
@@ -90,9 +93,14 @@ impl Turn<'_> {
         let rows = session.rows(&scope.unshared(&topics, &moment(now), SHARED_MAX), deadline).await?;
         let found: Vec<Unshared> = rows.into_iter().filter_map(Unshared::of).collect();
         // Many rows in few statements: a turn is as long as its round trips.
-        let mut sharing = Sharing::default();
+        let (mut sharing, mut bytes, mut ids) = (Sharing::default(), 0_usize, Vec::new());
         for event in &found {
-            self.share_one(event, now, fresh, &mut sharing);
+            if bytes > SHARED_BYTES_MAX {
+                break;
+            }
+            let rows = self.share_one(event, now, fresh, &mut sharing);
+            bytes = bytes.saturating_add(event.payload.len().saturating_mul(rows));
+            ids.push(event.id.as_str());
         }
         for insert in inserts(sharing.rows, session.dialect())? {
             session.execute(&insert, deadline).await?;
@@ -103,15 +111,21 @@ impl Turn<'_> {
             let attempt = attempt.because("FILTER", "the filter cannot be evaluated on this payload");
             self.bury(session, (&id, name), (loaded, attempt, History::default()), now, deadline).await?;
         }
-        let ids: Vec<&str> = found.iter().map(|event| event.id.as_str()).collect();
         if !ids.is_empty() {
             session.execute(&self.scope(session).shared(&ids, &moment(now)), deadline).await?;
         }
-        Ok(found.len() >= SHARED_MAX as usize)
+        Ok(found.len() >= SHARED_MAX as usize || ids.len() < found.len())
     }
 
-    /// A row for each subscription that is given it.
-    fn share_one<'s>(&'s self, event: &Unshared, now: DateTime<Utc>, fresh: &mut Fresh<'_>, sharing: &mut Sharing<'s>) {
+    /// A row for each subscription that is given it; how many.
+    fn share_one<'s>(
+        &'s self,
+        event: &Unshared,
+        now: DateTime<Utc>,
+        fresh: &mut Fresh<'_>,
+        sharing: &mut Sharing<'s>,
+    ) -> usize {
+        let before = sharing.rows.len();
         let payload: Map<String, Json> = serde_json::from_slice(&event.payload).unwrap_or_default();
         for (name, loaded) in self.subscriptions.of_topic(&event.topic) {
             let admitted = loaded.admits(&payload);
@@ -129,5 +143,6 @@ impl Turn<'_> {
                 sharing.unknown.push((id, name, loaded));
             }
         }
+        sharing.rows.len() - before
     }
 }

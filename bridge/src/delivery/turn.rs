@@ -169,16 +169,21 @@ impl Turn<'_> {
         let Some(statement) = self.orphaned(self.scope(session), now) else { return Ok(()) };
         session.execute(&self.scope(session).marks(&moment(now)), deadline).await?;
         let rows = session.rows(&statement, deadline).await?;
-        for due in rows.into_iter().filter_map(Due::of) {
-            let attempt = Attempt::new(due.attempt, (self.bridge, self.release), now);
+        for mut due in rows.into_iter().filter_map(Due::of) {
+            if self.is_acknowledged(session, &due.tried, &due.subscription, now, deadline).await? {
+                continue;
+            }
+            let attempt = Attempt::new(due.tried.attempts, (self.bridge, self.release), now);
             let why = format!("the release has no subscription {:?} any more", due.subscription);
             let attempt = attempt.because("NO_SUBSCRIPTION", &why);
-            let (line, mut history) = (attempt.line(), due.history);
-            history.add(attempt);
-            let ends = (&moment(now), &moment(now + TimeDelta::days(DEAD_DAYS)));
-            let bury = self.scope(session).bury(&due.id, None, ends, (&line, &history.bytes()));
+            let line = attempt.line();
+            due.tried.history().add(attempt);
+            let (history, ends) = (due.tried.history().bytes(), now + TimeDelta::days(DEAD_DAYS));
+            let ends = (&moment(now), &moment(ends));
+            let bury = self.scope(session).bury(&due.tried.id, None, ends, (&line, &history));
             session.execute(&bury, deadline).await?;
-            tracing::warn!(subscription = due.subscription, event = due.event, "a dead letter: {line}");
+            let (env, event) = (self.env, &due.tried.event);
+            tracing::warn!(%env, subscription = due.subscription, event, "a dead letter: {line}");
             self.metrics.events.dead_lettered(&due.subscription);
         }
         Ok(())
@@ -217,67 +222,30 @@ impl Turn<'_> {
         let rows = session.rows(&statement, deadline).await?;
         let (mut all, mut seen, found) = (Vec::new(), BTreeSet::new(), rows.len());
         for mut due in rows.into_iter().filter_map(Due::of) {
-            let tried = Tried { id: &due.id, event: &due.event, subscription: name, attempts: due.attempt };
-            if !seen.insert(due.id.clone()) || self.is_acknowledged(session, tried, now, deadline).await? {
+            if !seen.insert(due.tried.id.clone())
+                || !self.is_to_be_tried(session, &mut due.tried, (name, loaded), now, deadline).await?
+            {
                 continue;
             }
-            if due.is_unanswered() {
-                // Its Bridge has ended in the middle, or lost the database for longer than the claim.
-                let attempt = self.unanswered(due.attempt, now);
-                if due.attempt > of.retry.max_retries {
-                    self.bury(session, (&due.id, name), (loaded, attempt, due.history), now, deadline).await?;
-                    continue;
-                }
-                due.history.add(attempt);
-            }
-            due.attempt = due.attempt.saturating_add(1);
+            due.tried.attempts = due.tried.attempts.saturating_add(1);
             all.push(due);
         }
         // One word for all of them, and one statement: what was tried before and says nothing has a history of its own.
         let kept = of.timeout.duration() + MARGIN;
         let claim = Ulid::new().to_string();
         let until = moment(now + TimeDelta::from_std(kept).unwrap_or(TimeDelta::MAX));
-        for due in all.iter().filter(|due| due.is_unanswered()) {
-            let begin = self.scope(session).claim(&due.id, &claim, &until, Some(&due.history.bytes()));
+        for tried in all.iter_mut().map(|due| &mut due.tried).filter(|tried| tried.is_unanswered()) {
+            let history = tried.history().bytes();
+            let begin = self.scope(session).claim(&tried.id, &claim, &until, Some(&history));
             session.execute(&begin, deadline).await?;
         }
-        let fresh = all.iter().filter(|due| !due.is_unanswered());
-        let fresh: Vec<&str> = fresh.map(|due| due.id.as_str()).collect();
+        let fresh = all.iter().filter(|due| !due.tried.is_unanswered());
+        let fresh: Vec<&str> = fresh.map(|due| due.tried.id.as_str()).collect();
         if !fresh.is_empty() {
             session.execute(&self.scope(session).claim_all(&fresh, &claim, &until), deadline).await?;
         }
         let ends = Instant::now() + kept;
         Ok((found, all.into_iter().map(|due| due.claimed(claim.clone(), ends)).collect()))
-    }
-
-    /// Whether an attempt before was whole: its own transaction has said so, and the word of its end did not come. Then it is done.
-    pub(super) async fn is_acknowledged(
-        &self,
-        session: &mut Session,
-        tried: Tried<'_>,
-        now: DateTime<Utc>,
-        deadline: Instant,
-    ) -> Result<bool, DbError> {
-        if tried.attempts == 0 {
-            return Ok(false);
-        }
-        let id = acknowledgement(self.env, tried.id);
-        let scope = self.scope(session);
-        if session.rows(&scope.acknowledged(&id), deadline).await?.is_empty() {
-            return Ok(false);
-        }
-        let scope = self.scope(session);
-        session.execute(&scope.done(tried.id, None), deadline).await?;
-        session.execute(&self.scope(session).shared(&[&id], &moment(now)), deadline).await?;
-        self.metrics.events.delivered(tried.subscription);
-        tracing::info!(subscription = tried.subscription, event = tried.event, "was handled: its transaction says so");
-        Ok(true)
-    }
-
-    /// An attempt of which nobody has said what became of it.
-    pub(super) fn unanswered(&self, attempt: u32, now: DateTime<Utc>) -> Attempt {
-        let attempt = Attempt::new(attempt, (self.bridge, self.release), now);
-        attempt.because("NO_ANSWER", "the Bridge that tried it has not said what became of it")
     }
 
     pub(super) async fn bury(
@@ -292,7 +260,7 @@ impl Turn<'_> {
         history.add(attempt);
         let statement = dead(self.scope(session), (id, None), loaded, (&line, &history), now);
         session.execute(&statement, deadline).await?;
-        tracing::warn!(subscription = name, delivery = id, "a dead letter: {line}");
+        tracing::warn!(env = %self.env, subscription = name, delivery = id, "a dead letter: {line}");
         self.metrics.events.dead_lettered(name);
         Ok(())
     }
@@ -333,19 +301,6 @@ pub(super) fn dead(
 pub(super) fn acknowledgement(env: &EnvName, delivery: &str) -> String {
     let digits = digits(&format!("{}\0{}\0{delivery}", env.project, env.env));
     format!("ack_{}", digits.get(..32).unwrap_or_default())
-}
-
-/// What may have been tried.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Tried<'a> {
-    /// Of the row.
-    pub(super) id: &'a str,
-    /// The event's id.
-    pub(super) event: &'a str,
-    /// Who is given it.
-    pub(super) subscription: &'a str,
-    /// How often.
-    pub(super) attempts: u32,
 }
 
 impl Turn<'_> {

@@ -133,7 +133,8 @@ impl Writer {
         };
         let late = u64::try_from(some.len()).unwrap_or(u64::MAX).saturating_sub(touched);
         if late > 0 {
-            tracing::warn!(attempts = late, "the claim was over before the attempt was");
+            let (env, connection) = (&self.env, self.database.name());
+            tracing::warn!(%env, connection, attempts = late, "the claim was over before the attempt was");
         }
         Ok(())
     }

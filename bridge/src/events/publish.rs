@@ -5,7 +5,6 @@ use std::time::Instant;
 use santokit_core::{
     access::{ActorKind, Decision, Denial},
     code::Code,
-    event::PAYLOAD_BYTES_MAX,
     name,
     problem::{Outcome, Problem},
 };
@@ -38,8 +37,9 @@ impl Crud<'_> {
     }
 
     fn event(&self, topic: &str, loaded: &LoadedTopic, of: &RowEvents, payload: Map<String, Json>) -> Outcome<Event> {
-        if serde_json::to_vec(&payload).map_err(Problem::internal)?.len() > PAYLOAD_BYTES_MAX {
-            let message = format!("a payload has at most {PAYLOAD_BYTES_MAX} bytes");
+        let most = of.topics.payload_max();
+        if serde_json::to_vec(&payload).map_err(Problem::internal)?.len() > most {
+            let message = format!("a payload has at most {most} bytes");
             return Err(Problem::limit(Code::BadRequest, "eventPayload", message));
         }
         Ok(Event {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use santokit_core::{
     access::{ActorKind, table::Verb},
     code::Code,
-    event::{Change, PAYLOAD_BYTES_MAX, Trigger},
+    event::{Change, Trigger},
     problem::{Outcome, Problem},
     schema::Table,
 };
@@ -165,8 +165,9 @@ impl Firing<'_> {
         let payload: Map<String, Json> = trigger.fields.iter().filter_map(value).collect();
         let payload = topic.check(payload).map_err(|problem| trigger.unfit(&problem, cause))?;
         let size = serde_json::to_vec(&payload).map_err(Problem::internal)?.len();
-        if size > PAYLOAD_BYTES_MAX {
-            let what = format!("it has more than {PAYLOAD_BYTES_MAX} bytes");
+        let most = topics.payload_max();
+        if size > most {
+            let what = format!("it has more than {most} bytes");
             return Err(trigger.unfit(&Problem::limit(Code::BadRequest, "eventPayload", what), cause));
         }
         let (caused_by, depth) = Occasion::causes(cause.occasion);
@@ -294,6 +295,21 @@ mod tests {
         assert_eq!(events.len(), 1);
         assert_eq!(Json::Object(events[0].payload.clone()), json!({"id": "old"}));
         assert_eq!(events[0].published_by, "trigger:a");
+    }
+
+    #[test]
+    fn a_row_whose_event_is_larger_than_the_setting_says_is_not_written() {
+        let (triggers, RowEvents { topics, release_id }) = firing_of("insert");
+        let topics = Arc::new(Arc::into_inner(topics).unwrap().bounded_to(Some(1_024)));
+        let of = RowEvents { topics, release_id };
+        let firing = triggers.fired(key(), Verb::Insert, None).unwrap();
+        let events = |note: usize| {
+            firing.events(&[row(Change::Insert, &json!(["new", "x".repeat(note)]))], &of, cause(ActorKind::ApiKey))
+        };
+        assert_eq!(events(1_000).unwrap().len(), 1);
+        let problem = events(1_024).unwrap_err();
+        assert_eq!(problem.details["limit"], "eventPayload");
+        assert!(problem.message.contains("1024 bytes"), "{problem:?}");
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub struct Loader {
     stores: Stores,
     /// What counts how often topics are published; none where nobody does.
     rates: Option<Arc<RateLimiter>>,
+    /// Bytes of an event's payload, where it is less than what the platform takes.
+    payload_max: Option<usize>,
 }
 
 /// Why a loader cannot be made.
@@ -63,13 +65,19 @@ impl Loader {
         cache: Cache,
     ) -> Result<Self, LoaderError> {
         let (sandbox, stores) = (Sandbox::with_store(sandbox, store)?, Stores::new(storage));
-        Ok(Self { cache, sandbox, databases, stores, rates: None })
+        Ok(Self { cache, sandbox, databases, stores, rates: None, payload_max: None })
     }
 
     /// With what counts how often topics are published.
     #[must_use]
     pub fn counted_by(self, rates: Arc<RateLimiter>) -> Self {
         Self { rates: Some(rates), ..self }
+    }
+
+    /// With payloads of events of no more than so many bytes.
+    #[must_use]
+    pub fn with_payloads_of(self, payload_max: usize) -> Self {
+        Self { payload_max: Some(payload_max), ..self }
     }
 
     /// What the sandbox has made ahead.
@@ -99,7 +107,7 @@ impl Loader {
             stores.buckets(&env, &manifest.storage, &known).map_err(|error| LoadError::blocked(error.to_string()))?;
         let subscriptions = Subscriptions::of(&manifest.events).map_err(LoadError::blocked)?;
         let topics = topics.with_rules(&manifest.permissions).map_err(LoadError::blocked)?;
-        let topics = Arc::new(topics.counted_by(self.rates.clone()));
+        let topics = Arc::new(topics.counted_by(self.rates.clone()).bounded_to(self.payload_max));
         let row_events = RowEvents { topics: Arc::clone(&topics), release_id: pointer.release_id.clone() };
         let tables = tables.with_triggers(&manifest.events.triggers, row_events).map_err(LoadError::blocked)?;
         let tables = tables.with_objects(&manifest.storage).map_err(LoadError::blocked)?;

@@ -68,6 +68,9 @@ impl Session {
         }
         let loaded = self.topics.get(topic).ok_or_else(denied)?;
         Span::current().record("topic", topic);
+        if payload.len() > self.topics.payload_max() {
+            return Err(EventError::TooLarge(self.topics.payload_max()));
+        }
         let payload = serde_json::from_slice::<Map<String, Json>>(payload);
         let payload =
             payload.map_err(|error| EventError::Invalid(format!("the payload is no JSON object: {error}")))?;

@@ -20,6 +20,9 @@ use crate::{
 /// How long a mark stands: longer than the event that it is of, or its dead letter, can come again.
 const KEEP_DAYS: i64 = 90;
 
+/// Marks whose place is taken ahead in one invocation. Beyond, each takes its place when it is made.
+const RESERVED_MAX: usize = 1_024;
+
 impl Session {
     /// Whether a key is marked, and shows it from outside. The key is the guest's own text: it is not shown.
     pub(super) async fn is_done(&mut self, key: &str, within: Option<TransactionId>) -> Result<bool, EventError> {
@@ -69,7 +72,29 @@ impl Session {
                 found
             }
         };
-        found.map_err(|error| told(&error, request_id))
+        let found = found.map_err(|error| told(&error, request_id))?;
+        if !found {
+            // The work comes between this and the mark. What could not be marked is not begun: it would be done again, and refused again.
+            self.reserve(&id).await?;
+        }
+        Ok(found)
+    }
+
+    /// Takes the place of a mark among those that the logic may make, where it has none yet: a mark is a row that stays, so that there are no more of them
+    /// than there could be events of one topic.
+    async fn reserve(&mut self, id: &str) -> Result<(), EventError> {
+        if self.reserved.contains(id) {
+            return Ok(());
+        }
+        let env = (self.invocation.project.as_str(), self.invocation.env.as_str());
+        self.topics.admit(env, &format!("{ONCE} {}", self.invocation.logic)).await.map_err(|problem| {
+            let wait = problem.retry_after.unwrap_or_default();
+            EventError::Rate(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
+        })?;
+        if self.reserved.len() < RESERVED_MAX {
+            self.reserved.insert(id.to_owned());
+        }
+        Ok(())
     }
 
     async fn keep_mark(&mut self, key: &str, within: Option<TransactionId>) -> Result<(), EventError> {
@@ -89,12 +114,8 @@ impl Session {
             depth: 0,
             expires_at: now + TimeDelta::days(KEEP_DAYS),
         };
-        // A mark is a row that stays: a logic makes no more of them than it could publish events of one topic.
-        let env = (self.invocation.project.as_str(), self.invocation.env.as_str());
-        self.topics.admit(env, &format!("{ONCE} {}", self.invocation.logic)).await.map_err(|problem| {
-            let wait = problem.retry_after.unwrap_or_default();
-            EventError::Rate(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
-        })?;
+        self.reserve(&mark.id).await?;
+        self.reserved.remove(&mark.id);
         let (deadline, request_id) = (self.deadline, self.invocation.request_id.as_str());
         let (connection, place) =
             self.sql.event_place(self.topics.default_connection(), within).await.map_err(misplaced)?;

@@ -1,6 +1,10 @@
 //! What a session is made of, and its end.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use santokit_core::{access::Actor, logic::Grants, schema::Schema};
 use santokit_wasm::{InvocationInfo, SqlError};
@@ -48,6 +52,8 @@ pub struct Session {
     pub(super) occasion: Option<Arc<Occasion>>,
     /// Whether it may have published an event, which is there when it has ended.
     pub(super) has_published: bool,
+    /// Marks that it may make although the rate is spent since: their places were taken when it asked for them.
+    pub(super) reserved: BTreeSet<String>,
 }
 
 /// What a session is made of.
@@ -166,6 +172,7 @@ impl Session {
             rehearsal,
             occasion,
             has_published: false,
+            reserved: BTreeSet::new(),
         }
     }
 

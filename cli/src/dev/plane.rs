@@ -125,8 +125,11 @@ impl Plane {
             egress_ca_file: variable("STK_BRIDGE_EGRESS_CA_FILE"),
             storage_allow_private: variable("STK_BRIDGE_STORAGE_ALLOW_PRIVATE"),
             publish_rate: variable("STK_BRIDGE_PUBLISH_RATE"),
+            event_payload: variable("STK_BRIDGE_EVENT_PAYLOAD"),
             cron_lease: variable("STK_BRIDGE_CRON_LEASE"),
             nats_url: variable("STK_BRIDGE_NATS_URL"),
+            nats_creds_file: variable("STK_BRIDGE_NATS_CREDS_FILE"),
+            nats_ca_file: variable("STK_BRIDGE_NATS_CA_FILE"),
             nats_prefix: variable("STK_BRIDGE_NATS_PREFIX"),
             ..santokit_bridge::Settings::default()
         };

@@ -1,5 +1,7 @@
 //! NATS with JetStream. What keeps tests apart is a prefix of streams and subjects: [`crate::database::new_name`].
 
+mod operator;
+
 use anyhow::{Context, Result};
 use reqwest::Url;
 use serde_json::{Value, json};
@@ -13,6 +15,8 @@ use super::{
     own::{self, OwnServer, Recipe},
     program, write_shown,
 };
+
+pub use operator::NatsOperator;
 
 /// Who is let in where one shows a certificate. The password has what a URL must write otherwise.
 const LOGIN: (&str, &str) = ("bridge", "p@ss/word");
