@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use reqwest::Method;
-use rusty_s3::{Credentials, S3Action, actions::ListObjectsV2};
+use rusty_s3::{Credentials, S3Action};
 use santokit_core::storage::ObjectKey;
 
-use super::{Failure, OWN_EXPIRY, Sent, Store, checksum, client};
+use super::{Failure, OWN_EXPIRY, Sent, Store, answer, checksum, client};
 use crate::storage::trial::Step;
 
 const BODY: &[u8] = b"santokit";
@@ -69,7 +69,7 @@ impl Trial<'_> {
         let answer = self.store.client.send(sent).await;
         let answer = answer.map_err(|failure| self.refused("list", "s3:ListBucket", &failure))?;
         let text = client::text(answer).await.map_err(|failure| self.refused("list", "s3:ListBucket", &failure))?;
-        if ListObjectsV2::parse_response(&text).is_err() {
+        if answer::listed(&text).is_err() {
             let message = "something answers that is no store of S3";
             return Err(Step::failed("endpoint", message, "look at endpoint, its port and its path"));
         }
