@@ -29,6 +29,7 @@ buckets:
           - {roles: [editor]}
           - {roles: [app], condition: "path.owner == 'anna' && request.params.size < 10"}
         download_sign: {roles: [app, editor], condition: "path.owner == 'anna'"}
+      "drop/*": {upload_sign: {roles: [app, editor]}, download_sign: {roles: [editor]}}
       "pages/*": {upload_sign: {roles: [editor]}, download_sign: {roles: [public]}}
   closed: {provider: local}
 "#;
@@ -133,6 +134,25 @@ async fn an_object_is_put_read_and_removed() {
     assert_eq!(removed.body["data"], json!({"deleted": false}), "{removed:?}");
     assert_eq!(code(request(Method::GET, from).send().await.unwrap()).await, (404, "NOT_FOUND".to_owned()));
     assert!(!dev.output().contains("signature="), "a URL is a credential: {}", dev.output());
+}
+
+/// Who may put an object, and not read it, learns nothing of the one that somebody else has put there.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_read_an_object_is_told_only_that_it_is_there() {
+    let folder = project();
+    let (dev, app, editor) = start(folder.path()).await;
+    page(&editor, "drop/1", "text/plain", b"abc").await;
+    let all = json!({"key": "drop/1", "size": 3, "etag": SHA_ABC});
+    for (who, client, key, expected) in [
+        ("may both", &editor, "drop/1", (200, all)),
+        ("may put", &app, "drop/1", (200, json!({"key": "drop/1"}))),
+        ("may put, and nothing is there", &app, "drop/2", (404, Json::Null)),
+        ("may neither", &app, "products/1", (403, Json::Null)),
+        ("is nobody", &dev.client, "drop/1", (401, Json::Null)),
+    ] {
+        let answer = ask(client, "upload_complete", json!({"key": key})).await;
+        assert_eq!((answer.status, answer.body["data"].clone()), expected, "{who}: {answer:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use santokit_core::{
     access::{Actor, ActorKind, Decision, Denial},
     code::Code,
     problem::{Outcome, Problem},
-    storage::{ObjectKey, ObjectVerb, UploadBounds},
+    storage::{ObjectKey, ObjectVerb, UploadBounds, told::Happened},
 };
 use santokit_wasm::{Condition, StorageError};
 use serde_json::{Map, Value as Json, json};
@@ -71,7 +71,7 @@ impl Asked<'_> {
                 let upload = upload(bucket, &bounds, &read)?;
                 self.url(bucket, key, Deed::Put(upload), read.expires_in).await
             }
-            ObjectOp::UploadComplete => self.uploaded(bucket, &key).await,
+            ObjectOp::UploadComplete => self.uploaded(bucket, &key, params).await,
             ObjectOp::DownloadSign => {
                 let deed = Deed::Get { save_as: read.save_as.map(|name| file_name(&name)).transpose()? };
                 self.url(bucket, key, deed, read.expires_in).await
@@ -83,6 +83,7 @@ impl Asked<'_> {
                 self.start(bucket, Wanted { key, size, content_type, is_new }).await
             }
             _ => {
+                self.told.admit(bucket, Happened::Delete).await?;
                 let is_removed = bucket.remove(&key, &Condition::None).await.map_err(|error| problem_of(&error))?;
                 if is_removed {
                     self.told.gone(bucket, &key).await?;
@@ -92,14 +93,20 @@ impl Asked<'_> {
         }
     }
 
-    /// `upload_complete`: what was put at the URL of a store is not seen here, and told when its sender says so.
-    async fn uploaded(&self, bucket: &Bucket, key: &ObjectKey) -> Outcome<Json> {
+    /// `upload_complete`: what was put at the URL of a store is not seen here, and told when its sender says so. What is there may be another's:
+    /// who may put it, and not read it, is told that it is there, and nothing else of it.
+    async fn uploaded(&self, bucket: &Bucket, key: &ObjectKey, params: &Map<String, Json>) -> Outcome<Json> {
         let found = bucket.stat(key).await.map_err(|error| problem_of(&error))?;
         let stat = found.ok_or_else(|| problem_of(&StorageError::Missing))?;
         if !bucket.is_local() {
+            self.told.admit(bucket, Happened::Upload).await?;
             self.told.there(bucket, &stat).await?;
         }
-        Ok(json!({"key": stat.key, "size": stat.size, "etag": stat.etag}))
+        let (may_read, _) = bucket.policies.decide(ObjectVerb::Download, key, self.actor, params, self.now);
+        Ok(match may_read {
+            Decision::Allow => json!({"key": stat.key, "size": stat.size, "etag": stat.etag}),
+            Decision::Deny { .. } | Decision::DenyAnonymous => json!({"key": stat.key}),
+        })
     }
 
     async fn of_upload(&self, bucket: &Bucket, op: ObjectOp, read: &Params) -> Outcome<Json> {

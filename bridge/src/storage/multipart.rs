@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use santokit_core::{
     code::Code,
     problem::{Outcome, Problem},
-    storage::{ObjectKey, ObjectVerb},
+    storage::{ObjectKey, ObjectVerb, told::Happened},
 };
 use santokit_wasm::{Condition, StorageError};
 use serde::{Deserialize, Serialize};
@@ -147,6 +147,7 @@ impl Asked<'_> {
                 .hint("multipart_sign answers URLs for those that are missing")
                 .detail("missing", json!(missing)));
         }
+        self.told.admit(bucket, Happened::Upload).await?;
         let condition = if begun.is_new { Condition::Absent } else { Condition::None };
         let how = (begun.content_type.clone(), condition);
         let stat = bucket.join_parts(key, &begun.id, &found, how).await.map_err(|error| problem_of(&error))?;
