@@ -121,7 +121,12 @@ async fn a_topic_is_told_as_often_as_it_may_be_published() {
     for (body, status) in [(b"abc", 200), (b"abd", 200), (b"abe", 429), (b"abf", 429)] {
         let answer = super::put(&url, "image/png", body).await;
         let retry_after = answer.headers().contains_key("retry-after");
-        assert_eq!((answer.status().as_u16(), retry_after), (status, status == 429), "{}", answer.text().await.unwrap());
+        assert_eq!(
+            (answer.status().as_u16(), retry_after),
+            (status, status == 429),
+            "{}",
+            answer.text().await.unwrap()
+        );
     }
     let from = super::url(&editor, "download_sign", json!({"key": "a/1.png"})).await;
     let read = super::request(reqwest::Method::GET, &from).send().await.unwrap();

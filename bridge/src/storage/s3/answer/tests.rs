@@ -116,7 +116,11 @@ fn an_answer_that_says_200_may_be_an_error() {
 
 #[test]
 fn an_upload_has_an_id_that_can_be_sent_on() {
-    let of = |id: &str| format!("<InitiateMultipartUploadResult xmlns=\"{AWS}\"><UploadId>{id}</UploadId></InitiateMultipartUploadResult>");
+    let of = |id: &str| {
+        format!(
+            "<InitiateMultipartUploadResult xmlns=\"{AWS}\"><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"
+        )
+    };
     assert_eq!(upload_id(&of("VXBsb2FkIElE&amp;=")), Ok("VXBsb2FkIElE&=".to_owned()));
     let long = "a".repeat(NAME_BYTES_MAX + 1);
     for id in ["", "a\nb", "a&#x9;b", long.as_str(), "<UploadId>a</UploadId>", "a</UploadId><UploadId>b"] {
@@ -126,7 +130,8 @@ fn an_upload_has_an_id_that_can_be_sent_on() {
 
 #[test]
 fn parts_are_what_they_are_said_to_be() {
-    let of = |inside: &str| format!("<ListPartsResult xmlns=\"{AWS}\"><MaxParts>1000</MaxParts>{inside}</ListPartsResult>");
+    let of =
+        |inside: &str| format!("<ListPartsResult xmlns=\"{AWS}\"><MaxParts>1000</MaxParts>{inside}</ListPartsResult>");
     let read = parts(&of(&format!(
         "<IsTruncated>true</IsTruncated>{}<Part><PartNumber>3</PartNumber><LastModified>x</LastModified>\
          <ETag>&quot;b&quot;</ETag><Size>8388608</Size></Part>",
