@@ -12,8 +12,11 @@ use std::{
 };
 
 use santokit_core::{quantity::Millis, seal::SealKey, user_token::LIFETIME_SECONDS_MAX};
-pub use santokit_edge::settings::{ConfigError, Text};
-use santokit_edge::{Bounds, TlsFiles, settings::Check};
+pub use santokit_edge::settings::ConfigError;
+use santokit_edge::{
+    Bounds, TlsFiles,
+    settings::{Check, Text},
+};
 use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
 

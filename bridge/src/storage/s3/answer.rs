@@ -275,7 +275,7 @@ fn each<'xml>(
 /// All text of an element, which has nothing else: a comment or a CDATA section may lie between.
 fn text(element: &mut Deserializer<'_, '_>) -> Result<String, Error> {
     let mut text = String::new();
-    while let Some(node) = element.next() {
+    for node in element.by_ref() {
         match node? {
             Node::Text(part) => text.push_str(&part),
             Node::Attribute(_) | Node::AttributeValue(_) => {}
