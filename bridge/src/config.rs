@@ -16,9 +16,9 @@ use santokit_core::{
     seal::SealKey,
     wire::WAIT_SECONDS_MAX,
 };
+pub use santokit_edge::settings::ConfigError;
 use santokit_wasm::SandboxConfig;
 use secrecy::SecretString;
-use serde::Deserialize;
 
 mod admin;
 mod cron;
@@ -138,41 +138,7 @@ pub struct EnvName {
     pub env: String,
 }
 
-/// All that is wrong with the settings, at once.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .0.join("\n"))]
-pub struct ConfigError(pub Vec<String>);
-
-macro_rules! settings {
-    ($($(#[$doc:meta])* $field:ident = $variable:literal,)*) => {
-        /// The settings before they are checked: one layer of file, environment or flags.
-        #[derive(Clone, Debug, Default, Deserialize)]
-        #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-        pub struct Settings { $($(#[$doc])* pub $field: Option<Text>,)* }
-
-        impl Settings {
-            /// Every variable, in the order of the reference.
-            pub const VARIABLES: &[&str] = &[$($variable),*];
-
-            /// Sets the field of an environment variable; false where there is none.
-            fn set(&mut self, variable: &str, text: &str) -> bool {
-                match variable {
-                    $($variable => self.$field = Some(Text(text.to_owned())),)*
-                    _ => return false,
-                }
-                true
-            }
-
-            /// This layer, and below it another.
-            #[must_use]
-            pub fn over(self, below: Self) -> Self {
-                Self { $($field: self.$field.or(below.$field),)* }
-            }
-        }
-    };
-}
-
-settings! {
+santokit_edge::settings! {
     /// [`BridgeConfig::id`].
     id = "STK_BRIDGE_ID",
     /// [`BridgeConfig::listen`], default `127.0.0.1:8080`.
@@ -356,23 +322,8 @@ impl BridgeConfig {
         variables: impl IntoIterator<Item = (String, String)>,
         file: Option<&Path>,
     ) -> Result<Self, ConfigError> {
-        let mut environment = Settings::default();
-        let mut ignored = Vec::new();
-        for (variable, text) in variables {
-            if variable.starts_with("STK_BRIDGE_") && !environment.set(&variable, &text) {
-                ignored.push(variable);
-            }
-        }
-        let file = match file {
-            None => Settings::default(),
-            Some(path) => {
-                let shown = path.display();
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| ConfigError(vec![format!("cannot read settings from {shown}: {error}")]))?;
-                Settings::parse(&text).map_err(|error| ConfigError(vec![format!("{shown}: {error}")]))?
-            }
-        };
-        let mut config = flags.over(environment).over(file).check()?;
+        let (settings, ignored) = flags.layers(variables, file, |variable| variable.starts_with("STK_BRIDGE_"))?;
+        let mut config = settings.check()?;
         config.ignored = ignored;
         Ok(config)
     }
@@ -390,14 +341,6 @@ impl BridgeConfig {
 }
 
 impl Settings {
-    /// Reads a settings file (YAML). The error says line and column.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if text.trim().is_empty() {
-            return Ok(Self::default());
-        }
-        serde_saphyr::from_str(text).map_err(|error| error.to_string())
-    }
-
     /// Checks every setting; all errors are reported together.
     pub fn check(mut self) -> Result<BridgeConfig, ConfigError> {
         let mut check = Check::default();

@@ -1,15 +1,18 @@
 //! What telemetry takes from a request: only words of a fixed set and headers of a bounded length, since a client may send anything.
 
+use std::time::Duration;
+
 use axum::extract::{MatchedPath, Request};
 use http::{HeaderMap, HeaderName, Method};
-use opentelemetry::propagation::Extractor;
+use opentelemetry::{global, propagation::Extractor};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 /// What every vendor must be able to pass on (W3C Trace Context 3.3.1.5); longer ones are left out.
 const TRACE_HEADER_BYTES_MAX: usize = 512;
 
 /// Trace headers, as OpenTelemetry's propagator reads them. They are kept with every span, so that their length is bounded.
-#[derive(Debug)]
-pub struct TraceHeaders<'a>(pub &'a HeaderMap);
+struct TraceHeaders<'a>(&'a HeaderMap);
 
 impl Extractor for TraceHeaders<'_> {
     fn get(&self, key: &str) -> Option<&str> {
@@ -19,6 +22,32 @@ impl Extractor for TraceHeaders<'_> {
     fn keys(&self) -> Vec<&str> {
         self.0.keys().map(HeaderName::as_str).collect()
     }
+}
+
+/// Puts a request's span below what its caller sees of it, where somebody collects that.
+pub fn follow(span: &Span, headers: &HeaderMap) {
+    if !span.is_disabled() {
+        // Fails only where no trace is collected.
+        drop(span.set_parent(global::get_text_map_propagator(|propagator| propagator.extract(&TraceHeaders(headers)))));
+    }
+}
+
+/// What came of it. Without a code of ours an error is named by its status.
+pub fn ended(span: &Span, status: u16, code: Option<&str>) {
+    // An unsigned number would reach the collector as a text.
+    span.record("http.response.status_code", i64::from(status));
+    if status >= 500 {
+        span.record("otel.status_code", "error");
+        match code {
+            Some(code) => span.record("error.type", code),
+            None => span.record("error.type", tracing::field::display(status)),
+        };
+    }
+}
+
+/// As log lines have it: to the microsecond.
+pub fn milliseconds(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// A client may send any word as a method; those that are none are one.

@@ -4,7 +4,6 @@
 //! variable is kept in [`HubConfig::ignored`] to be warned about, because orchestrators set `<SERVICE>_PORT` variables of their own.
 
 use std::{
-    fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
     str::FromStr,
@@ -13,9 +12,12 @@ use std::{
 };
 
 use santokit_core::{quantity::Millis, seal::SealKey, user_token::LIFETIME_SECONDS_MAX};
-use santokit_edge::{Bounds, TlsFiles};
+pub use santokit_edge::settings::ConfigError;
+use santokit_edge::{
+    Bounds, TlsFiles,
+    settings::{Check, Text},
+};
 use secrecy::SecretString;
-use serde::{Deserialize, Deserializer};
 use sqlx::postgres::PgConnectOptions;
 
 use crate::{app::guest_logins::LoginSettings, clock::Clock};
@@ -105,45 +107,7 @@ pub struct HubConfig {
     pub ignored: Vec<String>,
 }
 
-/// All that is wrong with the settings, at once.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .0.join("\n"))]
-pub struct ConfigError(pub Vec<String>);
-
-/// A setting as written. `Debug` does not show it, for it may be a secret.
-#[derive(Clone)]
-pub struct Text(String);
-
-macro_rules! settings {
-    ($($(#[$doc:meta])* $field:ident = $variable:literal,)*) => {
-        /// The settings before they are checked: one layer of file, environment or flags.
-        #[derive(Clone, Debug, Default, Deserialize)]
-        #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-        pub struct Settings { $($(#[$doc])* pub $field: Option<Text>,)* }
-
-        impl Settings {
-            /// Every variable, in the order of the reference.
-            pub const VARIABLES: &[&str] = &[$($variable),*];
-
-            /// Sets the field of an environment variable; false where there is none.
-            fn set(&mut self, variable: &str, text: &str) -> bool {
-                match variable {
-                    $($variable => self.$field = Some(Text(text.to_owned())),)*
-                    _ => return false,
-                }
-                true
-            }
-
-            /// This layer, and below it another.
-            #[must_use]
-            pub fn over(self, below: Self) -> Self {
-                Self { $($field: self.$field.or(below.$field),)* }
-            }
-        }
-    };
-}
-
-settings! {
+santokit_edge::settings! {
     /// [`HubConfig::listen`], default `127.0.0.1:7070`.
     listen = "STK_HUB_LISTEN",
     /// [`HubConfig::internal_listen`].
@@ -206,24 +170,9 @@ impl HubConfig {
         variables: impl IntoIterator<Item = (String, String)>,
         file: Option<&Path>,
     ) -> Result<Self, ConfigError> {
-        let mut environment = Settings::default();
-        let mut ignored = Vec::new();
-        for (variable, text) in variables {
-            let is_known = environment.set(&variable, &text) || NOT_OURS.contains(&variable.as_str());
-            if variable.starts_with("STK_HUB_") && !is_known {
-                ignored.push(variable);
-            }
-        }
-        let file = match file {
-            None => Settings::default(),
-            Some(path) => {
-                let shown = path.display();
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| ConfigError(vec![format!("cannot read settings from {shown}: {error}")]))?;
-                Settings::parse(&text).map_err(|error| ConfigError(vec![format!("{shown}: {error}")]))?
-            }
-        };
-        let mut config = flags.over(environment).over(file).check()?;
+        let is_ours = |variable: &str| variable.starts_with("STK_HUB_") && !NOT_OURS.contains(&variable);
+        let (settings, ignored) = flags.layers(variables, file, is_ours)?;
+        let mut config = settings.check()?;
         config.ignored = ignored;
         Ok(config)
     }
@@ -242,20 +191,13 @@ impl HubConfig {
 }
 
 impl Settings {
-    /// Reads a settings file (YAML). The error says line and column.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if text.trim().is_empty() {
-            return Ok(Self::default());
-        }
-        serde_saphyr::from_str(text).map_err(|error| error.to_string())
-    }
-
     /// Checks every setting; all errors are reported together.
     pub fn check(self) -> Result<HubConfig, ConfigError> {
         let mut check = Check::default();
         if self.database_url.is_some() {
             for (key, setting) in [("masterKey", &self.master_key), ("operatorToken", &self.operator_token)] {
-                check.need(
+                need(
+                    &mut check,
                     key,
                     setting.as_ref(),
                     "must be given with databaseUrl: every Hub of the database has the same",
@@ -263,87 +205,67 @@ impl Settings {
             }
         }
         let config = HubConfig {
-            listen: check.read("listen", self.listen, address).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7070))),
-            internal_listen: check.read("internalListen", self.internal_listen, address),
-            internal_tls: check.tls("internalTls", self.internal_tls_cert, self.internal_tls_key),
+            listen: check.value("listen", self.listen, SocketAddr::from(([127, 0, 0, 1], 7070)), address),
+            internal_listen: check.optional("internalListen", self.internal_listen, address),
+            internal_tls: tls(&mut check, "internalTls", self.internal_tls_cert, self.internal_tls_key),
             data_dir: self.data_dir.map_or_else(|| PathBuf::from("santokit-hub-data"), |dir| PathBuf::from(dir.0)),
-            database_url: check.read("databaseUrl", self.database_url, database_url),
-            master_key: check.read("masterKey", self.master_key, |text| {
+            database_url: check.optional("databaseUrl", self.database_url, database_url),
+            master_key: check.optional("masterKey", self.master_key, |text| {
                 SealKey::parse(text).map(Arc::new).map_err(|error| error.to_string())
             }),
-            operator_token: check.read("operatorToken", self.operator_token, token),
-            metrics_token: check.read("metricsToken", self.metrics_token, token),
-            drain_timeout: check.read("drainTimeout", self.drain_timeout, duration).unwrap_or(Duration::from_secs(10)),
+            operator_token: check.optional("operatorToken", self.operator_token, token),
+            metrics_token: check.optional("metricsToken", self.metrics_token, token),
+            drain_timeout: check.value("drainTimeout", self.drain_timeout, Duration::from_secs(10), duration),
             bounds: Bounds {
                 connections_max: CONNECTIONS_MAX,
-                header_timeout: check
-                    .read("headerTimeout", self.header_timeout, duration)
-                    .unwrap_or(Duration::from_secs(10)),
-                idle_timeout: check.read("idleTimeout", self.idle_timeout, duration).unwrap_or(Duration::from_secs(75)),
-                answer_timeout: check
-                    .read("answerTimeout", self.answer_timeout, duration)
-                    .unwrap_or(Duration::from_mins(5)),
+                header_timeout: check.value("headerTimeout", self.header_timeout, Duration::from_secs(10), duration),
+                idle_timeout: check.value("idleTimeout", self.idle_timeout, Duration::from_secs(75), duration),
+                answer_timeout: check.value("answerTimeout", self.answer_timeout, Duration::from_mins(5), duration),
                 header_bytes_max: HEADER_BYTES_MAX,
                 streams_max: STREAMS_MAX,
             },
-            tls: check.tls("tls", self.tls_cert, self.tls_key),
-            body_timeout: check.read("bodyTimeout", self.body_timeout, duration).unwrap_or(Duration::from_secs(30)),
+            tls: tls(&mut check, "tls", self.tls_cert, self.tls_key),
+            body_timeout: check.value("bodyTimeout", self.body_timeout, Duration::from_secs(30), duration),
             clock: Clock::default(),
             guest_logins: LoginSettings {
-                rotation: check.read("guestLoginRotation", self.guest_login_rotation, duration).unwrap_or(ROTATION),
-                sessions_max: check.read("guestLoginSessions", self.guest_login_sessions, sessions).unwrap_or(SESSIONS),
+                rotation: check.value("guestLoginRotation", self.guest_login_rotation, ROTATION, duration),
+                sessions_max: check.value("guestLoginSessions", self.guest_login_sessions, SESSIONS, sessions),
             },
-            audit_retention: check.read("auditRetention", self.audit_retention, retention).unwrap_or(AUDIT_RETENTION),
-            user_token_life: check.read("userTokenLife", self.user_token_life, token_life).unwrap_or(TOKEN_LIFE_MAX),
-            audit_entries_a_day: check
-                .read("auditEntriesADay", self.audit_entries_a_day, |text| number(text, 1))
-                .unwrap_or(AUDIT_ENTRIES_A_DAY),
+            audit_retention: check.value("auditRetention", self.audit_retention, AUDIT_RETENTION, retention),
+            user_token_life: check.value("userTokenLife", self.user_token_life, TOKEN_LIFE_MAX, token_life),
+            audit_entries_a_day: check.value(
+                "auditEntriesADay",
+                self.audit_entries_a_day,
+                AUDIT_ENTRIES_A_DAY,
+                |text| number(text, 1),
+            ),
             releases_kept: check
-                .read("releasesKept", self.releases_kept, |text| number(text, RELEASES_KEPT_MIN))
-                .unwrap_or(RELEASES_KEPT),
-            bridges_kept: check.read("bridgesKept", self.bridges_kept, bridges_kept).unwrap_or(BRIDGES_KEPT),
+                .value("releasesKept", self.releases_kept, RELEASES_KEPT, |text| number(text, RELEASES_KEPT_MIN)),
+            bridges_kept: check.value("bridgesKept", self.bridges_kept, BRIDGES_KEPT, bridges_kept),
             ignored: Vec::new(),
         };
         if config.internal_tls.is_some() && config.internal_listen.is_none() {
-            check.0.push("internalTlsCert: means nothing without internalListen".to_owned());
+            check.add("internalTlsCert", "means nothing without internalListen");
         }
         if check.0.is_empty() { Ok(config) } else { Err(ConfigError(check.0)) }
     }
 }
 
-/// Collects what is wrong, so that a person fixes all of it in one go.
-#[derive(Default)]
-struct Check(Vec<String>);
-
-impl Check {
-    fn read<T>(&mut self, key: &str, text: Option<Text>, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
-        match read(text?.0.trim()) {
-            Ok(value) => Some(value),
-            Err(what) => {
-                self.0.push(format!("{key}: {what}"));
-                None
-            }
-        }
+fn need(check: &mut Check, key: &str, setting: Option<&Text>, why: &str) {
+    if setting.is_none() {
+        check.add(key, why);
     }
 }
 
-impl Check {
-    fn need(&mut self, key: &str, setting: Option<&Text>, why: &str) {
-        if setting.is_none() {
-            self.0.push(format!("{key}: {why}"));
-        }
-    }
-
-    fn tls(&mut self, prefix: &str, certificate: Option<Text>, key: Option<Text>) -> Option<TlsFiles> {
-        let path = |text: Text| PathBuf::from(text.0);
-        match (certificate.map(path), key.map(path)) {
-            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
-            (None, None) => None,
-            (certificate, _) => {
-                let missing = if certificate.is_some() { "Key" } else { "Cert" };
-                self.0.push(format!("{prefix}{missing}: {prefix}Cert and {prefix}Key go together"));
-                None
-            }
+fn tls(check: &mut Check, prefix: &str, certificate: Option<Text>, key: Option<Text>) -> Option<TlsFiles> {
+    let path = |text: Text| PathBuf::from(text.0);
+    match (certificate.map(path), key.map(path)) {
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (None, None) => None,
+        (certificate, _) => {
+            let missing = if certificate.is_some() { "Key" } else { "Cert" };
+            check.add(&format!("{prefix}{missing}"), &format!("{prefix}Cert and {prefix}Key go together"));
+            None
         }
     }
 }
@@ -408,30 +330,6 @@ fn token(text: &str) -> Result<SecretString, String> {
     ok.then(|| SecretString::from(text)).ok_or_else(|| {
         format!("must be at least {TOKEN_LENGTH_MIN} printable ASCII characters; `openssl rand -hex 32` makes one")
     })
-}
-
-impl From<&str> for Text {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl From<String> for Text {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
-}
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self)
-    }
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ buckets:
           - {roles: [editor]}
           - {roles: [app], condition: "path.owner == 'anna' && request.params.size < 10"}
         download_sign: {roles: [app, editor], condition: "path.owner == 'anna'"}
+      "named/*": {upload_sign: {roles: [app], condition: "request.params.key != 'named/café'"}}
+      "drop/*": {upload_sign: {roles: [app, editor]}, download_sign: {roles: [editor]}}
       "pages/*": {upload_sign: {roles: [editor]}, download_sign: {roles: [public]}}
   closed: {provider: local}
 "#;
@@ -135,6 +137,25 @@ async fn an_object_is_put_read_and_removed() {
     assert!(!dev.output().contains("signature="), "a URL is a credential: {}", dev.output());
 }
 
+/// Who may put an object, and not read it, learns nothing of the one that somebody else has put there.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_read_an_object_is_told_only_that_it_is_there() {
+    let folder = project();
+    let (dev, app, editor) = start(folder.path()).await;
+    page(&editor, "drop/1", "text/plain", b"abc").await;
+    let all = json!({"key": "drop/1", "size": 3, "etag": SHA_ABC});
+    for (who, client, key, expected) in [
+        ("may both", &editor, "drop/1", (200, all)),
+        ("may put", &app, "drop/1", (200, json!({"key": "drop/1"}))),
+        ("may put, and nothing is there", &app, "drop/2", (404, Json::Null)),
+        ("may neither", &app, "products/1", (403, Json::Null)),
+        ("is nobody", &dev.client, "drop/1", (401, Json::Null)),
+    ] {
+        let answer = ask(client, "upload_complete", json!({"key": key})).await;
+        assert_eq!((answer.status, answer.body["data"].clone()), expected, "{who}: {answer:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_part_is_read_and_what_is_known_is_not_sent_again() {
     let folder = project();
@@ -186,14 +207,73 @@ async fn a_part_is_read_and_what_is_known_is_not_sent_again() {
 async fn a_page_that_somebody_put_does_not_run() {
     let folder = project();
     let (dev, _, editor) = start(folder.path()).await;
-    for (kind, is_defused) in [("text/html", true), ("image/svg+xml", true), ("image/png", false)] {
+    for (kind, is_defused) in [
+        ("text/html", true),
+        ("image/svg+xml", true),
+        ("image/png", false),
+        // Browsers take the last of a list.
+        ("image/png, text/html", true),
+        ("image/png;,text/html", true),
+    ] {
         page(&editor, "pages/shown", kind, b"<script>").await;
         let from = url(&dev.client, "download_sign", json!({"key": "pages/shown"})).await;
         let answer = request(Method::GET, &from).send().await.unwrap();
         let policy = answer.headers().get("content-security-policy").map(|value| value.to_str().unwrap());
         assert_eq!(policy.is_some_and(|policy| policy.contains("sandbox")), is_defused, "{kind}");
         assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+        assert_eq!(answer.headers()["referrer-policy"], "no-referrer");
     }
+}
+
+/// What is asked is looked at in its one form, and as a browser would read it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_writes_it_in_another_way_gets_no_url() {
+    let folder = project();
+    let (_dev, app, editor) = start(folder.path()).await;
+    for (client, params, status) in [
+        (&app, json!({"key": "named/cafe"}), 200),
+        (&app, json!({"key": "named/caf\u{e9}"}), 403),
+        (&app, json!({"key": "named/cafe\u{301}"}), 403),
+        (&editor, json!({"key": "products/1", "contentType": "IMAGE/PNG; a=\"b\""}), 200),
+        (&editor, json!({"key": "products/1", "contentType": "image/png, text/html"}), 400),
+        (&editor, json!({"key": "products/1", "contentType": "image/png;,text/html"}), 400),
+        (&editor, json!({"key": "products/1", "contentType": "image/png; a=b, text/html"}), 400),
+    ] {
+        let answer = ask(client, "upload_sign", params.clone()).await;
+        assert_eq!(answer.status, status, "{params}: {answer:?}");
+    }
+}
+
+/// A condition that is sent with an object is held to, or the object is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_is_put_over_the_one_that_was_meant() {
+    let folder = project();
+    let (dev, _, editor) = start(folder.path()).await;
+    page(&editor, "pages/1", "text/plain", b"abc").await;
+    let to = url(&editor, "upload_sign", json!({"key": "pages/1"})).await;
+    let (is, other) = (format!("\"{SHA_ABC}\""), format!("\"{}\"", "0".repeat(64)));
+    for (headers, status) in [
+        (vec![("if-match", other.as_str())], 409),
+        (vec![("if-match", "*")], 400),
+        (vec![("if-match", "no tag")], 400),
+        (vec![("if-none-match", is.as_str())], 400),
+        (vec![("content-range", "bytes 0-2/6")], 400),
+        (vec![("if-match", is.as_str())], 200),
+        (vec![("if-match", is.as_str())], 409),
+    ] {
+        let put = headers.iter().fold(request(Method::PUT, &to), |put, (name, value)| put.header(*name, *value));
+        let answer = put.body("new").send().await.unwrap();
+        assert_eq!(answer.status(), status, "{headers:?}: {}", answer.text().await.unwrap());
+        let from = url(&dev.client, "download_sign", json!({"key": "pages/1"})).await;
+        let found = request(Method::GET, &from).send().await.unwrap().text().await.unwrap();
+        let is_new = found == "new";
+        assert!(is_new || found == "abc", "{found}");
+        assert_eq!(is_new, status == 200 || headers == [("if-match", is.as_str())], "{headers:?}");
+    }
+    // Of what has no body there is no part.
+    let from = url(&dev.client, "download_sign", json!({"key": "pages/1"})).await;
+    let head = request(Method::HEAD, &from).header("range", "bytes=0-0").send().await.unwrap();
+    assert_eq!((head.status().as_u16(), &head.headers()["content-length"]), (200, &"3".parse().unwrap()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Settings as text, and what each kind of text means. Every error says what would be right.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use reqwest::Url;
 use santokit_core::{
@@ -8,73 +8,9 @@ use santokit_core::{
     quantity::{Bytes, Millis, QuantityError},
     release::VerifyingKey,
 };
+pub(super) use santokit_edge::settings::Check;
+pub use santokit_edge::settings::Text;
 use secrecy::SecretString;
-use serde::{Deserialize, Deserializer, de};
-
-/// A setting as written: text, a number, or a list. `Debug` does not show it, for it may be a secret.
-#[derive(Clone)]
-pub struct Text(pub(super) String);
-
-/// Collects what is wrong, so that a person fixes all of it in one go.
-#[derive(Default)]
-pub(super) struct Check(pub(super) Vec<String>);
-
-impl Check {
-    pub(super) fn add(&mut self, key: &str, what: &str) {
-        self.0.push(format!("{key}: {what}"));
-    }
-
-    pub(super) fn optional<T>(
-        &mut self,
-        key: &str,
-        text: Option<Text>,
-        read: impl Fn(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        match read(text?.0.trim()) {
-            Ok(value) => Some(value),
-            Err(what) => {
-                self.add(key, &what);
-                None
-            }
-        }
-    }
-
-    pub(super) fn value<T>(
-        &mut self,
-        key: &str,
-        text: Option<Text>,
-        default: T,
-        read: impl Fn(&str) -> Result<T, String>,
-    ) -> T {
-        self.optional(key, text, read).unwrap_or(default)
-    }
-
-    pub(super) fn required<T>(
-        &mut self,
-        key: &str,
-        text: Option<Text>,
-        read: impl Fn(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        if text.is_none() {
-            self.add(key, "is needed");
-        }
-        self.optional(key, text, read)
-    }
-
-    pub(super) fn list<T>(
-        &mut self,
-        key: &str,
-        text: Option<Text>,
-        read: impl Fn(&str) -> Result<T, String>,
-    ) -> Vec<T> {
-        let text = text.map(|text| text.0).unwrap_or_default();
-        text.split(',')
-            .map(str::trim)
-            .filter(|item| !item.is_empty())
-            .filter_map(|item| self.optional(key, Some(Text(item.to_owned())), &read))
-            .collect()
-    }
-}
 
 pub(super) fn local_hub() -> Url {
     #[expect(clippy::expect_used, reason = "a constant that a test reads")]
@@ -137,60 +73,4 @@ pub(super) fn http_url(text: &str) -> Result<Url, String> {
         url.set_path(&format!("{}/", url.path()));
     }
     Ok(url)
-}
-
-impl From<&str> for Text {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl From<String> for Text {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
-}
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Text;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text, a number, true or false, or a list of texts")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
-                Ok(Text(text.to_owned()))
-            }
-
-            fn visit_bool<E: de::Error>(self, truth: bool) -> Result<Text, E> {
-                Ok(Text(truth.to_string()))
-            }
-
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Text, E> {
-                Ok(Text(number.to_string()))
-            }
-
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Text, E> {
-                Ok(Text(number.to_string()))
-            }
-
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Text, A::Error> {
-                let mut list = Vec::new();
-                while let Some(item) = items.next_element::<String>()? {
-                    list.push(item);
-                }
-                Ok(Text(list.join(",")))
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
 }

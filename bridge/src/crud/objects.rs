@@ -59,7 +59,7 @@ pub fn may_name(request: &mut Request<'_>, column: &EntryColumn, value: &Value, 
     if request.objects.is_some_and(|objects| objects.may_put(&file.bucket, &key)) {
         return;
     }
-    let asked = Map::from_iter([("key".to_owned(), Json::String(text.clone()))]);
+    let asked = Map::from_iter([("key".to_owned(), Json::String(key.as_str().to_owned()))]);
     let policies = request.tables.policies(&file.bucket);
     let decision = policies.map_or(Decision::Deny { reason: Denial::NoRule }, |policies| {
         policies.decide(ObjectVerb::Upload, &key, request.actor, &asked, request.now).0

@@ -23,12 +23,13 @@ use santokit_core::{
     cors::{ANY, Cors},
     problem::Problem,
 };
+use santokit_edge::answer::REQUEST_ID;
 
 use super::{
     auth::Hints,
     layers::RequestId,
     mounted,
-    respond::{self, RELEASE, REQUEST_ID, Trail},
+    respond::{self, RELEASE, Trail},
 };
 use crate::{app::App, config::EnvName, generation::Generation};
 

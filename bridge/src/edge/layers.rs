@@ -6,7 +6,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     panic::AssertUnwindSafe,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use axum::{
@@ -19,20 +19,16 @@ use http::{
     HeaderMap, HeaderValue, StatusCode, Version,
     header::{CONNECTION, HOST},
 };
-use opentelemetry::global;
-use santokit_core::{
-    access::ActorKind,
-    code::Code,
-    id::{Kind, is_acceptable_request_id},
-    problem::Problem,
+use santokit_core::{access::ActorKind, code::Code, problem::Problem};
+use santokit_edge::{
+    answer::{self, REQUEST_ID},
+    telemetry,
 };
-use santokit_edge::telemetry::{self, TraceHeaders};
 use tracing::{Instrument, Span, field::Empty};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::{
     address,
-    respond::{self, REQUEST_ID, Trail},
+    respond::{self, Trail},
 };
 use crate::{app::App, metrics::Metrics};
 
@@ -49,7 +45,7 @@ pub struct ClientAddress(pub IpAddr);
 
 /// Outermost: request id, trace, log line, metrics, and an answer even after a panic.
 pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let id = request_id(request.headers());
+    let id = RequestId(answer::request_id(request.headers()).into());
     let template = telemetry::route(&request);
     let method = telemetry::method(request.method());
     let span = span(&id, method, &template, request.headers());
@@ -127,7 +123,7 @@ impl Entry {
             method,
             path,
             status,
-            durationMs = milliseconds(took),
+            durationMs = telemetry::milliseconds(took),
             authType = trail.auth_type.map(ActorKind::as_str),
             table = trail.table,
             op = trail.op,
@@ -169,27 +165,16 @@ fn span(id: &RequestId, method: &'static str, template: &str, headers: &HeaderMa
         logic = Empty,
         code = Empty,
     );
-    if !span.is_disabled() {
-        // Fails only where no trace is collected.
-        drop(span.set_parent(global::get_text_map_propagator(|propagator| propagator.extract(&TraceHeaders(headers)))));
-    }
+    telemetry::follow(&span, headers);
     span
 }
 
 fn record(span: &Span, status: u16, trail: &Trail) {
     let code = trail.code.map(Code::as_str);
-    // An unsigned number would reach the collector as a text.
-    span.record("http.response.status_code", i64::from(status));
+    telemetry::ended(span, status, Some(code.unwrap_or("INTERNAL_ERROR")));
     span.record("project", &trail.project).record("env", &trail.env).record("releaseId", &trail.release_id);
     span.record("table", &trail.table).record("op", trail.op);
     span.record("authType", trail.auth_type.map(ActorKind::as_str)).record("logic", &trail.logic).record("code", code);
-    if status >= 500 {
-        span.record("otel.status_code", "error").record("error.type", code.unwrap_or("INTERNAL_ERROR"));
-    }
-}
-
-fn milliseconds(took: Duration) -> f64 {
-    (took.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// HTTP/2 names the host beside the headers; who reads them looks for it there. What stands in the target is what was called, whatever
@@ -206,12 +191,6 @@ fn client_address(app: &App, request: &Request) -> ClientAddress {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
     ClientAddress(address::client(peer, request.headers(), &app.config.edge.trusted_proxies))
-}
-
-fn request_id(headers: &HeaderMap) -> RequestId {
-    let sent =
-        headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|text| is_acceptable_request_id(text));
-    RequestId(sent.map_or_else(|| Kind::Request.generate().into(), Arc::from))
 }
 
 /// The panic's text may hold anything: only that it happened is told. The place is on standard error.

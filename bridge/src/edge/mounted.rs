@@ -23,6 +23,7 @@ use santokit_core::{
     logic::Mount,
     problem::{Outcome, Problem},
 };
+use santokit_edge::answer::REQUEST_ID;
 use santokit_wasm::{BodyError, Exchange, GuestBody};
 use tokio::{sync::oneshot, task::JoinSet};
 use tracing::Instrument as _;
@@ -290,7 +291,7 @@ fn for_guest(
     insert("x-forwarded-for", &address.to_string());
     insert("x-forwarded-host", authority.as_str());
     insert("x-forwarded-proto", if is_https { "https" } else { "http" });
-    insert(respond::REQUEST_ID, &id.0);
+    insert(REQUEST_ID, &id.0);
     insert(HOST.as_str(), authority.as_str());
     Ok(request)
 }

@@ -15,7 +15,7 @@ use percent_encoding::percent_decode_str;
 use santokit_core::{
     code::Code,
     problem::{Outcome, Problem},
-    storage::ObjectKey,
+    storage::{ObjectKey, told::Happened},
 };
 
 use super::{
@@ -103,9 +103,10 @@ async fn run(
         }
         Deed::Put(upload) => {
             trail.op = Some("object_put");
+            let told = Told { generation: &generation, by: "url", metrics: &app.metrics };
+            told.admit(bucket, Happened::Upload).await?;
             let put = upload::answer(bucket, &signed.key, upload, (&parts.headers, body), app.config.body_timeout);
             let (response, stat) = put.await?;
-            let told = Told { generation: &generation, by: "url", metrics: &app.metrics };
             told.there(bucket, &stat).await?;
             Ok(response)
         }

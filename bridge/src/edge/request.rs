@@ -260,8 +260,9 @@ fn object_path(path: &str) -> Outcome<Asked> {
         Some(Asked::Object(bucket.to_owned(), op))
     });
     found.ok_or_else(|| {
+        let ops = ObjectOp::ALL.map(ObjectOp::as_str).join("|");
         Problem::new(Code::NotFound, "there is no such operation of objects")
-            .hint("they are storage/{bucket}/{upload_sign|download_sign|delete|multipart_start|multipart_sign|multipart_complete|multipart_abort}")
+            .hint(format!("they are storage/{{bucket}}/{{{ops}}}"))
     })
 }
 

@@ -1,4 +1,4 @@
-//! Answers: the one table from code to status, the two shapes of a body, and what an answer says about itself in its headers.
+//! Answers: the two shapes of a body, and what an answer says about itself in its headers.
 
 use std::time::Duration;
 
@@ -12,12 +12,10 @@ use santokit_core::{
     code::Code,
     problem::{Outcome, Problem, ProblemBody},
 };
+use santokit_edge::answer::{retry_after, status};
 use serde::Serialize;
 
 use crate::app::Answer;
-
-/// Names the request; kept where the client sent a valid one.
-pub const REQUEST_ID: &str = "x-request-id";
 
 /// Names the release that answered.
 pub const RELEASE: &str = "x-santokit-release";
@@ -55,26 +53,6 @@ pub struct Trail {
 #[derive(Serialize)]
 struct Failure {
     error: ProblemBody,
-}
-
-/// The status of a code. There is no other such table in the Bridge.
-pub const fn status(code: Code) -> StatusCode {
-    match code {
-        Code::BadRequest | Code::SchemaValidationFailed => StatusCode::BAD_REQUEST,
-        Code::Unauthorized => StatusCode::UNAUTHORIZED,
-        Code::Forbidden => StatusCode::FORBIDDEN,
-        Code::NotFound => StatusCode::NOT_FOUND,
-        Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-        Code::LogicError => StatusCode::UNPROCESSABLE_ENTITY,
-        Code::LogicFailed | Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
-        Code::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
-        Code::Conflict
-        | Code::SchemaDrift
-        | Code::DestructiveChange
-        | Code::GrantsWidened
-        | Code::ReleaseBlocked
-        | Code::IncompatibleBridge => StatusCode::CONFLICT,
-    }
 }
 
 /// The answer to a call.
@@ -138,7 +116,7 @@ pub fn error(problem: &Problem, request_id: &str) -> Response {
     let is_worth_repeating = problem.retry_after.is_some();
     if is_worth_repeating || matches!(code, Code::TooManyRequests | Code::ServiceUnavailable) {
         let wait = problem.retry_after.unwrap_or(RETRY_AFTER);
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        response.headers_mut().insert(header::RETRY_AFTER, retry_after(wait));
     }
     if code == Code::Unauthorized {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -150,11 +128,6 @@ pub fn error(problem: &Problem, request_id: &str) -> Response {
 /// A name of this program's own: what a guest says of its refusals stands deeper.
 fn limit_of(problem: &Problem) -> Option<String> {
     problem.details.get("limit").and_then(|limit| limit.as_str()).map(str::to_owned)
-}
-
-/// Rounded up: who comes back after that long is not too early.
-fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 /// A JSON body that no cache keeps and no browser takes for something else.
@@ -170,38 +143,6 @@ pub fn json(status: StatusCode, body: Vec<u8>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn statuses_are_those_of_the_contract() {
-        let statuses: Vec<String> = Code::ALL.iter().map(|code| format!("{code} {}", status(*code).as_u16())).collect();
-        assert_eq!(
-            statuses,
-            [
-                "BAD_REQUEST 400",
-                "SCHEMA_VALIDATION_FAILED 400",
-                "UNAUTHORIZED 401",
-                "FORBIDDEN 403",
-                "NOT_FOUND 404",
-                "CONFLICT 409",
-                "TOO_MANY_REQUESTS 429",
-                "LOGIC_ERROR 422",
-                "LOGIC_FAILED 500",
-                "INTERNAL_ERROR 500",
-                "SERVICE_UNAVAILABLE 503",
-                "SCHEMA_DRIFT 409",
-                "DESTRUCTIVE_CHANGE 409",
-                "GRANTS_WIDENED 409",
-                "RELEASE_BLOCKED 409",
-                "INCOMPATIBLE_BRIDGE 409",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_wait_is_rounded_up() {
-        let seconds = [0, 1, 999, 1_000, 1_001, 60_000].map(|millis| whole_seconds(Duration::from_millis(millis)));
-        assert_eq!(seconds, [1, 1, 1, 1, 2, 60]);
-    }
 
     #[test]
     fn an_error_tells_its_message_and_never_its_cause() {

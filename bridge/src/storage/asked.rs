@@ -8,7 +8,7 @@ use santokit_core::{
     access::{Actor, ActorKind, Decision, Denial},
     code::Code,
     problem::{Outcome, Problem},
-    storage::{ObjectKey, ObjectVerb, UploadBounds},
+    storage::{ObjectKey, ObjectVerb, UploadBounds, told::Happened},
 };
 use santokit_wasm::{Condition, StorageError};
 use serde_json::{Map, Value as Json, json};
@@ -55,7 +55,7 @@ impl Asked<'_> {
             | ObjectOp::UploadComplete
             | ObjectOp::DownloadSign
             | ObjectOp::Delete
-            | ObjectOp::MultipartStart => self.of_key(bucket, op, read, &params).await?,
+            | ObjectOp::MultipartStart => self.of_key(bucket, op, read, params).await?,
             ObjectOp::MultipartSign | ObjectOp::MultipartComplete | ObjectOp::MultipartAbort => {
                 self.of_upload(bucket, op, &read).await?
             }
@@ -63,15 +63,23 @@ impl Asked<'_> {
         Ok(Answer::of(answer.to_string().into_bytes()))
     }
 
-    async fn of_key(&self, bucket: &Bucket, op: ObjectOp, read: Params, params: &Map<String, Json>) -> Outcome<Json> {
+    async fn of_key(
+        &self,
+        bucket: &Bucket,
+        op: ObjectOp,
+        read: Params,
+        mut params: Map<String, Json>,
+    ) -> Outcome<Json> {
         let key = ObjectKey::parse(&read.key).map_err(|error| bad("key", &error.to_string()))?;
-        let bounds = self.decide(bucket, op.verb(), &key, params)?;
+        // Conditions see a key in its one form: it can be written in others.
+        params.insert("key".to_owned(), json!(key.as_str()));
+        let bounds = self.decide(bucket, op.verb(), &key, &params)?;
         match op {
             ObjectOp::UploadSign => {
                 let upload = upload(bucket, &bounds, &read)?;
                 self.url(bucket, key, Deed::Put(upload), read.expires_in).await
             }
-            ObjectOp::UploadComplete => self.uploaded(bucket, &key).await,
+            ObjectOp::UploadComplete => self.uploaded(bucket, &key, &params).await,
             ObjectOp::DownloadSign => {
                 let deed = Deed::Get { save_as: read.save_as.map(|name| file_name(&name)).transpose()? };
                 self.url(bucket, key, deed, read.expires_in).await
@@ -83,6 +91,7 @@ impl Asked<'_> {
                 self.start(bucket, Wanted { key, size, content_type, is_new }).await
             }
             _ => {
+                self.told.admit(bucket, Happened::Delete).await?;
                 let is_removed = bucket.remove(&key, &Condition::None).await.map_err(|error| problem_of(&error))?;
                 if is_removed {
                     self.told.gone(bucket, &key).await?;
@@ -92,18 +101,28 @@ impl Asked<'_> {
         }
     }
 
-    /// `upload_complete`: what was put at the URL of a store is not seen here, and told when its sender says so.
-    async fn uploaded(&self, bucket: &Bucket, key: &ObjectKey) -> Outcome<Json> {
+    /// `upload_complete`: what was put at the URL of a store is not seen here, and told when its sender says so. What is there may be another's:
+    /// who may put it, and not read it, is told that it is there, and nothing else of it.
+    async fn uploaded(&self, bucket: &Bucket, key: &ObjectKey, params: &Map<String, Json>) -> Outcome<Json> {
         let found = bucket.stat(key).await.map_err(|error| problem_of(&error))?;
         let stat = found.ok_or_else(|| problem_of(&StorageError::Missing))?;
         if !bucket.is_local() {
+            self.told.admit(bucket, Happened::Upload).await?;
             self.told.there(bucket, &stat).await?;
         }
-        Ok(json!({"key": stat.key, "size": stat.size, "etag": stat.etag}))
+        let (may_read, _) = bucket.policies.decide(ObjectVerb::Download, key, self.actor, params, self.now);
+        Ok(match may_read {
+            Decision::Allow => json!({"key": stat.key, "size": stat.size, "etag": stat.etag}),
+            Decision::Deny { .. } | Decision::DenyAnonymous => json!({"key": stat.key}),
+        })
     }
 
     async fn of_upload(&self, bucket: &Bucket, op: ObjectOp, read: &Params) -> Outcome<Json> {
-        let (begun, key) = self.begun(bucket, &read.upload).await?;
+        let (begun, key, bounds) = self.begun(bucket, &read.upload).await?;
+        // What may be put can have become less since it was begun. To give it up one always may.
+        if op != ObjectOp::MultipartAbort {
+            begun.fits(bucket, &bounds)?;
+        }
         match op {
             ObjectOp::MultipartSign => {
                 let lives = self.lives(read.expires_in)?;
@@ -191,8 +210,24 @@ fn shown(name: &str) -> String {
 
 /// What an upload must be, by what it says of itself and what it may be.
 fn upload(bucket: &Bucket, bounds: &UploadBounds, read: &Params) -> Outcome<Upload> {
-    let most = bounds.max_size.map_or(bucket.object_bytes_max, |size| size.0.min(bucket.object_bytes_max));
     let size = read.size.as_ref().map(|size| size.parse::<u64>()).transpose().map_err(Problem::internal)?;
+    let most = fits(bucket, bounds, size, read.content_type.as_deref())?;
+    Ok(Upload {
+        size: size.map_or(Size::AtMost(most), Size::Exactly),
+        content_type: read.content_type.clone(),
+        sha256: read.sha256.clone(),
+        is_new: read.only_new,
+    })
+}
+
+/// Whether an upload may be what it says of itself; the most bytes that it may have.
+pub(super) fn fits(
+    bucket: &Bucket,
+    bounds: &UploadBounds,
+    size: Option<u64>,
+    content_type: Option<&str>,
+) -> Outcome<u64> {
+    let most = bounds.max_size.map_or(bucket.object_bytes_max, |size| size.0.min(bucket.object_bytes_max));
     if size.is_some_and(|size| size > most) {
         return Err(Problem::limit(
             Code::BadRequest,
@@ -200,19 +235,14 @@ fn upload(bucket: &Bucket, bounds: &UploadBounds, read: &Params) -> Outcome<Uplo
             format!("an object of this key has {most} bytes at most"),
         ));
     }
-    match &read.content_type {
+    match content_type {
         Some(kind) if !is_header(kind) => return Err(bad("contentType", "it is no content type")),
         Some(kind) if bounds.allows_type(kind) => {}
         None if bounds.allowed_types.is_empty() => {}
         Some(_) => return Err(bad("contentType", "objects of this key are of other types")),
         None => return Err(bad("contentType", "objects of this key are of some types only: say which")),
     }
-    Ok(Upload {
-        size: size.map_or(Size::AtMost(most), Size::Exactly),
-        content_type: read.content_type.clone(),
-        sha256: read.sha256.clone(),
-        is_new: read.only_new,
-    })
+    Ok(most)
 }
 
 /// What a header can hold as it is.

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use santokit_core::{
     code::Code,
     problem::{Outcome, Problem},
-    storage::{ObjectKey, ObjectVerb},
+    storage::{ObjectKey, ObjectVerb, UploadBounds, told::Happened},
 };
 use santokit_wasm::{Condition, StorageError};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     Bucket, UrlFor,
-    asked::{Asked, problem_of},
+    asked::{Asked, fits, problem_of},
     parts::{PART_BYTES, UPLOAD_LIVES},
     signed::UrlKey,
 };
@@ -71,6 +71,11 @@ impl Begun {
     fn part_size(&self, part: u16) -> u64 {
         let before = u64::from(part.saturating_sub(1)) * PART_BYTES;
         self.size.saturating_sub(before).min(PART_BYTES)
+    }
+
+    /// Whether it may still be what it was begun as.
+    pub(super) fn fits(&self, bucket: &Bucket, bounds: &UploadBounds) -> Outcome<()> {
+        fits(bucket, bounds, Some(self.size), self.content_type.as_deref()).map(drop)
     }
 
     /// As it was asked for, for the rules.
@@ -147,6 +152,7 @@ impl Asked<'_> {
                 .hint("multipart_sign answers URLs for those that are missing")
                 .detail("missing", json!(missing)));
         }
+        self.told.admit(bucket, Happened::Upload).await?;
         let condition = if begun.is_new { Condition::Absent } else { Condition::None };
         let how = (begun.content_type.clone(), condition);
         let stat = bucket.join_parts(key, &begun.id, &found, how).await.map_err(|error| problem_of(&error))?;
@@ -160,8 +166,8 @@ impl Asked<'_> {
         Ok(json!({"aborted": true}))
     }
 
-    /// The upload that somebody holds, of this bucket, which the rules allow still.
-    pub(super) async fn begun(&self, bucket: &Bucket, token: &str) -> Outcome<(Begun, ObjectKey)> {
+    /// The upload that somebody holds, of this bucket, which the rules allow still, and what they let it be.
+    pub(super) async fn begun(&self, bucket: &Bucket, token: &str) -> Outcome<(Begun, ObjectKey, UploadBounds)> {
         let url_key = bucket.upload_key().await.map_err(|error| problem_of(&error))?;
         let is_of_here = |begun: &Begun| {
             begun.project == self.env.project && begun.env == self.env.env && begun.bucket == bucket.alias
@@ -172,11 +178,11 @@ impl Asked<'_> {
             return Err(Problem::new(Code::Forbidden, "this is no upload of this bucket")
                 .hint("multipart_start begins one; send its upload as it was given"));
         };
-        self.decide(bucket, ObjectVerb::Upload, &key, &begun.params())?;
+        let bounds = self.decide(bucket, ObjectVerb::Upload, &key, &begun.params())?;
         if self.now.timestamp() >= begun.expires {
             return Err(Problem::new(Code::Forbidden, "this upload has expired").hint("begin another one"));
         }
-        Ok((begun, key))
+        Ok((begun, key, bounds))
     }
 }
 

@@ -17,7 +17,7 @@ use santokit_wasm::{Condition, ObjectStat, PutOptions, StorageError};
 
 use super::{
     Bucket, Store, UrlFor,
-    s3::{self, Failure, OWN_EXPIRY, Sent, client},
+    s3::{self, Failure, OWN_EXPIRY, Sent, answer, client},
     signed::{Deed, Signed, UrlKey},
 };
 
@@ -205,11 +205,11 @@ impl s3::Store {
             };
             let answer = self.client.send(Sent::new(Method::GET, action.sign(OWN_EXPIRY))).await.map_err(failed)?;
             let text = client::text(answer).await.map_err(failed)?;
-            let page = client::parts(&text);
-            let last = page.keys().next_back().copied();
-            parts.extend(page);
+            let page = answer::parts(&text).map_err(failed)?;
+            let last = page.parts.keys().next_back().copied();
+            parts.extend(page.parts);
             match last {
-                Some(last) if client::is_truncated(&text) && after.is_none_or(|after| after < last) => {
+                Some(last) if page.is_truncated && after.is_none_or(|after| after < last) => {
                     after = Some(last);
                 }
                 _ => return Ok(parts),

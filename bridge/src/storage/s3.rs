@@ -10,10 +10,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::DateTime;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, Url};
-use rusty_s3::{S3Action, actions::ListObjectsV2};
+use rusty_s3::S3Action;
 use santokit_core::storage::{ObjectKey, ObjectPrefix};
 use santokit_wasm::{Condition, ObjectPage, ObjectStat, PutOptions, StorageError};
 
+pub(super) mod answer;
 pub mod client;
 mod place;
 mod read;
@@ -124,9 +125,14 @@ impl Store {
         for _ in 0..PAGES_MAX {
             // One more, so that the end is known.
             let page = self.page(prefix, last.as_deref(), limit + 1 - objects.len()).await?;
-            let is_end = page.next_continuation_token.is_none() || page.contents.is_empty();
-            last = page.contents.last().map(|object| object.key.clone());
-            objects.extend(page.contents.iter().filter_map(|object| self.listed(object)));
+            let next = page.objects.last().map(|object| object.key.clone());
+            // Whoever goes on from there would never come to an end.
+            if next.is_some() && next <= last {
+                return Err(self.failed("list", &Failure::Answer("a list goes on with what was before".to_owned())));
+            }
+            let is_end = !page.is_truncated() || next.is_none();
+            last = next;
+            objects.extend(page.objects.iter().filter_map(|object| self.listed(prefix, object)));
             if objects.len() > limit || is_end {
                 let is_more = objects.len() > limit;
                 objects.truncate(limit);
@@ -187,7 +193,7 @@ impl Store {
         prefix: &ObjectPrefix,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<rusty_s3::actions::ListObjectsV2Response, StorageError> {
+    ) -> Result<answer::Listed, StorageError> {
         let credentials = self.place.credentials()?;
         let mut action = self.place.own().list_objects_v2(Some(&credentials));
         action.with_prefix(format!("{}{}", self.place.prefix(), prefix.as_str()));
@@ -198,18 +204,19 @@ impl Store {
         let sent = Sent::new(Method::GET, action.sign(OWN_EXPIRY));
         let answer = self.client.send(sent).await.map_err(|failure| self.failed("list", &failure))?;
         let text = client::text(answer).await.map_err(|failure| self.failed("list", &failure))?;
-        ListObjectsV2::parse_response(&text)
-            .map_err(|error| self.failed("list", &Failure::Answer(format!("it is no list: {error}"))))
+        answer::listed(&text).map_err(|failure| self.failed("list", &failure))
     }
 
-    fn listed(&self, object: &rusty_s3::actions::list_objects_v2::ListObjectsContent) -> Option<ObjectStat> {
+    /// None where it is not what was asked for: a list is granted for a folder, and a store may not hold to one.
+    fn listed(&self, prefix: &ObjectPrefix, object: &answer::Object) -> Option<ObjectStat> {
         let text = object.key.strip_prefix(self.place.prefix())?;
+        let text = Some(text).filter(|text| text.starts_with(prefix.as_str()))?;
         let key = ObjectKey::parse(text).ok().filter(|key| key.as_str() == text)?;
-        let modified = object.last_modified.as_deref().and_then(|time| DateTime::parse_from_rfc3339(time).ok());
+        let modified = object.modified.as_deref().and_then(|time| DateTime::parse_from_rfc3339(time).ok());
         Some(ObjectStat {
             key: key.as_str().to_owned(),
-            size: object.size.unwrap_or(0),
-            etag: client::plain_etag(object.etag.as_deref().unwrap_or_default()),
+            size: object.size,
+            etag: client::plain_etag(&object.etag),
             // A list does not say it.
             content_type: String::new(),
             modified: modified.and_then(|time| u64::try_from(time.timestamp_millis()).ok()).unwrap_or(0),

@@ -35,6 +35,14 @@ pub struct Told<'a> {
 }
 
 impl Told<'_> {
+    /// Takes one from what may be published of the topic, where there is one: before anything is done, so that nothing is done of which it cannot
+    /// be told. What rows let go is told without: it is done already, as what triggers publish.
+    pub async fn admit(&self, bucket: &Bucket, happened: Happened) -> Outcome<()> {
+        let Some(name) = bucket.events.topic(happened) else { return Ok(()) };
+        let Generation { env, topics, .. } = self.generation;
+        topics.admit((&env.project, &env.env), name).await
+    }
+
     /// There is an object.
     pub async fn there(&self, bucket: &Bucket, stat: &ObjectStat) -> Outcome<()> {
         let known = json!({

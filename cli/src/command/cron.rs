@@ -3,16 +3,15 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
+use reqwest::{Client, Url};
 use santokit_core::{admin::Deed, name::check_label};
 use serde_json::{Value as Json, json};
 
 use super::{
     Shell,
-    bridge::operator::{self, Asked},
+    bridge::operator::{At, Bridges},
 };
 use crate::{
-    context::Target,
     failure::Failure,
     report::{Terminal, cell, printable},
 };
@@ -34,20 +33,6 @@ pub enum Command {
     /// Let a job run by itself again that has failed too often
     #[command(after_help = "Example:\n  stk cron resume nightly-report --env prod")]
     Resume(JobOptions),
-}
-
-/// Which Bridge, in which env.
-#[derive(Debug, clap::Args)]
-pub struct At {
-    /// One Bridge, from `stk bridge status`; default: any of the env that has a listener for operators
-    #[arg(long, value_name = "ID")]
-    bridge: Option<String>,
-    /// Where that Bridge takes operators; default: what its own settings say
-    #[arg(long, value_name = "URL", requires = "bridge")]
-    url: Option<String>,
-    /// The Hub, project and env.
-    #[command(flatten)]
-    target: Target,
 }
 
 /// Flags of `stk cron list`.
@@ -115,41 +100,16 @@ impl JobOptions {
     }
 }
 
-/// Asks the Bridge that was named, or the first that answers.
 async fn ask(at: &At, shell: &Shell, (deed, job): (Deed, Option<&str>)) -> anyhow::Result<Json> {
-    let (hub, context) = shell.hub(&at.target)?;
-    let place = (context.project()?, context.env()?);
-    let bridges = match &at.bridge {
-        Some(id) => vec![id.clone()],
-        None => operator::bridges(&hub, place).await?,
+    let (what, is_done) = match deed {
+        Deed::CronTrigger => (Some("trigger"), true),
+        Deed::CronResume => (Some("resume"), true),
+        _ => (None, false),
     };
-    let below: Vec<&str> = match (deed, job) {
-        (Deed::CronTrigger, Some(job)) => vec!["cron", job, "trigger"],
-        (Deed::CronResume, Some(job)) => vec!["cron", job, "resume"],
-        (_, Some(job)) => vec!["cron", job],
-        _ => vec!["cron"],
-    };
-    let http = operator::client(Some(ANSWER_MAX))?;
-    let mut unreached = None;
-    for bridge in &bridges {
-        let asked = Asked::of_cron(&hub, place, bridge, (deed, job), (at.url.as_deref(), &below)).await?;
-        let request = match deed {
-            Deed::CronTrigger | Deed::CronResume => http.post(asked.url.clone()),
-            _ => http.get(asked.url.clone()),
-        };
-        match asked.send(request).await {
-            Ok(response) => {
-                let bytes = response.bytes().await.context("the Bridge's answer was cut off")?;
-                return serde_json::from_slice(&bytes).context("the Bridge answers JSON");
-            }
-            // It has answered: another would say the same.
-            Err(error) if error.downcast_ref::<Failure>().is_some_and(|failure| failure.code.is_some()) => {
-                return Err(error);
-            }
-            Err(error) => drop(unreached.get_or_insert(error)),
-        }
-    }
-    Err(unreached.unwrap_or_else(|| Failure::failed("no Bridge answers").into()))
+    let below: Vec<&str> = [Some("cron"), job, what].into_iter().flatten().collect();
+    let bridges = Bridges::of(at, shell, Some(ANSWER_MAX)).await?;
+    let request = |http: &Client, url: Url| if is_done { http.post(url) } else { http.get(url) };
+    bridges.ask((deed, job), &below, request).await
 }
 
 fn show_jobs(terminal: Terminal, jobs: Option<&[Json]>) {

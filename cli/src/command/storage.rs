@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
 use santokit_core::{admin::Deed, quantity::Millis, storage::check_alias};
 use serde_json::{Value as Json, json};
 
 use super::{
     Shell,
-    bridge::operator::{self, Asked},
+    bridge::operator::{At, Bridges},
 };
 use crate::{
-    context::Target,
     failure::Failure,
     report::{cell, printable},
 };
@@ -54,15 +52,9 @@ pub struct OrphansOptions {
 struct Of {
     /// The bucket, as `config/storage.yaml` calls it
     bucket: String,
-    /// One Bridge, from `stk bridge status`; default: any of the env that has a listener for operators
-    #[arg(long, value_name = "ID")]
-    bridge: Option<String>,
-    /// Where that Bridge takes operators; default: what its own settings say
-    #[arg(long, value_name = "URL", requires = "bridge")]
-    url: Option<String>,
-    /// The Hub, project and env.
+    /// Which Bridge, in which env
     #[command(flatten)]
-    target: Target,
+    at: At,
 }
 
 /// Runs it.
@@ -79,7 +71,9 @@ pub async fn run(command: &Command, shell: &Shell) -> anyhow::Result<()> {
 }
 
 async fn test(of: &Of, shell: &Shell) -> anyhow::Result<()> {
-    let answer = of.ask(shell, ("test", &[])).await?;
+    let bridges = Bridges::of(&of.at, shell, Some(ANSWER_MAX)).await?;
+    let below = ["storage", &of.bucket, "test"];
+    let answer = bridges.ask((Deed::Storage, None), &below, |http, url| http.post(url)).await?;
     let steps = answer["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
     shell.terminal.answer(&answer, |terminal| {
         let rows =
@@ -97,13 +91,16 @@ async fn test(of: &Of, shell: &Shell) -> anyhow::Result<()> {
 
 /// Page by page: a bucket may be large, and one answer is not.
 async fn orphans(options: &OrphansOptions, shell: &Shell) -> anyhow::Result<()> {
+    let bridges = Bridges::of(&options.of.at, shell, Some(ANSWER_MAX)).await?;
+    let below = ["storage", &options.of.bucket, "orphans"];
     let older_than = options.older_than.duration().as_secs().to_string();
     let (mut found, mut looked, mut bytes) = (Vec::new(), 0, 0);
     let mut after: Option<String> = None;
     let last = loop {
         let mut query = vec![("olderThan", older_than.as_str())];
         query.extend(after.as_deref().map(|after| ("after", after)));
-        let mut page = options.of.ask(shell, ("orphans", &query)).await?;
+        let page = bridges.ask((Deed::Storage, None), &below, |http, url| http.get(url).query(&query));
+        let mut page = page.await?;
         looked += page["looked"].as_u64().unwrap_or(0);
         let orphans = page["orphans"].as_array_mut().map(std::mem::take).unwrap_or_default();
         bytes += orphans.iter().filter_map(|orphan| orphan["size"].as_u64()).sum::<u64>();
@@ -143,38 +140,4 @@ async fn orphans(options: &OrphansOptions, shell: &Shell) -> anyhow::Result<()> 
 
 fn found_count(answer: &Json) -> usize {
     answer["orphans"].as_array().map_or(0, Vec::len)
-}
-
-impl Of {
-    /// Asks the Bridge that was named, or the first that answers.
-    async fn ask(&self, shell: &Shell, (what, query): (&str, &[(&str, &str)])) -> anyhow::Result<Json> {
-        let (hub, context) = shell.hub(&self.target)?;
-        let place = (context.project()?, context.env()?);
-        let bridges = match &self.bridge {
-            Some(id) => vec![id.clone()],
-            None => operator::bridges(&hub, place).await?,
-        };
-        let http = operator::client(Some(ANSWER_MAX))?;
-        let mut unreached = None;
-        for bridge in &bridges {
-            let below = ["storage", &self.bucket, what];
-            let asked = Asked::below(&hub, place, bridge, Deed::Storage, (self.url.as_deref(), &below)).await?;
-            let request = match what {
-                "test" => http.post(asked.url.clone()),
-                _ => http.get(asked.url.clone()).query(query),
-            };
-            match asked.send(request).await {
-                Ok(response) => {
-                    let bytes = response.bytes().await.context("the Bridge's answer was cut off")?;
-                    return serde_json::from_slice(&bytes).context("the Bridge answers JSON");
-                }
-                // It has answered: another would say the same.
-                Err(error) if error.downcast_ref::<Failure>().is_some_and(|failure| failure.code.is_some()) => {
-                    return Err(error);
-                }
-                Err(error) => drop(unreached.get_or_insert(error)),
-            }
-        }
-        Err(unreached.unwrap_or_else(|| Failure::failed("no Bridge answers").into()))
-    }
 }

@@ -1,4 +1,6 @@
-//! Which content types an upload may have: `image/png`, or `image/*`.
+//! Which content types an upload may have: `image/png`, or `image/*`; and what a content type is at all.
+
+const BLANK: [char; 2] = [' ', '\t'];
 
 /// A type of RFC 9110, 8.3.1, without parameters; the subtype may be `*`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,10 +28,62 @@ impl MediaRange {
 
     /// Whether a content type, with parameters or without, is one of it.
     pub fn covers(&self, content_type: &str) -> bool {
-        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let Some((kind, subtype)) = essence.split_once('/') else { return false };
-        kind == self.kind && is_token(subtype) && self.subtype.as_deref().is_none_or(|own| own == subtype)
+        let essence = essence(content_type);
+        let Some((kind, subtype)) = essence.as_deref().and_then(|essence| essence.split_once('/')) else {
+            return false;
+        };
+        kind == self.kind && self.subtype.as_deref().is_none_or(|own| own == subtype)
     }
+}
+
+/// Type and subtype of a content type, in small letters. None where all of it, with its parameters, is none: readers make different things of
+/// that, and browsers take the last of what they take for a list.
+pub fn essence(content_type: &str) -> Option<String> {
+    let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+    let essence = essence.trim_matches(BLANK);
+    let (kind, subtype) = essence.split_once('/')?;
+    (is_token(kind) && is_token(subtype) && are_parameters(parameters)).then(|| essence.to_ascii_lowercase())
+}
+
+/// `a=b; c="d, e"`, of which each may be missing.
+fn are_parameters(text: &str) -> bool {
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start_matches(BLANK);
+        if rest.is_empty() {
+            return true;
+        }
+        if let Some(after) = rest.strip_prefix(';') {
+            rest = after;
+            continue;
+        }
+        let Some((name, value)) = rest.split_once('=') else { return false };
+        let after = match value.strip_prefix('"') {
+            Some(quoted) => behind_quote(quoted),
+            None => {
+                let end = value.find([';', ' ', '\t']).unwrap_or(value.len());
+                is_token(&value[..end]).then(|| &value[end..])
+            }
+        };
+        match after.map(|after| after.trim_start_matches(BLANK)) {
+            Some(after) if is_token(name) && (after.is_empty() || after.starts_with(';')) => rest = after,
+            _ => return false,
+        }
+    }
+}
+
+/// What follows a quoted text.
+fn behind_quote(text: &str) -> Option<&str> {
+    let mut is_escaped = false;
+    for (at, char) in text.char_indices() {
+        match char {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => return Some(&text[at + 1..]),
+            _ => {}
+        }
+    }
+    None
 }
 
 fn is_token(text: &str) -> bool {
@@ -53,6 +107,18 @@ mod tests {
             ("image/*", "text/html", false),
             ("image/*", "text/html, image/png", false),
             ("image/*", "image/png/html", false),
+            ("image/*", "image/png,text/html", false),
+            ("image/*", "image/png;,text/html", false),
+            ("image/*", "image/png;a=b,text/html", false),
+            ("image/*", "image/png; a=\"b\", text/html", false),
+            ("image/*", "image/png; a=\"b, text/html", false),
+            ("image/*", "image/png; a='b, text/html'", false),
+            ("image/*", "image/png; text/html", false),
+            ("image/*", "image/png a=b", false),
+            ("image/*", "image/png; a=\"b\"c", false),
+            ("image/*", "image/png; a =b", false),
+            ("image/*", " image/png ;; a=b ; c=\"d\\\"; e\";", true),
+            ("video/*", "video/mp4; codecs=\"avc1.42E01E, mp4a.40.2\"", true),
             ("Image/PNG", "image/png", true),
         ] {
             assert_eq!(MediaRange::parse(range).unwrap().covers(content_type), is_covered, "{range} {content_type}");

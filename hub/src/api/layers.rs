@@ -10,29 +10,19 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use opentelemetry::global;
-use santokit_core::{
-    code::Code,
-    id::{Kind, is_acceptable_request_id},
-    problem::Problem,
+use santokit_core::{code::Code, problem::Problem};
+use santokit_edge::{
+    answer::{self, REQUEST_ID},
+    telemetry,
 };
-use santokit_edge::telemetry::{self, TraceHeaders};
 use tracing::{Instrument, Span, field::Empty};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::respond::{self, Refused, Unwritten};
 use crate::{app::App, store::audit::Caller};
 
-const REQUEST_ID: &str = "x-request-id";
-
 /// Outermost.
 pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let sent = request
-        .headers()
-        .get(REQUEST_ID)
-        .and_then(|value| value.to_str().ok())
-        .filter(|text| is_acceptable_request_id(text));
-    let id = sent.map_or_else(|| Kind::Request.generate(), str::to_owned);
+    let id = answer::request_id(request.headers());
     let ip = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_string());
     let (path, method, started) = (telemetry::route(&request), telemetry::method(request.method()), Instant::now());
     let caller = Caller { actor_id: "anonymous".to_owned(), actor_type: "system", request_id: id.clone(), ip };
@@ -46,24 +36,13 @@ pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Ne
         response.headers_mut().insert(REQUEST_ID, value);
     }
     let (status, took) = (response.status().as_u16(), started.elapsed());
-    // An unsigned number would reach the collector as a text.
-    span.record("http.response.status_code", i64::from(status));
-    if status >= 500 {
-        span.record("otel.status_code", "error").record("error.type", response.status().as_str());
-    }
+    telemetry::ended(&span, status, None);
     app.metrics.request(&path, status, took);
     let _entered = span.enter();
     if telemetry::is_probe(&path) || status == 304 {
         tracing::debug!(requestId = id, method, path, status, "request");
     } else {
-        tracing::info!(
-            requestId = id,
-            method,
-            path,
-            status,
-            durationMs = (took.as_secs_f64() * 1e6).round() / 1e3,
-            "request"
-        );
+        tracing::info!(requestId = id, method, path, status, durationMs = telemetry::milliseconds(took), "request");
     }
     response
 }
@@ -124,7 +103,6 @@ fn span(id: &str, method: &'static str, path: &str, headers: &HeaderMap) -> Span
         http.response.status_code = Empty,
         requestId = id,
     );
-    // Fails only where no trace is collected.
-    drop(span.set_parent(global::get_text_map_propagator(|propagator| propagator.extract(&TraceHeaders(headers)))));
+    telemetry::follow(&span, headers);
     span
 }

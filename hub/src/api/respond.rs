@@ -1,4 +1,4 @@
-//! Answers: the one table from code to status, JSON bodies, and the bodies of requests read within their bounds.
+//! Answers: JSON bodies, and the bodies of requests read within their bounds.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,6 +12,7 @@ use santokit_core::{
     code::Code,
     problem::{Outcome, Problem, ProblemBody},
 };
+use santokit_edge::answer::{retry_after, status};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OwnedSemaphorePermit;
@@ -46,26 +47,6 @@ pub struct Failure {
     pub error: ProblemBody,
 }
 
-/// The status of a code. There is no other such table in the Hub.
-pub const fn status(code: Code) -> StatusCode {
-    match code {
-        Code::BadRequest | Code::SchemaValidationFailed => StatusCode::BAD_REQUEST,
-        Code::Unauthorized => StatusCode::UNAUTHORIZED,
-        Code::Forbidden => StatusCode::FORBIDDEN,
-        Code::NotFound => StatusCode::NOT_FOUND,
-        Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-        Code::LogicError => StatusCode::UNPROCESSABLE_ENTITY,
-        Code::LogicFailed | Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
-        Code::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
-        Code::Conflict
-        | Code::SchemaDrift
-        | Code::DestructiveChange
-        | Code::GrantsWidened
-        | Code::ReleaseBlocked
-        | Code::IncompatibleBridge => StatusCode::CONFLICT,
-    }
-}
-
 /// An answer in JSON.
 pub fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
     match serde_json::to_vec(body) {
@@ -84,8 +65,7 @@ pub fn error(problem: &Problem, request_id: &str) -> Response {
     }
     let mut response = json(status(problem.code), &Failure { error: problem.body(request_id) });
     if let Some(wait) = problem.retry_after {
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        response.headers_mut().insert(header::RETRY_AFTER, retry_after(wait));
     }
     response
 }

@@ -133,6 +133,34 @@ async fn an_object_comes_in_parts_and_is_taken_up_again() {
     }
 }
 
+/// The rules are asked at each step: also what they let an upload be.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_was_begun_is_held_to_rules_that_changed() {
+    let folder = project(&["provider: local".to_owned(), "provider: local".to_owned()], "");
+    let dev = StkDev::start(folder.path(), &[]).await.unwrap();
+    let editor = dev.client.with_key(EDITOR);
+    let film = json!({"key": "films/a", "contentType": "video/mp4", "size": 9_000_000});
+    let upload = begin(&editor, film).await;
+    drop(dev);
+    for (from, to, status, code) in [
+        ("maxSize: 20MB", "maxSize: 8MB", 400, "BAD_REQUEST"),
+        ("video/*", "video/webm", 400, "SCHEMA_VALIDATION_FAILED"),
+        ("roles: [editor], maxSize", "roles: [nobody], maxSize", 403, "FORBIDDEN"),
+    ] {
+        let before = folder.read("config/storage.yaml").unwrap();
+        folder.write("config/storage.yaml", &before.replace(from, to)).unwrap();
+        let dev = StkDev::start(folder.path(), &[]).await.unwrap();
+        let editor = dev.client.with_key(EDITOR);
+        for op in ["sign", "complete"] {
+            let answer = ask(&editor, op, json!({"upload": upload})).await;
+            assert_eq!((answer.status, answer.code()), (status, code), "{to} {op}: {answer:?}");
+        }
+        let may_end = status == 400;
+        assert_eq!(ask(&editor, "abort", json!({"upload": upload})).await.status == 200, may_end, "{to}");
+        folder.write("config/storage.yaml", &before).unwrap();
+    }
+}
+
 /// What somebody holds of an upload is for that upload, and for who may.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_is_for_one_object_of_one_bucket() {

@@ -16,6 +16,10 @@ const GONE: &str = "name: object_gone\nschema: {key: {type: string, required: tr
 const OUTBOX: &str = "---\nauth: public\n---\nSELECT topic, payload, published_by FROM stk_outbox ORDER BY id\n";
 
 async fn start(bucket: &str, secrets: &str) -> (ProjectFolder, StkDev, BridgeClient) {
+    start_with(bucket, secrets, "off").await
+}
+
+async fn start_with(bucket: &str, secrets: &str, rate: &str) -> (ProjectFolder, StkDev, BridgeClient) {
     let dev = format!(
         "connections:\n  main: {{engine: sqlite, url: \"sqlite:.stk/dev/main.db\"}}\n{secrets}\
          apiKeys:\n  - {{name: app, key: {APP}, roles: [app]}}\n  - {{name: editor, key: {EDITOR}, roles: [editor]}}\n"
@@ -30,7 +34,8 @@ async fn start(bucket: &str, secrets: &str) -> (ProjectFolder, StkDev, BridgeCli
         ("santokit.dev.yaml", dev.as_str()),
     ])
     .unwrap();
-    let dev = StkDev::start(folder.path(), &[("STK_BRIDGE_STORAGE_ALLOW_PRIVATE", "127.0.0.0/8")]).await.unwrap();
+    let settings = [("STK_BRIDGE_STORAGE_ALLOW_PRIVATE", "127.0.0.0/8"), ("STK_BRIDGE_PUBLISH_RATE", rate)];
+    let dev = StkDev::start(folder.path(), &settings).await.unwrap();
     let editor = dev.client.with_key(EDITOR);
     (folder, dev, editor)
 }
@@ -106,4 +111,59 @@ async fn a_topic_is_told_of_objects_in_a_store_when_their_sender_says_so() {
     let other = super::ask(&dev.client.with_key(APP), "upload_complete", json!({"key": "a/1.png"})).await;
     assert_eq!((other.status, other.code()), (403, "FORBIDDEN"), "{other:?}");
     assert_eq!(told(&dev).await.len(), 1);
+}
+
+/// Nothing is done of which the topic cannot be told: whoever may put or remove objects publishes no more than others do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_is_told_as_often_as_it_may_be_published() {
+    let (_folder, dev, editor) = start_with("provider: local", "", "2/1h").await;
+    let url = super::url(&editor, "upload_sign", json!({"key": "a/1.png", "size": 3})).await;
+    for (body, status) in [(b"abc", 200), (b"abd", 200), (b"abe", 429), (b"abf", 429)] {
+        let answer = super::put(&url, "image/png", body).await;
+        let retry_after = answer.headers().contains_key("retry-after");
+        assert_eq!(
+            (answer.status().as_u16(), retry_after),
+            (status, status == 429),
+            "{}",
+            answer.text().await.unwrap()
+        );
+    }
+    let from = super::url(&editor, "download_sign", json!({"key": "a/1.png"})).await;
+    let read = super::request(reqwest::Method::GET, &from).send().await.unwrap();
+    assert_eq!(read.bytes().await.unwrap(), "abd", "what was not told was not done");
+    let begun = super::ask(&editor, "multipart_start", json!({"key": "a/2.png", "size": 3})).await;
+    let upload = begun.body["data"]["upload"].clone();
+    let parts = super::ask(&editor, "multipart_sign", json!({"upload": upload})).await;
+    let part = super::request(reqwest::Method::PUT, parts.body["data"]["parts"][0]["url"].as_str().unwrap());
+    assert_eq!(part.body("123").send().await.unwrap().status(), 200, "a part is no object");
+    // The topic of those that go has a budget of its own.
+    for (op, params, limit) in [
+        ("multipart_complete", json!({"upload": upload}), "publishRate"),
+        ("upload_complete", json!({"key": "a/1.png"}), ""),
+        ("delete", json!({"key": "a/1.png"}), ""),
+        ("delete", json!({"key": "a/1.png"}), ""),
+        ("delete", json!({"key": "a/1.png"}), "publishRate"),
+    ] {
+        let answer = super::ask(&editor, op, params).await;
+        let told = answer.body["error"]["details"]["limit"].as_str().unwrap_or_default();
+        assert_eq!((told, answer.status), (limit, if limit.is_empty() { 200 } else { 429 }), "{op}: {answer:?}");
+    }
+    assert_eq!(told(&dev).await.len(), 3, "one of two deletes found something");
+}
+
+/// What its sender says again is an event again, and counted as one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_of_a_store_is_counted_as_published() {
+    let s3 = S3::bucket().await.unwrap();
+    let (_folder, dev, editor) = start_with(&s3.declared("").replace(", ", "\n    "), &s3.secrets(), "2/1h").await;
+    put(&editor, "a/1.png").await;
+    // Of what is not there nothing is told, and nothing counted.
+    assert_eq!(super::ask(&editor, "upload_complete", json!({"key": "a/2.png"})).await.status, 404);
+    for (status, code, limit) in [(200, "", ""), (200, "", ""), (429, "TOO_MANY_REQUESTS", "publishRate")] {
+        let answer = super::ask(&editor, "upload_complete", json!({"key": "a/1.png"})).await;
+        let error = &answer.body["error"];
+        let told = (answer.status, error["code"].as_str().unwrap_or_default(), error["details"]["limit"].as_str());
+        assert_eq!((told.0, told.1, told.2.unwrap_or_default()), (status, code, limit), "{answer:?}");
+    }
+    assert_eq!(told(&dev).await.len(), 2);
 }

@@ -60,7 +60,7 @@ async fn a_bucket_is_tried_and_what_is_wrong_is_said() {
     lab.apply().await;
     let url = bridge.admin_url();
     let fine = lab.done(&["storage", "test", "images", "--bridge", ID.1, "--url", &url], "").await;
-    let steps = ["secrets", "list", "put", "get", "conditions", "digest", "delete", "cors"];
+    let steps = ["secrets", "list", "put", "get", "conditions", "digest", "copies", "delete", "cors"];
     let expected: Vec<_> = steps.iter().map(|step| ((*step).to_owned(), "fine".to_owned())).collect();
     assert_eq!(outcomes(&fine), expected, "{fine}");
     let fine = lab.done(&["storage", "test", "disk", "--bridge", ID.1, "--url", &url], "").await;

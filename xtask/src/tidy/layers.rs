@@ -15,7 +15,7 @@ const INSIDE: &[(&str, &[&str])] = &[
     ("santokit-core", &[]),
     ("santokit-sql", &["santokit-core"]),
     ("santokit-sqlite", &["santokit-core", "santokit-sql"]),
-    ("santokit-edge", &[]),
+    ("santokit-edge", &["santokit-core"]),
     ("santokit-wasm", &["santokit-core"]),
     ("santokit-bridge", &["santokit-core", "santokit-sql", "santokit-sqlite", "santokit-edge", "santokit-wasm"]),
     ("santokit-hub", &["santokit-core", "santokit-sql", "santokit-sqlite", "santokit-edge"]),

@@ -11,7 +11,9 @@ use http::{
     },
 };
 
-use crate::edge::{auth::Credential, respond};
+use santokit_edge::answer::REQUEST_ID;
+
+use crate::edge::auth::Credential;
 
 /// Only for the next hop.
 const HOP_BY_HOP: [&str; 10] = [
@@ -75,7 +77,7 @@ pub(super) fn of_request(sent: &HeaderMap) -> HeaderMap {
             || text.starts_with("x-forwarded-")
             || text.starts_with("proxy-")
             || [HOST, FORWARDED, COOKIE].contains(name)
-            || text == respond::REQUEST_ID
+            || text == REQUEST_ID
             || (*name == AUTHORIZATION && is_our_credential(sent, value));
         if !is_ours && !is_hop(text, &listed) {
             fields.append(name, value.clone());
@@ -119,7 +121,7 @@ pub(super) fn of_answer(given: &HeaderMap, status: StatusCode, prefix: &str) -> 
         let text = name.as_str();
         let is_dropped = text.starts_with(OURS)
             || text.starts_with("access-control-")
-            || text == respond::REQUEST_ID
+            || text == REQUEST_ID
             || OF_ORIGIN.contains(&text)
             || *name == SET_COOKIE
             || is_hop(text, &listed);

@@ -11,12 +11,15 @@ use http::{
     header::{
         ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
         CONTENT_TYPE, ETAG, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
-        RANGE, X_CONTENT_TYPE_OPTIONS,
+        RANGE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     },
     request::Parts,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use santokit_core::problem::{Outcome, Problem};
+use santokit_core::{
+    problem::{Outcome, Problem},
+    storage::media::essence,
+};
 use santokit_wasm::{ObjectStat, StorageError};
 
 use super::{empty, text};
@@ -47,7 +50,7 @@ pub(super) async fn answer(
 ) -> Outcome<Response> {
     let reader = bucket.open(&signed.key).await.map_err(|error| problem_of(&error))?;
     let stat = reader.stat.clone();
-    let wanted = wanted(&parts.headers, &stat);
+    let wanted = wanted(&parts.method, &parts.headers, &stat);
     let (offset, length) = match wanted {
         Wanted::Nothing => {
             let mut response = empty(StatusCode::RANGE_NOT_SATISFIABLE);
@@ -97,11 +100,11 @@ fn sent(reader: Reader, offset: u64, length: u64) -> Body {
 struct Broken(StorageError);
 
 /// In the order of RFC 9110, 13.2.2. A condition that is none is as one that is not there.
-fn wanted(headers: &HeaderMap, stat: &ObjectStat) -> Wanted {
+fn wanted(method: &Method, headers: &HeaderMap, stat: &ObjectStat) -> Wanted {
     let (etag, modified) = (etag(stat), modified(stat));
     let date = |name| text(headers, name).and_then(|date| httpdate::parse_http_date(date).ok());
     let is_unchanged = match (text(headers, &IF_MATCH), date(&IF_UNMODIFIED_SINCE)) {
-        (Some(tags), _) => lists(tags, &etag),
+        (Some(tags), _) => lists(tags, &etag, false),
         (None, Some(since)) => modified <= since,
         (None, None) => true,
     };
@@ -109,7 +112,7 @@ fn wanted(headers: &HeaderMap, stat: &ObjectStat) -> Wanted {
         return Wanted::Failed;
     }
     let is_known = match (text(headers, &IF_NONE_MATCH), date(&IF_MODIFIED_SINCE)) {
-        (Some(tags), _) => lists(tags, &etag),
+        (Some(tags), _) => lists(tags, &etag, true),
         (None, Some(since)) => modified <= since,
         (None, None) => false,
     };
@@ -118,15 +121,18 @@ fn wanted(headers: &HeaderMap, stat: &ObjectStat) -> Wanted {
     }
     // A date is no strong validator of what can be replaced twice in a second.
     let is_same = text(headers, &IF_RANGE).is_none_or(|tag| tag.trim() == etag);
-    match text(headers, &RANGE).filter(|_| is_same) {
+    // Of what has no body there is no part.
+    match text(headers, &RANGE).filter(|_| is_same && *method == Method::GET) {
         Some(range) => part(range, stat.size),
         None => Wanted::All,
     }
 }
 
-/// Whether a list of entity tags has one, or is `*`. Ours have no comma and are strong; a weak one (`W/`) that a cache made of it counts.
-fn lists(tags: &str, etag: &str) -> bool {
-    tags.trim() == "*" || tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag)
+/// Whether a list of entity tags has one, or is `*`. Ours have no comma and are strong; a weak one (`W/`), that something on the way made of it,
+/// says only that nothing new must be sent.
+fn lists(tags: &str, etag: &str, is_weak_fine: bool) -> bool {
+    let is_it = |tag: &str| tag == etag || (is_weak_fine && tag.strip_prefix("W/") == Some(etag));
+    tags.trim() == "*" || tags.split(',').any(|tag| is_it(tag.trim()))
 }
 
 /// One range; what asks for several, or is none, is answered with all of it.
@@ -167,6 +173,8 @@ fn name(headers: &mut HeaderMap, stat: &ObjectStat, signed: &Signed) -> Outcome<
 /// All objects of all envs share the origin of the Bridge, and anybody may have put one: none of them runs as a page of it.
 fn defuse(headers: &mut HeaderMap, content_type: &str, save_as: Option<&str>) -> Outcome<()> {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Its URL is a credential, and no page that it leads to has to know it.
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if !is_passive(content_type) {
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
     }
@@ -178,9 +186,10 @@ fn defuse(headers: &mut HeaderMap, content_type: &str, save_as: Option<&str>) ->
     Ok(())
 }
 
-/// What a browser shows without running any of it. A picture in SVG has scripts.
+/// What a browser shows without running any of it. A picture in SVG has scripts; of what is no content type, or might be taken for a list of them,
+/// a browser makes what it likes.
 fn is_passive(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let Some(essence) = essence(content_type).filter(|_| !content_type.contains(',')) else { return false };
     essence == "application/pdf"
         || (essence.starts_with("image/") && !essence.contains("svg"))
         || essence.starts_with("audio/")
@@ -217,17 +226,18 @@ mod tests {
 
     #[test]
     fn a_tag_is_one_of_a_list() {
-        for (tags, is_listed) in [
-            ("*", true),
-            ("\"a\"", true),
-            (" \"b\" , \"a\"", true),
-            ("W/\"a\"", true),
-            ("a", false),
-            ("\"b\"", false),
-            ("\"ab\"", false),
-            ("", false),
+        for (tags, is_listed, is_strong) in [
+            ("*", true, true),
+            ("\"a\"", true, true),
+            (" \"b\" , \"a\"", true, true),
+            ("W/\"a\"", true, false),
+            ("W/W/\"a\"", false, false),
+            ("a", false, false),
+            ("\"b\"", false, false),
+            ("\"ab\"", false, false),
+            ("", false, false),
         ] {
-            assert_eq!(lists(tags, "\"a\""), is_listed, "{tags}");
+            assert_eq!((lists(tags, "\"a\"", true), lists(tags, "\"a\"", false)), (is_listed, is_strong), "{tags}");
         }
     }
 
@@ -243,6 +253,12 @@ mod tests {
             ("application/xhtml+xml", false),
             ("application/octet-stream", false),
             ("text/html; image/png", false),
+            ("image/png,text/html", false),
+            ("image/png, text/html", false),
+            ("image/png;,text/html", false),
+            ("image/png; a=\"b, text/html\"", false),
+            ("image/png text/html", false),
+            ("image/", false),
             ("", false),
         ] {
             assert_eq!(is_passive(content_type), passive, "{content_type}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{body::Body, response::Response};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+    header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH},
 };
 use http_body_util::BodyExt as _;
 use santokit_core::{
@@ -43,7 +43,7 @@ pub(super) async fn answer(
     let digest = upload.sha256.as_deref().map(|text| format!("sha256:{text}").parse::<Digest>());
     let options = PutOptions {
         content_type: text(headers, &CONTENT_TYPE).map(str::to_owned),
-        condition: if upload.is_new || is_new(headers) { Condition::Absent } else { Condition::None },
+        condition: condition(headers, upload)?,
         digest: digest.transpose().map_err(|error| Problem::new(Code::BadRequest, error.to_string()))?,
     };
     let writer = bucket.create(key.clone(), options).await.map_err(|error| problem_of(&error))?;
@@ -67,6 +67,11 @@ pub(super) async fn answer(
 
 /// What can be said before the first byte.
 fn check(headers: &HeaderMap, upload: &Upload, most: u64) -> Outcome<()> {
+    // Passed over, a part would become the whole (RFC 9110, 14.4).
+    if headers.contains_key(CONTENT_RANGE) {
+        return Err(Problem::new(Code::BadRequest, "an object is put as a whole: Content-Range is for none")
+            .hint("multipart_start begins an upload in parts"));
+    }
     let sent = text(headers, &CONTENT_TYPE);
     if let Some(wanted) = upload.content_type.as_deref()
         && sent != Some(wanted)
@@ -87,9 +92,29 @@ fn check(headers: &HeaderMap, upload: &Upload, most: u64) -> Outcome<()> {
     }
 }
 
-/// `If-None-Match: *`: only where there is none.
-fn is_new(headers: &HeaderMap) -> bool {
-    text(headers, &IF_NONE_MATCH).is_some_and(|value| value.trim() == "*")
+/// What must be true of the object that is there: `If-None-Match: *`, or `If-Match` with its etag. Any other is refused, because who sends a
+/// condition relies on it.
+fn condition(headers: &HeaderMap, upload: &Upload) -> Outcome<Condition> {
+    match (only(headers, &IF_NONE_MATCH), only(headers, &IF_MATCH)) {
+        (None, None) if !upload.is_new => Ok(Condition::None),
+        (None | Some("*"), None) => Ok(Condition::Absent),
+        (None, Some(tag)) if !upload.is_new && is_etag(tag) => Ok(Condition::Is(tag.trim_matches('"').to_owned())),
+        _ => Err(Problem::new(Code::BadRequest, "this condition cannot be held to")
+            .hint("send If-None-Match: *, or If-Match with one etag")),
+    }
+}
+
+/// A header that must be there once: nothing where it is there twice, or is no text.
+fn only<'h>(headers: &'h HeaderMap, name: &http::HeaderName) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    Some(first.to_str().ok().filter(|_| values.next().is_none()).unwrap_or_default().trim())
+}
+
+/// One strong entity tag.
+fn is_etag(text: &str) -> bool {
+    let inside = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    inside.is_some_and(|inside| !inside.is_empty() && !inside.contains(['"', ',']))
 }
 
 /// Its bytes, as they come; how many.
@@ -120,4 +145,40 @@ async fn written(mut writer: Writer, mut body: Body, most: u64, patience: Durati
         writer.write(part).await.map_err(|error| problem_of(&error))?;
     }
     Ok((writer, size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_is_held_to_or_refused() {
+        let is = |etag: &str| Some(Condition::Is(etag.to_owned()));
+        for (sent, is_new, expected) in [
+            (&[][..], false, Some(Condition::None)),
+            (&[], true, Some(Condition::Absent)),
+            (&[("if-none-match", " * ")], false, Some(Condition::Absent)),
+            (&[("if-none-match", "*")], true, Some(Condition::Absent)),
+            (&[("if-match", "\"ab\"")], false, is("ab")),
+            (&[("if-match", "\"ab\"")], true, None),
+            (&[("if-match", "*")], false, None),
+            (&[("if-match", "W/\"ab\"")], false, None),
+            (&[("if-match", "\"ab\", \"cd\"")], false, None),
+            (&[("if-match", "\"ab\""), ("if-match", "\"cd\"")], false, None),
+            (&[("if-match", "ab")], false, None),
+            (&[("if-match", "\"\"")], false, None),
+            (&[("if-match", "\"")], false, None),
+            (&[("if-match", "")], false, None),
+            (&[("if-match", "\"\u{e9}\"")], false, None),
+            (&[("if-none-match", "\"ab\"")], false, None),
+            (&[("if-none-match", "*"), ("if-match", "\"ab\"")], false, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in sent {
+                headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            }
+            let found = condition(&headers, &Upload { is_new, ..Upload::default() });
+            assert_eq!(found.ok(), expected, "{sent:?} {is_new}");
+        }
+    }
 }

@@ -9,16 +9,20 @@ use std::{
 
 use bytes::Bytes;
 use reqwest::{
-    Method, Response, StatusCode, Url,
+    Method, Response, Url,
     header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED},
 };
 use santokit_wasm::{ObjectStat, StorageError};
+use tokio::time::timeout;
 
-use super::{PlaceError, origin};
+use super::{
+    PlaceError,
+    answer::{self, Refusal},
+    origin,
+};
 use crate::{
     config::Network,
     egress::{self, EgressError, Refused, address},
-    storage::parts::Parts,
 };
 
 /// Of an answer that is not an object.
@@ -27,6 +31,8 @@ const ERROR_BYTES_MAX: usize = 64 << 10;
 const MESSAGE_CHARS_MAX: usize = 300;
 /// Without a byte.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// For all of an answer that is not an object: bytes that come one by one are none too.
+const ANSWER_MAX: Duration = Duration::from_mins(1);
 /// For what a store cannot do just now.
 const TRIES: u32 = 3;
 const WAIT: Duration = Duration::from_millis(100);
@@ -210,7 +216,12 @@ pub(in crate::storage) async fn text(answer: Response) -> Result<String, Failure
     String::from_utf8(bytes).map_err(|_| Failure::Answer("the answer is no text".to_owned()))
 }
 
-async fn bounded(mut answer: Response, most: usize) -> Result<Vec<u8>, Failure> {
+async fn bounded(answer: Response, most: usize) -> Result<Vec<u8>, Failure> {
+    let late = |_| Failure::Answer(format!("the answer takes longer than {} seconds", ANSWER_MAX.as_secs()));
+    timeout(ANSWER_MAX, all(answer, most)).await.map_err(late)?
+}
+
+async fn all(mut answer: Response, most: usize) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     let url = answer.url().clone();
     while let Some(chunk) = answer.chunk().await.map_err(|error| failed(&error, &url))? {
@@ -226,42 +237,9 @@ async fn refused(answer: Response) -> Failure {
     let (status, headers) = (answer.status(), answer.headers().clone());
     let date = headers.get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
     let body = bounded(answer, ERROR_BYTES_MAX).await.unwrap_or_default();
-    let body = String::from_utf8_lossy(&body);
-    let code = element(&body, "Code").unwrap_or_default();
-    let message = element(&body, "Message").unwrap_or_else(|| status.canonical_reason().unwrap_or_default().to_owned());
-    Failure::Refused { status: status.as_u16(), code, message, date }
-}
-
-/// A list of parts. Not each store says all that the library wants of one.
-pub(in crate::storage) fn parts(body: &str) -> Parts {
-    let part = |text: &str| {
-        let number = element(text, "PartNumber")?.parse().ok()?;
-        let etag = element(text, "ETag").unwrap_or_default().replace("&quot;", "\"").replace("&#34;", "\"");
-        Some((number, (element(text, "Size")?.parse().ok()?, etag)))
-    };
-    body.split("<Part>").skip(1).filter_map(part).collect()
-}
-
-pub(in crate::storage) fn is_truncated(body: &str) -> bool {
-    element(body, "IsTruncated").is_some_and(|text| text == "true")
-}
-
-/// An error in an answer that says 200, as the end of an upload in parts may have it.
-pub(super) fn late_error(body: &str) -> Option<Failure> {
-    let code = element(body, "Code").filter(|_| body.contains("<Error"))?;
-    let message = element(body, "Message").unwrap_or_default();
-    let status = match code.as_str() {
-        "PreconditionFailed" => StatusCode::PRECONDITION_FAILED,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    Some(Failure::Refused { status: status.as_u16(), code, message, date: None })
-}
-
-/// What an element holds, for people: short, in one line.
-fn element(body: &str, name: &str) -> Option<String> {
-    let (_, rest) = body.split_once(&format!("<{name}>"))?;
-    let (text, _) = rest.split_once(&format!("</{name}>"))?;
-    Some(text.chars().filter(|char| !char.is_control()).take(MESSAGE_CHARS_MAX).collect())
+    let Refusal { code, message } = answer::refusal(&String::from_utf8_lossy(&body)).unwrap_or_default();
+    let message = message.unwrap_or_else(|| status.canonical_reason().unwrap_or_default().to_owned());
+    Failure::Refused { status: status.as_u16(), code: code.unwrap_or_default(), message, date }
 }
 
 /// The reason is the library's innermost one, and without the URL, which is signed.

@@ -47,7 +47,7 @@ impl Reader {
         }
         let mut at = self.at.lock().await;
         for _ in 0..TRIES {
-            let next = offset + bytes.len() as u64;
+            let next = offset.saturating_add(bytes.len() as u64);
             let mut stream = match at.take() {
                 Some(stream) if stream.offset == next => stream,
                 _ => self.reopen(next).await?,
@@ -95,7 +95,7 @@ impl Stream {
                 }
             }
             let taken = self.rest.split_to(self.rest.len().min(length - bytes.len()));
-            self.offset += taken.len() as u64;
+            self.offset = self.offset.saturating_add(taken.len() as u64);
             bytes.extend_from_slice(&taken);
         }
         Ok(())

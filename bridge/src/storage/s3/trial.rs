@@ -2,14 +2,17 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
-use rusty_s3::{Credentials, S3Action, actions::ListObjectsV2};
+use rusty_s3::{Credentials, S3Action};
 use santokit_core::storage::ObjectKey;
 
-use super::{Failure, OWN_EXPIRY, Sent, Store, checksum, client};
+use super::{Failure, OWN_EXPIRY, Sent, Store, answer, checksum, client};
 use crate::storage::trial::Step;
 
 const BODY: &[u8] = b"santokit";
+/// All of a path but what RFC 3986 calls unreserved.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// How far clocks may be apart: what stores take.
 const SKEW_SECONDS_MAX: i64 = 15 * 60;
 
@@ -45,7 +48,7 @@ pub(in crate::storage) async fn run(store: &Store, key: &ObjectKey, origins: &[S
         }
     };
     if is_written {
-        steps.extend([trial.get().await, trial.conditions().await, trial.digest().await]);
+        steps.extend([trial.get().await, trial.conditions().await, trial.digest().await, trial.copies().await]);
         steps.push(trial.delete().await);
     }
     steps.push(trial.cors(origins).await);
@@ -69,7 +72,7 @@ impl Trial<'_> {
         let answer = self.store.client.send(sent).await;
         let answer = answer.map_err(|failure| self.refused("list", "s3:ListBucket", &failure))?;
         let text = client::text(answer).await.map_err(|failure| self.refused("list", "s3:ListBucket", &failure))?;
-        if ListObjectsV2::parse_response(&text).is_err() {
+        if answer::listed(&text).is_err() {
             let message = "something answers that is no store of S3";
             return Err(Step::failed("endpoint", message, "look at endpoint, its port and its path"));
         }
@@ -88,9 +91,7 @@ impl Trial<'_> {
     }
 
     async fn get(&self) -> Step {
-        let url = self.store.place.own().get_object(Some(&self.credentials), &self.name).sign(OWN_EXPIRY);
-        let read = async { client::text(self.store.client.send(Sent::new(Method::GET, url)).await?).await };
-        match read.await {
+        match self.read(&self.name).await {
             Ok(text) if text.as_bytes() == BODY => Step::fine("get", "it was read"),
             Ok(_) => {
                 Step::failed("get", "what was written is not what is read", "is something between here and the store?")
@@ -124,10 +125,44 @@ impl Trial<'_> {
         }
     }
 
+    /// Whether a URL to put is for what is sent alone: with a header of its own, its holder could have an object copied that it may not read.
+    async fn copies(&self) -> Step {
+        let (place, name) = (&self.store.place, format!("{}-copy", self.name));
+        let url = place.own().put_object(Some(&self.credentials), &name).sign(OWN_EXPIRY);
+        let source = format!("/{}/{}", place.own().name(), utf8_percent_encode(&self.name, ESCAPED));
+        let sent = Sent::new(Method::PUT, url).with(vec![("x-amz-copy-source", source)]).body(Bytes::new());
+        if self.store.client.send(sent).await.is_err() {
+            return Step::fine("copies", "a URL to put copies nothing");
+        }
+        let is_copied = self.read(&name).await.is_ok_and(|text| text.as_bytes() == BODY);
+        let mut step = if is_copied {
+            Step::warning(
+                "copies",
+                "the store takes headers that were not signed: who has a URL to put can have another object copied",
+                "let only those put objects here who may read all of the bucket, or ask the store's maker for a version that refuses them",
+            )
+        } else {
+            Step::fine("copies", "a URL to put copies nothing")
+        };
+        if let Err(failure) = self.remove(&name).await {
+            step.message = format!("{}; {name} stays ({failure})", step.message);
+        }
+        step
+    }
+
+    async fn read(&self, name: &str) -> Result<String, Failure> {
+        let url = self.store.place.own().get_object(Some(&self.credentials), name).sign(OWN_EXPIRY);
+        client::text(self.store.client.send(Sent::new(Method::GET, url)).await?).await
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), Failure> {
+        let url = self.store.place.own().delete_object(Some(&self.credentials), name).sign(OWN_EXPIRY);
+        self.store.client.send(Sent::new(Method::DELETE, url)).await.map(drop)
+    }
+
     async fn delete(&self) -> Step {
-        let url = self.store.place.own().delete_object(Some(&self.credentials), &self.name).sign(OWN_EXPIRY);
-        match self.store.client.send(Sent::new(Method::DELETE, url)).await {
-            Ok(_) => Step::fine("delete", "it was removed"),
+        match self.remove(&self.name).await {
+            Ok(()) => Step::fine("delete", "it was removed"),
             Err(failure) => {
                 let mut step = self.refused("delete", "s3:DeleteObject", &failure);
                 step.message = format!("{}; {} stays", step.message, self.name);

@@ -8,14 +8,11 @@ use std::{
 
 use bytes::Bytes;
 use reqwest::{Method, header::ETAG};
-use rusty_s3::{
-    S3Action,
-    actions::{CompleteMultipartUpload, CompleteMultipartUploadResponse, CreateMultipartUpload},
-};
+use rusty_s3::{S3Action, actions::CompleteMultipartUpload};
 use santokit_core::{release::Hasher, storage::ObjectKey};
 use santokit_wasm::{Condition, ObjectStat, PutOptions, StorageError};
 
-use super::{CONTENT_TYPE, Failure, OWN_EXPIRY, Sent, Store, checksum, client, conditions};
+use super::{CONTENT_TYPE, Failure, OWN_EXPIRY, Sent, Store, answer, checksum, client, conditions};
 
 /// The smallest that stores take for one that is not the last.
 const PART_BYTES: usize = 5 << 20;
@@ -171,9 +168,7 @@ impl Store {
         let failed = |failure: Failure| self.failed("begin", &failure);
         let answer = self.client.send(sent).await.map_err(failed)?;
         let text = client::text(answer).await.map_err(failed)?;
-        let begun = CreateMultipartUpload::parse_response(&text);
-        let begun = begun.map_err(|error| failed(Failure::Answer(format!("it is no upload: {error}"))))?;
-        Ok(begun.upload_id().to_owned())
+        answer::upload_id(&text).map_err(failed)
     }
 
     /// Puts the parts together; the etag of the object.
@@ -198,12 +193,8 @@ impl Store {
         let sent = Sent::new(Method::POST, url).with(headers).body(Bytes::from(body));
         let answer = self.client.send(sent).await.map_err(failed)?;
         let text = client::text(answer).await.map_err(failed)?;
-        if let Some(failure) = client::late_error(&text) {
-            return Err(failed(failure));
-        }
-        let done = CompleteMultipartUploadResponse::parse(&text);
-        let done = done.map_err(|error| failed(Failure::Answer(format!("the upload may have failed: {error}"))))?;
-        Ok(client::plain_etag(done.etag()))
+        let etag = answer::completed(&text).map_err(failed)?;
+        Ok(client::plain_etag(&etag))
     }
 
     /// Gives an upload up.

@@ -1,5 +1,5 @@
-//! Asking a Bridge itself, at its listener for operators: which Bridges there are, the Hub's token for one request, and what is told
-//! where it is refused.
+//! Asking a Bridge itself, at its listener for operators: which Bridges there are, the Hub's token for one request, what is told where it is
+//! refused, and asking any of them what each can answer. What is asked of every one is a matter of who asks.
 
 use std::time::Duration;
 
@@ -11,11 +11,38 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     client::{HubClient, unreachable},
-    failure::Failure,
+    command::Shell,
+    context::Target,
+    failure::{Exit, Failure, exit_of},
     report::cell,
 };
 
 const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// Which Bridge, in which env.
+#[derive(Debug, clap::Args)]
+pub(crate) struct At {
+    /// One Bridge, from `stk bridge status`; default: those of the env that have a listener for operators
+    #[arg(long, value_name = "ID")]
+    pub(crate) bridge: Option<String>,
+    /// Where that Bridge takes operators; default: what its own settings say
+    #[arg(long, value_name = "URL", requires = "bridge")]
+    pub(crate) url: Option<String>,
+    /// The Hub, project and env.
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Bridges of an env, as somebody has named them.
+pub(crate) struct Bridges {
+    pub(crate) hub: HubClient,
+    pub(crate) project: String,
+    pub(crate) env: String,
+    pub(crate) http: Client,
+    /// One at least.
+    pub(crate) ids: Vec<String>,
+    pub(crate) url: Option<String>,
+}
 
 /// Where one request goes, and with what.
 pub(crate) struct Asked {
@@ -54,6 +81,57 @@ pub(crate) async fn bridges(hub: &HubClient, (project, env): (&str, &str)) -> an
     Ok(ids)
 }
 
+impl Bridges {
+    pub(crate) async fn of(at: &At, shell: &Shell, answer_max: Option<Duration>) -> anyhow::Result<Self> {
+        let (hub, context) = shell.hub(&at.target)?;
+        let (project, env) = (context.project()?.to_owned(), context.env()?.to_owned());
+        let ids = match &at.bridge {
+            Some(id) => vec![id.clone()],
+            None => bridges(&hub, (&project, &env)).await?,
+        };
+        Ok(Self { hub, project, env, http: client(answer_max)?, ids, url: at.url.clone() })
+    }
+
+    /// Asks the first that answers. `below` is what follows the env in its path.
+    pub(crate) async fn ask(
+        &self,
+        of: (Deed, Option<&str>),
+        below: &[&str],
+        request: impl Fn(&Client, Url) -> RequestBuilder,
+    ) -> anyhow::Result<Json> {
+        let mut unreached = None;
+        for bridge in &self.ids {
+            match self.ask_one(bridge, of, below, &request).await {
+                // It has answered: another would say the same.
+                Err(error) if is_answer(&error) => return Err(error),
+                Err(error) => drop(unreached.get_or_insert(error)),
+                answer => return answer,
+            }
+        }
+        Err(unreached.unwrap_or_else(|| Failure::failed("no Bridge answers").into()))
+    }
+
+    async fn ask_one(
+        &self,
+        bridge: &str,
+        of: (Deed, Option<&str>),
+        below: &[&str],
+        request: impl Fn(&Client, Url) -> RequestBuilder,
+    ) -> anyhow::Result<Json> {
+        let at = (self.project.as_str(), self.env.as_str());
+        let asked = Asked::below(&self.hub, at, bridge, of, (self.url.as_deref(), below)).await?;
+        let response = asked.send(request(&self.http, asked.url.clone())).await?;
+        let bytes = response.bytes().await.context("the Bridge's answer was cut off")?;
+        serde_json::from_slice(&bytes).context("the Bridge answers JSON")
+    }
+}
+
+/// What the Hub or a Bridge has said. One that is not ready says so with a code too.
+fn is_answer(error: &anyhow::Error) -> bool {
+    let has_code = error.downcast_ref::<Failure>().is_none_or(|failure| failure.code.is_some());
+    has_code && exit_of(error) != Exit::Unreachable
+}
+
 impl Asked {
     /// With a token of the Hub for this one request. `url` stands before what the Bridge says of itself.
     pub(crate) async fn of(
@@ -78,8 +156,8 @@ impl Asked {
         Self::made(hub, at, bridge, ("recordings", json!({"recording": recording})), url, &path).await
     }
 
-    /// The same for jobs: how all stand, or what is done to one. `below` is what follows the env in the Bridge's path.
-    pub(crate) async fn of_cron(
+    /// The same for one job, and where more follows the env in the Bridge's path than the deed.
+    async fn below(
         hub: &HubClient,
         at: (&str, &str),
         bridge: &str,
@@ -87,17 +165,6 @@ impl Asked {
         (url, below): (Option<&str>, &[&str]),
     ) -> anyhow::Result<Self> {
         Self::made(hub, at, bridge, ("tokens", json!({"deed": deed, "job": job})), url, below).await
-    }
-
-    /// The same where more follows the env in the Bridge's path than the deed.
-    pub(crate) async fn below(
-        hub: &HubClient,
-        at: (&str, &str),
-        bridge: &str,
-        deed: Deed,
-        (url, below): (Option<&str>, &[&str]),
-    ) -> anyhow::Result<Self> {
-        Self::made(hub, at, bridge, ("tokens", json!({"deed": deed})), url, below).await
     }
 
     async fn made(

@@ -3,19 +3,16 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder, Url};
 use santokit_core::admin::Deed;
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    client::HubClient,
     command::{
         Shell,
-        bridge::operator::{self, Asked},
+        bridge::operator::{At, Bridges},
     },
-    context::Target,
     failure::Failure,
     report::{Terminal, cell, printable},
 };
@@ -103,40 +100,18 @@ struct Which {
     until: Option<DateTime<Utc>>,
 }
 
-/// Where they are.
-#[derive(Debug, clap::Args)]
-struct At {
-    /// The Bridge that is asked, from `stk bridge status`; default: the first of the env that answers
-    #[arg(long, value_name = "ID")]
-    bridge: Option<String>,
-    /// Where that Bridge takes operators; default: what its own settings say
-    #[arg(long, value_name = "URL", requires = "bridge")]
-    url: Option<String>,
-    #[command(flatten)]
-    target: Target,
-}
-
-/// A Bridge's listener, asked one thing.
-struct Bridges {
-    hub: HubClient,
-    project: String,
-    env: String,
-    http: Client,
-    ids: Vec<String>,
-    url: Option<String>,
-}
-
 /// Runs it.
 pub(super) async fn run(command: &Command, shell: &Shell) -> anyhow::Result<()> {
     match command {
         Command::List(options) => {
-            let bridges = Bridges::of(&options.at, shell).await?;
-            let answer = bridges.ask(&Ask::Read(options.which.query())).await?;
+            let bridges = Bridges::of(&options.at, shell, Some(ANSWER_MAX)).await?;
+            let query = options.which.query();
+            let answer = ask(&bridges, |http, url| http.get(url).query(&query)).await?;
             shell.terminal.answer(&answer, |terminal| show(terminal, &answer));
         }
         Command::Inspect(options) => {
-            let bridges = Bridges::of(&options.at, shell).await?;
-            let answer = bridges.ask(&Ask::Read(vec![("id", options.id.clone())])).await?;
+            let bridges = Bridges::of(&options.at, shell, Some(ANSWER_MAX)).await?;
+            let answer = ask(&bridges, |http, url| http.get(url).query(&[("id", &options.id)])).await?;
             let letter = answer["deadLetters"][0].clone();
             shell.terminal.answer(&letter, |terminal| show_one(terminal, &letter));
         }
@@ -154,14 +129,14 @@ async fn decide(options: &DecideOptions, purge: Option<bool>, shell: &Shell) -> 
             .hint("name their ids, or --topic, --subscription, --since, --until, or --all")
             .into());
     }
-    let bridges = Bridges::of(&options.at, shell).await?;
+    let bridges = Bridges::of(&options.at, shell, Some(ANSWER_MAX)).await?;
     if let Some(yes) = purge {
         shell.confirm(yes, &format!("Remove dead letters of {}/{} for good?", bridges.project, bridges.env))?;
     }
     let mut body: Map<String, Json> = named.into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();
     body.insert("fate".to_owned(), json!(if purge.is_some() { "purge" } else { "replay" }));
     body.insert("ids".to_owned(), json!(options.ids));
-    let answer = bridges.ask(&Ask::Decide(Json::Object(body))).await?;
+    let answer = ask(&bridges, |http, url| http.post(url).json(&body)).await?;
     let touched = answer["touched"].as_u64().unwrap_or(0);
     if touched == 0 && !options.ids.is_empty() {
         return Err(Failure::failed("there are no such dead letters, or no more")
@@ -218,12 +193,8 @@ fn show_one(terminal: Terminal, letter: &Json) {
     }
 }
 
-/// What a Bridge is asked.
-enum Ask {
-    /// Which there are.
-    Read(Vec<(&'static str, String)>),
-    /// What becomes of them.
-    Decide(Json),
+async fn ask(bridges: &Bridges, request: impl Fn(&Client, Url) -> RequestBuilder) -> anyhow::Result<Json> {
+    bridges.ask((Deed::Deadletters, None), &[Deed::Deadletters.as_str()], request).await
 }
 
 impl Which {
@@ -236,43 +207,5 @@ impl Which {
             ("until", time(&self.until)),
         ];
         all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
-    }
-}
-
-impl Bridges {
-    async fn of(at: &At, shell: &Shell) -> anyhow::Result<Self> {
-        let (hub, context) = shell.hub(&at.target)?;
-        let (project, env) = (context.project()?.to_owned(), context.env()?.to_owned());
-        let ids = match &at.bridge {
-            Some(id) => vec![id.clone()],
-            None => operator::bridges(&hub, (&project, &env)).await?,
-        };
-        Ok(Self { hub, project, env, http: operator::client(Some(ANSWER_MAX))?, ids, url: at.url.clone() })
-    }
-
-    /// The first that answers. What one refuses, it refuses for all.
-    async fn ask(&self, ask: &Ask) -> anyhow::Result<Json> {
-        let mut away = None;
-        for bridge in &self.ids {
-            match self.ask_one(bridge, ask).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) if crate::failure::exit_of(&error) == crate::failure::Exit::Unreachable => {
-                    away = Some(error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Err(away.unwrap_or_else(|| Failure::failed("no Bridge of the env can be asked").into()))
-    }
-
-    async fn ask_one(&self, bridge: &str, ask: &Ask) -> anyhow::Result<Json> {
-        let at = (self.project.as_str(), self.env.as_str());
-        let asked = Asked::of(&self.hub, at, bridge, Deed::Deadletters, self.url.as_deref()).await?;
-        let request = match ask {
-            Ask::Read(query) => self.http.get(asked.url.clone()).query(query),
-            Ask::Decide(body) => self.http.post(asked.url.clone()).json(body),
-        };
-        let response = asked.send(request).await?;
-        response.json().await.context("the Bridge answers JSON")
     }
 }

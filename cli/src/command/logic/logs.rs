@@ -3,18 +3,15 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use reqwest::Client;
 use santokit_core::admin::Deed;
 use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 
 use crate::{
-    client::HubClient,
     command::{
         Shell,
-        bridge::operator::{self, Asked},
+        bridge::operator::{Asked, At, Bridges},
     },
-    context::Target,
     failure::{Exit, Failure, exit_of, to_json},
     report::{Terminal, Tone, cell, printable},
 };
@@ -42,15 +39,9 @@ pub struct Options {
     /// Of one request alone: the id that its answer has in `X-Request-Id`
     #[arg(long, value_name = "ID")]
     request: Option<String>,
-    /// One Bridge, from `stk bridge status`; default: every Bridge of the env that has a listener for operators
-    #[arg(long, value_name = "ID")]
-    bridge: Option<String>,
-    /// Where that Bridge takes operators; default: what its own settings say
-    #[arg(long, value_name = "URL", requires = "bridge")]
-    url: Option<String>,
-    /// The Hub, project and env.
+    /// Which Bridge, in which env
     #[command(flatten)]
-    target: Target,
+    at: At,
 }
 
 /// What one Bridge has to tell.
@@ -61,9 +52,7 @@ struct Told {
 
 /// One Bridge, and how far it was read.
 struct Source<'a> {
-    hub: &'a HubClient,
-    http: Client,
-    at: (&'a str, &'a str),
+    of: &'a Bridges,
     bridge: String,
     options: &'a Options,
     last: u64,
@@ -71,18 +60,12 @@ struct Source<'a> {
 
 /// Runs it.
 pub(super) async fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
-    let (hub, context) = shell.hub(&options.target)?;
-    let at = (context.project()?, context.env()?);
-    let bridges = match &options.bridge {
-        Some(id) => vec![id.clone()],
-        None => operator::bridges(&hub, at).await?,
-    };
-    let http = operator::client(None)?;
-    let is_one = bridges.len() == 1;
+    let bridges = Bridges::of(&options.at, shell, None).await?;
+    let is_one = bridges.ids.len() == 1;
     let (tell, mut told) = mpsc::channel(1_000);
     let reading = async {
-        let sources = bridges.into_iter().map(|bridge| {
-            let source = Source { hub: &hub, http: http.clone(), at, bridge, options, last: 0 };
+        let sources = bridges.ids.iter().map(|bridge| {
+            let source = Source { of: &bridges, bridge: bridge.clone(), options, last: 0 };
             source.read(tell.clone())
         });
         let ended = futures_util::future::join_all(sources).await;
@@ -136,12 +119,13 @@ impl Source<'_> {
     /// One answer. Whether to go on with another.
     async fn once(&mut self, tell: &mpsc::Sender<Told>) -> anyhow::Result<bool> {
         let options = self.options;
-        let asked = Asked::of(self.hub, self.at, &self.bridge, Deed::Logs, options.url.as_deref()).await?;
+        let Bridges { hub, project, env, http, url, .. } = self.of;
+        let asked = Asked::of(hub, (project, env), &self.bridge, Deed::Logs, url.as_deref()).await?;
         let mut query = vec![("after", self.last.to_string()), ("follow", options.follow.to_string())];
         for (name, value) in [("logic", &options.logic), ("level", &options.level), ("request", &options.request)] {
             query.extend(value.iter().map(|value| (name, value.clone())));
         }
-        let mut parts = asked.send(self.http.get(asked.url.clone()).query(&query)).await?.bytes_stream();
+        let mut parts = asked.send(http.get(asked.url.clone()).query(&query)).await?.bytes_stream();
         let mut rest: Vec<u8> = Vec::new();
         while let Some(part) = parts.next().await {
             let Ok(part) = part else { break };

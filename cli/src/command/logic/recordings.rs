@@ -3,18 +3,15 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use reqwest::Client;
 use santokit_core::{code::Code, id::Kind, name::check_logic};
 use santokit_wasm::record::Recording;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    client::HubClient,
     command::{
         Shell,
-        bridge::operator::{self, Asked},
+        bridge::operator::{Asked, At, Bridges},
     },
-    context::Target,
     failure::{Exit, Failure, exit_of, to_json},
     report::{Terminal, cell, printable},
 };
@@ -37,30 +34,11 @@ pub struct Options {
     pub(super) at: At,
 }
 
-/// Where recordings are.
-#[derive(Debug, clap::Args)]
-pub(super) struct At {
-    /// One Bridge, from `stk bridge status`; default: every Bridge of the env that has a listener for operators
-    #[arg(long, value_name = "ID")]
-    bridge: Option<String>,
-    /// Where that Bridge takes operators; default: what its own settings say
-    #[arg(long, value_name = "URL", requires = "bridge")]
-    url: Option<String>,
-    /// The Hub, project and env.
-    #[command(flatten)]
-    target: Target,
-}
-
-/// Bridges that are asked.
-pub(super) struct Bridges {
-    pub(super) hub: HubClient,
-    pub(super) project: String,
-    env: String,
-    http: Client,
-    ids: Vec<String>,
+/// Bridges that may have recorded something.
+pub(super) struct Recorders {
+    pub(super) bridges: Bridges,
     /// Whether somebody has said which one.
     is_named: bool,
-    url: Option<String>,
 }
 
 /// Runs it.
@@ -68,8 +46,9 @@ pub(super) async fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> 
     if let Some(logic) = &options.logic {
         check_logic(logic).map_err(|error| Failure::usage(error.to_string()))?;
     }
-    let bridges = Bridges::of(&options.at, shell).await?;
-    let (rows, worst) = bridges.list(options.logic.as_deref(), shell.terminal).await;
+    let recorders = Recorders::of(&options.at, shell).await?;
+    let (rows, worst) = recorders.list(options.logic.as_deref(), shell.terminal).await;
+    let bridges = &recorders.bridges;
     let answer = json!({"project": bridges.project, "env": bridges.env, "recordings": rows});
     shell.terminal.answer(&answer, |terminal| show(terminal, &rows));
     match worst {
@@ -98,29 +77,15 @@ fn show(terminal: Terminal, rows: &[Json]) {
     );
 }
 
-impl Bridges {
+impl Recorders {
     pub(super) async fn of(at: &At, shell: &Shell) -> anyhow::Result<Self> {
-        let (hub, context) = shell.hub(&at.target)?;
-        let (project, env) = (context.project()?.to_owned(), context.env()?.to_owned());
-        let ids = match &at.bridge {
-            Some(id) => vec![id.clone()],
-            None => operator::bridges(&hub, (&project, &env)).await?,
-        };
-        Ok(Self {
-            hub,
-            project,
-            env,
-            http: operator::client(Some(ANSWER_MAX))?,
-            ids,
-            is_named: at.bridge.is_some(),
-            url: at.url.clone(),
-        })
+        Ok(Self { bridges: Bridges::of(at, shell, Some(ANSWER_MAX)).await?, is_named: at.bridge.is_some() })
     }
 
     /// Of all of them, the newest first; and the worst that happened.
     pub(super) async fn list(&self, logic: Option<&str>, terminal: Terminal) -> (Vec<Json>, Option<Exit>) {
         let (mut rows, mut worst) = (Vec::new(), None);
-        for bridge in &self.ids {
+        for bridge in &self.bridges.ids {
             match self.list_of(bridge, logic).await {
                 Ok(found) => rows.extend(found),
                 Err(error) => {
@@ -153,7 +118,7 @@ impl Bridges {
                 .into());
         }
         let mut unread = None;
-        for bridge in &self.ids {
+        for bridge in &self.bridges.ids {
             match self.read_of(bridge, id).await {
                 Ok(recording) => return Ok(recording),
                 Err(error) if self.is_named => return Err(error),
@@ -166,8 +131,9 @@ impl Bridges {
                 }
             }
         }
+        let Bridges { project, env, .. } = &self.bridges;
         Err(unread.unwrap_or_else(|| {
-            Failure::failed(format!("no Bridge of {}/{} has recording {id}, or no more", self.project, self.env))
+            Failure::failed(format!("no Bridge of {project}/{env} has recording {id}, or no more"))
                 .hint("`stk logic recordings` lists what is there")
                 .into()
         }))
@@ -180,11 +146,12 @@ impl Bridges {
     }
 
     async fn asked(&self, bridge: &str, recording: Option<&str>) -> anyhow::Result<Asked> {
-        Asked::of_recordings(&self.hub, (&self.project, &self.env), bridge, recording, self.url.as_deref()).await
+        let Bridges { hub, project, env, url, .. } = &self.bridges;
+        Asked::of_recordings(hub, (project, env), bridge, recording, url.as_deref()).await
     }
 
     async fn bytes(&self, asked: &Asked, query: &[(&str, &str)]) -> anyhow::Result<Vec<u8>> {
-        let mut response = asked.send(self.http.get(asked.url.clone()).query(query)).await?;
+        let mut response = asked.send(self.bridges.http.get(asked.url.clone()).query(query)).await?;
         let mut bytes = Vec::new();
         while let Some(part) = response.chunk().await.context("the Bridge's answer was cut off")? {
             anyhow::ensure!(bytes.len() + part.len() <= ANSWER_BYTES_MAX, "what comes is no answer of a Bridge");

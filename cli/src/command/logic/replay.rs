@@ -15,12 +15,9 @@ use santokit_wasm::{
 };
 use serde_json::{Value as Json, json};
 
-use super::{
-    recordings::{At, Bridges},
-    wasm_source,
-};
+use super::{recordings::Recorders, wasm_source};
 use crate::{
-    command::{Shell, apply::explain},
+    command::{Shell, apply::explain, bridge::operator::At},
     failure::{Failure, to_json},
     folder,
     report::{Terminal, Tone, cell, printable},
@@ -56,7 +53,7 @@ pub struct Options {
 /// Components that are ready, by release and logic.
 struct Theatre<'a> {
     shell: &'a Shell,
-    bridges: &'a Bridges,
+    recorders: &'a Recorders,
     sandbox: std::sync::Arc<Sandbox<Replayer>>,
     release: Option<&'a str>,
     ready: HashMap<(String, String), Ready>,
@@ -70,8 +67,8 @@ struct Ready {
 
 /// Runs it.
 pub(super) async fn run(options: &Options, shell: &Shell) -> anyhow::Result<()> {
-    let bridges = Bridges::of(&options.at, shell).await?;
-    let mut theatre = Theatre::new(shell, &bridges, options.release.as_deref())?;
+    let recorders = Recorders::of(&options.at, shell).await?;
+    let mut theatre = Theatre::new(shell, &recorders, options.release.as_deref())?;
     match (&options.id, &options.all) {
         (Some(id), _) => one(id, &mut theatre).await,
         (None, Some(logic)) => all(logic, &mut theatre).await,
@@ -93,7 +90,7 @@ async fn one(id: &str, theatre: &mut Theatre<'_>) -> anyhow::Result<()> {
 /// One line for each, and the counts.
 async fn all(logic: &str, theatre: &mut Theatre<'_>) -> anyhow::Result<()> {
     let terminal = theatre.shell.terminal;
-    let (rows, worst) = theatre.bridges.list(Some(logic), terminal).await;
+    let (rows, worst) = theatre.recorders.list(Some(logic), terminal).await;
     let (mut shown, mut counts) = (Vec::new(), [0_usize; 4]);
     for row in rows.iter().take(ALL_MAX) {
         let id = cell(&row["id"]);
@@ -134,15 +131,15 @@ async fn all(logic: &str, theatre: &mut Theatre<'_>) -> anyhow::Result<()> {
 }
 
 impl<'a> Theatre<'a> {
-    fn new(shell: &'a Shell, bridges: &'a Bridges, release: Option<&'a str>) -> anyhow::Result<Self> {
+    fn new(shell: &'a Shell, recorders: &'a Recorders, release: Option<&'a str>) -> anyhow::Result<Self> {
         // A trap is told with its line; and a replay is to be the same whenever it runs.
         let config = SandboxConfig { debug_info: true, supply: SupplyConfig::NONE, ..SandboxConfig::default() };
         let sandbox = Sandbox::new(&config)?;
-        Ok(Self { shell, bridges, sandbox, release, ready: HashMap::new() })
+        Ok(Self { shell, recorders, sandbox, release, ready: HashMap::new() })
     }
 
     async fn play(&mut self, id: &str) -> anyhow::Result<(Head, Digest, Replayed)> {
-        let recording = self.bridges.read(id).await?;
+        let recording = self.recorders.read(id).await?;
         let head = recording.head.clone();
         let replay = Replay::new(recording).map_err(|error| Failure::failed(format!("{id}: {error}")))?;
         let release = self.release.unwrap_or(&head.release_id).to_owned();
@@ -180,7 +177,7 @@ impl<'a> Theatre<'a> {
 
     /// As the Hub has it.
     async fn released(&self, release: &str, logic: &str) -> anyhow::Result<(Vec<u8>, InvocationLimits)> {
-        let (hub, project) = (&self.bridges.hub, self.bridges.project.as_str());
+        let (hub, project) = (&self.recorders.bridges.hub, self.recorders.bridges.project.as_str());
         let signed = hub.get(&["v1", "projects", project, "releases", release]).await?;
         let signed: SignedRelease = serde_json::from_value(signed).context("the Hub answers a signed release")?;
         let manifest = verify::manifest(&signed.manifest).map_err(|error| Failure::failed(error.to_string()))?;
