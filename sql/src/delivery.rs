@@ -319,7 +319,7 @@ impl Scope<'_> {
         let mut statement = self.statement(&text, &values, &DEAD);
         statement.columns.push(OutputColumn { name: "payload_bytes".to_owned(), kind: Type::Bigint });
         if is_whole {
-            let whole = [delivery::PAYLOAD, delivery::HISTORY].map(|own| own.column());
+            let whole = [delivery::PAYLOAD, delivery::HISTORY].map(Own::column);
             statement.columns.extend(whole.map(|column| OutputColumn { name: column.name, kind: column.kind }));
         }
         statement

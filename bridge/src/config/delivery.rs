@@ -30,7 +30,7 @@ impl Settings {
         if !(PAYLOAD_BYTES_MIN..=PAYLOAD_BYTES_MAX).contains(&payload_max) {
             check.add("eventPayload", "must be between 1KiB and 1MB: it lowers the limit, and cannot raise it");
         }
-        DeliverySettings { poll_interval, orphaned_after, payload_max }
+        DeliverySettings { payload_max, poll_interval, orphaned_after }
     }
 }
 

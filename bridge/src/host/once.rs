@@ -27,7 +27,7 @@ impl Session {
     /// Whether a key is marked, and shows it from outside. The key is the guest's own text: it is not shown.
     pub(super) async fn is_done(&mut self, key: &str, within: Option<TransactionId>) -> Result<bool, EventError> {
         let span = tracing::debug_span!("host.once", op = "is-done", connection = Empty, outcome = Empty);
-        let done = self.find_mark(key, within).instrument(span.clone()).await;
+        let done = self.find_or_reserve(key, within).instrument(span.clone()).await;
         span.record("outcome", done.as_ref().map_or_else(EventError::code, |_| "ok"));
         done
     }
@@ -40,8 +40,17 @@ impl Session {
         done
     }
 
-    async fn find_mark(&mut self, key: &str, within: Option<TransactionId>) -> Result<bool, EventError> {
+    async fn find_or_reserve(&mut self, key: &str, within: Option<TransactionId>) -> Result<bool, EventError> {
         let id = self.mark_of(key)?;
+        let found = self.find_mark(&id, within).await?;
+        if !found {
+            // The work comes between this and the mark. What could not be marked is not begun: it would be done again, and refused again.
+            self.reserve(&id).await?;
+        }
+        Ok(found)
+    }
+
+    async fn find_mark(&mut self, id: &str, within: Option<TransactionId>) -> Result<bool, EventError> {
         let (deadline, request_id) = (self.deadline, self.invocation.request_id.as_str());
         let (connection, place) =
             self.sql.event_place(self.topics.default_connection(), within).await.map_err(misplaced)?;
@@ -52,7 +61,7 @@ impl Session {
                 let database = self.databases.get(&connection).ok_or(EventError::Unavailable)?;
                 match database.session(Mode::Read, Share::Guest, deadline).await {
                     Ok(mut session) => {
-                        let found = is_there(&mut session, &id, deadline).await;
+                        let found = is_there(&mut session, id, deadline).await;
                         session.end();
                         found
                     }
@@ -60,24 +69,19 @@ impl Session {
                 }
             }
             EventPlace::OfTables(Place::Lent(mut lent, ends)) => {
-                let found = is_there(lent.session(), &id, ends.min(deadline)).await;
+                let found = is_there(lent.session(), id, ends.min(deadline)).await;
                 if found.is_ok() {
                     lent.end();
                 }
                 found
             }
             EventPlace::OfTables(Place::OnServer(own)) => {
-                let found = is_there(&mut own.session, &id, own.deadline.min(deadline)).await;
+                let found = is_there(&mut own.session, id, own.deadline.min(deadline)).await;
                 own.is_broken |= found.is_err();
                 found
             }
         };
-        let found = found.map_err(|error| told(&error, request_id))?;
-        if !found {
-            // The work comes between this and the mark. What could not be marked is not begun: it would be done again, and refused again.
-            self.reserve(&id).await?;
-        }
-        Ok(found)
+        found.map_err(|error| told(&error, request_id))
     }
 
     /// Takes the place of a mark among those that the logic may make, where it has none yet: a mark is a row that stays, so that there are no more of them

@@ -58,12 +58,11 @@ fn are_parameters(text: &str) -> bool {
             continue;
         }
         let Some((name, value)) = rest.split_once('=') else { return false };
-        let after = match value.strip_prefix('"') {
-            Some(quoted) => behind_quote(quoted),
-            None => {
-                let end = value.find([';', ' ', '\t']).unwrap_or(value.len());
-                is_token(&value[..end]).then(|| &value[end..])
-            }
+        let after = if let Some(quoted) = value.strip_prefix('"') {
+            behind_quote(quoted)
+        } else {
+            let end = value.find([';', ' ', '\t']).unwrap_or(value.len());
+            is_token(&value[..end]).then(|| &value[end..])
         };
         match after.map(|after| after.trim_start_matches(BLANK)) {
             Some(after) if is_token(name) && (after.is_empty() || after.starts_with(';')) => rest = after,

@@ -5,13 +5,14 @@
 use std::sync::LazyLock;
 
 use santokit_core::code::Code;
+use santokit_edge::answer::status;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
     Access, BODY_BYTES_MAX,
     answer::Answer,
     documented,
-    respond::{Failure, Refused, status},
+    respond::{Failure, Refused},
     told::Documented,
 };
 use crate::app::authority::Need;
