@@ -196,7 +196,7 @@ pub async fn run(arguments: Arguments, terminal: Terminal) -> anyhow::Result<()>
         Command::Cron(command) => cron::run(&command, &shell).await,
         Command::Storage(command) => storage::run(&command, &shell).await,
         Command::Events(command) => events::run(&command, &shell).await,
-        Command::Logic(command) => logic::run(command, &shell).await,
+        Command::Logic(command) => Box::pin(logic::run(command, &shell)).await,
         Command::Schema(command) => schema::run(command, &shell).await,
         Command::Permissions(command) => permissions::run(command, &shell),
         Command::Plugins(command) => plugins::run(&command, &shell),

@@ -73,7 +73,7 @@ pub async fn run(command: &Command, shell: &Shell) -> anyhow::Result<()> {
 async fn test(of: &Of, shell: &Shell) -> anyhow::Result<()> {
     let bridges = Bridges::of(&of.at, shell, Some(ANSWER_MAX)).await?;
     let below = ["storage", &of.bucket, "test"];
-    let answer = bridges.ask((Deed::Storage, None), &below, |http, url| http.post(url)).await?;
+    let answer = bridges.ask((Deed::Storage, None), &below, reqwest::Client::post).await?;
     let steps = answer["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
     shell.terminal.answer(&answer, |terminal| {
         let rows =

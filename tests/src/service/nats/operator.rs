@@ -42,7 +42,7 @@ impl NatsOperator {
         let operator = write("operator.jwt", self.operator()?)?;
         let (account, system) = (self.account.public_key(), self.system.public_key());
         let (of_account, of_system) = (self.of(&self.account, "app", -1)?, self.of(&self.system, "SYS", 0)?);
-        let store = folder.join(STORE);
+        let store = folder.join(STORE).display().to_string();
         let settings = format!(
             "listen: \"127.0.0.1:{port}\"\njetstream {{ store_dir: {store:?} }}\n\
              tls {{ cert_file: {certificate:?}, key_file: {key:?} }}\noperator: {operator:?}\nsystem_account: {system}\n\
