@@ -75,6 +75,14 @@ impl Check {
     }
 }
 
+/// Settings as a file has them (YAML). The error says line and column.
+pub fn parse<T: Default + for<'de> Deserialize<'de>>(text: &str) -> Result<T, String> {
+    if text.trim().is_empty() {
+        return Ok(T::default());
+    }
+    serde_saphyr::from_str(text).map_err(|error| error.to_string())
+}
+
 /// Makes `Settings` of a plane: a field and a variable of the environment for each.
 #[macro_export]
 macro_rules! settings {
@@ -90,10 +98,7 @@ macro_rules! settings {
 
             /// Reads a settings file (YAML). The error says line and column.
             pub fn parse(text: &str) -> Result<Self, String> {
-                if text.trim().is_empty() {
-                    return Ok(Self::default());
-                }
-                ::serde_saphyr::from_str(text).map_err(|error| error.to_string())
+                $crate::settings::parse(text)
             }
 
             /// This layer, and below it another.

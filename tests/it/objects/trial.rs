@@ -61,7 +61,9 @@ async fn a_bucket_is_tried_and_what_is_wrong_is_said() {
     let url = bridge.admin_url();
     let fine = lab.done(&["storage", "test", "images", "--bridge", ID.1, "--url", &url], "").await;
     let steps = ["secrets", "list", "put", "get", "conditions", "digest", "copies", "delete", "cors"];
-    let expected: Vec<_> = steps.iter().map(|step| ((*step).to_owned(), "fine".to_owned())).collect();
+    // This store takes a header of a copy that was not signed, which is what the step is for.
+    let outcome = |step: &str| if step == "copies" { "warning" } else { "fine" };
+    let expected: Vec<_> = steps.iter().map(|step| ((*step).to_owned(), outcome(step).to_owned())).collect();
     assert_eq!(outcomes(&fine), expected, "{fine}");
     let fine = lab.done(&["storage", "test", "disk", "--bridge", ID.1, "--url", &url], "").await;
     assert_eq!(outcomes(&fine), [("disk".to_owned(), "fine".to_owned())], "{fine}");

@@ -248,12 +248,19 @@ impl<'xml, T: Document> FromXml<'xml> for Read<T> {
 fn read<T: Document>(body: &str) -> Result<T, Failure> {
     // The library takes the end of a text for the end of the document. Nothing that follows a whole one is read; one that was cut off meets
     // this, which begins an element and has none.
-    let ended = format!("{body}<");
+    let ended = format!("{}<", without_prologue(body));
     let read = instant_xml::from_str::<Read<T>>(&ended);
     read.map(|Read(read)| read).map_err(|error| {
         let error = line(&error.to_string());
         Failure::Answer(format!("the answer is no {}: {error}", T::NAME))
     })
+}
+
+/// A document without its declaration. What takes a store long is declared at once, and spaces follow until it is done, so that the connection stays.
+fn without_prologue(body: &str) -> &str {
+    let body = body.trim_start();
+    let declared = body.strip_prefix("<?xml").and_then(|rest| rest.split_once("?>"));
+    declared.map_or(body, |(_, rest)| rest.trim_start())
 }
 
 /// Gives each element of one to a function, by its name.

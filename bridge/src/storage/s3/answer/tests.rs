@@ -90,6 +90,16 @@ fn half_an_answer_is_none() {
 }
 
 #[test]
+fn a_store_that_takes_long_sends_spaces_meanwhile() {
+    let declared = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+    let done = "<CompleteMultipartUploadResult><ETag>&quot;a-2&quot;</ETag></CompleteMultipartUploadResult>";
+    for between in ["", " ", "\n   \n "] {
+        assert_eq!(completed(&format!("{declared}{between}{done}")), Ok("\"a-2\"".to_owned()));
+        assert_eq!(completed(&format!("{between}{declared}{between}{done}")), Ok("\"a-2\"".to_owned()));
+    }
+}
+
+#[test]
 fn an_answer_that_says_200_may_be_an_error() {
     for (code, status) in [
         ("PreconditionFailed", 412),
