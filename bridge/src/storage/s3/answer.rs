@@ -207,7 +207,7 @@ fn object(parent: &mut Deserializer<'_, '_>) -> Result<Object, Error> {
     Ok(Object { key: key.ok_or(Error::MissingValue("Key"))?, size: size.unwrap_or(0), etag, modified })
 }
 
-/// Its number, how large it is, and how the store calls it: without that it cannot be put to the others.
+/// Its number, how large it is, and how the store calls it. Not each store does; one that wants it said again will refuse what has none.
 fn part(parent: &mut Deserializer<'_, '_>) -> Result<(u16, (u64, String)), Error> {
     let (mut number, mut size, mut etag) = (None, None, None);
     each(parent, |name, element| match name {
@@ -216,7 +216,10 @@ fn part(parent: &mut Deserializer<'_, '_>) -> Result<(u16, (u64, String)), Error
         "ETag" => set(&mut etag, "ETag", text(element)?),
         _ => Ok(()),
     })?;
-    let etag = etag.filter(|etag: &String| is_name(etag)).ok_or(Error::MissingValue("ETag"))?;
+    let etag: String = etag.unwrap_or_default();
+    if !etag.is_empty() && !is_name(&etag) {
+        return Err(Error::UnexpectedValue("an etag is too long".to_owned()));
+    }
     let number = number.ok_or(Error::MissingValue("PartNumber"))?;
     Ok((number, (size.ok_or(Error::MissingValue("Size"))?, etag)))
 }

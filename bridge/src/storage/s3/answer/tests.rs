@@ -150,6 +150,8 @@ fn parts_are_what_they_are_said_to_be() {
     let expected = Parts::from([(1, (1, "e".to_owned())), (3, (8_388_608, "\"b\"".to_owned()))]);
     assert_eq!(read, Ok(PartsListed { parts: expected, is_truncated: true }));
     assert_eq!(parts(&of("")), Ok(PartsListed::default()));
+    let unnamed = parts(&of(&part(1).replace("<ETag>e</ETag>", ""))).unwrap();
+    assert_eq!(unnamed.parts, Parts::from([(1, (1, String::new()))]));
     for inside in [
         format!("{}{}", part(1), part(1)),
         part(65_536),
@@ -157,7 +159,7 @@ fn parts_are_what_they_are_said_to_be() {
         part(1).replace("<Size>1</Size>", "<Size>99999999999999999999</Size>"),
         part(1).replace("<Size>1</Size>", "<Size>1</Size><Size>2</Size>"),
         part(1).replace("<Size>1</Size>", ""),
-        part(1).replace("<ETag>e</ETag>", ""),
+        part(1).replace("<ETag>e</ETag>", &format!("<ETag>{}</ETag>", "e".repeat(NAME_BYTES_MAX + 1))),
         part(1).replace("<ETag>e</ETag>", "<ETag><b>e</b></ETag>"),
         "<IsTruncated>perhaps</IsTruncated>".to_owned(),
     ] {
