@@ -53,7 +53,7 @@ const INSIDE: &[(&str, &[&str])] = &[
 /// Libraries that only these packages may use directly.
 const OWNED: &[(&str, &[&str])] = &[
     ("cel", &["santokit-core"]),
-    ("serde-saphyr", &["santokit-core", "santokit-bridge", "santokit-hub", "stk", "santokit-tests"]),
+    ("serde-saphyr", &["santokit-core", "santokit-edge", "santokit-bridge", "stk", "santokit-tests"]),
     ("sea-query", &["santokit-sql"]),
     ("sqlparser", &["santokit-sql"]),
     ("wasmtime", &["santokit-wasm", "santokit-js", "santokit-python"]),
