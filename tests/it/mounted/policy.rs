@@ -122,15 +122,23 @@ async fn who_leaves_ends_the_invocation_and_what_failed_is_counted() {
     let broken = post(json!({"part": "begun", "times": 2, "waitMs": 200, "end": "spin"})).await.unwrap();
     assert!(broken.bytes().await.is_err());
     assert_eq!(post(json!({"before": "trap"})).await.unwrap().status(), 500);
-    let metrics = bridge.client.with_bearer("planted-metrics-token-0017").get("/metrics").await.unwrap();
-    let metrics = metrics.body.as_str().unwrap_or_default().to_owned();
-    let count = |labels: &str| {
-        let line = metrics.lines().find(|line| line.starts_with("stk_bridge_logic_") && line.contains(labels));
-        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).unwrap_or_default()
-    };
-    assert_eq!(count("limit=\"cpu\""), 1, "{metrics}");
-    assert_eq!(count("logic=\"raw\",outcome=\"failed\""), 2, "{metrics}");
-    assert_eq!(count("logic=\"raw\",outcome=\"ok\""), 3, "{metrics}");
+    let expected = [("limit=\"cpu\"", 1), ("logic=\"raw\",outcome=\"failed\"", 2), ("logic=\"raw\",outcome=\"ok\"", 3)];
+    let client = bridge.client.with_bearer("planted-metrics-token-0017");
+    // An answer is on its way before its invocation has been counted.
+    let mut counted = Vec::new();
+    for _ in 0..200 {
+        let metrics = client.get("/metrics").await.unwrap().body.as_str().unwrap_or_default().to_owned();
+        let count = |labels: &str| {
+            let line = metrics.lines().find(|line| line.starts_with("stk_bridge_logic_") && line.contains(labels));
+            line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).unwrap_or_default()
+        };
+        counted = expected.map(|(labels, _)| (labels, count(labels))).to_vec();
+        if counted == expected {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(counted, expected);
 }
 
 pub(super) fn id(applied: &Json) -> &str {

@@ -283,7 +283,7 @@ async fn until_ended(lab: &Lab) -> Json {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canary_outlives_a_restart_and_rests_while_the_hub_is_away() {
     let mut lab = lab("rests").await;
-    let settings = [("STK_BRIDGE_CANARY_MAX_STALE", "4s"), ("STK_BRIDGE_CACHE_KEY", crate::lab::CACHE_KEY)];
+    let settings = [("STK_BRIDGE_CANARY_MAX_STALE", "10s"), ("STK_BRIDGE_CACHE_KEY", crate::lab::CACHE_KEY)];
     let bridge = lab.bridge("cache", &settings).await;
     lab.apply().await;
     lab.set_version(2);

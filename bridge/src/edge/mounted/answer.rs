@@ -112,5 +112,8 @@ impl Drop for MountedBody {
         if self.first.is_none() && self.rest.as_ref().is_some_and(GuestBody::is_whole) {
             self.end(true);
         }
+        // Who leaves ends the invocation, and before the guest sees that nobody reads it any more: what it makes of that is no failure of
+        // its own.
+        drop(self.task.take());
     }
 }

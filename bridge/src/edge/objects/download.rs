@@ -1,11 +1,14 @@
 //! An object that is read: whole or a range of it, if it is not what the client has already (RFC 9110, 13 and 14).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use chrono::Utc;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
     header::{
@@ -26,7 +29,9 @@ use super::{empty, text};
 use crate::storage::{Bucket, Reader, asked::problem_of, signed::Signed};
 
 /// Of an object at once.
-const PART_BYTES: u64 = 256 << 10;
+const PART_BYTES: usize = 256 << 10;
+/// Parts that are read at once: one that is wanted, one that is next.
+const PARTS_AHEAD: usize = 2;
 
 /// What is sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,17 +86,14 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-/// In parts, as they are taken.
+/// In parts, as they are taken; the next is read while one is sent.
 fn sent(reader: Reader, offset: u64, length: u64) -> Body {
-    let end = offset + length;
-    Body::from_stream(stream::try_unfold((reader, offset), move |(reader, at)| async move {
-        if at >= end {
-            return Ok::<_, Broken>(None);
-        }
-        let part = usize::try_from((end - at).min(PART_BYTES)).unwrap_or(0);
-        let bytes = reader.read(at, part).await.map_err(Broken)?;
-        Ok(Some((Bytes::from(bytes), (reader, at + part as u64))))
-    }))
+    let (reader, end) = (Arc::new(reader), offset + length);
+    let read = move |at: u64| {
+        let (reader, part) = (Arc::clone(&reader), usize::try_from(end - at).unwrap_or(PART_BYTES).min(PART_BYTES));
+        async move { reader.read(at, part).await.map(Bytes::from).map_err(Broken) }
+    };
+    Body::from_stream(stream::iter((offset..end).step_by(PART_BYTES)).map(read).buffered(PARTS_AHEAD))
 }
 
 /// The answer has begun: its end is missing.

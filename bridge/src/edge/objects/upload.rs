@@ -15,7 +15,10 @@ use santokit_core::{
     storage::ObjectKey,
 };
 use santokit_wasm::{Condition, ObjectStat, PutOptions, StorageError};
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 
 use super::text;
 use crate::storage::{
@@ -117,8 +120,21 @@ fn is_etag(text: &str) -> bool {
     inside.is_some_and(|inside| !inside.is_empty() && !inside.contains(['"', ',']))
 }
 
-/// Its bytes, as they come; how many.
-async fn written(mut writer: Writer, mut body: Body, most: u64, patience: Duration) -> Outcome<(Writer, u64)> {
+/// Its bytes, as they come; how many. What is there is written while more comes: one part is filled, one waits and one is written at most.
+async fn written(mut writer: Writer, body: Body, most: u64, patience: Duration) -> Outcome<(Writer, u64)> {
+    let (whole, mut parts) = mpsc::channel(1);
+    let written = async {
+        while let Some(part) = parts.recv().await {
+            writer.write(part).await.map_err(|error| problem_of(&error))?;
+        }
+        Ok(writer)
+    };
+    let (size, writer) = tokio::try_join!(received(body, most, patience, whole), written)?;
+    Ok((writer, size))
+}
+
+/// Hands its bytes over in parts; how many.
+async fn received(mut body: Body, most: u64, patience: Duration, whole: mpsc::Sender<Vec<u8>>) -> Outcome<u64> {
     let begun = Instant::now();
     let (mut size, mut part) = (0_u64, Vec::with_capacity(PART_BYTES));
     loop {
@@ -137,14 +153,18 @@ async fn written(mut writer: Writer, mut body: Body, most: u64, patience: Durati
         }
         part.extend_from_slice(&data);
         if part.len() >= PART_BYTES {
-            writer.write(std::mem::take(&mut part)).await.map_err(|error| problem_of(&error))?;
-            part.reserve(PART_BYTES);
+            hand_over(&whole, std::mem::replace(&mut part, Vec::with_capacity(PART_BYTES))).await?;
         }
     }
     if !part.is_empty() {
-        writer.write(part).await.map_err(|error| problem_of(&error))?;
+        hand_over(&whole, part).await?;
     }
-    Ok((writer, size))
+    Ok(size)
+}
+
+/// Whoever writes is gone only with why, which is told instead.
+async fn hand_over(whole: &mpsc::Sender<Vec<u8>>, part: Vec<u8>) -> Outcome<()> {
+    whole.send(part).await.map_err(|_| Problem::internal("nobody writes the object any more"))
 }
 
 #[cfg(test)]
