@@ -19,7 +19,7 @@ use tokio::{
 use crate::{
     app::App,
     crud::expired::Expiring,
-    db::{Database, Mode, Share},
+    db::{Database, DbError, Mode, Share},
     events::{EXPIRING as EXPIRING_EVENTS, Topics},
     generation::Generation,
     release::EnvSlot,
@@ -27,6 +27,7 @@ use crate::{
 
 mod attempt;
 mod attempts;
+mod clock;
 pub mod dead;
 mod handing;
 mod hearing;
@@ -44,11 +45,12 @@ pub use subscriptions::{Admitted, LoadedSubscription, Subscriptions};
 
 use attempt::Place;
 use attempts::{Attempts, Of};
+use clock::Clock;
 use hearing::Hearing;
 use relay::Relay;
 use rows::Claimed;
 use santokit_sql::schema::bookkeeping::{DELIVERY, delivery};
-use turn::{Turn, is_only_busy};
+use turn::{More, Turn, is_only_busy};
 use words::Words;
 
 /// How often an env is looked at that has no release, or none with events.
@@ -57,8 +59,16 @@ const IDLE: Duration = Duration::from_secs(2);
 /// Between two looks for events of subscriptions that are gone, at most; where they are given less time, a tenth of it.
 const ORPHANS: Duration = Duration::from_secs(30);
 
-/// How often what has expired is removed.
+/// Between two looks for events that were published long ago and not shared yet, where there are no places for them.
+const OLD: Duration = Duration::from_secs(1);
+
+/// How often what has expired is removed, and how long it may take.
 const SWEEP: Duration = Duration::from_mins(1);
+const SWEEP_MAX: Duration = Duration::from_secs(5);
+
+/// Bytes of payloads of what is tried at once on a connection, about, and of those, what one turn takes.
+const HELD_BYTES_MAX: usize = 64 << 20;
+const TAKEN_BYTES_MAX: usize = 16 << 20;
 
 /// Dead letters whose time has come.
 const EXPIRING: Expiring =
@@ -97,10 +107,13 @@ struct Worker {
     /// When what was put off is due.
     again: BTreeSet<Instant>,
     swept: Instant,
-    orphans_looked: Instant,
+    /// None where there may be more at once.
+    orphans_looked: Option<Instant>,
+    old_looked: Option<Instant>,
     /// Whether the last turn has left something to be tried, for which there was no place.
     is_full: bool,
     words: Option<Words>,
+    clock: Option<Arc<Clock>>,
     /// What this Bridge publishes, by the topics that it is published by.
     published: Option<(Arc<Topics>, watch::Receiver<u64>)>,
     /// Told when another Bridge has published, and when a broker's ticket is done.
@@ -150,9 +163,11 @@ impl Worker {
             relay: app.broker.as_ref().map(relay),
             again: BTreeSet::new(),
             swept: Instant::now(),
-            orphans_looked: Instant::now(),
+            orphans_looked: Some(Instant::now()),
+            old_looked: Some(Instant::now()),
             is_full: false,
             words: None,
+            clock: None,
             published: None,
             heard,
             hearing: None,
@@ -161,17 +176,21 @@ impl Worker {
 
     async fn run(mut self) {
         while !*self.stopped.borrow() && !self.app.is_draining() {
-            let generation = self.slot.generation().filter(|generation| generation.subscriptions.has_topics());
+            let generation = self.slot.generation();
             let database = generation.as_ref().and_then(|of| of.databases.get(&self.connection).cloned());
             let (Some(generation), Some(database)) = (generation, database) else {
-                if let Some(relay) = &mut self.relay {
-                    relay.rest();
-                }
-                self.rest(IDLE).await;
+                self.be_idle().await;
                 continue;
             };
-            self.hear(&generation, &database);
-            let looked = Utc::now();
+            // Where a release has no topics any more, what there was of them is looked after all the same, now and then.
+            if !generation.subscriptions.has_topics() && !self.is_time_for_orphans() {
+                self.be_idle().await;
+                continue;
+            }
+            if generation.subscriptions.has_topics() {
+                self.hear(&generation, &database);
+            }
+            let looked = self.clock(&database).now();
             let has_more = self.turn(&generation, &database).await;
             self.sweep(&database).await;
             if has_more {
@@ -184,11 +203,22 @@ impl Worker {
         self.end().await;
     }
 
+    async fn be_idle(&mut self) {
+        if let Some(relay) = &mut self.relay {
+            relay.rest();
+        }
+        self.rest(IDLE).await;
+    }
+
     /// Takes a turn if there is something to do; whether there may be more at once.
     async fn turn(&mut self, generation: &Arc<Generation>, database: &Arc<Database>) -> bool {
         let app = Arc::clone(&self.app);
-        let looks_for_orphans = self.looks_for_orphans();
-        let words = self.words(database);
+        let (words, clock) = (self.words(database), self.clock(database));
+        if let Err(error) = clock.look().await {
+            self.tell(&error);
+            return false;
+        }
+        let looked_for @ (looks_for_orphans, shares_old) = (self.is_time_for_orphans(), is_time(self.old_looked, OLD));
         let turn = Turn {
             env: &self.slot.name,
             release: &generation.release_id,
@@ -196,6 +226,9 @@ impl Worker {
             subscriptions: &generation.subscriptions,
             orphaned_after: app.config.delivery.orphaned_after,
             looks_for_orphans,
+            shares_old,
+            room: HELD_BYTES_MAX.saturating_sub(self.attempts.bytes()).min(TAKEN_BYTES_MAX),
+            clock: &clock,
             metrics: &app.metrics,
         };
         let place = Place {
@@ -204,15 +237,17 @@ impl Worker {
             connection: self.connection.clone(),
             database: Arc::clone(database),
             words,
+            clock: Arc::clone(&clock),
         };
-        if let Some(relay) = &mut self.relay {
-            return relay.turn(&turn, &place).await;
+        if let Some(relay) = self.relay.as_mut().filter(|_| generation.subscriptions.has_topics()) {
+            let more = relay.turn(&turn, &place).await;
+            return self.note(looked_for, more);
         }
         let places = self.places(generation);
         // What was left is there without a look.
         let is_worth_it = if std::mem::take(&mut self.is_full) { Ok(true) } else { turn.is_worth_it(database).await };
         let taken = match is_worth_it {
-            Ok(false) => return false,
+            Ok(false) => return self.note(looked_for, More::default()),
             Ok(true) => turn.take(database, &places).await,
             Err(error) => Err(error),
         };
@@ -220,7 +255,7 @@ impl Worker {
             Ok(taken) => taken,
             Err(error) if is_only_busy(&error) => return false,
             Err(error) => {
-                tracing::warn!(env = %self.slot.name, connection = self.connection, error = &error as &dyn std::error::Error, "events cannot be looked at now");
+                self.tell(&error);
                 return false;
             }
         };
@@ -229,16 +264,36 @@ impl Worker {
         }
         // Without a free place there is nothing more to claim before one of them ends.
         self.is_full = taken.is_full;
-        taken.is_sharing || taken.is_claiming
+        self.note(looked_for, taken.more)
     }
 
-    fn looks_for_orphans(&mut self) -> bool {
-        let every = (self.app.config.delivery.orphaned_after / 10).min(ORPHANS);
-        let is_time = self.orphans_looked.elapsed() >= every;
-        if is_time {
-            self.orphans_looked = Instant::now();
+    fn tell(&self, error: &DbError) {
+        let (env, connection) = (&self.slot.name, &self.connection);
+        tracing::warn!(%env, connection, error = error as &dyn std::error::Error, "events cannot be looked at now");
+    }
+
+    /// Notes what was looked for now and then; whether there may be more at once.
+    fn note(&mut self, (looks_for_orphans, shares_old): (bool, bool), more: More) -> bool {
+        let looked = |has_more: bool| (!has_more).then(Instant::now);
+        if looks_for_orphans {
+            self.orphans_looked = looked(more.of_orphans);
         }
-        is_time
+        if shares_old {
+            self.old_looked = looked(more.of_old);
+        }
+        more.at_once || more.of_orphans || more.of_old
+    }
+
+    fn is_time_for_orphans(&self) -> bool {
+        is_time(self.orphans_looked, (self.app.config.delivery.orphaned_after / 10).min(ORPHANS))
+    }
+
+    /// What time it is there.
+    fn clock(&mut self, database: &Arc<Database>) -> Arc<Clock> {
+        match &self.clock {
+            Some(clock) if clock.is_of(database) => Arc::clone(clock),
+            _ => Arc::clone(self.clock.insert(Arc::new(Clock::on(database)))),
+        }
     }
 
     /// Where attempts say what became of them.
@@ -263,6 +318,7 @@ impl Worker {
             claim: claimed.claim.clone(),
             delivery: claimed.id.clone(),
             subscription: claimed.subscription.clone(),
+            bytes: claimed.bytes,
         };
         self.attempts.begin(of, place.clone().attempt(claimed));
     }
@@ -278,12 +334,18 @@ impl Worker {
     }
 
     /// How long to rest at most: until what was not due yet when it was looked is, also what other Bridges try or have put off.
-    async fn until_due(&self, generation: &Generation, database: &Database, looked: DateTime<Utc>) -> Duration {
+    async fn until_due(
+        &mut self,
+        generation: &Generation,
+        database: &Arc<Database>,
+        looked: DateTime<Utc>,
+    ) -> Duration {
         let most = self.app.config.delivery.poll_interval;
         if !self.attempts.is_empty() {
             return most;
         }
-        let next = turn::next_due(&generation.env, &generation.subscriptions, database, looked).await;
+        let clock = self.clock(database);
+        let next = turn::next_due(&generation.env, &generation.subscriptions, (database, &clock), looked).await;
         next.unwrap_or_default().map_or(most, |wait| wait.min(most))
     }
 
@@ -328,19 +390,24 @@ impl Worker {
         }
     }
 
-    async fn sweep(&mut self, database: &Database) {
+    /// All that has expired, in portions: as many go as have come, whoever else removes some.
+    async fn sweep(&mut self, database: &Arc<Database>) {
         if self.swept.elapsed() < SWEEP {
             return;
         }
         self.swept = Instant::now();
-        let deadline = self.swept + Duration::from_secs(5);
+        let (now, deadline) = (self.clock(database).now(), self.swept + SWEEP_MAX);
         let swept = async {
-            let mut session = database.session(Mode::Write, Share::Platform, deadline).await?;
             for expiring in [EXPIRING, EXPIRING_EVENTS] {
-                expiring.sweep(&mut session, Utc::now(), deadline).await?;
+                // A portion is a transaction of its own, and others write between two.
+                let mut removed = 1;
+                while removed > 0 && Instant::now() < deadline {
+                    let mut session = database.session(Mode::Write, Share::Platform, deadline).await?;
+                    removed = expiring.sweep(&mut session, now, deadline).await?;
+                    session.end();
+                }
             }
-            session.end();
-            Ok::<(), crate::db::DbError>(())
+            Ok::<(), DbError>(())
         };
         if let Err(error) = swept.await {
             tracing::debug!(error = &error as &dyn std::error::Error, "what has expired was not removed");
@@ -354,6 +421,12 @@ impl Worker {
         }
         let generation = self.slot.generation();
         let database = generation.as_ref().and_then(|of| of.databases.get(&self.connection));
-        self.attempts.end(&self.app, &self.slot.name, database, self.stopped).await;
+        let clock = self.clock.as_deref();
+        self.attempts.end(&self.app, &self.slot.name, database.zip(clock), self.stopped).await;
     }
+}
+
+/// Whether it is time to look again for what was looked for then.
+fn is_time(looked: Option<Instant>, every: Duration) -> bool {
+    looked.is_none_or(|looked| looked.elapsed() >= every)
 }

@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod broker;
+mod given;
 
 pub use broker::{HANDED_OVER, WAITING};
 
@@ -88,6 +89,13 @@ pub const DEAD: [Own; 11] = [
     delivery::ERROR,
 ];
 
+/// What [`Scope::orphaned`] answers.
+pub const ORPHANED: [Own; 6] =
+    [delivery::ID, delivery::EVENT, delivery::SUBSCRIPTION, delivery::ATTEMPT, delivery::CLAIM, delivery::HISTORY];
+
+/// Bytes of a payload that is read with its row. One that has more is asked for by itself, so that a hundred rows are no hundred megabytes.
+pub const PAYLOAD_INLINE_MAX: usize = 64 << 10;
+
 /// A history of no attempts.
 const NO_ATTEMPTS: &[u8] = b"[]";
 
@@ -142,14 +150,28 @@ impl Scope<'_> {
         )
     }
 
-    /// Events that were not shared yet, of these topics or past their time: [`UNSHARED`], in order.
+    /// Events that were not shared yet, of these topics or past their time: [`UNSHARED`], in order. Where a payload is large there is none of it:
+    /// [`Scope::event_payload`].
     pub fn unshared(&self, topics: &[&str], now: &Value, most: u32) -> Statement {
         let text = format!(
-            "SELECT id, topic, payload, published_at, published_by, caused_by, depth, expires_at FROM stk_outbox WHERE {OURS} \
+            "SELECT id, topic, {}, published_at, published_by, caused_by, depth, expires_at FROM stk_outbox WHERE {OURS} \
              AND shared_at IS NULL AND {} ORDER BY published_at, id LIMIT {most}",
+            small("payload"),
             sharable(topics)
         );
         self.statement(&text, &named("t", topics, &[("now", time(now))]), &UNSHARED)
+    }
+
+    /// The payload of an event.
+    pub fn event_payload(&self, id: &str) -> Statement {
+        let text = "SELECT payload FROM stk_outbox WHERE id = :id";
+        self.statement(text, &[("id".into(), text_of(id))], &[outbox::PAYLOAD])
+    }
+
+    /// The payload of what a subscription is given.
+    pub fn payload(&self, id: &str) -> Statement {
+        let text = "SELECT payload FROM stk_delivery WHERE id = :id";
+        self.statement(text, &[("id".into(), text_of(id))], &[delivery::PAYLOAD])
     }
 
     /// Marks are nobody's to share. Said of those that are not shared yet, so that nobody reads past them for as long as they stand.
@@ -184,7 +206,8 @@ impl Scope<'_> {
         statement
     }
 
-    /// Events of a subscription that can be tried now: [`DUE`]. Where they are in order, none of which an earlier one with its key is not done.
+    /// Events of a subscription that can be tried now: [`DUE`]. Where they are in order, none of which an earlier one with its key is not done. Where a
+    /// payload is large there is none of it: [`Scope::payload`].
     pub fn due(&self, subscription: &str, in_order: bool, now: &Value, most: u32) -> Statement {
         self.of_subscription(&DUE, subscription, in_order, now, most)
     }
@@ -199,7 +222,11 @@ impl Scope<'_> {
         };
         // MySQL would sort all that waits for a second column, and read it for that. Of those that came in one turn it takes the first by their ids.
         let within = if self.dialect == Dialect::Mysql { "" } else { ", d.published_at, d.event" };
-        let columns: Vec<String> = what.iter().map(|own| format!("d.{}", own.column().name)).collect();
+        let column = |own: &Own| match format!("d.{}", own.column().name) {
+            payload if payload == "d.payload" => small(&payload),
+            other => other,
+        };
+        let columns: Vec<String> = what.iter().map(column).collect();
         let text = format!(
             "SELECT {} FROM stk_delivery d WHERE d.project = :project AND d.env = :env AND d.subscription = :subscription AND d.state = 'pending' \
              AND d.due_at <= :now{first} ORDER BY d.due_at{within} LIMIT {most}",
@@ -209,7 +236,7 @@ impl Scope<'_> {
         self.statement(&text, &values, what)
     }
 
-    /// Events of subscriptions that are not among these, and that no other Bridge has worked at since then: [`DUE`]. Where one of a subscription is due later
+    /// Events of subscriptions that are not among these, and that no other Bridge has worked at since then: [`ORPHANED`]. Where one of a subscription is due later
     /// than that, a Bridge that knows the subscription has shared it, tries it or has put it off, and the others wait for their turn there.
     pub fn orphaned(&self, subscriptions: &[&str], since: &Value, most: u32) -> Statement {
         let known = match subscriptions.len() {
@@ -217,11 +244,11 @@ impl Scope<'_> {
             count => format!(" AND subscription NOT IN ({})", places("s", count)),
         };
         let text = format!(
-            "SELECT id, event, topic, subscription, payload, published_at, caused_by, depth, attempt, claim, history FROM stk_delivery \
+            "SELECT id, event, subscription, attempt, claim, history FROM stk_delivery \
              WHERE {OURS} AND state = 'pending' AND due_at <= :now AND subscription IN (SELECT subscription FROM stk_delivery \
              WHERE {OURS} AND state = 'pending'{known} GROUP BY subscription HAVING max(due_at) <= :now) ORDER BY due_at LIMIT {most}"
         );
-        self.statement(&text, &named("s", subscriptions, &[("now", time(since))]), &DUE)
+        self.statement(&text, &named("s", subscriptions, &[("now", time(since))]), &ORPHANED)
     }
 
     /// Begins an attempt.
@@ -417,6 +444,11 @@ fn sharable(topics: &[&str]) -> String {
     }
 }
 
+/// A payload that is small; NULL where it is not.
+fn small(column: &str) -> String {
+    format!("CASE WHEN length({column}) <= {PAYLOAD_INLINE_MAX} THEN {column} END AS payload")
+}
+
 /// A subscription that is among these.
 fn among(prefix: &str, names: &[&str]) -> String {
     match names.len() {
@@ -489,6 +521,9 @@ mod tests {
                 scope.unshared(&[], &now(), 9),
                 scope.unshared(&["a"], &now(), 9),
                 scope.shared(&["e"], &now()),
+                scope.event_payload("e"),
+                scope.payload("d"),
+                scope.give(&["e", "f", "it's"], "s", Some(("c", &now())), &now()),
                 scope.claimed(&["s"], &now()),
                 scope.out(&["s"], &now()),
                 scope.all_done(&["d", "e", "it's"], &["c"]),

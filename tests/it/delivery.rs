@@ -31,6 +31,7 @@ mod dead;
 mod encrypted;
 mod fleet;
 mod languages;
+mod left;
 mod on;
 mod once;
 mod order;

@@ -21,9 +21,11 @@ use tracing::Instrument;
 
 use super::{
     attempts::Again,
+    clock::Clock,
     history::Attempt,
     rows::{Claimed, Due},
-    subscriptions::LoadedSubscription,
+    sharing::{UNKNOWN, UNKNOWN_FILTER},
+    subscriptions::{Admitted, LoadedSubscription},
     turn::{MARGIN, acknowledgement, dead},
     words::{WORD_MAX, Word, Words},
 };
@@ -53,6 +55,8 @@ pub(super) struct Place {
     pub(super) database: Arc<Database>,
     /// Where it is said what became of it.
     pub(super) words: Words,
+    /// The time.
+    pub(super) clock: Arc<Clock>,
 }
 
 /// What became of it.
@@ -61,7 +65,8 @@ enum Ended {
     Handled(Option<String>),
     /// All instances were busy: it was not tried.
     NotTried,
-    Failed(Attempt),
+    /// By an attempt, whose transaction may all the same have said that the event is handled: the answer to its commit can be lost.
+    Failed(Attempt, Option<String>),
 }
 
 impl Place {
@@ -83,7 +88,7 @@ impl Place {
         let Some(loaded) = self.generation.subscriptions.get(subscription) else { return Ok(None) };
         let kept = loaded.subscription.timeout.duration() + MARGIN;
         let (ends, deadline) = (Instant::now() + kept, Instant::now() + WORD_MAX);
-        let until = moment(Utc::now() + TimeDelta::from_std(kept).unwrap_or(TimeDelta::MAX));
+        let until = moment(self.clock.now() + TimeDelta::from_std(kept).unwrap_or(TimeDelta::MAX));
         let env = &self.generation.env;
         let scope = Scope { project: &env.project, env: &env.env, dialect: self.database.dialect() };
         let mut session = self.database.session(Mode::Write, Share::Platform, deadline).await?;
@@ -104,7 +109,10 @@ impl Place {
     async fn attempt_in_span(self, claimed: Claimed) -> Again {
         // It was there in the turn; what a release is, it stays.
         let loaded = self.generation.subscriptions.get(&claimed.subscription)?;
-        let ended = self.run(&claimed, loaded).await;
+        let ended = match self.filtered(&claimed, loaded) {
+            Some(ended) => ended,
+            None => self.run(&claimed, loaded).await,
+        };
         let (word, again) = self.word(&claimed, loaded, ended);
         if let Err(error) = self.say(&claimed, word).await {
             // The claim ends, and another attempt finds out whether this one was whole.
@@ -113,13 +121,27 @@ impl Place {
         again
     }
 
+    /// An event that is a dead letter because no filter could say whether it is the subscription's, and that was replayed: the filter of now says it.
+    fn filtered(&self, claimed: &Claimed, loaded: &LoadedSubscription) -> Option<Ended> {
+        let was_unknown = claimed.attempt == 1 && claimed.history.0.last().is_some_and(|last| last.code == UNKNOWN);
+        match was_unknown.then(|| loaded.admits(&claimed.payload))? {
+            Admitted::Yes => None,
+            Admitted::No => Some(Ended::Handled(None)),
+            Admitted::Unknown(_) => Some(Ended::Failed(self.begun(claimed).because(UNKNOWN, UNKNOWN_FILTER), None)),
+        }
+    }
+
+    fn begun(&self, claimed: &Claimed) -> Attempt {
+        let bridge = (self.app.config.id.as_str(), self.generation.release_id.as_str());
+        Attempt::new(claimed.attempt, bridge, self.clock.now())
+    }
+
     async fn run(&self, claimed: &Claimed, loaded: &LoadedSubscription) -> Ended {
         let of = &loaded.subscription;
         let request_id: Arc<str> = Kind::Request.generate().into();
         let failed = |problem: &Problem, occasion: Option<&Occasion>| {
-            let bridge = (self.app.config.id.as_str(), self.generation.release_id.as_str());
-            let attempt = Attempt::new(claimed.attempt, bridge, Utc::now());
-            Ended::Failed(attempt.failed(problem, occasion.and_then(Occasion::failure)))
+            let attempt = self.begun(claimed).failed(problem, occasion.and_then(Occasion::failure));
+            Ended::Failed(attempt, occasion.and_then(Occasion::told).map(str::to_owned))
         };
         let Some(entry) = self.generation.logics.get(&of.handler) else {
             return failed(&Problem::new(Code::NotFound, "the handler is not there"), None);
@@ -157,23 +179,28 @@ impl Place {
     fn word(&self, claimed: &Claimed, loaded: &LoadedSubscription, ended: Ended) -> (Word, Option<Instant>) {
         let (env, of) = (&self.generation.env, &loaded.subscription);
         let scope = Scope { project: &env.project, env: &env.env, dialect: self.database.dialect() };
-        let (metrics, now) = (&self.app.metrics.events, Utc::now());
-        let attempt = match ended {
+        let (metrics, now) = (&self.app.metrics.events, self.clock.now());
+        let (attempt, told) = match ended {
             Ended::Handled(acknowledgement) => {
                 metrics.delivered(&claimed.subscription);
                 metrics.lag(&claimed.subscription, lag(claimed, now));
                 return (Word::Handled(acknowledgement), None);
             }
             Ended::NotTried => {
+                metrics.busy(&claimed.subscription);
                 let wait = back_off(of.retry, 1);
                 let back = scope.give_back(&claimed.id, &claimed.claim, &moment(now + wait.1));
                 return (Word::Change(back), Some(wait.0));
             }
-            Ended::Failed(attempt) => attempt,
+            Ended::Failed(attempt, told) => (attempt, told),
         };
+        let is_unknown = attempt.code == UNKNOWN;
         let (line, mut history) = (attempt.line(), claimed.history.clone());
         history.add(attempt);
-        if claimed.attempt > of.retry.max_retries {
+        let tried_in_vain = claimed.attempt > of.retry.max_retries;
+        // Where its transaction may have said that it is handled, a turn finds out whether it has, once more.
+        let may_be_handled = told.is_some() && claimed.attempt == of.retry.max_retries.saturating_add(1);
+        if is_unknown || (tried_in_vain && !may_be_handled) {
             metrics.dead_lettered(&claimed.subscription);
             if of.dead_letter {
                 tracing::error!("an event was tried in vain, and is a dead letter");

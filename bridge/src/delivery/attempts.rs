@@ -6,13 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::Utc;
 use santokit_sql::delivery::Scope;
 use tokio::{
     sync::watch,
     task::{AbortHandle, JoinError, JoinSet},
 };
 
+use super::clock::Clock;
 use crate::{
     app::App,
     config::EnvName,
@@ -35,6 +35,8 @@ pub(super) struct Of {
     pub(super) delivery: String,
     /// Who is given it.
     pub(super) subscription: String,
+    /// Of its payload.
+    pub(super) bytes: usize,
 }
 
 /// When to look again, where it is to be tried again.
@@ -68,6 +70,11 @@ impl Attempts {
     pub(super) fn of(&self, subscription: &str) -> u32 {
         let of = self.trying.values().filter(|(of, _)| of.subscription == subscription);
         u32::try_from(of.count()).unwrap_or(u32::MAX)
+    }
+
+    /// Bytes of all payloads.
+    pub(super) fn bytes(&self) -> usize {
+        self.trying.values().map(|(of, _)| of.bytes).sum()
     }
 
     /// The end of one; waits where there is none.
@@ -104,7 +111,7 @@ impl Attempts {
         mut self,
         app: &App,
         env: &EnvName,
-        database: Option<&Arc<Database>>,
+        database: Option<(&Arc<Database>, &Clock)>,
         mut stopped: watch::Receiver<bool>,
     ) {
         let most = app.config.drain_timeout.saturating_sub(SEEN_AFTER);
@@ -125,17 +132,17 @@ impl Attempts {
             }
         }
         while self.tasks.join_next().await.is_some() {}
-        let Some(database) = database else { return };
+        let Some((database, clock)) = database else { return };
         for (of, _) in self.trying.into_values() {
-            if give_back(env, database, &of).await.is_err() {
+            if give_back(env, database, clock, &of).await.is_err() {
                 tracing::info!(delivery = of.delivery, "a claim could not be given back; it ends by itself");
             }
         }
     }
 }
 
-async fn give_back(env: &EnvName, database: &Database, of: &Of) -> Result<(), DbError> {
+async fn give_back(env: &EnvName, database: &Database, clock: &Clock, of: &Of) -> Result<(), DbError> {
     let scope = Scope { project: &env.project, env: &env.env, dialect: database.dialect() };
-    let give = scope.give_back(&of.delivery, &of.claim, &moment(Utc::now()));
+    let give = scope.give_back(&of.delivery, &of.claim, &moment(clock.now()));
     database.execute(&give, Instant::now() + GIVE_BACK_MAX).await.map(drop)
 }

@@ -11,6 +11,7 @@ use santokit_core::value::Value;
 use santokit_sql::delivery::Scope;
 
 use super::{
+    clock::Clock,
     rows::{text, tried},
     sharing::Fresh,
     subscriptions::{LoadedSubscription, Subscriptions},
@@ -34,6 +35,8 @@ pub(super) struct Handed {
     pub(super) given: Vec<Given>,
     /// Whether there may be more that nobody was given yet.
     pub(super) is_sharing: bool,
+    /// Whether there may be more of subscriptions that are gone.
+    pub(super) is_burying: bool,
     /// When.
     pub(super) now: DateTime<Utc>,
 }
@@ -50,12 +53,12 @@ impl Turn<'_> {
         let deadline = Instant::now() + TURN_MAX;
         let mut session = database.begin(Mode::Write, Share::Platform, deadline).await?;
         self.own_the_turn(&mut session, deadline).await?;
-        let now = Utc::now();
+        let now = self.clock.now();
         let is_sharing = self.share(&mut session, &mut Fresh::default(), now, deadline).await?;
-        self.bury_orphaned(&mut session, now, deadline).await?;
+        let is_burying = self.bury_orphaned(&mut session, now, deadline).await?;
         let out = self.scope(&session).out(&self.subscriptions.names(), &moment(now));
         let out = Self::counted(&mut session, &out, deadline).await?;
-        let mut handed = Handed { given: Vec::new(), is_sharing, now };
+        let mut handed = Handed { given: Vec::new(), is_sharing, is_burying, now };
         for (name, loaded) in self.subscriptions.iter() {
             let most = loaded.subscription.concurrency.saturating_mul(OUT_FOR_EACH);
             let most = most.saturating_sub(out.get(name).copied().unwrap_or(0)).min(DUE_MAX);
@@ -125,19 +128,19 @@ pub(super) async fn handed(
 }
 
 /// All that a broker had is due: it has lost it.
-pub(super) async fn lost(env: &EnvName, database: &Database) -> Result<u64, DbError> {
-    let lost = scope(env, database).lost(&moment(Utc::now()));
+pub(super) async fn lost(env: &EnvName, database: &Database, clock: &Clock) -> Result<u64, DbError> {
+    let lost = scope(env, database).lost(&moment(clock.now()));
     Ok(database.execute(&lost, Instant::now() + TURN_MAX).await?.affected)
 }
 
 /// How many events wait to be shared, up to so many.
 pub(super) async fn unshared(
-    env: &EnvName,
+    (env, clock): (&EnvName, &Clock),
     database: &Database,
     subscriptions: &Subscriptions,
     most: u32,
 ) -> Result<usize, DbError> {
-    let count = scope(env, database).unshared_ids(&subscriptions.topics(), &moment(Utc::now()), most);
+    let count = scope(env, database).unshared_ids(&subscriptions.topics(), &moment(clock.now()), most);
     Ok(database.rows(Mode::Read, &count, Instant::now() + TURN_MAX).await?.len())
 }
 

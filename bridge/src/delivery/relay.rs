@@ -24,7 +24,7 @@ use super::{
     attempt::Place,
     attempts::{Attempts, Of},
     handing::{self, answer_within},
-    turn::{Turn, is_only_busy},
+    turn::{More, Turn, is_only_busy},
 };
 use crate::{
     broker::{Broker, BrokerError, Names, Ticket, Wanted},
@@ -98,35 +98,35 @@ impl Relay {
         }
     }
 
-    /// Shares and hands over what there is; whether there may be more at once.
-    pub(super) async fn turn(&mut self, turn: &Turn<'_>, place: &Place) -> bool {
+    /// Shares and hands over what there is.
+    pub(super) async fn turn(&mut self, turn: &Turn<'_>, place: &Place) -> More {
         match self.try_turn(turn, place).await {
-            Ok(is_full) => {
+            Ok(more) => {
                 if let Some(away) = self.broker.works(&self.names) {
                     tracing::info!(env = %turn.env, connection = place.connection, seconds = away.as_secs(), "NATS hands events over again");
                 }
                 place.app.metrics.events.broker(turn.env, &place.connection, true);
-                is_full
+                more
             }
-            Err(Unrelayed::Database(error)) if is_only_busy(&error) => false,
+            Err(Unrelayed::Database(error)) if is_only_busy(&error) => More::default(),
             Err(Unrelayed::Database(error)) => {
                 tracing::warn!(env = %turn.env, connection = place.connection, error = &error as &dyn std::error::Error, "events cannot be looked at now");
-                false
+                More::default()
             }
             Err(Unrelayed::Broker(error)) => {
                 self.alarm(turn, place, &error).await;
-                false
+                More::default()
             }
         }
     }
 
-    async fn try_turn(&mut self, turn: &Turn<'_>, place: &Place) -> Result<bool, Unrelayed> {
+    async fn try_turn(&mut self, turn: &Turn<'_>, place: &Place) -> Result<More, Unrelayed> {
         self.broker.connected()?;
         self.be_ready(turn, place).await?;
         let database = &place.database;
         if !turn.is_worth_it(database).await? {
             place.app.metrics.events.waiting(turn.env, &place.connection, 0);
-            return Ok(false);
+            return Ok(More::default());
         }
         let handed = turn.hand_over(database).await?;
         if !handed.given.is_empty() {
@@ -137,7 +137,7 @@ impl Relay {
             }
             handing::handed(turn.env, database, turn.subscriptions, &handed).await?;
         }
-        Ok(handed.is_sharing)
+        Ok(More { at_once: handed.is_sharing, of_orphans: handed.is_burying, of_old: false })
     }
 
     /// The stream and the consumers are there, and tickets are asked for. Before, nothing is handed over.
@@ -148,7 +148,7 @@ impl Relay {
         }
         self.ready_for = None;
         if self.broker.stream(&self.names).await? {
-            let lost = handing::lost(turn.env, &place.database).await?;
+            let lost = handing::lost(turn.env, &place.database, turn.clock).await?;
             tracing::info!(env = %turn.env, stream = self.names.stream(), lost, "NATS has a new stream for events");
         }
         let mut consumers = Vec::new();
@@ -178,7 +178,7 @@ impl Relay {
     async fn alarm(&self, turn: &Turn<'_>, place: &Place, error: &BrokerError) {
         let metrics = &place.app.metrics.events;
         metrics.broker(turn.env, &place.connection, false);
-        let waiting = handing::unshared(turn.env, &place.database, turn.subscriptions, COUNTED_MAX).await;
+        let waiting = handing::unshared((turn.env, turn.clock), &place.database, turn.subscriptions, COUNTED_MAX).await;
         if let Ok(waiting) = waiting {
             metrics.waiting(turn.env, &place.connection, waiting);
         }
@@ -236,8 +236,8 @@ impl Puller {
         } else {
             self.breaks();
         }
-        let Place { app, generation, database, .. } = &self.place;
-        attempts.end(app, &generation.env, Some(database), stopped).await;
+        let Place { app, generation, database, clock, .. } = &self.place;
+        attempts.end(app, &generation.env, Some((database, clock)), stopped).await;
         // What it has left, or put off, is seen to by the worker.
         self.heard.notify_one();
     }
@@ -248,7 +248,8 @@ impl Puller {
         let ticket = Ticket::read(&message.payload);
         let delivery = ticket.as_ref().map(|ticket| ticket.delivery.clone()).unwrap_or_default();
         let claim = Ulid::new().to_string();
-        let of = Of { claim: claim.clone(), delivery, subscription: subscription.clone() };
+        // Which payload it has is read with its row.
+        let of = Of { claim: claim.clone(), delivery, subscription: subscription.clone(), bytes: 0 };
         attempts.begin(of, async move {
             let (answer, again) = match ticket {
                 Some(ticket) => match place.attempt_by(&ticket, &subscription, claim).await {

@@ -46,6 +46,8 @@ pub(super) struct Claimed {
     pub(super) history: History,
     /// When the claim ends.
     pub(super) ends: Instant,
+    /// Of its payload.
+    pub(super) bytes: usize,
 }
 
 /// An event as it is shared.
@@ -54,8 +56,8 @@ pub(super) struct Unshared {
     pub(super) id: String,
     /// Its topic.
     pub(super) topic: String,
-    /// A JSON object.
-    pub(super) payload: Vec<u8>,
+    /// A JSON object; none where it is large, and was not asked for yet.
+    pub(super) payload: Option<Vec<u8>>,
     /// When.
     pub(super) published_at: Value,
     /// By whom.
@@ -74,14 +76,29 @@ pub(super) struct Due {
     pub(super) topic: String,
     /// Who is given it.
     pub(super) subscription: String,
-    /// A JSON object.
-    pub(super) payload: Vec<u8>,
+    /// A JSON object; none where it is large, and was not asked for yet.
+    pub(super) payload: Option<Vec<u8>>,
     /// RFC 3339.
     pub(super) published_at: String,
     /// The event that was being handled then.
     pub(super) caused_by: Option<String>,
     /// How many events caused one another until it.
     pub(super) depth: u32,
+}
+
+/// What is left of a subscription that is gone.
+pub(super) struct Orphaned {
+    /// What there was before.
+    pub(super) tried: Tried,
+    /// Who was given it.
+    pub(super) subscription: String,
+}
+
+impl Orphaned {
+    pub(super) fn of(row: Vec<Value>) -> Option<Self> {
+        let [id, event, subscription, attempt, claim, history] = <[Value; 6]>::try_from(row).ok()?;
+        Some(Self { tried: tried((id, event), (&attempt, claim, history))?, subscription: text(subscription)? })
+    }
 }
 
 impl Due {
@@ -92,7 +109,7 @@ impl Due {
             tried: tried((id, event), (&attempt, claim, history))?,
             topic: text(topic)?,
             subscription: text(subscription)?,
-            payload: bytes(payload)?,
+            payload: bytes(payload),
             published_at: text(published_at)?,
             caused_by: text(caused_by),
             depth: whole(&depth),
@@ -101,8 +118,10 @@ impl Due {
 
     /// With its attempt counted.
     pub(super) fn claimed(self, claim: String, ends: Instant) -> Claimed {
+        let payload = self.payload.unwrap_or_default();
         Claimed {
-            payload: serde_json::from_slice(&self.payload).unwrap_or_default(),
+            payload: serde_json::from_slice(&payload).unwrap_or_default(),
+            bytes: payload.len(),
             id: self.tried.id,
             claim,
             event: self.tried.event,
@@ -136,12 +155,23 @@ impl Unshared {
         Some(Self {
             id: text(id)?,
             topic: text(topic)?,
-            payload: bytes(payload)?,
+            payload: bytes(payload),
             published_at,
             published_by,
             caused_by,
             depth,
         })
+    }
+
+    /// Bytes of its payload.
+    pub(super) fn size(&self) -> usize {
+        self.payload.as_ref().map_or(0, Vec::len)
+    }
+
+    /// When it was published; of what cannot be read, never.
+    pub(super) fn published(&self) -> Option<DateTime<Utc>> {
+        let at = text(self.published_at.clone())?;
+        DateTime::parse_from_rfc3339(&at).ok().map(|at| at.to_utc())
     }
 
     /// As it is tried at once.
@@ -165,37 +195,32 @@ impl Unshared {
             attempt: 1,
             history: History::default(),
             ends,
+            bytes: self.size(),
         })
     }
 
-    /// As it is kept for a subscription: claimed until then, or waiting from now on.
+    /// As it is kept for a subscription that has an order, waiting from now on.
     pub(super) fn row(
         &self,
         (id, subscription): (&str, &str),
-        order_key: Option<String>,
-        claim: Option<(String, Value)>,
+        order_key: String,
         now: DateTime<Utc>,
     ) -> Vec<(Own, Value)> {
-        let attempts = i64::from(claim.is_some());
-        let (claim, due_at) = match claim {
-            Some((claim, until)) => (Value::Text(claim), until),
-            None => (Value::Null, moment(now)),
-        };
         Vec::from([
             (delivery::ID, Value::Text(id.to_owned())),
             (delivery::EVENT, Value::Text(self.id.clone())),
             (delivery::TOPIC, Value::Text(self.topic.clone())),
             (delivery::SUBSCRIPTION, Value::Text(subscription.to_owned())),
-            (delivery::PAYLOAD, Value::Bytes(self.payload.clone())),
+            (delivery::PAYLOAD, Value::Bytes(self.payload.clone().unwrap_or_default())),
             (delivery::PUBLISHED_AT, self.published_at.clone()),
             (delivery::PUBLISHED_BY, self.published_by.clone()),
             (delivery::CAUSED_BY, self.caused_by.clone()),
             (delivery::DEPTH, self.depth.clone()),
             (delivery::STATE, Value::Text("pending".to_owned())),
-            (delivery::ATTEMPT, Value::Int64(attempts)),
-            (delivery::DUE_AT, due_at),
-            (delivery::CLAIM, claim),
-            (delivery::ORDER_KEY, order_key.map_or(Value::Null, Value::Text)),
+            (delivery::ATTEMPT, Value::Int64(0)),
+            (delivery::DUE_AT, moment(now)),
+            (delivery::CLAIM, Value::Null),
+            (delivery::ORDER_KEY, Value::Text(order_key)),
             (delivery::CREATED_AT, moment(now)),
         ])
     }

@@ -53,6 +53,11 @@ impl Subscriptions {
         !self.topics.is_empty()
     }
 
+    /// Whether the release has a topic.
+    pub fn has_topic(&self, name: &str) -> bool {
+        self.topics.iter().any(|topic| topic == name)
+    }
+
     /// Whether somebody is given any.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()

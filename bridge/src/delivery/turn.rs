@@ -17,8 +17,9 @@ use santokit_sql::{
 use ulid::Ulid;
 
 use super::{
+    clock::Clock,
     history::{Attempt, History},
-    rows::{Claimed, Due, text, whole},
+    rows::{Claimed, Due, Orphaned, bytes, text, whole},
     sharing::Fresh,
     subscriptions::{LoadedSubscription, Subscriptions},
 };
@@ -48,7 +49,7 @@ pub(super) const MARGIN: Duration = Duration::from_secs(5);
 pub(super) const DEAD_DAYS: i64 = 14;
 
 /// What a turn works with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Turn<'a> {
     /// Whose events.
     pub(super) env: &'a EnvName,
@@ -62,8 +63,25 @@ pub(super) struct Turn<'a> {
     pub(super) orphaned_after: Duration,
     /// Whether to look for such, which reads all that waits, and for marks.
     pub(super) looks_for_orphans: bool,
+    /// Whether what was published long ago is shared though nobody has a place for it.
+    pub(super) shares_old: bool,
+    /// Bytes of payloads that may be taken.
+    pub(super) room: usize,
+    /// The time.
+    pub(super) clock: &'a Clock,
     /// The numbers.
     pub(super) metrics: &'a Metrics,
+}
+
+/// What a turn has left.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct More {
+    /// Whether there may be more that nobody was given yet, or more to be tried for which there is a place.
+    pub(super) at_once: bool,
+    /// Whether there may be more of subscriptions that are gone.
+    pub(super) of_orphans: bool,
+    /// Whether there may be more that was published long ago.
+    pub(super) of_old: bool,
 }
 
 /// What came of a turn.
@@ -71,11 +89,9 @@ pub(super) struct Turn<'a> {
 pub(super) struct Taken {
     /// To be tried now.
     pub(super) claimed: Vec<Claimed>,
-    /// Whether there may be more that nobody was given yet.
-    pub(super) is_sharing: bool,
-    /// Whether there may be more to be tried for which there is a place.
-    pub(super) is_claiming: bool,
-    /// Whether there may be more for which there was none.
+    /// What is left.
+    pub(super) more: More,
+    /// Whether there may be more for which there was no place.
     pub(super) is_full: bool,
 }
 
@@ -84,7 +100,7 @@ impl Taken {
     fn add(&mut self, found: usize, claimed: Vec<Claimed>, places: u32) -> u32 {
         let some = u32::try_from(claimed.len()).unwrap_or(u32::MAX);
         if found >= places as usize {
-            self.is_claiming |= claimed.len() < found;
+            self.more.at_once |= claimed.len() < found;
             self.is_full |= claimed.len() == found;
         }
         self.claimed.extend(claimed);
@@ -101,12 +117,12 @@ impl Turn<'_> {
     pub(super) async fn is_worth_it(&self, database: &Database) -> Result<bool, DbError> {
         let deadline = Instant::now() + TURN_MAX;
         let scope = Scope { project: &self.env.project, env: &self.env.env, dialect: database.dialect() };
-        let now = Utc::now();
+        let now = self.clock.now();
         let statement = scope.is_there(&self.subscriptions.topics(), &self.subscriptions.names(), &moment(now));
         if !database.rows(Mode::Read, &statement, deadline).await?.is_empty() {
             return Ok(true);
         }
-        let Some(orphaned) = self.orphaned(scope, now) else { return Ok(false) };
+        let Some(orphaned) = self.orphaned(scope, now, 1) else { return Ok(false) };
         database.execute(&scope.marks(&moment(now)), deadline).await?;
         Ok(!database.rows(Mode::Read, &orphaned, deadline).await?.is_empty())
     }
@@ -116,8 +132,8 @@ impl Turn<'_> {
         let deadline = Instant::now() + TURN_MAX;
         let mut session = database.begin(Mode::Write, Share::Platform, deadline).await?;
         self.own_the_turn(&mut session, deadline).await?;
-        let now = Utc::now();
-        self.bury_orphaned(&mut session, now, deadline).await?;
+        let now = self.clock.now();
+        let of_orphans = self.bury_orphaned(&mut session, now, deadline).await?;
         let running = self.scope(&session).claimed(&self.subscriptions.names(), &moment(now));
         let running = Self::counted(&mut session, &running, deadline).await?;
         let most = |name: &str, loaded: &LoadedSubscription| {
@@ -130,17 +146,23 @@ impl Turn<'_> {
             .map(|(name, loaded)| (name.as_str(), loaded, most(name, loaded)))
             .filter(|(.., most)| *most > 0)
             .partition(|(_, loaded, _)| loaded.subscription.order_by.is_some());
-        let (mut taken, mut fresh) = (Taken::default(), Fresh::default());
+        let (mut taken, mut room) = (Taken::default(), self.room);
+        let mut fresh = Fresh::of_places(self.subscriptions.is_empty());
         // What waits comes before what is new; where nothing is left of it, what is new needs not wait. An order is looked at with both in their rows.
         for (name, loaded, most) in loose {
-            let (found, claimed) = self.claim(&mut session, (name, loaded), now, most, deadline).await?;
+            let (found, claimed) = self.claim(&mut session, (name, loaded), (now, most), &mut room, deadline).await?;
             fresh.allow(name, loaded, taken.add(found, claimed, most), now);
         }
-        taken.is_sharing = self.share(&mut session, &mut fresh, now, deadline).await?;
-        taken.is_full |= fresh.is_full;
+        for (name, _, most) in &ordered {
+            fresh.await_rows(name, *most);
+        }
+        fresh.room = room;
+        taken.more.at_once |= self.share(&mut session, &mut fresh, now, deadline).await?;
+        (taken.is_full, taken.more.of_old) = (taken.is_full || fresh.is_full, fresh.has_more_old);
+        (taken.more.of_orphans, room) = (of_orphans, fresh.room);
         taken.claimed.extend(fresh.claimed);
         for (name, loaded, most) in ordered {
-            let (found, claimed) = self.claim(&mut session, (name, loaded), now, most, deadline).await?;
+            let (found, claimed) = self.claim(&mut session, (name, loaded), (now, most), &mut room, deadline).await?;
             taken.add(found, claimed, most);
         }
         session.commit(deadline).await?;
@@ -150,7 +172,7 @@ impl Turn<'_> {
 
     /// The first statement of the transaction, so that all that it reads after it is what the turn before has left.
     pub(super) async fn own_the_turn(&self, session: &mut Session, deadline: Instant) -> Result<(), DbError> {
-        let (scope, now) = (self.scope(session), moment(Utc::now()));
+        let (scope, now) = (self.scope(session), moment(self.clock.now()));
         let id = digits(&format!("{}\0{}", self.env.project, self.env.env));
         if session.execute(&scope.take_turn(&id, self.bridge, &now), deadline).await?.affected == 0 {
             // Two who are first at once: one of them fails here, and comes again.
@@ -159,17 +181,18 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Events of subscriptions that the release does not have any more, and that nobody tries.
+    /// Events of subscriptions that the release does not have any more, and that nobody tries; whether there may be more.
     pub(super) async fn bury_orphaned(
         &self,
         session: &mut Session,
         now: DateTime<Utc>,
         deadline: Instant,
-    ) -> Result<(), DbError> {
-        let Some(statement) = self.orphaned(self.scope(session), now) else { return Ok(()) };
+    ) -> Result<bool, DbError> {
+        let Some(statement) = self.orphaned(self.scope(session), now, SHARED_MAX) else { return Ok(false) };
         session.execute(&self.scope(session).marks(&moment(now)), deadline).await?;
         let rows = session.rows(&statement, deadline).await?;
-        for mut due in rows.into_iter().filter_map(Due::of) {
+        let has_more = rows.len() >= SHARED_MAX as usize;
+        for mut due in rows.into_iter().filter_map(Orphaned::of) {
             if self.is_acknowledged(session, &due.tried, &due.subscription, now, deadline).await? {
                 continue;
             }
@@ -186,12 +209,12 @@ impl Turn<'_> {
             tracing::warn!(%env, subscription = due.subscription, event, "a dead letter: {line}");
             self.metrics.events.dead_lettered(&due.subscription);
         }
-        Ok(())
+        Ok(has_more)
     }
 
-    fn orphaned(&self, scope: Scope<'_>, now: DateTime<Utc>) -> Option<Statement> {
+    fn orphaned(&self, scope: Scope<'_>, now: DateTime<Utc>, most: u32) -> Option<Statement> {
         let since = now - TimeDelta::from_std(self.orphaned_after).unwrap_or(TimeDelta::MAX);
-        self.looks_for_orphans.then(|| scope.orphaned(&self.subscriptions.names(), &moment(since), SHARED_MAX))
+        self.looks_for_orphans.then(|| scope.orphaned(&self.subscriptions.names(), &moment(since), most))
     }
 
     /// How many each subscription has, by a statement that counts them.
@@ -208,13 +231,13 @@ impl Turn<'_> {
         Ok(rows.into_iter().filter_map(of).collect())
     }
 
-    /// How many were found, and those of them that are to be tried.
+    /// How many were found, and those of them that are to be tried, for whose payloads there is room.
     async fn claim(
         &self,
         session: &mut Session,
         (name, loaded): (&str, &LoadedSubscription),
-        now: DateTime<Utc>,
-        most: u32,
+        (now, most): (DateTime<Utc>, u32),
+        room: &mut usize,
         deadline: Instant,
     ) -> Result<(usize, Vec<Claimed>), DbError> {
         let of = &loaded.subscription;
@@ -222,11 +245,20 @@ impl Turn<'_> {
         let rows = session.rows(&statement, deadline).await?;
         let (mut all, mut seen, found) = (Vec::new(), BTreeSet::new(), rows.len());
         for mut due in rows.into_iter().filter_map(Due::of) {
+            if *room == 0 {
+                break;
+            }
             if !seen.insert(due.tried.id.clone())
                 || !self.is_to_be_tried(session, &mut due.tried, (name, loaded), now, deadline).await?
             {
                 continue;
             }
+            let payload = match due.payload.take() {
+                Some(small) => small,
+                None => Self::payload(session, &self.scope(session).payload(&due.tried.id), deadline).await?,
+            };
+            *room = room.saturating_sub(payload.len());
+            due.payload = Some(payload);
             due.tried.attempts = due.tried.attempts.saturating_add(1);
             all.push(due);
         }
@@ -246,6 +278,16 @@ impl Turn<'_> {
         }
         let ends = Instant::now() + kept;
         Ok((found, all.into_iter().map(|due| due.claimed(claim.clone(), ends)).collect()))
+    }
+
+    /// A large payload, by the statement that asks for it.
+    pub(super) async fn payload(
+        session: &mut Session,
+        statement: &Statement,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, DbError> {
+        let row = session.rows(statement, deadline).await?.into_iter().next();
+        Ok(row.and_then(|row| bytes(row.into_iter().next()?)).unwrap_or_default())
     }
 
     pub(super) async fn bury(
@@ -270,7 +312,7 @@ impl Turn<'_> {
 pub(super) async fn next_due(
     env: &EnvName,
     subscriptions: &Subscriptions,
-    database: &Database,
+    (database, clock): (&Database, &Clock),
     looked: DateTime<Utc>,
 ) -> Result<Option<Duration>, DbError> {
     let deadline = Instant::now() + TURN_MAX;
@@ -279,7 +321,7 @@ pub(super) async fn next_due(
     let next = rows.into_iter().next().and_then(|row| text(row.into_iter().next()?));
     let next = next.and_then(|next| DateTime::parse_from_rfc3339(&next).ok());
     // A moment later: what is due is due then.
-    Ok(next.map(|next| (next.to_utc() - Utc::now()).to_std().unwrap_or_default() + DUE_SLACK))
+    Ok(next.map(|next| (next.to_utc() - clock.now()).to_std().unwrap_or_default() + DUE_SLACK))
 }
 
 /// The statement by which an event is given up: it is kept with its last error, or removed where the subscription wants none kept.

@@ -174,6 +174,7 @@ mod tests {
             attempt: 1,
             history: super::super::history::History::default(),
             ends: Instant::now(),
+            bytes: 0,
         }
     }
 

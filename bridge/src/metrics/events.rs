@@ -17,6 +17,8 @@ pub struct EventMetrics {
     delivered: IntCounterVec,
     retried: IntCounterVec,
     dead_lettered: IntCounterVec,
+    unclaimed: IntCounterVec,
+    busy: IntCounterVec,
     lag: HistogramVec,
     broker: IntGaugeVec,
     waiting: IntGaugeVec,
@@ -30,6 +32,8 @@ impl EventMetrics {
             delivered: counter(r, "events_delivered_total", "Events that a subscription has handled.", of)?,
             retried: counter(r, "events_retried_total", "Attempts that failed and are made again.", of)?,
             dead_lettered: counter(r, "events_dead_lettered_total", "Events that were tried in vain.", of)?,
+            unclaimed: counter(r, "events_unclaimed_total", "Events that expired while no release had their topic.", &["topic"])?,
+            busy: counter(r, "events_busy_total", "Attempts put off because no instance of the handler was free.", of)?,
             lag: histogram(r, "event_lag_seconds", "Time from publishing an event to its being handled.", of, LAG)?,
             broker: gauge(r, "events_broker_up", "1 while NATS hands events over, 0 while they wait.", place)?,
             waiting: gauge(r, "events_waiting", "Events that wait while NATS is away.", place)?,
@@ -54,6 +58,16 @@ impl EventMetrics {
     /// The last attempt failed.
     pub fn dead_lettered(&self, subscription: &str) {
         self.dead_lettered.with_label_values(&[subscription]).inc();
+    }
+
+    /// One expired, and no release had its topic.
+    pub fn unclaimed(&self, topic: &str) {
+        self.unclaimed.with_label_values(&[topic]).inc();
+    }
+
+    /// No instance was free for one.
+    pub fn busy(&self, subscription: &str) {
+        self.busy.with_label_values(&[subscription]).inc();
     }
 
     /// Whether the broker hands over the events of a connection.

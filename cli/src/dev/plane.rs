@@ -126,6 +126,7 @@ impl Plane {
             storage_allow_private: variable("STK_BRIDGE_STORAGE_ALLOW_PRIVATE"),
             publish_rate: variable("STK_BRIDGE_PUBLISH_RATE"),
             event_payload: variable("STK_BRIDGE_EVENT_PAYLOAD"),
+            events_orphaned_after: variable("STK_BRIDGE_EVENTS_ORPHANED_AFTER"),
             cron_lease: variable("STK_BRIDGE_CRON_LEASE"),
             nats_url: variable("STK_BRIDGE_NATS_URL"),
             nats_creds_file: variable("STK_BRIDGE_NATS_CREDS_FILE"),

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use santokit_tests::{Engine, FaultProxy, StkDev};
+use santokit_tests::{Engine, FaultProxy, StkDev, TestDatabase};
 use serde_json::{Value as Json, json};
 
 use super::{Asking, WAIT, events, fleet::lab, on::On, project, subscribe};
@@ -58,12 +58,14 @@ async fn until_in_hand(asking: &Asking<'_>, published: &mut BTreeSet<String>) {
     loop {
         let done = asking.rows("handled").await.len();
         let waiting = asking.rows("rows").await;
+        // Two subscriptions have each of them.
+        let left = (2 * published.len()).saturating_sub(done);
         let in_hand = waiting.iter().filter(|row| !row["claim"].is_null()).count();
         if done >= before + 4 && in_hand >= 4 {
             return;
         }
         assert!(began.elapsed() < WAIT, "nothing is handled: {waiting:?}");
-        if waiting.len() < 32 {
+        if left < 32 {
             published.insert(asking.publish(json!({"action": "spin", "number": 200})).await);
         } else {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -105,4 +107,48 @@ async fn cut(on: On) {
     let accounted: BTreeSet<String> = events(&handled).union(&events(&rows)).cloned().collect();
     assert_eq!(accounted, published, "{handled:?} {rows:?}\n{}", dev.output());
     assert_eq!(handled.len(), events(&handled).len(), "handled twice in a transaction: {handled:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_of_postgres_loses_no_event() {
+    served_again(Engine::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_of_mysql_loses_no_event() {
+    served_again(Engine::Mysql).await;
+}
+
+/// The database server itself is killed in the middle of handlers, and comes back; what it has not written of turns and ends of attempts is done again.
+async fn served_again(engine: Engine) {
+    let mut server = engine.service().start().await.unwrap();
+    let database = TestDatabase::create_on(engine, server.url()).await.unwrap();
+    let name = if engine == Engine::Postgres { "served_postgres" } else { "served_mysql" };
+    let connection = format!("connections:\n  main: {{engine: {}, url: \"{}\"}}\n", engine.as_str(), database.url());
+    let folder = project(name, &connection);
+    let more = "concurrency: 4\ntimeout: 5s\nretry: {maxRetries: 10, minBackoff: 10ms, maxBackoff: 500ms}\n";
+    subscribe(&folder, "whole", "whole", more);
+    subscribe(&folder, "loose", "loose", more);
+    let dev = StkDev::start(folder.path(), &[]).await.unwrap();
+    let asking = Asking::of(&dev);
+    let mut published = BTreeSet::new();
+    until_in_hand(&asking, &mut published).await;
+    server.kill().unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    server.start_again().await.unwrap();
+    let began = tokio::time::Instant::now();
+    while asking.client.logic("handled", json!({})).await.unwrap().status != 200 {
+        assert!(began.elapsed() < WAIT, "the server is not used again: {}", dev.output());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let rows = asking.until_done().await;
+    let handled = asking.rows("handled").await;
+    for logic in ["whole", "loose"] {
+        let of: Vec<Json> = handled.iter().filter(|row| row["logic"] == logic).cloned().collect();
+        let dead_of: Vec<Json> = rows.iter().filter(|row| row["subscription"] == logic).cloned().collect();
+        let accounted: BTreeSet<String> = events(&of).union(&events(&dead_of)).cloned().collect();
+        assert_eq!(accounted, published, "{logic}: {handled:?} {rows:?}\n{}", dev.output());
+    }
+    let whole: Vec<&Json> = handled.iter().filter(|row| row["logic"] == "whole").collect();
+    assert_eq!(whole.len(), events(&handled).len(), "handled twice in a transaction: {handled:?}");
 }
