@@ -30,7 +30,7 @@ static ROLE: Items = Items { kind: Type::String, items: None };
 pub struct Publish {
     /// What is published.
     pub topic: String,
-    /// What the payload's fields are, by field: see [`Source`].
+    /// What the payload's fields are, by field: `:name` is a param or a system variable, anything else a column of the last row that is answered.
     pub mapping: BTreeMap<String, String>,
 }
 
