@@ -374,7 +374,11 @@ fn outcome<T>(answer: &Outcome<T>) -> &'static str {
     match answer {
         Ok(_) => "ok",
         Err(problem) => match problem.code {
-            Code::LogicError | Code::Conflict | Code::BadRequest => "error",
+            Code::LogicError
+            | Code::Conflict
+            | Code::BadRequest
+            | Code::SchemaValidationFailed
+            | Code::TooManyRequests => "error",
             Code::LogicFailed => "failed",
             _ => "host",
         },

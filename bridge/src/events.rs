@@ -18,6 +18,7 @@ use santokit_core::{
     param::{CompiledParams, ParamError},
     problem::{Outcome, Problem},
     release::logins::Publisher,
+    schema::Type,
     value::Value,
 };
 use santokit_sql::{
@@ -39,11 +40,14 @@ use crate::{
     edge::rate::RateLimiter,
 };
 
+mod chain;
 mod kept;
+pub mod mapped;
 mod occasion;
 mod publish;
 pub mod trigger;
 
+pub(crate) use chain::chain;
 pub(crate) use kept::EXPIRING;
 pub use kept::{inserts, sweep};
 pub use occasion::{ACKNOWLEDGED, Acknowledgement, DEPTH_MAX, Failure, Occasion, Publishing};
@@ -184,6 +188,11 @@ impl LoadedTopic {
     /// A payload as it is kept: with the types that are declared.
     pub fn check(&self, payload: Map<String, Json>) -> Outcome<Map<String, Json>> {
         self.fields.check(Json::Object(payload))
+    }
+
+    /// What a field is.
+    pub fn kind(&self, field: &str) -> Option<Type> {
+        self.fields.declared().find(|declared| declared.name == field).map(|declared| declared.kind)
     }
 
     /// Whether a payload may have a field.

@@ -12,9 +12,11 @@ use crate::{
     quantity::Millis,
 };
 
+pub(crate) mod mapping;
 mod subscription;
 mod trigger;
 
+pub use mapping::MappingError;
 pub use subscription::{
     BACKOFF_MAX, CONCURRENCY, CONCURRENCY_MAX, RETRIES_MAX, Retry, SUBSCRIPTIONS_MAX, Subscription, TIMEOUT, is_order,
     is_timeout,

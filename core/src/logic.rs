@@ -15,11 +15,13 @@ use crate::{
 
 mod http_grant;
 mod mount;
+mod publish;
 mod record;
 mod storage_grant;
 
 pub use http_grant::{HttpGrant, HttpGrantError};
 pub use mount::{Mount, MountError, Mounted, Mounts};
+pub use publish::{PUBLISHED_MAX, Publish, PublishError, Source};
 pub use record::{KEEP_MAX, Record, RecordError, Share};
 pub use storage_grant::{StorageGrant, StorageGrantError, StorageOp};
 
@@ -62,6 +64,9 @@ pub enum Body {
 pub struct SqlBody {
     /// In order; `:name` placeholders as written.
     pub statements: Vec<String>,
+    /// Events that are stored with what the statements did; none where absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub publish: Vec<Publish>,
 }
 
 /// A component with its powers.

@@ -90,6 +90,22 @@ pub fn is_read_only(text: &str) -> bool {
     }
 }
 
+/// Whether a statement answers rows, as far as its words tell: it reads, or it says `RETURNING`.
+pub fn answers_rows(text: &str) -> bool {
+    let returns =
+        |piece: &Piece<'_>| matches!(piece, Piece::Word { text, .. } if text.eq_ignore_ascii_case("returning"));
+    is_read_only(text) || pieces(text).iter().any(returns)
+}
+
+/// Whether what a statement answers can have a column: its text says the name, or that all columns are meant. What is taken for one and is none is
+/// found when it runs.
+pub fn may_answer(text: &str, column: &str) -> bool {
+    let is_all =
+        |piece: &Piece<'_>| matches!(*piece, Piece::Other { at, length } if text.get(at..at + length) == Some("*"));
+    let is_said = || text.to_lowercase().contains(&column.to_lowercase());
+    !column.is_empty() && (is_said() || pieces(text).iter().any(is_all))
+}
+
 /// Something that has no end: where it begins, and what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {what} that begins here has no end")]
@@ -267,6 +283,19 @@ mod tests {
         for text in ["", ":", "::", ":1", "$", "$$", "'", "é:ä", "/*/", "*/", "\u{0}:a", ":a:b", ":é", "é'é", "$é$"]
         {
             let _ = (check_ends(text), statements(text), is_read_only(text));
+        }
+    }
+
+    #[test]
+    fn rows_and_their_columns_are_told_by_words() {
+        for text in ["select 1", "INSERT INTO t (a) VALUES (1) RETURNING a", "WITH x AS (SELECT 1) SELECT * FROM x"] {
+            assert!(answers_rows(text), "{text}");
+        }
+        assert!(!answers_rows("UPDATE t SET a = 'returning'"));
+        assert!(may_answer("SELECT id, total AS Sum FROM orders", "sum"));
+        assert!(may_answer("UPDATE t SET a = 1 RETURNING *", "anything"));
+        for (text, column) in [("SELECT id FROM orders", "total"), ("SELECT '*'", "a"), ("SELECT *", ""), ("", "a")] {
+            assert!(!may_answer(text, column), "{text} {column}");
         }
     }
 

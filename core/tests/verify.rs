@@ -134,6 +134,44 @@ fn events_are_given_to_what_takes_them() {
     assert!(!String::from_utf8(plain.unwrap().canonical().unwrap()).unwrap().contains("handles"));
 }
 
+/// A release with a logic in SQL that publishes.
+fn with_published(change: impl Fn(&mut Json)) -> Result<Manifest, String> {
+    with_subscription(&json!(["event"]), |manifest| {
+        manifest["events"]["topics"]["placed"]["fields"] = json!([{"name": "id", "type": "string", "required": true}]);
+        manifest["logics"]["place"] = json!({
+            "rules": [], "connection": "main", "transaction": "required", "timeout": 1_000,
+            "params": [{"name": "order", "type": "string", "required": true}],
+            "body": {"kind": "sql", "statements": ["DELETE FROM items", "SELECT id FROM items"],
+                "publish": [{"topic": "placed", "mapping": {"id": ":order"}}]},
+        });
+        change(manifest);
+    })
+}
+
+#[test]
+fn what_sql_publishes_is_a_payload_of_its_topic() {
+    assert!(with_published(|_| {}).is_ok());
+    let refused = |path: &str, value: Json| {
+        let change =
+            |manifest: &mut Json| *manifest.pointer_mut(&format!("/logics/place{path}")).unwrap() = value.clone();
+        with_published(change).unwrap_err()
+    };
+    let one = "/body/publish/0";
+    assert!(refused(&format!("{one}/topic"), json!("none")).contains("no topic \"none\""));
+    assert!(refused(&format!("{one}/mapping"), json!({})).contains("the field \"id\" is required"));
+    assert!(refused(&format!("{one}/mapping"), json!({"id": ":order", "x": ":order"})).contains("no field \"x\""));
+    assert!(refused(&format!("{one}/mapping/id"), json!(":ordr")).contains("neither a param nor"));
+    assert!(refused(&format!("{one}/mapping/id"), json!(":now")).contains("of type timestamp"));
+    assert!(refused(&format!("{one}/mapping/id"), json!("sku")).contains("answers no column \"sku\""));
+    assert!(refused("/params/0/required", json!(false)).contains(":order can be NULL"));
+    assert!(refused("/transaction", json!("none")).contains("is a transaction"));
+    assert!(refused("/connection", json!("other")).contains("\"other\" has none"));
+    assert!(
+        refused("/body/publish", json!(vec![json!({"topic": "placed", "mapping": {"id": ":order"}}); 21]))
+            .contains("at most 20")
+    );
+}
+
 #[test]
 fn a_component_is_what_its_release_says() {
     let bytes = include_bytes!("../../tests/guests/kept/on-event-0.1.0-rust.wasm");

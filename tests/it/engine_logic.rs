@@ -332,7 +332,10 @@ fn manifest(logics: &[(&str, &[&str], &[&str], TransactionMode)]) -> Manifest {
             connection: "main".to_owned(),
             transaction: *transaction,
             timeout: Millis(if *name == "slow" { 300 } else { 60_000 }),
-            body: Body::Sql(SqlBody { statements: statements.iter().map(|text| (*text).to_owned()).collect() }),
+            body: Body::Sql(SqlBody {
+                statements: statements.iter().map(|text| (*text).to_owned()).collect(),
+                publish: Vec::new(),
+            }),
         };
         ((*name).to_owned(), logic)
     });

@@ -59,6 +59,7 @@ mod retention;
 mod schema;
 mod service;
 mod shop;
+mod sql_publishing;
 mod stores;
 mod swap;
 mod telemetry;

@@ -408,7 +408,7 @@ async fn what_cannot_hold_is_told_where_it_stands() {
     for expected in [
         "order_placed.yaml:4:19: error[invalid-trigger]: the topic \"order_changed\" has no field \"custmer\"",
         "order_placed.yaml:4:45: error[invalid-trigger]: the column \"at\" is of type timestamp and the field \"total\" of type decimal",
-        "the field \"customer\" is required, and \"mapping\" has no column for it",
+        "the field \"customer\" is required, and \"mapping\" has nothing for it",
         "new.yaml:3:8: error[unknown-table]: there is no table \"item\"",
         "old.yaml:2:5: error[unknown-value]",
         "the field \"customer\" is required, and the column \"note\" can be NULL",

@@ -1,4 +1,5 @@
-//! Running a SQL logic: its statements in order, values always bound, the last one's result as the answer.
+//! Running a SQL logic: its statements in order, values always bound, the last one's result as the answer; and behind them, in their transaction,
+//! what it publishes.
 
 use std::{
     sync::{
@@ -12,14 +13,19 @@ use chrono::SecondsFormat;
 use santokit_core::{
     code::Code,
     limit::LimitName,
-    logic::{SqlBody, TransactionMode},
+    logic::{Publish, SqlBody, TransactionMode},
     param,
     problem::{Outcome, Problem},
     schema::{Schema, Type},
-    sql_text::{self, Piece},
+    sql_text,
     value::Value,
 };
-use santokit_sql::{binding::BoundStatement, dialect::Dialect, failure::FailureKind, statement::Bound};
+use santokit_sql::{
+    binding::BoundStatement,
+    dialect::Dialect,
+    failure::FailureKind,
+    statement::{self, Bound},
+};
 use santokit_wasm::{LogicUsage, RowBudget, SqlError};
 use serde_json::{Map, Value as Json, json, value::RawValue};
 
@@ -31,15 +37,18 @@ use crate::db::{
 use crate::events::{self, Event};
 use crate::host::{Place, SqlSession};
 
+mod publish;
+
 /// Rows and bytes of one answer.
 const ANSWER_MAX: RowBudget = RowBudget { rows: 10_000, bytes: 50_000_000 };
 /// How often a logic that only reads is begun: connections that died while they rested are given up with the first.
 const READS_MAX: usize = 3;
 
-/// The statements of a SQL logic.
+/// The statements of a SQL logic, and what it publishes.
 #[derive(Debug)]
 pub struct SqlCode {
     statements: Vec<Prepared>,
+    publish: Vec<Publish>,
 }
 
 #[derive(Debug)]
@@ -73,9 +82,9 @@ impl SqlCode {
     pub(super) fn new(body: &SqlBody) -> Self {
         let prepare = |text: &String| Prepared {
             statements: Dialect::ALL.iter().map(|dialect| BoundStatement::new(text, *dialect)).collect(),
-            has_rows: has_rows(text),
+            has_rows: sql_text::answers_rows(text),
         };
-        Self { statements: body.statements.iter().map(prepare).collect() }
+        Self { statements: body.statements.iter().map(prepare).collect(), publish: body.publish.clone() }
     }
 
     pub(super) async fn run(
@@ -89,7 +98,9 @@ impl SqlCode {
         let timeout = context.begun_by.timeout().map_or(entry.logic.timeout, |most| most.min(entry.logic.timeout));
         let deadline = Instant::now() + timeout.duration();
         let read = Read::default();
-        self.run_alone(&Running { entry, context, params, schema, deadline, most: ANSWER_MAX, read: &read }).await
+        let running = Running { entry, context, params, schema, deadline, most: ANSWER_MAX, read: &read };
+        running.admit(&self.publish).await?;
+        self.run_alone(&running).await
     }
 
     /// For another logic: within what is left to it, and in its transaction where one is open on the database.
@@ -111,19 +122,9 @@ impl SqlCode {
         let mut sql =
             SqlSession::new(nothing_granted, databases, schemas, None, deadline, Arc::clone(&context.metrics));
         sql.join(joined);
-        let answer = match sql.place(&logic.connection, None).await {
-            Ok(Place::Alone) => self.run_alone(&running).await,
-            Ok(Place::Lent(mut lent, ends)) => {
-                let running = Running { deadline: deadline.min(ends), ..running };
-                let answer = self.run_in(&running, lent.session()).await;
-                lent.end();
-                answer
-            }
-            Ok(Place::OnServer(own)) => {
-                let running = Running { deadline: deadline.min(own.deadline), ..running };
-                self.run_in(&running, &mut own.session).await
-            }
-            Err(error) => Err(no_place(error)),
+        let answer = match running.admit(&self.publish).await {
+            Ok(()) => self.run_placed(&running, &mut sql).await,
+            Err(refused) => Err(refused),
         };
         let (ended, joined) = sql.hand_back(answer.is_ok()).await;
         let answer = answer.and_then(|answer| ended.map(|()| answer).map_err(no_place));
@@ -133,6 +134,24 @@ impl SqlCode {
             ..LogicUsage::default()
         };
         CalledParts { answer, usage, joined }
+    }
+
+    /// In its caller's transaction where one is open on the database, else in its own.
+    async fn run_placed(&self, running: &Running<'_>, sql: &mut SqlSession) -> Outcome<Box<RawValue>> {
+        let deadline = running.deadline;
+        match sql.place(&running.entry.logic.connection, None).await.map_err(no_place)? {
+            Place::Alone => self.run_alone(running).await,
+            Place::Lent(mut lent, ends) => {
+                let running = Running { deadline: deadline.min(ends), ..*running };
+                let answer = self.run_in(&running, lent.session()).await;
+                lent.end();
+                answer
+            }
+            Place::OnServer(own) => {
+                let running = Running { deadline: deadline.min(own.deadline), ..*running };
+                self.run_in(&running, &mut own.session).await
+            }
+        }
     }
 
     async fn run_alone(&self, running: &Running<'_>) -> Outcome<Box<RawValue>> {
@@ -156,14 +175,16 @@ impl SqlCode {
                 Failed::Problem(problem) => problem,
             })?;
         }
+        // The caller's end decides whether they come.
+        let events = self.store(session, running, &answer).await?;
+        running.announce(&events);
         Ok(answer)
     }
 
     async fn run_on_sqlite(&self, running: &Running<'_>, database: &SqliteDatabase) -> Outcome<Box<RawValue>> {
         let Running { entry, context, deadline, .. } = *running;
         let logic = &entry.logic;
-        let acknowledgement = running.acknowledgement();
-        let in_transaction = logic.transaction == TransactionMode::Required || acknowledgement.is_some();
+        let in_transaction = self.is_whole(running);
         let mut connection = take(database, self.is_read_only(running, Dialect::Sqlite), deadline).await?;
         if in_transaction {
             command(&mut connection, "BEGIN IMMEDIATE", deadline).await?;
@@ -177,17 +198,20 @@ impl SqlCode {
             answer = prepared.run(&statement, &mut connection, running).await?;
             context.metrics.query(&logic.connection, started.elapsed());
         }
-        if let Some(row) = acknowledgement {
+        let last = answer.as_array().and_then(|rows| rows.last()).and_then(Json::as_object);
+        let events = running.events(&self.publish, last)?;
+        for statement in events::inserts(&events, Dialect::Sqlite)? {
+            keep(&mut connection, statement, deadline).await?;
+        }
+        if let Some(row) = running.acknowledgement() {
             running.tell();
-            let row = row.insert(Dialect::Sqlite)?;
-            let values: Vec<Value> = row.params.into_iter().map(|bound| bound.value).collect();
-            let statement = Statement { sql: &row.sql, values: &values, access: None, deadline };
-            statement.run(&mut connection).await.map_err(caller_problem)?;
+            keep(&mut connection, row.insert(Dialect::Sqlite)?, deadline).await?;
         }
         if in_transaction {
             command(&mut connection, "COMMIT", deadline).await?;
         }
         connection.give_back();
+        running.announce(&events);
         serde_json::value::to_raw_value(&answer).map_err(Problem::internal)
     }
 
@@ -197,8 +221,7 @@ impl SqlCode {
         let dialect = database.dialect();
         let is_read_only = self.is_read_only(running, dialect);
         let mode = if is_read_only { Mode::Read } else { Mode::Write };
-        let acknowledgement = running.acknowledgement();
-        let in_transaction = logic.transaction == TransactionMode::Required || acknowledgement.is_some();
+        let (acknowledgement, in_transaction) = (running.acknowledgement(), self.is_whole(running));
         // What only reads and finds its connection dead is done again; each time on another connection.
         for _ in 0..READS_MAX {
             let session = if in_transaction {
@@ -217,6 +240,10 @@ impl SqlCode {
                     break;
                 }
             }
+            let events = match &answer {
+                Ok(answer) => self.store(&mut session, running, answer).await?,
+                Err(_) => Vec::new(),
+            };
             if let Some(row) = acknowledgement.as_ref().filter(|_| answer.is_ok()) {
                 running.tell();
                 session.execute(&row.insert(dialect)?, deadline).await.map_err(caller_problem)?;
@@ -228,7 +255,10 @@ impl SqlCode {
                 Err(Failed::Database(error)) if is_read_only && error.kind == FailureKind::Lost => {}
                 Err(Failed::Database(error)) => return Err(caller_problem(error)),
                 Err(Failed::Problem(problem)) => return Err(problem),
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    running.announce(&events);
+                    return Ok(answer);
+                }
             }
         }
         Err(Problem::new(Code::ServiceUnavailable, "the database is not available now").hint("try again"))
@@ -236,9 +266,14 @@ impl SqlCode {
 
     fn is_read_only(&self, running: &Running<'_>, dialect: Dialect) -> bool {
         let only_reads = |prepared: &Prepared| prepared.of(dialect).is_ok_and(|bound| bound.is_read_only);
-        let is_whole =
-            running.entry.logic.transaction == TransactionMode::Required || running.acknowledgement().is_some();
-        !is_whole && self.statements.iter().all(only_reads)
+        !self.is_whole(running) && self.statements.iter().all(only_reads)
+    }
+
+    /// Whether all that it does is one transaction: it says so, it publishes, or it says that an event is handled.
+    fn is_whole(&self, running: &Running<'_>) -> bool {
+        running.entry.logic.transaction == TransactionMode::Required
+            || !self.publish.is_empty()
+            || running.acknowledgement().is_some()
     }
 }
 
@@ -391,10 +426,11 @@ async fn command(connection: &mut Connection, sql: &str, deadline: Instant) -> O
     Statement { sql, values: &[], access: None, deadline }.run(connection).await.map(drop).map_err(caller_problem)
 }
 
-fn has_rows(text: &str) -> bool {
-    let returns =
-        |piece: &Piece<'_>| matches!(piece, Piece::Word { text, .. } if text.eq_ignore_ascii_case("returning"));
-    sql_text::is_read_only(text) || sql_text::pieces(text).iter().any(returns)
+/// Runs a statement of the platform's.
+async fn keep(connection: &mut Connection, statement: statement::Statement, deadline: Instant) -> Outcome<()> {
+    let values: Vec<Value> = statement.params.into_iter().map(|bound| bound.value).collect();
+    let statement = Statement { sql: &statement.sql, values: &values, access: None, deadline };
+    statement.run(connection).await.map(drop).map_err(caller_problem)
 }
 
 fn timeout() -> Box<Problem> {

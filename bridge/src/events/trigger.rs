@@ -13,8 +13,7 @@ use santokit_core::{
 use santokit_sql::plan::{Column, Conflict, OnConflict};
 use serde_json::{Map, Value as Json};
 
-use super::{DEPTH_MAX, Event, Occasion, Topics};
-use crate::crud::access::is_told_reasons;
+use super::{Event, Occasion, Topics, mapped::Mapper};
 
 /// Bytes that the payloads of one write may have in all: they are in memory until they are stored.
 pub const WRITE_BYTES_MAX: usize = 50_000_000;
@@ -156,83 +155,13 @@ impl Firing<'_> {
         RowEvents { topics, release_id }: &RowEvents,
         cause: Cause<'_>,
     ) -> Outcome<(Event, usize)> {
-        let topic = topics.get(&trigger.topic).ok_or_else(|| Problem::internal("a trigger has no topic"))?;
         let value = |(field, column): &(String, Column)| {
             let at = self.columns.iter().position(|wanted| wanted == column)?;
             let value = row.values.get(at).filter(|value| !value.is_null())?;
             Some((field.clone(), value.clone()))
         };
         let payload: Map<String, Json> = trigger.fields.iter().filter_map(value).collect();
-        let payload = topic.check(payload).map_err(|problem| trigger.unfit(&problem, cause))?;
-        let size = serde_json::to_vec(&payload).map_err(Problem::internal)?.len();
-        let most = topics.payload_max();
-        if size > most {
-            let what = format!("it has more than {most} bytes");
-            return Err(trigger.unfit(&Problem::limit(Code::BadRequest, "eventPayload", what), cause));
-        }
-        let (caused_by, depth) = Occasion::causes(cause.occasion);
-        if depth > DEPTH_MAX {
-            return Err(trigger.too_deep(cause));
-        }
-        let event = Event {
-            id: Event::id(),
-            project: cause.env.0.to_owned(),
-            env: cause.env.1.to_owned(),
-            release: release_id.clone(),
-            topic: trigger.topic.clone(),
-            payload,
-            published_by: format!("trigger:{}", trigger.name),
-            published_at: cause.now,
-            caused_by,
-            depth,
-            expires_at: topic.expires_at(cause.now),
-        };
-        Ok((event, size))
-    }
-}
-
-impl LoadedTrigger {
-    /// So many events have led to the write that another one is refused, and the write with it.
-    fn too_deep(&self, cause: Cause<'_>) -> Box<Problem> {
-        let (trigger, topic) = (&self.name, &self.topic);
-        tracing::warn!(
-            requestId = cause.request_id,
-            trigger,
-            topic,
-            "a chain of events is too deep: a row is not written"
-        );
-        Problem::new(
-            Code::BadRequest,
-            format!("{DEPTH_MAX} events have caused one another, and the event of this write is refused"),
-        )
-    }
-
-    /// The row is not what the topic needs. Who may not know of triggers is told that the row cannot be written, and no more.
-    fn unfit(&self, problem: &Problem, cause: Cause<'_>) -> Box<Problem> {
-        let errors = problem.details.get("errors");
-        // No value of the row is among them: they say what is expected.
-        let fields = errors.map(ToString::to_string).unwrap_or_default();
-        tracing::warn!(
-            requestId = cause.request_id,
-            trigger = self.name,
-            topic = self.topic,
-            fields,
-            "a row does not fit the event of its trigger: it is not written"
-        );
-        let told = |message: String| match problem.details.get("limit").and_then(Json::as_str) {
-            Some(limit) => Problem::limit(Code::BadRequest, limit, message),
-            None => Problem::new(Code::SchemaValidationFailed, message),
-        };
-        if !is_told_reasons(cause.kind) {
-            return told("a row of the request does not fit the event that is published of it".to_owned());
-        }
-        let (name, topic) = (&self.name, &self.topic);
-        let problem = told(format!("the trigger {name:?} cannot publish the row as {topic:?}: {}", problem.message))
-            .hint("the columns that the trigger maps must have what the topic's fields take");
-        match errors {
-            Some(errors) => problem.detail("errors", errors.clone()),
-            None => problem,
-        }
+        Mapper::Trigger(&trigger.name).event(&trigger.topic, payload, (topics, release_id), cause)
     }
 }
 
@@ -249,6 +178,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::events::DEPTH_MAX;
 
     fn firing_of(on: &str) -> (TableTriggers, RowEvents) {
         let events: Events = serde_json::from_value(json!({

@@ -95,6 +95,7 @@ impl Loader {
         let Plan { env, pointer, manifest, runtime, previous } = plan;
         check_runtime(&manifest, &runtime)?;
         check_guests(&manifest, &runtime)?;
+        check_published(&manifest)?;
         queries::verify(&manifest).await.map_err(|error| LoadError::blocked(error.to_string()))?;
         let databases = databases(&runtime, &self.databases, &previous)?;
         let logics = self.logics(&env, &manifest, &previous).await?;
@@ -243,6 +244,15 @@ fn databases(
         Ok((name.clone(), Arc::new(database)))
     };
     runtime.connections.iter().map(open).collect()
+}
+
+/// What logics in SQL publish is a payload of the release's topics, also of logics that are taken over: a topic may have changed.
+fn check_published(manifest: &Manifest) -> Result<(), LoadError> {
+    for (name, logic) in &manifest.logics {
+        let checked = logic.check_published(&manifest.events, &manifest.connections);
+        checked.map_err(|error| LoadError::blocked(format!("logic {name:?}: {error}")))?;
+    }
+    Ok(())
 }
 
 /// Everything that the release names must be in the bundle; all that is missing is told at once.

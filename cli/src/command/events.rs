@@ -1,6 +1,9 @@
 //! `stk events`: the topics of a project, events that are published as an application would, and those that were tried in vain.
 
-use santokit_core::event::Events;
+use santokit_core::{
+    event::Events,
+    project::{LogicSource, Project},
+};
 use serde_json::{Value as Json, json};
 
 use super::{Shell, call};
@@ -62,6 +65,7 @@ fn topics(shell: &Shell) -> anyhow::Result<()> {
                 "description": topic.description,
                 "fields": topic.fields,
                 "retention": topic.retention.to_string(),
+                "logics": logics(&project, name),
                 "triggers": triggers(&project.events, name),
                 "publish": project.permissions.events.get(name).map(|rules| &rules.publish),
             })
@@ -80,14 +84,15 @@ fn topics(shell: &Shell) -> anyhow::Result<()> {
             let all = row["fields"].as_array().into_iter().flatten().map(one);
             all.collect::<Vec<String>>().join(", ")
         };
-        let listed = |row: &Json| {
-            let all = row["triggers"].as_array().into_iter().flatten().map(text);
+        let listed = |row: &Json, kind: &str| {
+            let all = row[kind].as_array().into_iter().flatten().map(text);
             all.collect::<Vec<String>>().join(", ")
         };
         terminal.table(
-            &["topic", "fields", "kept", "triggers"],
+            &["topic", "fields", "kept", "logics", "triggers"],
             rows.iter().map(|row| {
-                [text(&row["name"]), fields(row), text(&row["retention"]), listed(row)]
+                let (logics, triggers) = (listed(row, "logics"), listed(row, "triggers"));
+                [text(&row["name"]), fields(row), text(&row["retention"]), logics, triggers]
                     .map(|text| printable(&text))
                     .to_vec()
             }),
@@ -98,6 +103,16 @@ fn topics(shell: &Shell) -> anyhow::Result<()> {
 
 fn text(json: &Json) -> String {
     json.as_str().map_or_else(|| json.to_string(), str::to_owned)
+}
+
+/// Those that may publish it, and those that do of themselves.
+fn logics(project: &Project, topic: &str) -> Vec<String> {
+    let publishes = |source: &LogicSource| match source {
+        LogicSource::Wasm(source) => source.grants.events.contains(topic),
+        LogicSource::Sql(sql) => sql.publish.iter().any(|one| one.topic == topic),
+    };
+    let of_topic = project.logics.iter().filter(|(_, logic)| publishes(&logic.source));
+    of_topic.map(|(name, _)| name.clone()).collect()
 }
 
 fn triggers(events: &Events, topic: &str) -> Vec<String> {

@@ -165,7 +165,11 @@ async fn show(
         }
         for (name, logic) in &manifest.logics {
             match &logic.body {
-                Body::Sql(_) => terminal.say(&format!("  logic {name}: sql")),
+                Body::Sql(sql) => {
+                    let topics: Vec<String> =
+                        sql.publish.iter().map(|one| format!(", publishes {}", one.topic)).collect();
+                    terminal.say(&format!("  logic {name}: sql{}", topics.concat()));
+                }
                 Body::Wasm(wasm) => terminal
                     .say(&format!("  logic {name}: {} {} bytes {}", wasm.language, wasm.size_bytes, wasm.component)),
             }

@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Events, Topic};
+use super::{
+    Events,
+    mapping::{self, Mapped, MappingError},
+};
 use crate::{
     name::check_label,
-    param::Param,
     schema::{Items, Schema, Table, Type},
 };
 
@@ -58,14 +60,6 @@ pub enum TriggerError {
     /// There is no such topic.
     #[error("there is no topic {0:?}")]
     Topic(String),
-    /// The topic has no such field.
-    #[error("the topic {topic:?} has no field {field:?}")]
-    Field {
-        /// Which.
-        topic: String,
-        /// As it stands.
-        field: String,
-    },
     /// The table has no such column.
     #[error("the table {table:?} has no column {column:?}")]
     Column {
@@ -76,29 +70,9 @@ pub enum TriggerError {
         /// As it stands.
         column: String,
     },
-    /// A value of the column is none of the field.
-    #[error("the column {column:?} is of type {found} and the field {field:?} of type {expected}")]
-    Misfit {
-        /// The field.
-        field: String,
-        /// The column.
-        column: String,
-        /// The field's type.
-        expected: &'static str,
-        /// The column's type.
-        found: &'static str,
-    },
-    /// Every payload needs the field, and not every row has the column.
-    #[error("the field {field:?} is required, and the column {column:?} can be NULL")]
-    Nullable {
-        /// The field.
-        field: String,
-        /// The column.
-        column: String,
-    },
-    /// Every payload needs a field that is none of the row's columns.
-    #[error("the field {0:?} is required, and \"mapping\" has no column for it")]
-    Missing(String),
+    /// What its mapping makes of a row is no payload of the topic.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
 }
 
 impl Change {
@@ -131,38 +105,16 @@ impl Trigger {
             found.push(TriggerError::Topic(self.topic.clone()));
         }
         if let (Some(table), Some(topic)) = (table, topic) {
-            self.check_mapping(table, topic, &mut found);
+            found.extend(mapping::check::<TriggerError>((&self.topic, topic), &self.mapping, |field, column| {
+                let (kind, items, nullable) = column_type(table, column).ok_or_else(|| TriggerError::Column {
+                    table: self.table.clone(),
+                    field: field.to_owned(),
+                    column: column.to_owned(),
+                })?;
+                Ok(Some(Mapped { what: format!("the column {column:?}"), kind, items, nullable }))
+            }));
         }
         found
-    }
-
-    fn check_mapping(&self, table: &Table, topic: &Topic, found: &mut Vec<TriggerError>) {
-        for (field, column) in &self.mapping {
-            let declared = topic.fields.iter().find(|declared| declared.name == *field);
-            let typed = column_type(table, column);
-            match (declared, typed) {
-                (None, _) => found.push(TriggerError::Field { topic: self.topic.clone(), field: field.clone() }),
-                (_, None) => found.push(TriggerError::Column {
-                    table: self.table.clone(),
-                    field: field.clone(),
-                    column: column.clone(),
-                }),
-                (Some(declared), Some((kind, items, nullable))) => {
-                    if !fits(kind, items, declared) {
-                        found.push(TriggerError::Misfit {
-                            field: field.clone(),
-                            column: column.clone(),
-                            expected: declared.kind.as_str(),
-                            found: kind.as_str(),
-                        });
-                    } else if declared.required && nullable {
-                        found.push(TriggerError::Nullable { field: field.clone(), column: column.clone() });
-                    }
-                }
-            }
-        }
-        let missing = topic.fields.iter().filter(|field| field.required && !self.mapping.contains_key(&field.name));
-        found.extend(missing.map(|field| TriggerError::Missing(field.name.clone())));
     }
 }
 
@@ -191,22 +143,10 @@ fn column_type<'t>(table: &'t Table, name: &str) -> Option<(Type, Option<&'t Ite
     Some((column.kind, column.items.as_deref(), column.nullable))
 }
 
-/// Whether the JSON of every value of a column can be that of a field.
-fn fits(kind: Type, items: Option<&Items>, field: &Param) -> bool {
-    match (kind, field.kind) {
-        (_, Type::Json)
-        | (Type::Int, Type::Bigint | Type::Float)
-        | (Type::Bigint, Type::Decimal)
-        | (Type::File, Type::String) => true,
-        (Type::Array, Type::Array) => field.items.is_none() || field.items.as_deref() == items,
-        (kind, expected) => kind == expected,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::Bounds;
+    use crate::{event::Topic, param::Param, schema::Bounds};
 
     fn field(name: &str, kind: Type, required: bool) -> Param {
         Param { name: name.to_owned(), kind, required, default: None, items: None, bounds: Bounds::NONE }

@@ -102,6 +102,8 @@ checks! {
     UnknownTopic = "unknown-topic",
     /// A trigger whose rows are not what its topic needs.
     InvalidTrigger = "invalid-trigger",
+    /// What a SQL logic publishes is not what its topic needs.
+    InvalidPublish = "invalid-publish",
     /// SQL of a logic's own that writes a table of which events are published: it fires no trigger.
     PastTrigger = "past-trigger",
     /// What removes or changes rows that take objects with them, and is not seen by the Bridge: the objects stay.

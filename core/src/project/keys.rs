@@ -11,7 +11,7 @@ pub(super) use grants::{
     SUBSCRIPTION, TOPIC, TOPIC_FIELD,
 };
 pub(super) use storage::{BUCKET, BUCKET_EVENTS, PROVIDERS, S3_MORE, S3_NEEDED, STORAGE, STORAGE_POLICY, UPLOAD_RULE};
-pub(super) use triggers::{CHANGES, EVENT_RULES, TRIGGER};
+pub(super) use triggers::{CHANGES, EVENT_RULES, SQL_PUBLISH, TRIGGER};
 
 /// A map with fixed keys.
 pub(super) struct Keys {
@@ -302,10 +302,14 @@ pub(super) static SQL_LOGIC: Keys = Keys {
         key(
             "transaction",
             Shape::Boolean,
-            "Whether its statements are one transaction; by default where there are several.",
+            "Whether its statements are one transaction; by default where there are several, and always where it publishes.",
         ),
         key("timeout", Shape::Duration, "Wall time."),
-        key("publish", Shape::Any, "Events to publish (a later version)."),
+        key(
+            "publish",
+            Shape::List(&Shape::Map(&SQL_PUBLISH)),
+            "Events that are stored with what its statements did, in their transaction.",
+        ),
     ],
 };
 

@@ -12,7 +12,12 @@ use super::{
     typed,
 };
 use crate::{
-    event::Trigger, limit::InvocationLimits, name::check_identifier, param::Param, quantity::Millis, schema::Schema,
+    event::{Topic, Trigger},
+    limit::InvocationLimits,
+    name::check_identifier,
+    param::Param,
+    quantity::Millis,
+    schema::Schema,
 };
 
 /// Params of a logic.
@@ -32,8 +37,8 @@ pub(super) struct Known {
     pub(super) logics: BTreeSet<String>,
     /// Aliases of buckets, but for those that cannot be read.
     pub(super) buckets: BTreeSet<String>,
-    /// Names of topics, but for those that cannot be read.
-    pub(super) topics: BTreeSet<String>,
+    /// By name, but for those that cannot be read.
+    pub(super) topics: BTreeMap<String, Topic>,
     /// Of those that can be read.
     pub(super) triggers: BTreeMap<String, Trigger>,
 }

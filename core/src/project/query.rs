@@ -1,6 +1,8 @@
 //! `queries/**/NAME.sql`: front matter between `---` lines, then one statement with named parameters. What it touches and
 //! answers is not known here: that takes the database's own parser, which is given the statement later.
 
+use std::collections::BTreeSet;
+
 use super::{
     decode::File,
     diagnostic::{Check, Diagnostic, Severity},
@@ -66,8 +68,8 @@ pub(super) fn read(file: &File<'_>, text: &str, known: &Known) -> Option<Project
         .and_then(|node| file.word(node, keys::RETURNS, &[Returns::Many, Returns::One, Returns::Exec]));
     let places = Places { sql, first_line };
     let front = Span { width: 0, ..map.span };
-    let statements = sql_logic::statements(file, &places, &params, &front, "a declared query");
-    triggers::warn_of_texts(file, &places, &known.triggers);
+    let statements = sql_logic::statements(file, &places, (&params, &BTreeSet::new()), &front, "a declared query");
+    triggers::warn_of_texts(file, &places, &known.triggers, &BTreeSet::new());
     objects::warn_of_texts(file, &places, &known.connections);
     let (at, statement) = *statements.first()?;
     if let Some((second, _)) = statements.get(1) {

@@ -174,7 +174,7 @@ impl<'f> Reader<'f> {
         if let Some((file, root)) = &storage_file {
             storage::check_topics(file, root, &storage, &events);
         }
-        let topics = events.topics.keys().cloned().collect();
+        let topics = events.topics.clone();
         let triggers = events.triggers.clone();
         let known = Known { default_connection, connections, config, queries, logics, buckets, topics, triggers };
         let permissions_file =

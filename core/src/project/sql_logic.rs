@@ -1,5 +1,7 @@
 //! `logics/**/NAME.sql`: front matter between `---` lines, then SQL with named parameters.
 
+use std::collections::BTreeSet;
+
 use super::{
     LogicSource, ProjectLogic,
     decode::{File, Map},
@@ -7,7 +9,9 @@ use super::{
     keys,
     logics::{self, DraftLogic, DraftParam, Known, SQL_TIMEOUT},
     node::{self, Span},
-    objects, triggers,
+    objects,
+    publish::Published,
+    triggers,
 };
 use crate::{
     logic::{SqlBody, TransactionMode},
@@ -59,17 +63,14 @@ pub(super) fn read<'f>(file: &'f File<'f>, text: &str, known: &Known) -> Option<
         }
     };
     let map = file.map(&root, &keys::SQL_LOGIC)?;
-    if let Some(entry) = map.entry("publish") {
-        let hint = "leave \"publish\" out";
-        file.error_hint(entry.span, Check::Unsupported, "events are not supported by this version", hint);
-    }
-    let params = params(file, &map);
+    let (params, published) = (params(file, &map), Published::read(file, &map));
     let places = Places { sql, first_line };
-    let statements = statements(file, &places, &params, &front_place(&map.span), "a logic");
-    triggers::warn_of_texts(file, &places, &known.triggers);
+    let named = (params.as_slice(), &published.given());
+    let statements = statements(file, &places, named, &front_place(&map.span), "a logic");
+    triggers::warn_of_texts(file, &places, &known.triggers, &published.topics());
     objects::warn_of_texts(file, &places, &known.connections);
-    let many = statements.len() > 1;
-    let transaction = map.get("transaction").and_then(|node| file.boolean(node)).unwrap_or(many);
+    let transaction = transaction(file, &map, &published).unwrap_or(statements.len() > 1);
+    let publish = published.check(file, known, &params, statements.last().map(|(_, statement)| *statement));
     let logic = ProjectLogic {
         path: file.path.to_owned(),
         description: DraftLogic::description(file, &map),
@@ -80,9 +81,23 @@ pub(super) fn read<'f>(file: &'f File<'f>, text: &str, known: &Known) -> Option<
         timeout: logics::timeout(file, &map).unwrap_or(SQL_TIMEOUT),
         source: LogicSource::Sql(SqlBody {
             statements: statements.into_iter().map(|(_, statement)| statement.to_owned()).collect(),
+            publish,
         }),
     };
     Some(DraftLogic::new(file, &map, logic))
+}
+
+/// What it says itself; what is published is stored with what the statements did, or not at all.
+fn transaction(file: &File<'_>, map: &Map<'_>, published: &Published) -> Option<bool> {
+    let said = map.entry("transaction").and_then(|entry| Some((entry.span, file.boolean(&entry.value)?)));
+    if published.is_empty() {
+        return said.map(|(_, said)| said);
+    }
+    if let Some((span, false)) = said {
+        let hint = "leave \"transaction\" out: events are stored with what the statements did, or not at all";
+        file.error_hint(span, Check::Conflict, "what publishes events is a transaction", hint);
+    }
+    Some(true)
 }
 
 const fn front_place(span: &Span) -> Span {
@@ -149,11 +164,11 @@ impl Places<'_> {
     }
 }
 
-/// The statements with the offset of each; placeholders and params fit each other. `whose` is for messages.
+/// The statements with the offset of each; placeholders and params fit each other, of which some are used elsewhere. `whose` is for messages.
 pub(super) fn statements<'t>(
     file: &File<'_>,
     places: &Places<'t>,
-    params: &[DraftParam],
+    (params, used_elsewhere): (&[DraftParam], &BTreeSet<&str>),
     front: &Span,
     whose: &str,
 ) -> Vec<(usize, &'t str)> {
@@ -192,7 +207,8 @@ pub(super) fn statements<'t>(
     for (name, at) in &placeholders {
         check_placeholder(file, places, name, *at, params);
     }
-    for param in params.iter().filter(|param| !placeholders.iter().any(|(name, _)| *name == param.param.name)) {
+    let is_used = |name: &str| used_elsewhere.contains(name) || placeholders.iter().any(|(used, _)| *used == name);
+    for param in params.iter().filter(|param| !is_used(&param.param.name)) {
         let name = &param.param.name;
         let hint = format!("write :{name} in the SQL, or leave the param out");
         file.warning(param.span, Check::UnusedParam, format!("the param {name:?} is used in no statement"), hint);

@@ -1,12 +1,13 @@
 //! `events/triggers/*.yaml`: events that tell of written rows; and what writes such rows past them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     decode::{File, Word},
     diagnostic::Check,
     keys,
-    node::{Entry, Node, Span, Yaml},
+    mapping::{DraftMapping, Hints},
+    node::{Node, Span, Yaml},
     sql_logic::Places,
 };
 use crate::{
@@ -30,11 +31,9 @@ struct Draft<'f> {
     on: Span,
     table: Span,
     topic: Span,
-    mapping: Span,
+    mapping: DraftMapping,
     /// Whether something is wrong with a word of `on`, which was told.
     is_on_told: bool,
-    /// By field: the place of the field, and that of its column.
-    fields: BTreeMap<String, (Span, Span)>,
 }
 
 impl<'f> Triggers<'f> {
@@ -54,10 +53,9 @@ impl<'f> Triggers<'f> {
         let on = map.get("on").map(|node| (node.span, changes(file, node)));
         let (table, topic) = (map.get("table").and_then(|node| file.text(node)), map.get("topic"));
         let topic = topic.and_then(|node| file.text(node));
-        let mapped = map.get("mapping").map(|node| (node.span, columns(file, node)));
+        let mapping = DraftMapping::read(file, map.get("mapping"), map.span);
         let (Some((on, changes)), Some(table), Some(topic), true) = (on, table, topic, is_fine) else { return };
         let is_on_told = changes.is_empty() && map.get("on").is_some_and(|node| !is_empty(node));
-        let (mapping, columns) = mapped.unwrap_or((map.span, Vec::new()));
         self.drafts.push(Draft {
             file,
             name,
@@ -66,14 +64,13 @@ impl<'f> Triggers<'f> {
                 on: changes.into_iter().collect(),
                 table: table.text,
                 topic: topic.text,
-                mapping: columns.iter().map(|(entry, column)| (entry.key.clone(), column.text.clone())).collect(),
+                mapping: mapping.mapping.clone(),
             },
             on,
             table: table.span,
             topic: topic.span,
             mapping,
             is_on_told,
-            fields: columns.iter().map(|(entry, column)| (entry.key.clone(), (entry.span, column.span))).collect(),
         });
     }
 
@@ -91,7 +88,6 @@ impl<'f> Triggers<'f> {
 impl Draft<'_> {
     fn tell(&self, error: &TriggerError, events: &Events, connections: &BTreeMap<String, Schema>) {
         let (file, message) = (self.file, error.to_string());
-        let place = |field: &str| self.fields.get(field).copied().unwrap_or((self.mapping, self.mapping));
         match error {
             TriggerError::Never if self.is_on_told => {}
             TriggerError::Never => file.error(self.on, Check::InvalidValue, message),
@@ -103,26 +99,19 @@ impl Draft<'_> {
                 let known = events.topics.keys().map(String::as_str);
                 file.unknown(self.topic, Check::UnknownTopic, message, name, known);
             }
-            TriggerError::Field { topic, field } => {
-                let fields = events.topics.get(topic).map(|topic| topic.fields.as_slice()).unwrap_or_default();
-                let known = fields.iter().map(|field| field.name.as_str());
-                file.unknown(place(field).0, Check::InvalidTrigger, message, field, known);
-            }
             TriggerError::Column { table, field, column } => {
                 let table = connections.values().find_map(|schema| schema.tables.get(table));
                 let known = table.into_iter().flat_map(|table| {
                     std::iter::once(table.id.name.as_str()).chain(table.columns.iter().map(|one| one.name.as_str()))
                 });
-                file.unknown(place(field).1, Check::UnknownColumn, message, column, known);
+                file.unknown(self.mapping.source(field), Check::UnknownColumn, message, column, known);
             }
-            TriggerError::Misfit { field, .. } => file.error(place(field).1, Check::InvalidTrigger, message),
-            TriggerError::Nullable { field, .. } => {
-                let hint = "say nullable: false for the column, or leave required out at the field";
-                file.error_hint(place(field).1, Check::InvalidTrigger, message, hint);
-            }
-            TriggerError::Missing(field) => {
-                let hint = format!("add {field}: and a column of {:?}", self.trigger.table);
-                file.error_hint(self.mapping, Check::InvalidTrigger, message, hint);
+            TriggerError::Mapping(error) => {
+                let hints = Hints {
+                    nullable: "say nullable: false for the column, or leave required out at the field",
+                    source: &format!("a column of {:?}", self.trigger.table),
+                };
+                self.mapping.tell(file, (error, Check::InvalidTrigger), &events.topics, &hints);
             }
         }
     }
@@ -141,22 +130,25 @@ fn is_empty(node: &Node) -> bool {
     matches!(&node.yaml, Yaml::List(items) if items.is_empty())
 }
 
-fn columns<'n>(file: &File<'_>, node: &'n Node) -> Vec<(&'n Entry, Word)> {
-    let column = |entry: &'n Entry| Some((entry, file.text(&entry.value)?));
-    file.names(node).into_iter().filter_map(column).collect()
-}
-
 /// The name of a file without its folders and its ending.
 fn stem(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
     name.strip_suffix(".yaml").unwrap_or(name).to_owned()
 }
 
-/// Warns where a text writes what a trigger tells of: only the Bridge's own writes are told.
-pub(super) fn warn_of_texts(file: &File<'_>, places: &Places<'_>, triggers: &BTreeMap<String, Trigger>) {
+/// Warns where a text writes what a trigger tells of: only the Bridge's own writes are told. `published` are topics of which the text's logic tells
+/// itself.
+pub(super) fn warn_of_texts(
+    file: &File<'_>,
+    places: &Places<'_>,
+    triggers: &BTreeMap<String, Trigger>,
+    published: &BTreeSet<&str>,
+) {
     for written in sql_text::written(places.sql) {
         let fires = |(_, trigger): &(&String, &Trigger)| {
-            trigger.table.eq_ignore_ascii_case(written.table) && trigger.on.contains(&written.change)
+            trigger.table.eq_ignore_ascii_case(written.table)
+                && trigger.on.contains(&written.change)
+                && !published.contains(trigger.topic.as_str())
         };
         if let Some((name, trigger)) = triggers.iter().find(fires) {
             warn(file, places.span(written.at, written.table.len()), (name, trigger), "this statement");

@@ -167,6 +167,9 @@ pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
         if let Body::Wasm(wasm) = &logic.body {
             check_component(&manifest, name, wasm)?;
         }
+        logic
+            .check_published(&manifest.events, &manifest.connections)
+            .map_err(|error| VerifyError::Manifest(format!("logic {name:?}: {error}")))?;
     }
     check_mounts(&manifest)?;
     check_subscriptions(&manifest)?;

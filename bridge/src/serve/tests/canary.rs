@@ -73,7 +73,7 @@ fn public(statement: &str) -> Logic {
         connection: "main".into(),
         transaction: TransactionMode::None,
         timeout: Millis(10_000),
-        body: Body::Sql(SqlBody { statements: vec![statement.into()] }),
+        body: Body::Sql(SqlBody { statements: vec![statement.into()], publish: Vec::new() }),
     }
 }
 

@@ -69,6 +69,9 @@ fn component(hub: &Hub) -> Body {
     Body::Wasm(Box::new(body))
 }
 
+/// A logic in SQL, of a release.
+const COUNTED: &str = "SELECT count(*) AS n FROM items WHERE n = :n OR :n = 'all'";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn swaps_under_load_fail_no_request_and_mix_no_generation() {
     let hub = Hub::start();
@@ -84,8 +87,7 @@ async fn swaps_under_load_fail_no_request_and_mix_no_generation() {
     }
     let body = component(&hub);
     let names = ["connection", "query", "statement", "config", "secret"];
-    let sql =
-        Body::Sql(SqlBody { statements: vec!["SELECT count(*) AS n FROM items WHERE n = :n OR :n = 'all'".into()] });
+    let sql = Body::Sql(SqlBody { statements: vec![COUNTED.into()], publish: Vec::new() });
     let table = json!({"id": {"name": "id", "generate": "auto_increment", "type": "bigint"}, "columns": []});
     let items: Schema = serde_json::from_value(json!({"tables": {"items": table}})).unwrap();
     let publish = |sequence: u64| {

@@ -1,4 +1,4 @@
-//! The keys of triggers, and of the rules of topics.
+//! The keys of triggers, of what SQL logics publish, and of the rules of topics.
 
 use super::{CALL_RULE, Keys, Shape, key, must};
 
@@ -18,6 +18,18 @@ pub(in crate::project) static TRIGGER: Keys = Keys {
         must("table", Shape::Text, "The table."),
         must("topic", Shape::Text, "What is published."),
         key("mapping", Shape::Names(&Shape::Text), "The column that each field of the payload is, by field."),
+    ],
+};
+
+pub(in crate::project) static SQL_PUBLISH: Keys = Keys {
+    what: "published event",
+    keys: &[
+        must("topic", Shape::Text, "What is published."),
+        key(
+            "mapping",
+            Shape::Names(&Shape::Text),
+            "What each field of the payload is, by field: a :param, a system :variable, or a column of the last row that is answered.",
+        ),
     ],
 };
 

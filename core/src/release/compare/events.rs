@@ -122,10 +122,12 @@ fn is_tighter(before: &Param, after: &Param) -> bool {
 }
 
 fn publishers(manifest: &Manifest, topic: &str) -> Vec<String> {
-    let logics = manifest.logics.iter().filter_map(|(name, logic)| match &logic.body {
-        Body::Wasm(wasm) if wasm.grants.events.contains(topic) => Some(format!("logic {name}")),
-        _ => None,
-    });
+    let publishes = |body: &Body| match body {
+        Body::Wasm(wasm) => wasm.grants.events.contains(topic),
+        Body::Sql(sql) => sql.publish.iter().any(|one| one.topic == topic),
+    };
+    let logics = manifest.logics.iter().filter(|(_, logic)| publishes(&logic.body));
+    let logics = logics.map(|(name, _)| format!("logic {name}"));
     let triggers = manifest.events.triggers.iter().filter(|(_, trigger)| trigger.topic == topic);
     let triggers = triggers.map(|(name, _)| format!("trigger {name}"));
     let rules = manifest.permissions.events.get(topic).filter(|rules| !rules.publish.is_empty());

@@ -1,5 +1,5 @@
 ---
 auth: public
-publish: [{topic: a}]
+publish: {topic: placed}
 ---
 SELECT 1
