@@ -25,6 +25,7 @@ macro_rules! cases {
 mod attack;
 mod backlog;
 mod broker;
+mod compared;
 mod crash;
 mod credentials;
 mod dead;
