@@ -25,6 +25,7 @@ use crate::{
     release::EnvSlot,
 };
 
+mod alarm;
 mod attempt;
 mod attempts;
 pub mod dead;
@@ -73,6 +74,8 @@ pub struct DeliverySettings {
     pub poll_interval: Duration,
     /// How long nobody has tried an event whose subscription the release does not have, before it is a dead letter.
     pub orphaned_after: Duration,
+    /// How long dead letters are kept.
+    pub dead_letter_retention: Duration,
 }
 
 impl Default for DeliverySettings {
@@ -81,6 +84,7 @@ impl Default for DeliverySettings {
             payload_max: PAYLOAD_BYTES_MAX,
             poll_interval: Duration::from_secs(2),
             orphaned_after: Duration::from_mins(10),
+            dead_letter_retention: Duration::from_hours(14 * 24),
         }
     }
 }
@@ -195,6 +199,7 @@ impl Worker {
             bridge: &app.config.id,
             subscriptions: &generation.subscriptions,
             orphaned_after: app.config.delivery.orphaned_after,
+            dead_kept: app.config.delivery.dead_letter_retention,
             looks_for_orphans,
             metrics: &app.metrics,
         };
@@ -345,6 +350,7 @@ impl Worker {
         if let Err(error) = swept.await {
             tracing::debug!(error = &error as &dyn std::error::Error, "what has expired was not removed");
         }
+        alarm::look(&self.app.metrics, (&self.slot.name, self.connection.as_str()), database, deadline).await;
     }
 
     /// Lets what is tried come to its end.

@@ -32,6 +32,7 @@ mod dead;
 mod encrypted;
 mod fleet;
 mod languages;
+mod many;
 mod on;
 mod once;
 mod order;
