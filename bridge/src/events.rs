@@ -39,6 +39,7 @@ use crate::{
     edge::rate::RateLimiter,
 };
 
+pub(crate) mod chain;
 mod kept;
 mod occasion;
 mod publish;
@@ -208,6 +209,11 @@ impl Event {
         static IDS: LazyLock<Mutex<ulid::Generator>> = LazyLock::new(|| Mutex::new(ulid::Generator::new()));
         let made = IDS.lock().unwrap_or_else(PoisonError::into_inner).generate();
         format!("{}{}", Kind::Event.prefix(), made.unwrap_or_else(|_| ulid::Ulid::new()))
+    }
+
+    /// Whether so many have led to it that it is refused.
+    pub fn is_too_deep(&self) -> bool {
+        self.depth > DEPTH_MAX
     }
 
     /// What keeps it.

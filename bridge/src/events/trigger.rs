@@ -13,7 +13,7 @@ use santokit_core::{
 use santokit_sql::plan::{Column, Conflict, OnConflict};
 use serde_json::{Map, Value as Json};
 
-use super::{DEPTH_MAX, Event, Occasion, Topics};
+use super::{Event, Occasion, Topics};
 use crate::crud::access::is_told_reasons;
 
 /// Bytes that the payloads of one write may have in all: they are in memory until they are stored.
@@ -133,7 +133,8 @@ impl Firing<'_> {
         self.is_either
     }
 
-    /// The events of rows, in the order of the rows. A payload that its topic does not take is a problem of the write.
+    /// The events of rows, in the order of the rows. A payload that its topic does not take is a problem of the write; how deep they are is looked at by who
+    /// keeps them.
     pub fn events(&self, rows: &[FiringRow], of: &RowEvents, cause: Cause<'_>) -> Outcome<Vec<Event>> {
         let (mut events, mut bytes) = (Vec::new(), 0);
         for row in rows {
@@ -171,9 +172,6 @@ impl Firing<'_> {
             return Err(trigger.unfit(&Problem::limit(Code::BadRequest, "eventPayload", what), cause));
         }
         let (caused_by, depth) = Occasion::causes(cause.occasion);
-        if depth > DEPTH_MAX {
-            return Err(trigger.too_deep(cause));
-        }
         let event = Event {
             id: Event::id(),
             project: cause.env.0.to_owned(),
@@ -192,21 +190,6 @@ impl Firing<'_> {
 }
 
 impl LoadedTrigger {
-    /// So many events have led to the write that another one is refused, and the write with it.
-    fn too_deep(&self, cause: Cause<'_>) -> Box<Problem> {
-        let (trigger, topic) = (&self.name, &self.topic);
-        tracing::warn!(
-            requestId = cause.request_id,
-            trigger,
-            topic,
-            "a chain of events is too deep: a row is not written"
-        );
-        Problem::new(
-            Code::BadRequest,
-            format!("{DEPTH_MAX} events have caused one another, and the event of this write is refused"),
-        )
-    }
-
     /// The row is not what the topic needs. Who may not know of triggers is told that the row cannot be written, and no more.
     fn unfit(&self, problem: &Problem, cause: Cause<'_>) -> Box<Problem> {
         let errors = problem.details.get("errors");
@@ -249,6 +232,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::events::DEPTH_MAX;
 
     fn firing_of(on: &str) -> (TableTriggers, RowEvents) {
         let events: Events = serde_json::from_value(json!({
@@ -313,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_of_a_handler_goes_on_with_the_chain_of_its_event_and_is_refused_at_its_end() {
+    fn a_write_of_a_handler_goes_on_with_the_chain_of_its_event_and_is_too_deep_at_its_end() {
         let (triggers, of) = firing_of("insert");
         let firing = triggers.fired(key(), Verb::Insert, None).unwrap();
         let rows = [row(Change::Insert, &json!(["new", "x"]))];
@@ -323,9 +307,10 @@ mod tests {
             firing.events(&rows, &of, Cause { occasion: Some(&occasion), ..cause(ActorKind::Service) })
         };
         let last = events(DEPTH_MAX - 1).unwrap();
+        assert!(!last[0].is_too_deep());
         assert_eq!((last[0].caused_by.as_deref(), last[0].depth), (Some("evt_1"), DEPTH_MAX));
-        assert_eq!(events(DEPTH_MAX).unwrap_err().code, Code::BadRequest);
-        assert_eq!(events(u32::MAX).unwrap_err().code, Code::BadRequest);
+        assert!(events(DEPTH_MAX).unwrap()[0].is_too_deep());
+        assert!(events(u32::MAX).unwrap()[0].is_too_deep());
         let first = firing.events(&rows, &of, cause(ActorKind::User)).unwrap();
         assert_eq!((first[0].caused_by.as_deref(), first[0].depth), (None, 0));
     }

@@ -11,7 +11,7 @@ use tracing::{Instrument, Span, field::Empty};
 use super::{EventPlace, Place, Session, session_sql::guest_error};
 use crate::{
     db::{Database, DbError, Mode, Session as Connection, Share},
-    events::{self, DEPTH_MAX, Event, Occasion},
+    events::{self, DEPTH_MAX, Event, Occasion, chain},
 };
 
 impl Session {
@@ -36,7 +36,7 @@ impl Session {
         within: Option<TransactionId>,
     ) -> Result<String, EventError> {
         let event = self.event(topic, payload)?;
-        if event.depth > DEPTH_MAX {
+        if event.is_too_deep() {
             return Err(self.too_deep(&event).await);
         }
         let env = (self.invocation.project.as_str(), self.invocation.env.as_str());
@@ -95,21 +95,7 @@ impl Session {
 
     /// Why an event is refused that so many others have led to: with the events themselves, as far as they are still there.
     async fn too_deep(&self, event: &Event) -> EventError {
-        let mut chain = vec![format!("{} now", event.topic)];
-        let mut cause = event.caused_by.clone();
-        if let Some(database) = self.databases.get(self.topics.default_connection())
-            && let Ok(mut session) = database.session(Mode::Read, Share::Guest, self.deadline).await
-        {
-            while let Some(id) = cause.take().filter(|_| chain.len() <= DEPTH_MAX as usize + 1) {
-                let found = Event::cause(&mut session, &id, self.deadline).await.ok().flatten();
-                let (topic, before) = found.unwrap_or_default();
-                chain.push(if topic.is_empty() { id } else { format!("{topic} {id}") });
-                cause = before;
-            }
-            session.end();
-        }
-        chain.extend(cause);
-        let chain = chain.join(", by ");
+        let chain = chain::told(event, &self.databases, None, self.deadline).await;
         tracing::warn!(logic = %self.invocation.logic, requestId = %self.invocation.request_id, %chain, "a chain of events is too deep");
         EventError::Invalid(format!("{DEPTH_MAX} events have caused one another, and this one is refused: {chain}"))
     }
