@@ -146,7 +146,8 @@ impl Runner<'_> {
     /// So many events have led to the write that another one is refused, and the write with it. Only a handler's own writes go so deep: it is told of what.
     async fn too_deep(&mut self, event: &Event) -> Box<Problem> {
         let crud = self.crud;
-        let chain = chain::told(event, crud.databases, Some((self.connection, &mut *self.session)), self.deadline).await;
+        let chain =
+            chain::told(event, crud.databases, Some((self.connection, &mut *self.session)), self.deadline).await;
         let (by, topic) = (&event.published_by, &event.topic);
         tracing::warn!(requestId = crud.request_id, by, topic, %chain, "a chain of events is too deep: a row is not written");
         let message =
