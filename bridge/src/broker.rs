@@ -194,7 +194,10 @@ impl Broker {
     pub async fn stream(&self, names: &Names) -> Result<bool, BrokerError> {
         let said = |error| refused("keep a stream", error);
         match self.context.get_stream(names.stream()).await {
-            Ok(_) => return Ok(false),
+            Ok(stream) => {
+                self.replicate(&stream.cached_info().config).await;
+                return Ok(false);
+            }
             Err(error) => match error.kind() {
                 jetstream::context::GetStreamErrorKind::JetStream(error)
                     if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
@@ -219,6 +222,27 @@ impl Broker {
         Ok(true)
     }
 
+    /// Lets as many servers keep a stream as the settings say now. One that cannot be kept so is kept as it was, and hands events over.
+    async fn replicate(&self, kept: &StreamConfig) {
+        if kept.num_replicas == self.replicas {
+            return;
+        }
+        let (stream, replicas) = (&kept.name, self.replicas);
+        let wanted = StreamConfig { num_replicas: replicas, ..kept.clone() };
+        match self.context.update_stream(wanted).await {
+            Ok(_) => tracing::info!(stream, replicas, "NATS keeps a stream on another number of servers"),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(
+                    stream,
+                    replicas,
+                    error,
+                    "NATS does not keep a stream on so many servers: it stays as it was; see STK_BRIDGE_NATS_REPLICAS"
+                );
+            }
+        }
+    }
+
     /// Sees that a subscription has its consumer, as its release wants it.
     pub async fn consumer(&self, names: &Names, wanted: Wanted<'_>) -> Result<Consumer<pull::Config>, BrokerError> {
         let config = pull::Config {
@@ -230,6 +254,8 @@ impl Broker {
             // How often an event is tried is said by its row.
             max_deliver: -1,
             max_ack_pending: i64::from(wanted.at_once),
+            // Of a subscription that is gone: its tickets are gone then, too.
+            inactive_threshold: TICKET_AGE_MAX,
             ..pull::Config::default()
         };
         let made = self.context.create_consumer_on_stream(config, names.stream()).await;

@@ -289,6 +289,8 @@ santokit_edge::settings! {
     events_poll_interval = "STK_BRIDGE_EVENTS_POLL_INTERVAL",
     /// [`DeliverySettings::orphaned_after`], default 10m.
     events_orphaned_after = "STK_BRIDGE_EVENTS_ORPHANED_AFTER",
+    /// [`DeliverySettings::dead_letter_retention`], default 14d.
+    dead_letter_retention = "STK_BRIDGE_DEAD_LETTER_RETENTION",
     /// [`DeliverySettings::payload_max`], default 1MB, which is the most.
     event_payload = "STK_BRIDGE_EVENT_PAYLOAD",
     /// [`NatsConfig::urls`]: a list.

@@ -25,6 +25,7 @@ use crate::{
     release::EnvSlot,
 };
 
+mod alarm;
 mod attempt;
 mod attempts;
 mod clock;
@@ -83,6 +84,8 @@ pub struct DeliverySettings {
     pub poll_interval: Duration,
     /// How long nobody has tried an event whose subscription the release does not have, before it is a dead letter.
     pub orphaned_after: Duration,
+    /// How long dead letters are kept.
+    pub dead_letter_retention: Duration,
 }
 
 impl Default for DeliverySettings {
@@ -91,6 +94,7 @@ impl Default for DeliverySettings {
             payload_max: PAYLOAD_BYTES_MAX,
             poll_interval: Duration::from_secs(2),
             orphaned_after: Duration::from_mins(10),
+            dead_letter_retention: Duration::from_hours(14 * 24),
         }
     }
 }
@@ -225,6 +229,7 @@ impl Worker {
             bridge: &app.config.id,
             subscriptions: &generation.subscriptions,
             orphaned_after: app.config.delivery.orphaned_after,
+            dead_kept: app.config.delivery.dead_letter_retention,
             looks_for_orphans,
             shares_old,
             room: HELD_BYTES_MAX.saturating_sub(self.attempts.bytes()).min(TAKEN_BYTES_MAX),
@@ -412,6 +417,7 @@ impl Worker {
         if let Err(error) = swept.await {
             tracing::debug!(error = &error as &dyn std::error::Error, "what has expired was not removed");
         }
+        alarm::look(&self.app.metrics, (&self.slot.name, self.connection.as_str()), database, deadline).await;
     }
 
     /// Lets what is tried come to its end.

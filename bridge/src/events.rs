@@ -40,14 +40,13 @@ use crate::{
     edge::rate::RateLimiter,
 };
 
-mod chain;
+pub(crate) mod chain;
 mod kept;
 pub mod mapped;
 mod occasion;
 mod publish;
 pub mod trigger;
 
-pub(crate) use chain::chain;
 pub(crate) use kept::EXPIRING;
 pub use kept::{inserts, sweep};
 pub use occasion::{ACKNOWLEDGED, Acknowledgement, DEPTH_MAX, Failure, Occasion, Publishing};
@@ -217,6 +216,11 @@ impl Event {
         static IDS: LazyLock<Mutex<ulid::Generator>> = LazyLock::new(|| Mutex::new(ulid::Generator::new()));
         let made = IDS.lock().unwrap_or_else(PoisonError::into_inner).generate();
         format!("{}{}", Kind::Event.prefix(), made.unwrap_or_else(|_| ulid::Ulid::new()))
+    }
+
+    /// Whether so many have led to it that it is refused.
+    pub fn is_too_deep(&self) -> bool {
+        self.depth > DEPTH_MAX
     }
 
     /// What keeps it.

@@ -4,6 +4,7 @@
 //! A token is a JWS in compact form (`jws`). Its signature can not be shown as one of a release or a pointer, nor theirs as one of
 //! it, although the Hub makes both with one key.
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,8 +34,14 @@ pub enum Deed {
     Logs,
     /// Read recordings of invocations: which there are, or the one that the token names.
     Recordings,
-    /// Read events that were tried in vain, let them be tried again, or remove them.
+    /// Read events that were tried in vain: which there are, or one of them.
     Deadletters,
+    /// Let those be tried again that the token says.
+    #[serde(rename = "deadletters-replay")]
+    DeadlettersReplay,
+    /// Remove those for good that the token says.
+    #[serde(rename = "deadletters-purge")]
+    DeadlettersPurge,
     /// Read how jobs stand: all, or the one that the token names with its last runs.
     Cron,
     /// Begin a run of the job that the token names.
@@ -55,12 +62,59 @@ impl Deed {
             Self::Logs => "logs",
             Self::Recordings => "recordings",
             Self::Deadletters => "deadletters",
+            Self::DeadlettersReplay => "deadletters-replay",
+            Self::DeadlettersPurge => "deadletters-purge",
             Self::Cron => "cron",
             Self::CronTrigger => "cron-trigger",
             Self::CronResume => "cron-resume",
             Self::Storage => "storage",
         }
     }
+}
+
+/// Which dead letters it is decided about. Of those that are named by their ids a token says how many they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "DeadLetters")]
+pub struct Letters {
+    /// How many are named.
+    #[serde(default, skip_serializing_if = "is_none_named")]
+    pub ids: u32,
+    /// Of this topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// Of this subscription.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<String>,
+    /// Dead since then or later, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub since: Option<DateTime<Utc>>,
+    /// Dead before then, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub until: Option<DateTime<Utc>>,
+    /// All of the env; then nothing else is said.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
+}
+
+impl Letters {
+    /// Whether it says which: something of them, or that they are all.
+    pub fn is_said(&self) -> bool {
+        let has_filter = self.ids > 0
+            || self.topic.is_some()
+            || self.subscription.is_some()
+            || self.since.is_some()
+            || self.until.is_some();
+        has_filter != self.all
+    }
+}
+
+/// serde hands a reference.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+const fn is_none_named(ids: &u32) -> bool {
+    *ids == 0
 }
 
 /// What a token says.
@@ -83,6 +137,9 @@ pub struct Claims {
     /// The one job that it is about; without it, all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
+    /// The dead letters that may be decided about; only of a deed that decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub letters: Option<Letters>,
     /// When it was made, in seconds since 1970.
     pub iat: i64,
     /// When it ends, likewise.

@@ -29,6 +29,7 @@ pub mod json_schema;
 mod keys;
 mod links;
 mod logics;
+mod loops;
 pub mod manifest;
 mod mapping;
 mod mount;

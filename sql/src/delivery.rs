@@ -11,9 +11,11 @@ use crate::{
 };
 
 mod broker;
+mod dead;
 mod given;
 
 pub use broker::{HANDED_OVER, WAITING};
+pub use dead::{DEAD, Which};
 
 /// Of which project and env.
 #[derive(Clone, Copy, Debug)]
@@ -24,21 +26,6 @@ pub struct Scope<'a> {
     pub env: &'a str,
     /// Which SQL is spoken.
     pub dialect: Dialect,
-}
-
-/// Which dead letters.
-#[derive(Clone, Debug, Default)]
-pub struct Which<'a> {
-    /// By their ids; all where there are none.
-    pub ids: &'a [String],
-    /// Of this topic.
-    pub topic: Option<&'a str>,
-    /// Of this subscription.
-    pub subscription: Option<&'a str>,
-    /// Dead since then or later.
-    pub since: Option<Value>,
-    /// Dead before then.
-    pub until: Option<Value>,
 }
 
 /// The name under which acknowledgements are kept beside events.
@@ -72,21 +59,6 @@ pub const DUE: [Own; 11] = [
     delivery::ATTEMPT,
     delivery::CLAIM,
     delivery::HISTORY,
-];
-
-/// What [`Scope::dead`] answers, before the bytes that the payload has.
-pub const DEAD: [Own; 11] = [
-    delivery::ID,
-    delivery::EVENT,
-    delivery::TOPIC,
-    delivery::SUBSCRIPTION,
-    delivery::PUBLISHED_AT,
-    delivery::PUBLISHED_BY,
-    delivery::CAUSED_BY,
-    delivery::DEPTH,
-    delivery::ATTEMPT,
-    delivery::DUE_AT,
-    delivery::ERROR,
 ];
 
 /// What [`Scope::orphaned`] answers.
@@ -332,44 +304,6 @@ impl Scope<'_> {
         self.of_claim(head, id, claim, &values)
     }
 
-    /// Dead letters, the oldest first: [`DEAD`], the size of the payload, and where they are wanted whole the payload and the history. A thousand of those are
-    /// more than is held for a list.
-    pub fn dead(&self, which: &Which<'_>, is_whole: bool, most: u32) -> Statement {
-        let (condition, values) = which.condition();
-        let names: Vec<String> = DEAD.iter().map(|own| own.column().name).collect();
-        let more = if is_whole { ", payload, history" } else { "" };
-        let text = format!(
-            "SELECT {}, length(payload) AS payload_bytes{more} FROM stk_delivery WHERE {OURS} AND state = 'dead'{condition} \
-             ORDER BY due_at, id LIMIT {most}",
-            names.join(", ")
-        );
-        let mut statement = self.statement(&text, &values, &DEAD);
-        statement.columns.push(OutputColumn { name: "payload_bytes".to_owned(), kind: Type::Bigint });
-        if is_whole {
-            let whole = [delivery::PAYLOAD, delivery::HISTORY].map(Own::column);
-            statement.columns.extend(whole.map(|column| OutputColumn { name: column.name, kind: column.kind }));
-        }
-        statement
-    }
-
-    /// Lets dead letters be tried again, from the first attempt.
-    pub fn replay(&self, which: &Which<'_>, now: &Value) -> Statement {
-        let (condition, mut values) = which.condition();
-        values.push(("now".into(), time(now)));
-        let text = format!(
-            "UPDATE stk_delivery SET state = 'pending', claim = NULL, attempt = 0, due_at = :now, expires_at = NULL \
-             WHERE {OURS} AND state = 'dead'{condition}"
-        );
-        self.statement(&text, &values, &[])
-    }
-
-    /// Removes dead letters.
-    pub fn purge(&self, which: &Which<'_>) -> Statement {
-        let (condition, values) = which.condition();
-        let text = format!("DELETE FROM stk_delivery WHERE {OURS} AND state = 'dead'{condition}");
-        self.statement(&text, &values, &[])
-    }
-
     /// A change of a row, by who claims it; of one that nobody claims where `claim` is none.
     fn of_claim(&self, head: &str, id: &str, claim: Option<&str>, more: &[(String, Bound)]) -> Statement {
         let mine = if claim.is_some() { " AND claim = :claim" } else { "" };
@@ -405,34 +339,6 @@ impl Scope<'_> {
             sql: bound.sql,
             columns: columns.map(|column| OutputColumn { name: column.name, kind: column.kind }).collect(),
         }
-    }
-}
-
-impl Which<'_> {
-    fn condition(&self) -> (String, Vec<(String, Bound)>) {
-        let (mut text, mut values) = (String::new(), Vec::new());
-        if !self.ids.is_empty() {
-            text = format!(" AND id IN ({})", places("i", self.ids.len()));
-            let ids: Vec<&str> = self.ids.iter().map(String::as_str).collect();
-            values.extend(named("i", &ids, &[]));
-        }
-        let mut add = |condition: &str, name: &str, value: Bound| {
-            text.push_str(condition);
-            values.push((name.to_owned(), value));
-        };
-        if let Some(topic) = self.topic {
-            add(" AND topic = :topic", "topic", text_of(topic));
-        }
-        if let Some(subscription) = self.subscription {
-            add(" AND subscription = :subscription", "subscription", text_of(subscription));
-        }
-        if let Some(since) = &self.since {
-            add(" AND due_at >= :since", "since", time(since));
-        }
-        if let Some(until) = &self.until {
-            add(" AND due_at < :until", "until", time(until));
-        }
-        (text, values)
     }
 }
 
@@ -505,8 +411,15 @@ mod tests {
     #[test]
     fn every_placeholder_of_every_statement_has_its_value() {
         let ids = ["d1".to_owned(), "it's".to_owned()];
-        let which =
-            Which { ids: &ids, topic: Some("t"), subscription: Some("s"), since: Some(now()), until: Some(now()) };
+        let which = Which {
+            ids: &ids,
+            topic: Some("t"),
+            subscription: Some("s"),
+            since: Some(now()),
+            until: Some(now()),
+            through: Some(now()),
+            after: Some("d0"),
+        };
         for dialect in Dialect::ALL {
             let scope = Scope { project: "shop", env: "dev", dialect: *dialect };
             let said = ("error", &b"[]"[..]);
@@ -547,22 +460,18 @@ mod tests {
                 scope.bury("d", None, (&now(), &now()), said),
                 scope.dead(&which, false, 9),
                 scope.dead(&which, true, 9),
-                scope.replay(&which, &now()),
-                scope.purge(&which),
+                scope.dead_ids(&which, 9),
+                scope.last_dead(&which),
+                scope.replay(&["d", "e", "it's"], &now()),
+                scope.purge(&["d"]),
+                scope.still_there(&["d"]),
+                scope.forget_acknowledged(&["a"]),
+                scope.how_many_dead(&now(), 9),
             ] {
                 let is_null = |bound: &&Bound| bound.value == Value::Null;
                 assert_eq!(statement.params.iter().find(is_null), None, "{}", statement.sql);
                 assert!(!statement.sql.contains("it's") && !statement.sql.contains(':'), "{}", statement.sql);
             }
         }
-    }
-
-    #[test]
-    fn a_list_of_dead_letters_reads_no_payload() {
-        let scope = Scope { project: "shop", env: "dev", dialect: Dialect::Postgres };
-        let [list, one] = [false, true].map(|is_whole| scope.dead(&Which::default(), is_whole, 9));
-        assert!(!list.sql.contains(" payload,") && !list.sql.contains("history"), "{}", list.sql);
-        assert!(one.sql.contains(", payload, history FROM"), "{}", one.sql);
-        assert_eq!((list.columns.len(), one.columns.len()), (DEAD.len() + 1, DEAD.len() + 3));
     }
 }

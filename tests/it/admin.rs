@@ -110,6 +110,7 @@ async fn only_what_the_bridges_own_keys_have_signed_opens_it() {
         deed: Deed::Sync,
         recording: None,
         job: None,
+        letters: None,
         iat: now,
         exp: now + 120,
         jti: "first".to_owned(),

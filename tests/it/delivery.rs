@@ -25,6 +25,7 @@ macro_rules! cases {
 mod attack;
 mod backlog;
 mod broker;
+mod compared;
 mod crash;
 mod credentials;
 mod dead;
@@ -32,6 +33,7 @@ mod encrypted;
 mod fleet;
 mod languages;
 mod left;
+mod many;
 mod on;
 mod once;
 mod order;

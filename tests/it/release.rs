@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod canary;
+mod crowded;
 mod deprecation;
 mod drift;
 mod promote;

@@ -16,6 +16,9 @@ const POLL_MAX: Duration = Duration::from_mins(1);
 /// Smaller ones would be of no use.
 const PAYLOAD_BYTES_MIN: usize = 1 << 10;
 
+/// What is done once is marked for 90 days: what is replayed later is done again.
+const DEAD_MAX: Duration = Duration::from_hours(60 * 24);
+
 impl Settings {
     pub(super) fn delivery(&mut self, check: &mut Check) -> DeliverySettings {
         let default = DeliverySettings::default();
@@ -26,11 +29,16 @@ impl Settings {
         if poll_interval.is_zero() || poll_interval > POLL_MAX {
             check.add("eventsPollInterval", "must be between 1ms and 1m");
         }
+        let dead = self.dead_letter_retention.take();
+        let dead_letter_retention = check.value("deadLetterRetention", dead, default.dead_letter_retention, duration);
+        if dead_letter_retention < Duration::from_secs(1) || dead_letter_retention > DEAD_MAX {
+            check.add("deadLetterRetention", "must be between 1s and 60d");
+        }
         let payload_max = check.value("eventPayload", self.event_payload.take(), default.payload_max, size);
         if !(PAYLOAD_BYTES_MIN..=PAYLOAD_BYTES_MAX).contains(&payload_max) {
             check.add("eventPayload", "must be between 1KiB and 1MB: it lowers the limit, and cannot raise it");
         }
-        DeliverySettings { payload_max, poll_interval, orphaned_after }
+        DeliverySettings { payload_max, poll_interval, orphaned_after, dead_letter_retention }
     }
 }
 
@@ -52,5 +60,21 @@ mod tests {
             assert!(told.len() == 1 && told[0].starts_with("eventPayload: "), "{wrong}: {told:?}");
         }
         assert_eq!(Settings::default().delivery(&mut Check::default()).payload_max, PAYLOAD_BYTES_MAX);
+    }
+
+    #[test]
+    fn dead_letters_are_kept_for_a_time_within_bounds() {
+        let read = |text: &str| {
+            let mut check = Check::default();
+            let mut settings = Settings { dead_letter_retention: Some(text.into()), ..Settings::default() };
+            (settings.delivery(&mut check).dead_letter_retention, check.0)
+        };
+        let days = |days: u64| Duration::from_hours(24 * days);
+        assert_eq!(Settings::default().delivery(&mut Check::default()).dead_letter_retention, days(14));
+        assert_eq!((read("1s"), read("60d")), ((Duration::from_secs(1), Vec::new()), (days(60), Vec::new())));
+        for wrong in ["0s", "999ms", "61d", "for ever"] {
+            let (_, told) = read(wrong);
+            assert!(told.len() == 1 && told[0].starts_with("deadLetterRetention: "), "{wrong}: {told:?}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use santokit_core::{
     access::predicate::Predicate,
+    code::Code,
     event::Change,
     problem::{Outcome, Problem},
     value::Value,
@@ -24,7 +25,7 @@ use super::{
 use crate::{
     db::{DbError, Flow, Row, json_value},
     events::{
-        self,
+        self, DEPTH_MAX, Event, chain,
         trigger::{Cause, Firing, FiringRow, WRITE_BYTES_MAX, too_heavy},
     },
 };
@@ -122,6 +123,9 @@ impl Runner<'_> {
         let Crud { env, now, request_id, .. } = *crud;
         let cause = Cause { env, now, kind: crud.actor.kind, request_id, occasion: crud.events.occasion() };
         let events = firing.events(rows, of, cause)?;
+        if let Some(deep) = events.iter().find(|event| event.is_too_deep()) {
+            return Err(self.too_deep(deep).await);
+        }
         for statement in events::inserts(&events, self.session.dialect())? {
             self.each(&statement, &mut |_| Ok(Flow::Continue)).await.map_err(DbError::problem)?;
         }
@@ -137,6 +141,18 @@ impl Runner<'_> {
             events::sweep(database, &of.topics);
         }
         Ok(())
+    }
+
+    /// So many events have led to the write that another one is refused, and the write with it. Only a handler's own writes go so deep: it is told of what.
+    async fn too_deep(&mut self, event: &Event) -> Box<Problem> {
+        let crud = self.crud;
+        let (of, own) = ((event.topic.as_str(), event.caused_by.clone()), (self.connection, &mut *self.session));
+        let chain = chain::told(of, crud.databases, Some(own), self.deadline).await;
+        let (by, topic) = (&event.published_by, &event.topic);
+        tracing::warn!(requestId = crud.request_id, by, topic, %chain, "a chain of events is too deep: a row is not written");
+        let message =
+            format!("{DEPTH_MAX} events have caused one another, and the event of this write is refused: {chain}");
+        Problem::new(Code::BadRequest, message)
     }
 
     /// What is wanted of rows, by their keys: for an engine whose writes answer nothing.

@@ -208,7 +208,8 @@ impl Place {
                 tracing::error!("an event is given up, as the subscription says");
             }
             let mine = (claimed.id.as_str(), Some(claimed.claim.as_str()));
-            return (Word::Change(dead(scope, mine, loaded, (&line, &history), now)), None);
+            let when = (now, self.app.config.delivery.dead_letter_retention);
+            return (Word::Change(dead(scope, mine, loaded, (&line, &history), when)), None);
         }
         metrics.retried(&claimed.subscription);
         let (at, wait) = back_off(of.retry, claimed.attempt);

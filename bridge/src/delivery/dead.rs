@@ -3,8 +3,11 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use santokit_core::{problem::Problem, value::Value};
-use santokit_sql::delivery::{DEAD, Scope, Which};
+use santokit_core::{code::Code, problem::Problem, value::Value};
+use santokit_sql::{
+    delivery::{DEAD, Scope, Which},
+    statement::Statement,
+};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
@@ -12,10 +15,12 @@ use super::{
     History,
     history::Attempt,
     rows::{bytes, text, whole},
+    turn::{acknowledgement, is_only_busy},
 };
 use crate::{
+    config::EnvName,
     crud::value::moment,
-    db::{Database, DbError, Mode},
+    db::{Database, DbError, Mode, Session, Share},
     generation::Generation,
 };
 
@@ -28,7 +33,16 @@ pub const IDS_MAX: usize = 500;
 /// Columns of a row that is not whole.
 const LISTED_COLUMNS: usize = DEAD.len() + 1;
 
+/// Of which it is decided in one transaction.
+const PORTION: u32 = 500;
+
 const ASKED_MAX: Duration = Duration::from_secs(30);
+
+/// Before a portion is tried again for which somebody else stood in the way.
+const BUSY_WAIT: Duration = Duration::from_millis(50);
+
+/// For as long another portion is begun: one that has begun has the rest of the time.
+const BEGUN_MAX: Duration = Duration::from_secs(20);
 
 /// Which are meant.
 #[derive(Clone, Debug, Default)]
@@ -93,32 +107,166 @@ pub enum Fate {
     Purge,
 }
 
-/// Lists them, the oldest first over each connection. `is_whole` gives fields and histories, too.
-pub async fn list(generation: &Generation, wanted: &Wanted, is_whole: bool) -> Result<Vec<DeadLetter>, Box<Problem>> {
-    let (mut found, deadline) = (Vec::new(), Instant::now() + ASKED_MAX);
-    for (connection, database) in databases(generation) {
-        let statement = scope(generation, database).dead(&wanted.which(), is_whole, LISTED_MAX);
-        let rows = database.rows(Mode::Read, &statement, deadline).await.map_err(DbError::problem)?;
-        found.extend(rows.into_iter().filter_map(|row| DeadLetter::of(row, connection)));
-    }
-    Ok(found)
+/// Some of them.
+#[derive(Debug, Default)]
+pub struct Listed {
+    /// The oldest first over each connection.
+    pub letters: Vec<DeadLetter>,
+    /// Whether there are more behind them.
+    pub is_cut: bool,
 }
 
-/// Decides what becomes of them; how many they were.
-pub async fn decide(generation: &Generation, wanted: &Wanted, fate: Fate) -> Result<u64, Box<Problem>> {
-    let (mut touched, deadline) = (0, Instant::now() + ASKED_MAX);
-    for (_, database) in databases(generation) {
+/// What was done.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// How many they were.
+    pub touched: u64,
+    /// Whether the time was over before all were.
+    pub is_cut: bool,
+    /// On which connections it went wrong, and how.
+    pub failed: Vec<(String, Box<Problem>)>,
+}
+
+/// Lists them, those behind `after` where one is named. `is_whole` gives fields and histories, too.
+pub async fn list(
+    generation: &Generation,
+    wanted: &Wanted,
+    after: Option<&str>,
+    is_whole: bool,
+) -> Result<Listed, Box<Problem>> {
+    let (mut listed, deadline) = (Listed::default(), Instant::now() + ASKED_MAX);
+    let mut is_behind = after.is_none();
+    for (connection, database) in databases(generation) {
         let scope = scope(generation, database);
-        let statement = match fate {
-            Fate::Replay => scope.replay(&wanted.which(), &moment(Utc::now())),
-            Fate::Purge => scope.purge(&wanted.which()),
-        };
-        touched += database.execute(&statement, deadline).await.map_err(DbError::problem)?.affected;
+        let mut which = wanted.which();
+        if let Some(id) = after.filter(|_| !is_behind) {
+            let ids = [id.to_owned()];
+            let this = scope.dead_ids(&Which { ids: &ids, ..Which::default() }, 1);
+            is_behind = !database.rows(Mode::Read, &this, deadline).await.map_err(DbError::problem)?.is_empty();
+            if !is_behind {
+                continue;
+            }
+            which.after = Some(id);
+        }
+        let left = LISTED_MAX.saturating_sub(u32::try_from(listed.letters.len()).unwrap_or(u32::MAX));
+        // One more tells that there are more.
+        let rows = database.rows(Mode::Read, &scope.dead(&which, is_whole, left.saturating_add(1)), deadline).await;
+        let mut rows = rows.map_err(DbError::problem)?;
+        listed.is_cut = rows.len() > left as usize;
+        rows.truncate(left as usize);
+        listed.letters.extend(rows.into_iter().filter_map(|row| DeadLetter::of(row, connection)));
+        if listed.is_cut {
+            break;
+        }
     }
-    if fate == Fate::Replay {
+    if !is_behind {
+        return Err(Problem::new(Code::NotFound, "the dead letter is not there any more behind which the others are")
+            .hint("list them from the beginning"));
+    }
+    Ok(listed)
+}
+
+/// Decides what becomes of them, in portions. What was done stays done where a later portion, or another connection, fails.
+pub async fn decide(generation: &Generation, wanted: &Wanted, fate: Fate) -> Result<Done, Box<Problem>> {
+    let (mut done, began) = (Done::default(), Instant::now());
+    for (connection, database) in databases(generation) {
+        if let Err(error) = decide_on(generation, database, (wanted, fate), &mut done, began).await {
+            let told = &error as &dyn std::error::Error;
+            tracing::warn!(env = %generation.env, connection, error = told, "not all was done that was decided about dead letters");
+            done.failed.push((connection.clone(), error.problem()));
+        }
+    }
+    if fate == Fate::Replay && done.touched > 0 {
         generation.topics.wake();
     }
+    match done.failed.pop() {
+        Some((_, problem)) if done.touched == 0 => Err(problem),
+        last => {
+            done.failed.extend(last);
+            Ok(done)
+        }
+    }
+}
+
+/// The same on one connection. What dies again meanwhile is not meant: it would be tried for ever.
+async fn decide_on(
+    generation: &Generation,
+    database: &Database,
+    (wanted, fate): (&Wanted, Fate),
+    done: &mut Done,
+    began: Instant,
+) -> Result<(), DbError> {
+    let (scope, deadline) = (scope(generation, database), began + ASKED_MAX);
+    let mut which = wanted.which();
+    let last = database.rows(Mode::Read, &scope.last_dead(&which), deadline).await?;
+    let Some(last) = last.into_iter().next().and_then(|row| row.into_iter().next()) else { return Ok(()) };
+    which.through = Some(last);
+    loop {
+        if began.elapsed() >= BEGUN_MAX {
+            done.is_cut = true;
+            return Ok(());
+        }
+        match portion(generation, database, (&which, fate), deadline).await {
+            Ok((found, touched)) => {
+                done.touched += touched;
+                if found < PORTION as usize {
+                    return Ok(());
+                }
+            }
+            // Somebody else has the turn.
+            Err(error) if is_only_busy(&error) => tokio::time::sleep(BUSY_WAIT).await,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Of one portion, in a transaction: how many were found, and of how many it was said.
+async fn portion(
+    generation: &Generation,
+    database: &Database,
+    (which, fate): (&Which<'_>, Fate),
+    deadline: Instant,
+) -> Result<(usize, u64), DbError> {
+    let scope = scope(generation, database);
+    let mut session = database.begin(Mode::Write, Share::Platform, deadline).await?;
+    let found = ids(&mut session, &scope.dead_ids(which, PORTION), deadline).await?;
+    let found: Vec<&str> = found.iter().map(String::as_str).collect();
+    let touched = match fate {
+        _ if found.is_empty() => 0,
+        Fate::Replay => session.execute(&scope.replay(&found, &moment(Utc::now())), deadline).await?.affected,
+        Fate::Purge => purge(&mut session, scope, &generation.env, &found, deadline).await?,
+    };
+    session.commit(deadline).await?;
+    session.end();
+    Ok((found.len(), touched))
+}
+
+/// Removes some, and with them what says that one was handled: of what is not there nobody asks that.
+async fn purge(
+    session: &mut Session,
+    scope: Scope<'_>,
+    env: &EnvName,
+    found: &[&str],
+    deadline: Instant,
+) -> Result<u64, DbError> {
+    let touched = session.execute(&scope.purge(found), deadline).await?.affected;
+    // Somebody lets one be tried again at the same time: whether it was handled is asked then.
+    let kept = match usize::try_from(touched) {
+        Ok(touched) if touched == found.len() => Vec::new(),
+        _ => ids(session, &scope.still_there(found), deadline).await?,
+    };
+    let gone = found.iter().filter(|id| !kept.iter().any(|kept| kept == *id));
+    let acknowledged: Vec<String> = gone.map(|id| acknowledgement(env, id)).collect();
+    let acknowledged: Vec<&str> = acknowledged.iter().map(String::as_str).collect();
+    if !acknowledged.is_empty() {
+        session.execute(&scope.forget_acknowledged(&acknowledged), deadline).await?;
+    }
     Ok(touched)
+}
+
+async fn ids(session: &mut Session, statement: &Statement, deadline: Instant) -> Result<Vec<String>, DbError> {
+    let rows = session.rows(statement, deadline).await?;
+    Ok(rows.into_iter().filter_map(|row| text(row.into_iter().next()?)).collect())
 }
 
 /// Those that have tables, beside which events are kept.
@@ -141,6 +289,7 @@ impl Wanted {
             subscription: self.subscription.as_deref(),
             since: self.since.map(moment),
             until: self.until.map(moment),
+            ..Which::default()
         }
     }
 }

@@ -45,9 +45,6 @@ const DUE_SLACK: Duration = Duration::from_millis(5);
 /// How long after an attempt's time its claim ends: for the word of its end.
 pub(super) const MARGIN: Duration = Duration::from_secs(5);
 
-/// How long dead letters are kept.
-pub(super) const DEAD_DAYS: i64 = 14;
-
 /// What a turn works with.
 #[derive(Clone, Copy)]
 pub(super) struct Turn<'a> {
@@ -61,6 +58,8 @@ pub(super) struct Turn<'a> {
     pub(super) subscriptions: &'a Subscriptions,
     /// How long nobody has tried an event whose subscription the release does not have, before it is dead.
     pub(super) orphaned_after: Duration,
+    /// How long dead letters are kept.
+    pub(super) dead_kept: Duration,
     /// Whether to look for such, which reads all that waits, and for marks.
     pub(super) looks_for_orphans: bool,
     /// Whether what was published long ago is shared though nobody has a place for it.
@@ -201,7 +200,7 @@ impl Turn<'_> {
             let attempt = attempt.because("NO_SUBSCRIPTION", &why);
             let line = attempt.line();
             due.tried.history().add(attempt);
-            let (history, ends) = (due.tried.history().bytes(), now + TimeDelta::days(DEAD_DAYS));
+            let (history, ends) = (due.tried.history().bytes(), now + self.dead_kept);
             let ends = (&moment(now), &moment(ends));
             let bury = self.scope(session).bury(&due.tried.id, None, ends, (&line, &history));
             session.execute(&bury, deadline).await?;
@@ -300,7 +299,7 @@ impl Turn<'_> {
     ) -> Result<(), DbError> {
         let line = attempt.line();
         history.add(attempt);
-        let statement = dead(self.scope(session), (id, None), loaded, (&line, &history), now);
+        let statement = dead(self.scope(session), (id, None), loaded, (&line, &history), (now, self.dead_kept));
         session.execute(&statement, deadline).await?;
         tracing::warn!(env = %self.env, subscription = name, delivery = id, "a dead letter: {line}");
         self.metrics.events.dead_lettered(name);
@@ -330,12 +329,12 @@ pub(super) fn dead(
     (id, claim): (&str, Option<&str>),
     loaded: &LoadedSubscription,
     (line, history): (&str, &History),
-    now: DateTime<Utc>,
+    (now, kept): (DateTime<Utc>, Duration),
 ) -> Statement {
     if !loaded.subscription.dead_letter {
         return scope.done(id, claim);
     }
-    let ends = (&moment(now), &moment(now + TimeDelta::days(DEAD_DAYS)));
+    let ends = (&moment(now), &moment(now + kept));
     scope.bury(id, claim, ends, (line, &history.bytes()))
 }
 

@@ -7,7 +7,7 @@ use santokit_core::{
 };
 use serde_json::{Map, Value as Json};
 
-use super::{DEPTH_MAX, Event, Occasion, Topics, trigger::Cause};
+use super::{Event, Occasion, Topics, trigger::Cause};
 use crate::crud::access::is_told_reasons;
 
 /// What publishes by a mapping, by its name.
@@ -37,9 +37,6 @@ impl<'m> Mapper<'m> {
             return Err(self.unfit(name, &Problem::limit(Code::BadRequest, "eventPayload", what), cause));
         }
         let (caused_by, depth) = Occasion::causes(cause.occasion);
-        if depth > DEPTH_MAX {
-            return Err(self.too_deep(name, cause));
-        }
         let event = Event {
             id: Event::id(),
             project: cause.env.0.to_owned(),
@@ -57,20 +54,6 @@ impl<'m> Mapper<'m> {
             expires_at: topic.expires_at(cause.now),
         };
         Ok((event, size))
-    }
-
-    /// So many events have led to this one that it is refused, and what it would tell of with it.
-    fn too_deep(self, topic: &str, cause: Cause<'_>) -> Box<Problem> {
-        let (kind, name) = self.named();
-        tracing::warn!(
-            requestId = cause.request_id,
-            by = kind,
-            publisher = name,
-            topic,
-            "a chain of events is too deep: what would be told is not done"
-        );
-        let message = format!("{DEPTH_MAX} events have caused one another, and the event of this write is refused");
-        Problem::new(Code::BadRequest, message)
     }
 
     /// What was done is not what the topic needs. Who may not know of topics is told that it cannot be done, and no more.

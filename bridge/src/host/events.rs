@@ -11,7 +11,7 @@ use tracing::{Instrument, Span, field::Empty};
 use super::{EventPlace, Place, Session, session_sql::guest_error};
 use crate::{
     db::{Database, DbError, Mode, Session as Connection, Share},
-    events::{self, DEPTH_MAX, Event, Occasion},
+    events::{self, DEPTH_MAX, Event, Occasion, chain},
 };
 
 impl Session {
@@ -36,7 +36,7 @@ impl Session {
         within: Option<TransactionId>,
     ) -> Result<String, EventError> {
         let event = self.event(topic, payload)?;
-        if event.depth > DEPTH_MAX {
+        if event.is_too_deep() {
             return Err(self.too_deep(&event).await);
         }
         let env = (self.invocation.project.as_str(), self.invocation.env.as_str());
@@ -95,8 +95,8 @@ impl Session {
 
     /// Why an event is refused that so many others have led to: with the events themselves, as far as they are still there.
     async fn too_deep(&self, event: &Event) -> EventError {
-        let database = self.databases.get(self.topics.default_connection()).map(|database| &**database);
-        let chain = events::chain(&event.topic, event.caused_by.clone(), database, Share::Guest, self.deadline).await;
+        let of = (event.topic.as_str(), event.caused_by.clone());
+        let chain = chain::told(of, &self.databases, None, self.deadline).await;
         tracing::warn!(logic = %self.invocation.logic, requestId = %self.invocation.request_id, %chain, "a chain of events is too deep");
         EventError::Invalid(format!("{DEPTH_MAX} events have caused one another, and this one is refused: {chain}"))
     }

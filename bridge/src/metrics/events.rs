@@ -22,6 +22,7 @@ pub struct EventMetrics {
     lag: HistogramVec,
     broker: IntGaugeVec,
     waiting: IntGaugeVec,
+    dead: IntGaugeVec,
 }
 
 impl EventMetrics {
@@ -37,6 +38,7 @@ impl EventMetrics {
             lag: histogram(r, "event_lag_seconds", "Time from publishing an event to its being handled.", of, LAG)?,
             broker: gauge(r, "events_broker_up", "1 while NATS hands events over, 0 while they wait.", place)?,
             waiting: gauge(r, "events_waiting", "Events that wait while NATS is away.", place)?,
+            dead: gauge(r, "events_dead", "Dead letters; 1,001 are more than are counted.", place)?,
         })
     }
 
@@ -79,6 +81,11 @@ impl EventMetrics {
     pub fn waiting(&self, env: &EnvName, connection: &str, count: usize) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.waiting.with_label_values(&[env.project.as_str(), env.env.as_str(), connection]).set(count);
+    }
+
+    /// How many dead letters there are, up to a bound.
+    pub fn dead(&self, env: &EnvName, connection: &str, count: u32) {
+        self.dead.with_label_values(&[env.project.as_str(), env.env.as_str(), connection]).set(count.into());
     }
 
     /// How long one took from its publishing.

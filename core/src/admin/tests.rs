@@ -27,6 +27,7 @@ fn claims() -> Claims {
         deed: Deed::Sync,
         recording: None,
         job: None,
+        letters: None,
         iat: NOW,
         exp: NOW + 60,
         jti: "one".to_owned(),
@@ -153,4 +154,18 @@ fn a_token_is_no_signature_of_a_release_and_the_other_way_round() {
         let token = format!("{encoding}{}.{signature}", String::from_utf8(payload).unwrap());
         assert!(verify(&token, &trusted, BRIDGE, NOW).is_err(), "{payload_type}");
     }
+}
+
+#[test]
+fn which_dead_letters_are_meant_is_said_or_all_are() {
+    let read = |json: Value| serde_json::from_value::<Letters>(json);
+    for said in [json!({"all": true}), json!({"ids": 1}), json!({"topic": "t", "until": "2026-01-31T08:00:00Z"})] {
+        let letters = read(said.clone()).unwrap();
+        assert!(letters.is_said(), "{said}");
+        assert_eq!(serde_json::to_value(&letters).unwrap(), said);
+    }
+    for unsaid in [json!({}), json!({"ids": 0}), json!({"all": false}), json!({"all": true, "topic": "t"})] {
+        assert!(!read(unsaid.clone()).unwrap().is_said(), "{unsaid}");
+    }
+    assert!(read(json!({"all": true, "everything": true})).is_err());
 }

@@ -106,6 +106,8 @@ checks! {
     InvalidPublish = "invalid-publish",
     /// SQL of a logic's own that writes a table of which events are published: it fires no trigger.
     PastTrigger = "past-trigger",
+    /// Events whose handlers publish events that lead to the same handlers again.
+    EventLoop = "event-loop",
     /// What removes or changes rows that take objects with them, and is not seen by the Bridge: the objects stay.
     PastFile = "past-file",
     /// A schedule that cannot be read, or an interval that days cannot be divided by.

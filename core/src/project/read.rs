@@ -14,6 +14,7 @@ use super::{
     events::Topics,
     links,
     logics::{DraftLogic, Known, name_of},
+    loops::Chains,
     mount,
     node::{self, Node, Span, Yaml},
     query,
@@ -189,7 +190,8 @@ impl<'f> Reader<'f> {
         let jobs = Self::jobs(&roles, &known);
         let handlers = Handlers { events: subscriptions.handlers(), jobs: jobs.handlers() };
         let logics = Self::logics((&roles, &known), (given, at), &handlers);
-        subscriptions.join(&mut events, &logics, &known.logics);
+        let places = subscriptions.join(&mut events, &logics, &known.logics);
+        Chains { events: &events, logics: &logics, permissions: &permissions }.warn(&places);
         let cron = jobs.check(&known, &logics);
         let dev = roles.iter().find(|(role, ..)| matches!(role, Role::Dev)).and_then(|(_, file, text)| {
             let names: Vec<&str> = known.connections.keys().map(String::as_str).collect();

@@ -7,7 +7,7 @@ use super::{
     access::DraftCondition,
     decode::{File, Word},
     diagnostic::Check,
-    keys,
+    keys, loops,
     node::{Node, Span},
 };
 use crate::{
@@ -93,8 +93,14 @@ impl<'f> Subscriptions<'f> {
         self.drafts.iter().map(|draft| (draft.handler.text.clone(), draft.name.text.clone())).collect()
     }
 
-    /// Checks what they name, and adds them to the topics.
-    pub(super) fn join(self, events: &mut Events, logics: &BTreeMap<String, ProjectLogic>, known: &BTreeSet<String>) {
+    /// Checks what they name, and adds them to the topics; where they name their handlers.
+    pub(super) fn join(
+        self,
+        events: &mut Events,
+        logics: &BTreeMap<String, ProjectLogic>,
+        known: &BTreeSet<String>,
+    ) -> loops::Handlers<'f> {
+        let mut places = loops::Handlers::new();
         let mut files: BTreeMap<String, &str> = BTreeMap::new();
         for draft in self.drafts {
             let Draft { file, name, .. } = &draft;
@@ -116,9 +122,12 @@ impl<'f> Subscriptions<'f> {
                 draft.check_fields(topic);
             }
             draft.check_handler(topic, logics, known);
+            let place = (draft.file, draft.handler.span);
             let (name, subscription) = draft.finish();
+            places.insert(name.clone(), place);
             events.subscriptions.insert(name, subscription);
         }
+        places
     }
 }
 

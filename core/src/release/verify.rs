@@ -8,11 +8,12 @@ use super::{
 use crate::{
     component::{self, ComponentError},
     cron,
+    event::EventsError,
     limit::InvocationLimits,
     logic::{Body, Logic, Mounts, Record, StorageGrant, TransactionMode, WasmBody},
     name::check_identifier,
     schema::files,
-    storage::told,
+    storage::{StorageError, told},
 };
 
 /// The largest manifest that is read.
@@ -44,6 +45,17 @@ pub struct VerifiedRelease {
     pub manifest: Manifest,
 }
 
+/// What a project has a bounded number of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crowd {
+    /// Of a project.
+    Topics,
+    /// Of a topic.
+    Subscriptions,
+    /// Of a project.
+    Buckets,
+}
+
 /// Why a release is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
@@ -61,6 +73,9 @@ pub enum VerifyError {
     /// The manifest cannot be read.
     #[error("the manifest cannot be read: {0}")]
     Manifest(String),
+    /// It can be read, and has more of something than a project may have.
+    #[error("{1}")]
+    TooMany(Crowd, String),
     /// The manifest is of a newer format, or needs a newer Bridge.
     #[error("the release needs Santokit {needed} (manifest format {format}); this is {VERSION} (format {FORMAT})")]
     Incompatible {
@@ -144,8 +159,8 @@ pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
     for cors in manifest.cors.iter().chain(manifest.envs.values().filter_map(|overlay| overlay.cors.as_ref())) {
         cors.check().map_err(|error| VerifyError::Manifest(format!("cors: {error}")))?;
     }
-    manifest.storage.check().map_err(|error| VerifyError::Manifest(format!("storage: {error}")))?;
-    manifest.events.check().map_err(|error| VerifyError::Manifest(format!("events: {error}")))?;
+    manifest.storage.check().map_err(of_storage)?;
+    manifest.events.check().map_err(of_events)?;
     check_objects(&manifest)?;
     let default = manifest.connections.get(&manifest.default_connection);
     if !manifest.events.is_empty() && default.is_none_or(|schema| schema.tables.is_empty()) {
@@ -175,6 +190,21 @@ pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
     check_subscriptions(&manifest)?;
     check_tables(&manifest)?;
     Ok(manifest)
+}
+
+fn of_storage(error: StorageError) -> VerifyError {
+    match error {
+        StorageError::TooMany => VerifyError::TooMany(Crowd::Buckets, error.to_string()),
+        error => VerifyError::Manifest(format!("storage: {error}")),
+    }
+}
+
+fn of_events(error: EventsError) -> VerifyError {
+    match error {
+        EventsError::TooMany => VerifyError::TooMany(Crowd::Topics, error.to_string()),
+        EventsError::TooManySubscriptions(_) => VerifyError::TooMany(Crowd::Subscriptions, error.to_string()),
+        error => VerifyError::Manifest(format!("events: {error}")),
+    }
 }
 
 /// Keys in columns are of the release's buckets, and buckets tell the release's topics.

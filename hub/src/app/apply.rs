@@ -31,6 +31,7 @@ use super::{
     canary::need_no_canary,
     ceilings::need_below,
     deprecation, drift,
+    import::too_many,
     projects::{At, need_env},
     promote::{How, refuse_old},
     releases::blocking,
@@ -219,6 +220,7 @@ impl App {
             VerifyError::Undeclared { ref table, .. } => Problem::new(Code::ReleaseBlocked, error.to_string())
                 .hint("declare it in the schema, or take it out of the grants")
                 .detail("tables", json!([table])),
+            VerifyError::TooMany(of, ref message) => too_many(of, message),
             error => Problem::new(Code::BadRequest, error.to_string()),
         })?;
         if manifest.project != at.project {

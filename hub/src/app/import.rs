@@ -7,7 +7,7 @@ use santokit_core::{
     problem::{Outcome, Problem},
     release::{
         Envelope, SignedRelease, VerifyingKey,
-        verify::{self, MANIFEST_BYTES_MAX, Trust, VerifyError},
+        verify::{self, Crowd, MANIFEST_BYTES_MAX, Trust, VerifyError},
     },
 };
 use schemars::JsonSchema;
@@ -110,11 +110,21 @@ fn blocked(error: &VerifyError) -> Box<Problem> {
     match error {
         VerifyError::Incompatible { .. } => Problem::new(Code::ReleaseBlocked, error.to_string())
             .hint("it was made by a newer version; use that one here too"),
+        VerifyError::TooMany(of, message) => too_many(*of, message),
         VerifyError::Manifest(_) => Problem::new(Code::BadRequest, error.to_string()),
         VerifyError::Undeclared { table, .. } => Problem::new(Code::ReleaseBlocked, error.to_string())
             .hint("no release may use what it does not declare: make it anew from its project")
             .detail("tables", serde_json::json!([table])),
         _ => Problem::new(Code::ReleaseBlocked, error.to_string())
             .hint("name the public keys of who signed it; `stk release verify` looks at the file without a Hub"),
+    }
+}
+
+/// More than a project may have: a limit of the Hub, as of all that it keeps for one.
+pub(super) fn too_many(of: Crowd, message: &str) -> Box<Problem> {
+    match of {
+        Crowd::Topics => Problem::limit(Code::Conflict, "topics", message),
+        Crowd::Subscriptions => Problem::limit(Code::Conflict, "subscriptions", message),
+        Crowd::Buckets => Problem::limit(Code::Conflict, "buckets", message),
     }
 }

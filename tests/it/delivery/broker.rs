@@ -255,3 +255,35 @@ async fn a_subscription_that_goes_and_comes_back_loses_nothing() {
         assert_eq!(events(&of), published, "{logic}: {of:?}");
     }
 }
+
+/// A consumer that nobody asks any more does not stay for ever, and a stream is kept by as many servers as the settings say, where it can be.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_broker_keeps_is_as_the_settings_say_now() {
+    let on = On::new(None, Over::Nats).await;
+    let lab = lab(on.project("kept"), on.url(), &[("loose", "loose", "")]).await;
+    let bridge = lab.bridge("one", &on.settings()).await;
+    lab.apply().await;
+    let asking = Asking::at(&bridge);
+    asking.publish(json!({"action": "note"})).await;
+    asking.until("handled", "it is handled", |rows| rows.len() == 1).await;
+    let context = jetstream::new(on.client().await);
+    let mut names = context.stream_names();
+    let mut found = Vec::new();
+    while let Some(name) = names.next().await {
+        found.extend(name.ok().filter(|name| name.starts_with(&format!("{}-", on.prefix()))));
+    }
+    assert_eq!(found.len(), 1, "{found:?}");
+    let stream = context.get_stream(&found[0]).await.unwrap();
+    let consumer = stream.get_consumer::<jetstream::consumer::pull::Config>("loose").await.unwrap();
+    assert_eq!(consumer.cached_info().config.inactive_threshold, Duration::from_hours(24));
+    drop(asking);
+    assert_eq!(bridge.end().await.unwrap(), 0);
+
+    // One server is no three: it is told, and events are handled as before.
+    let bridge = lab.bridge("one", &[on.settings(), vec![("STK_BRIDGE_NATS_REPLICAS", "3")]].concat()).await;
+    bridge.until_state("fresh").await.unwrap();
+    let asking = Asking::at(&bridge);
+    asking.publish(json!({"action": "note"})).await;
+    asking.until("handled", "it is handled, too", |rows| rows.len() == 2).await;
+    assert!(bridge.output().contains("it stays as it was; see STK_BRIDGE_NATS_REPLICAS"), "{}", bridge.output());
+}

@@ -5,6 +5,7 @@ use santokit_tests::{Engine, Finished, StkDev, planes::OPERATOR, stk};
 use serde_json::{Value as Json, json};
 
 use super::{Asking, fleet::lab, on::On, project, subscribe};
+use crate::lab::Lab;
 
 cases! { looked_at:
     dead_letters_on_sqlite = None, Tables;
@@ -133,19 +134,25 @@ async fn dead_letters_open_to_a_token_for_them_and_to_nothing_else() {
     let path = format!("{}/admin/envs/letters/prod/deadletters", bridge.admin_url().trim_end_matches('/'));
     let http = Client::new();
     let (list, decide) = (|| http.get(&path), |body: Json| http.post(&path).json(&body));
-    let purge = json!({"fate": "purge"});
+    let purge = json!({"fate": "purge", "all": true});
     for wrong in [None, Some(OPERATOR), Some(lab.service_token.as_str()), Some(lab.api_key.0.as_str())] {
         assert_eq!((answered(list(), wrong).await.0, answered(decide(purge.clone()), wrong).await.0), (401, 401));
     }
-    let tokens = format!("/v1/projects/letters/envs/prod/bridges/{ID}/tokens");
-    let token = async |deed: &str| {
-        let made = lab.hub().operate(Method::POST, &tokens, &json!({"deed": deed})).await.unwrap();
-        made["token"].as_str().unwrap().to_owned()
-    };
-    for deed in ["sync", "logs"] {
-        assert_eq!(answered(decide(purge.clone()), Some(&token(deed).await)).await.0, 401, "{deed}");
+    let of_all = json!({"deed": "deadletters-purge", "letters": {"all": true}});
+    // Reading decides nothing, nor does what lets them be tried again remove them.
+    for deed in [
+        json!({"deed": "sync"}),
+        json!({"deed": "logs"}),
+        json!({"deed": "deadletters"}),
+        json!({"deed": "deadletters-replay", "letters": {"all": true}}),
+        json!({"deed": "deadletters-purge", "letters": {"topic": "work"}}),
+        json!({"deed": "deadletters-purge", "letters": {"ids": 1}}),
+    ] {
+        assert_eq!(answered(decide(purge.clone()), Some(&token(&lab, &deed).await)).await.0, 401, "{deed}");
     }
-    let once = token("deadletters").await;
+    assert_eq!(answered(list(), Some(&token(&lab, &of_all).await)).await.0, 401, "a token that removes does not read");
+    let reads = json!({"deed": "deadletters"});
+    let once = token(&lab, &reads).await;
     let elsewhere = path.replace("/prod/", "/staging/");
     assert_eq!(answered(http.get(elsewhere), Some(&once)).await.0, 401, "another env");
     let (status, body) = answered(list(), Some(&once)).await;
@@ -154,21 +161,73 @@ async fn dead_letters_open_to_a_token_for_them_and_to_nothing_else() {
     let many: Vec<String> = (0..501).map(|number| number.to_string()).collect();
     for bad in [
         json!({}),
-        json!({"fate": "forgive"}),
-        json!({"fate": "purge", "everything": true}),
+        json!({"fate": "forgive", "all": true}),
+        // All are meant where that is said, and not where nothing is.
+        json!({"fate": "purge"}),
+        json!({"fate": "purge", "ids": []}),
+        json!({"fate": "purge", "all": false}),
+        json!({"fate": "purge", "all": true, "topic": "work"}),
+        json!({"fate": "purge", "all": true, "everything": true}),
         json!({"fate": "purge", "ids": "all"}),
         json!({"fate": "purge", "ids": many}),
         json!({"fate": "purge", "since": "yesterday"}),
         json!({"fate": "purge", "topic": "x".repeat(200_000)}),
     ] {
-        let (status, body) = answered(decide(bad), Some(&token("deadletters").await)).await;
+        let (status, body) = answered(decide(bad), Some(&token(&lab, &of_all).await)).await;
         assert_eq!(status, 400, "{body}");
     }
-    let (status, _) = answered(list().query(&[("everything", "true")]), Some(&token("deadletters").await)).await;
-    assert_eq!(status, 400);
-    let hostile = json!({"fate": "purge", "ids": ["' OR '1'='1"], "topic": "work' --"});
-    let (status, body) = answered(decide(hostile), Some(&token("deadletters").await)).await;
+    for wrong in ["everything", "after"] {
+        let (status, body) =
+            answered(list().query(&[(wrong, "evt_none:vain")]), Some(&token(&lab, &reads).await)).await;
+        assert_eq!(status, if wrong == "after" { 404 } else { 400 }, "{body}");
+    }
+    let hostile = json!({"fate": "purge", "ids": ["' OR '1'='1"]});
+    let of_one = json!({"deed": "deadletters-purge", "letters": {"ids": 1}});
+    let (status, body) = answered(decide(hostile), Some(&token(&lab, &of_one).await)).await;
     assert!(status == 200 && body.contains("\"touched\":0"), "{body}");
-    let (status, body) = answered(decide(purge), Some(&token("deadletters").await)).await;
-    assert!(status == 200 && body.contains("\"touched\":1"), "{body}");
+    let (status, body) = answered(decide(purge), Some(&token(&lab, &of_all).await)).await;
+    assert!(status == 200 && body.contains("\"touched\":1") && body.contains("\"isCut\":false"), "{body}");
+    audited(&lab).await;
+}
+
+async fn token(lab: &Lab, of: &Json) -> String {
+    let tokens = format!("/v1/projects/letters/envs/prod/bridges/{ID}/tokens");
+    let made = lab.hub().operate(Method::POST, &tokens, of).await.unwrap();
+    made["token"].as_str().unwrap().to_owned()
+}
+
+/// The Hub says no where nobody has said which, and its log tells what each token was for.
+async fn audited(lab: &Lab) {
+    let tokens = format!("/v1/projects/letters/envs/prod/bridges/{ID}/tokens");
+    let of = |letters: Json| json!({"deed": "deadletters-purge", "letters": letters});
+    for wrong in [
+        json!({"deed": "deadletters-purge"}),
+        json!({"deed": "deadletters-replay"}),
+        of(json!({})),
+        of(json!({"all": false})),
+        of(json!({"all": true, "ids": 1})),
+        of(json!({"topic": "work' --"})),
+        of(json!({"subscription": "../vain"})),
+        of(json!({"since": "yesterday"})),
+        json!({"deed": "deadletters", "letters": {"all": true}}),
+        json!({"deed": "sync", "letters": {"all": true}}),
+        json!({"deed": "deadletters-purge", "job": "vain", "letters": {"all": true}}),
+    ] {
+        assert!(lab.hub().operate(Method::POST, &tokens, &wrong).await.is_err(), "{wrong}");
+    }
+    let until = "2026-01-31T08:00:00Z";
+    token(lab, &of(json!({"topic": "work", "subscription": "vain", "until": until, "ids": 2}))).await;
+    let log = lab.hub().operate(Method::GET, "/v1/audit?limit=1000", &Json::Null).await.unwrap();
+    let entries = log["entries"].as_array().unwrap().iter().filter(|entry| entry["action"] == "bridge.token");
+    let details: Vec<Json> = entries.map(|entry| entry["detail"].clone()).collect();
+    let is_there = |deed: &str, more: &Json| {
+        let has = |detail: &Json| more.as_object().unwrap().iter().all(|(key, value)| detail[key] == *value);
+        details.iter().any(|detail| detail["deed"] == deed && has(detail))
+    };
+    assert!(is_there("deadletters", &json!({"all": null, "ids": null})), "{details:?}");
+    assert!(is_there("deadletters-replay", &json!({"all": true, "ids": null})), "{details:?}");
+    let all = json!({"topic": "work", "subscription": "vain", "ids": 2, "all": null});
+    assert!(is_there("deadletters-purge", &all) && is_there("deadletters-purge", &json!({"all": true})), "{details:?}");
+    let found = details.iter().find(|detail| detail["ids"] == 2).unwrap();
+    assert!(found["until"].as_str().unwrap().starts_with("2026-01-31T08:00:00"), "{found}");
 }

@@ -12,8 +12,8 @@ use serde_json::{Map, Value as Json, value::RawValue};
 use super::{Running, SqlCode, caller_problem};
 use crate::{
     crud::access::is_told_reasons,
-    db::{Session, Share, json_value},
-    events::{self, DEPTH_MAX, Event, LoadedTopic, Occasion, mapped::Mapper, trigger::Cause},
+    db::{Session, json_value},
+    events::{self, DEPTH_MAX, Event, LoadedTopic, Occasion, chain, mapped::Mapper, trigger::Cause},
 };
 
 type Row = Map<String, Json>;
@@ -43,7 +43,7 @@ impl Running<'_> {
         let occasion = context.begun_by.occasion().map(|occasion| &**occasion);
         let (cause, depth) = Occasion::causes(occasion);
         if depth > DEPTH_MAX {
-            return Err(self.too_deep(&first.topic, cause, occasion).await);
+            return Err(self.too_deep(&first.topic, cause).await);
         }
         for one in publish {
             context.topics.admit((&context.project, &context.env), &one.topic).await?;
@@ -117,12 +117,9 @@ impl Running<'_> {
     }
 
     /// Why nothing is done: so many events have led to it. With these, as far as they are still there.
-    async fn too_deep(&self, topic: &str, cause: Option<String>, occasion: Option<&Occasion>) -> Box<Problem> {
+    async fn too_deep(&self, topic: &str, cause: Option<String>) -> Box<Problem> {
         let (context, entry) = (self.context, self.entry);
-        let acknowledgement = occasion.and_then(|occasion| occasion.acknowledgement.as_ref());
-        let connection = acknowledgement.map_or(context.topics.default_connection(), |of| of.connection.as_str());
-        let database = context.databases.get(connection).map(|database| &**database);
-        let chain = events::chain(topic, cause, database, Share::Platform, self.deadline).await;
+        let chain = chain::told((topic, cause), &context.databases, None, self.deadline).await;
         tracing::warn!(logic = %entry.name(), requestId = %context.request_id, %chain, "a chain of events is too deep");
         let message = format!("{DEPTH_MAX} events have caused one another, and this one is refused");
         let is_told = is_told_reasons(context.actor.kind);

@@ -95,7 +95,17 @@ impl Bridges {
     /// Asks the first that answers. `below` is what follows the env in its path.
     pub(crate) async fn ask(
         &self,
-        of: (Deed, Option<&str>),
+        (deed, job): (Deed, Option<&str>),
+        below: &[&str],
+        request: impl Fn(&Client, Url) -> RequestBuilder,
+    ) -> anyhow::Result<Json> {
+        self.ask_for(&json!({"deed": deed, "job": job}), below, request).await
+    }
+
+    /// The same with a token that says more: `of` is what the Hub is asked for.
+    pub(crate) async fn ask_for(
+        &self,
+        of: &Json,
         below: &[&str],
         request: impl Fn(&Client, Url) -> RequestBuilder,
     ) -> anyhow::Result<Json> {
@@ -114,12 +124,13 @@ impl Bridges {
     async fn ask_one(
         &self,
         bridge: &str,
-        of: (Deed, Option<&str>),
+        of: &Json,
         below: &[&str],
         request: impl Fn(&Client, Url) -> RequestBuilder,
     ) -> anyhow::Result<Json> {
         let at = (self.project.as_str(), self.env.as_str());
-        let asked = Asked::below(&self.hub, at, bridge, of, (self.url.as_deref(), below)).await?;
+        let made = ("tokens", of.clone());
+        let asked = Asked::made(&self.hub, at, bridge, made, self.url.as_deref(), below).await?;
         let response = asked.send(request(&self.http, asked.url.clone())).await?;
         let bytes = response.bytes().await.context("the Bridge's answer was cut off")?;
         serde_json::from_slice(&bytes).context("the Bridge answers JSON")
@@ -154,17 +165,6 @@ impl Asked {
     ) -> anyhow::Result<Self> {
         let path: Vec<&str> = [Some(Deed::Recordings.as_str()), recording].into_iter().flatten().collect();
         Self::made(hub, at, bridge, ("recordings", json!({"recording": recording})), url, &path).await
-    }
-
-    /// The same for one job, and where more follows the env in the Bridge's path than the deed.
-    async fn below(
-        hub: &HubClient,
-        at: (&str, &str),
-        bridge: &str,
-        (deed, job): (Deed, Option<&str>),
-        (url, below): (Option<&str>, &[&str]),
-    ) -> anyhow::Result<Self> {
-        Self::made(hub, at, bridge, ("tokens", json!({"deed": deed, "job": job})), url, below).await
     }
 
     async fn made(

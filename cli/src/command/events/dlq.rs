@@ -20,12 +20,15 @@ use crate::{
 /// The Bridge asks the database.
 const ANSWER_MAX: Duration = Duration::from_mins(1);
 
+/// Where they are, below the env.
+const BELOW: [&str; 1] = ["deadletters"];
+
 /// What can be done.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Which there are, the oldest first
     #[command(
-        after_help = "Example:\n  stk events dlq list --env prod\n  stk events dlq list --subscription bill_orders --since 2026-01-31T00:00:00Z"
+        after_help = "Example:\n  stk events dlq list --env prod\n  stk events dlq list --subscription bill_orders --since 2026-01-31T00:00:00Z\n  stk events dlq list --after evt_01J…:bill_orders"
     )]
     List(ListOptions),
     /// One of them: what its payload has, and what became of each attempt
@@ -46,6 +49,9 @@ pub enum Command {
 pub struct ListOptions {
     #[command(flatten)]
     which: Which,
+    /// Those behind this one, where there are more than are listed at once
+    #[arg(long, value_name = "ID")]
+    after: Option<String>,
     #[command(flatten)]
     at: At,
 }
@@ -105,7 +111,8 @@ pub(super) async fn run(command: &Command, shell: &Shell) -> anyhow::Result<()> 
     match command {
         Command::List(options) => {
             let bridges = Bridges::of(&options.at, shell, Some(ANSWER_MAX)).await?;
-            let query = options.which.query();
+            let mut query = options.which.query();
+            query.extend(options.after.clone().map(|after| ("after", after)));
             let answer = ask(&bridges, |http, url| http.get(url).query(&query)).await?;
             shell.terminal.answer(&answer, |terminal| show(terminal, &answer));
         }
@@ -133,19 +140,39 @@ async fn decide(options: &DecideOptions, purge: Option<bool>, shell: &Shell) -> 
     if let Some(yes) = purge {
         shell.confirm(yes, &format!("Remove dead letters of {}/{} for good?", bridges.project, bridges.env))?;
     }
-    let mut body: Map<String, Json> = named.into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();
-    body.insert("fate".to_owned(), json!(if purge.is_some() { "purge" } else { "replay" }));
+    let (fate, deed) = match purge {
+        Some(_) => ("purge", Deed::DeadlettersPurge),
+        None => ("replay", Deed::DeadlettersReplay),
+    };
+    // What the token is for, and what is asked with it: the same but for the ids, of which the Hub needs to know how many they are.
+    let mut letters: Map<String, Json> = named.into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();
+    if options.all {
+        letters.insert("all".to_owned(), json!(true));
+    }
+    let mut body = letters.clone();
+    letters.insert("ids".to_owned(), json!(options.ids.len()));
     body.insert("ids".to_owned(), json!(options.ids));
-    let answer = ask(&bridges, |http, url| http.post(url).json(&body)).await?;
+    body.insert("fate".to_owned(), json!(fate));
+    let of = json!({"deed": deed, "letters": letters});
+    let answer = bridges.ask_for(&of, &BELOW, |http, url| http.post(url).json(&body)).await?;
     let touched = answer["touched"].as_u64().unwrap_or(0);
+    let done = if purge.is_some() { "are removed" } else { "are tried again" };
+    if let Some(failed) = answer["failed"].get(0) {
+        let word = |key: &str| printable(&cell(&failed[key]));
+        let message =
+            format!("{touched} {done}; on the connection {} not all: {}", word("connection"), word("message"));
+        return Err(Failure::failed(message).hint("say it again for the others").into());
+    }
     if touched == 0 && !options.ids.is_empty() {
         return Err(Failure::failed("there are no such dead letters, or no more")
             .hint("`stk events dlq list` shows them")
             .into());
     }
     shell.terminal.answer(&answer, |terminal| {
-        let done = if purge.is_some() { "are removed" } else { "are tried again" };
         terminal.say(&format!("{touched} {done}"));
+        if answer["isCut"] == true {
+            terminal.note("there are more: say it again");
+        }
     });
     Ok(())
 }
@@ -163,7 +190,7 @@ fn show(terminal: Terminal, answer: &Json) {
         }),
     );
     if answer["isCut"] == true {
-        terminal.note("there are more; say --since or --until");
+        terminal.note(&format!("there are more: --after {}", printable(&cell(&answer["next"]))));
     }
 }
 
@@ -194,7 +221,7 @@ fn show_one(terminal: Terminal, letter: &Json) {
 }
 
 async fn ask(bridges: &Bridges, request: impl Fn(&Client, Url) -> RequestBuilder) -> anyhow::Result<Json> {
-    bridges.ask((Deed::Deadletters, None), &[Deed::Deadletters.as_str()], request).await
+    bridges.ask((Deed::Deadletters, None), &BELOW, request).await
 }
 
 impl Which {

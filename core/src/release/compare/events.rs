@@ -6,7 +6,12 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::Manifest;
-use crate::{event::Topic, logic::Body, param::Param};
+use crate::{
+    event::Topic,
+    logic::Body,
+    param::Param,
+    storage::{Bucket, told::Happened},
+};
 
 /// A change that does not fit what was there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -19,7 +24,7 @@ pub struct Break {
     pub field: Option<String>,
     /// What happened to it.
     pub what: Broken,
-    /// Who of the release before publishes the topic: `logic …`, `trigger …`, `requests`.
+    /// Who of the release before publishes the topic: `bucket …`, `logic …`, `trigger …`, `requests`.
     pub publishers: Vec<String>,
     /// Who of the release before handles its events: `subscription …`.
     pub handlers: Vec<String>,
@@ -35,6 +40,8 @@ pub enum Broken {
     FieldRemoved,
     /// Publishers of before do not send it, nor have the events that wait it.
     FieldRequired,
+    /// Who reads it relied on its being there. Nobody who publishes is affected.
+    FieldOptional,
     /// A value of before is none of the new type.
     TypeChanged,
     /// A value of before may be refused.
@@ -47,6 +54,7 @@ impl Broken {
         match self {
             Broken::TopicRemoved | Broken::FieldRemoved => "is gone",
             Broken::FieldRequired => "is required now",
+            Broken::FieldOptional => "need not be there any more",
             Broken::TypeChanged => "is of another type",
             Broken::BoundsTightened => "has other bounds",
         }
@@ -65,7 +73,8 @@ pub(super) fn breaks(before: &Manifest, after: &Manifest) -> Vec<Break> {
             continue;
         }
         let (publishers, handlers) = (publishers(before, name), handlers(before, name));
-        found.extend(of_topic.into_iter().map(|(field, what)| Break {
+        let is_told = |what: Broken| what != Broken::FieldOptional || !handlers.is_empty();
+        found.extend(of_topic.into_iter().filter(|(_, what)| is_told(*what)).map(|(field, what)| Break {
             topic: name.clone(),
             field,
             what,
@@ -80,13 +89,17 @@ pub(super) fn breaks(before: &Manifest, after: &Manifest) -> Vec<Break> {
 fn of_fields(then: &Topic, now: &Topic) -> Vec<(Option<String>, Broken)> {
     let mut found = Vec::new();
     for before in &then.fields {
-        let broken = match now.fields.iter().find(|after| after.name == before.name) {
+        let after = now.fields.iter().find(|after| after.name == before.name);
+        let broken = match after {
             None => Some(Broken::FieldRemoved),
             Some(after) if !takes(before, after) => Some(Broken::TypeChanged),
             Some(after) if after.required && !before.required => Some(Broken::FieldRequired),
             Some(after) if is_tighter(before, after) => Some(Broken::BoundsTightened),
             Some(_) => None,
         };
+        // It may have other bounds as well.
+        let optional = after.filter(|after| before.required && !after.required && takes(before, after));
+        let broken = broken.into_iter().chain(optional.map(|_| Broken::FieldOptional));
         found.extend(broken.map(|broken| (Some(before.name.clone()), broken)));
     }
     let is_new = |after: &&Param| after.required && then.fields.iter().all(|before| before.name != after.name);
@@ -131,7 +144,11 @@ fn publishers(manifest: &Manifest, topic: &str) -> Vec<String> {
     let triggers = manifest.events.triggers.iter().filter(|(_, trigger)| trigger.topic == topic);
     let triggers = triggers.map(|(name, _)| format!("trigger {name}"));
     let rules = manifest.permissions.events.get(topic).filter(|rules| !rules.publish.is_empty());
-    let all: BTreeSet<String> = logics.chain(triggers).chain(rules.map(|_| "requests".to_owned())).collect();
+    let tells = |bucket: &Bucket| Happened::ALL.iter().any(|happened| bucket.events.topic(*happened) == Some(topic));
+    let buckets = manifest.storage.buckets.iter().filter(|(_, bucket)| tells(bucket));
+    let buckets = buckets.map(|(alias, _)| format!("bucket {alias}"));
+    let all: BTreeSet<String> =
+        logics.chain(triggers).chain(buckets).chain(rules.map(|_| "requests".to_owned())).collect();
     all.into_iter().collect()
 }
 
@@ -161,7 +178,6 @@ mod tests {
         let then = topic(vec![field("id", Type::String, true), field("total", Type::Decimal, false)]);
         let mut now = then.clone();
         now.fields.push(field("note", Type::String, false));
-        now.fields[0].required = false;
         assert_eq!(of_fields(&then, &now), []);
         let told = |change: &dyn Fn(&mut Topic)| {
             let mut now = then.clone();
@@ -170,9 +186,15 @@ mod tests {
         };
         assert_eq!(told(&|now| drop(now.fields.pop())), [Broken::FieldRemoved]);
         assert_eq!(told(&|now| now.fields[1].required = true), [Broken::FieldRequired]);
+        assert_eq!(told(&|now| now.fields[0].required = false), [Broken::FieldOptional]);
         assert_eq!(told(&|now| now.fields.push(field("new", Type::Int, true))), [Broken::FieldRequired]);
         assert_eq!(told(&|now| now.fields[1].kind = Type::Float), [Broken::TypeChanged]);
         assert_eq!(told(&|now| now.fields[0].bounds.max_length = Some(3)), [Broken::BoundsTightened]);
         assert_eq!(told(&|now| now.fields[0].bounds.one_of = Some(vec![])), [Broken::BoundsTightened]);
+        let both = told(&|now| {
+            now.fields[0].required = false;
+            now.fields[0].bounds.max_length = Some(3);
+        });
+        assert_eq!(both, [Broken::BoundsTightened, Broken::FieldOptional]);
     }
 }

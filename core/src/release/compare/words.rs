@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde_json::Value as Json;
 
-use super::{AccessChange, Break, Caller, Comparison, Difference, Field, Reach, Ruled, SchemaPart, Section, Target};
+use super::{
+    AccessChange, Break, Broken, Caller, Comparison, Difference, Field, Reach, Ruled, SchemaPart, Section, Target,
+};
 use crate::access::{Rule, table::Verb};
 
 /// Longest value that is shown.
@@ -144,7 +146,9 @@ fn breaking(of: &Break) -> Line {
         Some(field) => format!("field {field} of topic {}", of.topic),
         None => format!("topic {}", of.topic),
     };
-    let affected: Vec<&str> = of.publishers.iter().chain(&of.handlers).map(String::as_str).collect();
+    // What need not be there any more can still be sent.
+    let publishers = if of.what == Broken::FieldOptional { &[][..] } else { &of.publishers };
+    let affected: Vec<&str> = publishers.iter().chain(&of.handlers).map(String::as_str).collect();
     let affected = if affected.is_empty() { "events that wait".to_owned() } else { affected.join(", ") };
     Line { sign: '!', text: format!("{what} {}: breaks {affected}", of.what.told()) }
 }

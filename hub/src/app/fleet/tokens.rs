@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use santokit_core::{
-    admin::{self, Claims, Deed},
+    admin::{self, Claims, Deed, Letters},
     code::Code,
+    event::{check_subscription, check_topic},
     id::Kind,
     name::check_label,
     problem::{Outcome, Problem},
@@ -49,12 +50,16 @@ pub struct BridgeTokenBody {
     /// The job that it is about. `cron` is about all without it; `cron-trigger` and `cron-resume` need it.
     #[serde(default)]
     pub job: Option<String>,
+    /// The dead letters that it is about: what `deadletters-replay` and `deadletters-purge` need, and nothing else has.
+    #[serde(default)]
+    pub letters: Option<Letters>,
 }
 
-/// What a token is about, where it is about one thing.
+/// What a token is about, where it is about something.
 enum About {
     Recording(Option<String>),
     Job(Option<String>),
+    Letters(Letters),
 }
 
 impl App {
@@ -80,7 +85,15 @@ impl App {
         if let Some(error) = body.job.as_deref().and_then(|job| check_label("a job's name", job).err()) {
             return Err(Problem::new(Code::BadRequest, error.to_string()));
         }
-        self.token_for(caller, at, bridge, (body.deed, About::Job(body.job))).await
+        let about = match (body.deed, body.letters) {
+            (Deed::DeadlettersReplay | Deed::DeadlettersPurge, letters) => About::Letters(said(letters)?),
+            (_, None) => About::Job(body.job),
+            (_, Some(_)) => {
+                let message = "dead letters are named for what becomes of some, and for nothing else";
+                return Err(Problem::new(Code::BadRequest, message));
+            }
+        };
+        self.token_for(caller, at, bridge, (body.deed, about)).await
     }
 
     /// The same for recordings: which there are, or what is in one of them.
@@ -118,9 +131,10 @@ impl App {
                 .hint("`stk keys list` shows the Hub's; its STK_BRIDGE_ADMIN_KEYS, or its trustedKeys, must have one")
         })?;
         let now = Utc::now().timestamp();
-        let (recording, job) = match about {
-            About::Recording(recording) => (recording, None),
-            About::Job(job) => (None, job),
+        let (recording, job, letters) = match about {
+            About::Recording(recording) => (recording, None, None),
+            About::Job(job) => (None, job, None),
+            About::Letters(letters) => (None, None, Some(letters)),
         };
         let claims = Claims {
             aud: bridge.to_owned(),
@@ -130,6 +144,7 @@ impl App {
             deed,
             recording,
             job,
+            letters,
             iat: now,
             exp: now + LIFETIME_SECONDS,
             jti: random_text()?,
@@ -137,9 +152,10 @@ impl App {
         let token = admin::sign(&claims, key).map_err(Problem::internal)?;
         let detail =
             Detail::of("bridge", name(bridge)).with("deed", name(deed.as_str())).with("token", name(&claims.jti));
-        let detail = match &claims.job {
-            Some(job) => detail.with("job", name(job)),
-            None => detail,
+        let detail = match (&claims.job, &claims.letters) {
+            (Some(job), _) => detail.with("job", name(job)),
+            (None, Some(letters)) => told(detail, letters),
+            (None, None) => detail,
         };
         let (action, detail) = match (&claims.recording, deed) {
             (Some(recording), _) => ("recording.token", detail.with("recording", name(recording))),
@@ -151,6 +167,32 @@ impl App {
         let expires_at = DateTime::from_timestamp(claims.exp, 0).map(time);
         Ok(BridgeToken { token, expires_at, bridge: bridge.to_owned(), url: listener.url })
     }
+}
+
+/// Which dead letters it is about: never all of them because nothing was said.
+fn said(letters: Option<Letters>) -> Outcome<Letters> {
+    let letters = letters.filter(Letters::is_said).ok_or_else(|| {
+        Problem::new(Code::BadRequest, "which dead letters?")
+            .hint("letters: ids (how many), topic, subscription, since, until; or all: true, and nothing else")
+    })?;
+    let topic = letters.topic.as_deref().map(check_topic).transpose();
+    let subscription = letters.subscription.as_deref().map(check_subscription).transpose();
+    topic.and(subscription).map_err(|error| Problem::new(Code::BadRequest, error.to_string()))?;
+    Ok(letters)
+}
+
+/// What the audit log says of them.
+fn told(detail: Detail, letters: &Letters) -> Detail {
+    let text = |detail: Detail, key, text: Option<&str>| match text {
+        Some(text) => detail.with(key, name(text)),
+        None => detail,
+    };
+    let detail = text(detail, "topic", letters.topic.as_deref());
+    let detail = text(detail, "subscription", letters.subscription.as_deref());
+    let detail = text(detail, "since", letters.since.map(time).as_deref());
+    let detail = text(detail, "until", letters.until.map(time).as_deref());
+    let detail = if letters.ids > 0 { detail.with("ids", i64::from(letters.ids)) } else { detail };
+    if letters.all { detail.with("all", true) } else { detail }
 }
 
 async fn kept(db: &mut Db, at: At<'_>, bridge: &str) -> Outcome<Kept> {

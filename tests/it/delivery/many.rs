@@ -1,0 +1,133 @@
+//! Many dead letters: they are listed page by page, decided about in portions, told by a number, and gone when their time is over.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use santokit_core::release::Digest;
+use santokit_tests::{Engine, StkDev, stk};
+use serde_json::{Value as Json, json};
+
+use super::{Asking, fleet::lab, on::On, project, subscribe};
+
+const SCRAPE: &str = "scrape-0123456789abcdef";
+
+/// As many again, each with a longer id.
+const DOUBLE: &str = "---\nauth: public\nparams: {more: {type: string, required: true}}\n---\n\
+    INSERT INTO stk_delivery (id, project, env, event, topic, subscription, payload, published_at, published_by, depth, state, attempt, due_at, error, \
+    history, created_at, expires_at) SELECT CONCAT(id, :more), project, env, event, topic, subscription, payload, published_at, published_by, depth, \
+    state, attempt, due_at, error, history, created_at, expires_at FROM stk_delivery\n";
+
+/// An acknowledgement whose word did not come.
+const TELL: &str = "---\nauth: public\nparams: {id: {type: string, required: true}}\n---\n\
+    INSERT INTO stk_outbox (id, project, env, \"release\", topic, payload, published_at, published_by, depth, expires_at) \
+    SELECT :id, project, env, 'rel_1', '$ack', payload, published_at, published_by, depth, due_at FROM stk_delivery WHERE id = CONCAT(event, ':vain')\n";
+const TOLD: &str = "---\nauth: public\n---\nSELECT id FROM stk_outbox WHERE topic = '$ack'\n";
+
+cases! { many:
+    many_dead_letters_on_sqlite = None, Tables;
+    many_dead_letters_on_postgres = Some(Engine::Postgres), Tables;
+    many_dead_letters_on_mysql = Some(Engine::Mysql), Tables;
+}
+
+async fn many(on: On) {
+    let name = on.project("many");
+    let folder = project(name, &on.connection(None));
+    subscribe(&folder, "vain", "loose", "retry: {maxRetries: 0}\n");
+    // A word of MySQL's own.
+    let quote = if matches!(on.url(), Some((Engine::Mysql, _))) { "`" } else { "\"" };
+    let told = TELL.replace('"', quote);
+    for (logic, text) in [("double", DOUBLE), ("tell", told.as_str()), ("told", TOLD)] {
+        folder.write(&format!("logics/{logic}.sql"), text).unwrap();
+    }
+    let dev = StkDev::start(folder.path(), &on.settings()).await.unwrap();
+    let asking = Asking::of(&dev);
+    let event = asking.publish(json!({"action": "fail"})).await;
+    asking.until("rows", "a dead letter", |rows| rows.len() == 1 && rows[0]["state"] == "dead").await;
+    // 2 to the power of 11.
+    for more in "abcdefghijk".chars() {
+        let answer = dev.client.logic("double", json!({"more": more.to_string()})).await.unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}\n{}", dev.output());
+    }
+    let done = async |args: &[&str]| -> Json {
+        let args: Vec<&str> = ["events", "dlq"].iter().chain(args).chain(&["--json"]).copied().collect();
+        let finished = stk(folder.path(), &args, &[]).await.unwrap();
+        assert_eq!(finished.code, 0, "{args:?} {finished:?}\n{}", dev.output());
+        finished.json()
+    };
+
+    // Page by page, each of them once.
+    let (mut seen, mut after, mut pages) = (BTreeSet::new(), None::<String>, Vec::new());
+    loop {
+        let answer = match &after {
+            Some(after) => done(&["list", "--after", after]).await,
+            None => done(&["list"]).await,
+        };
+        let letters = answer["deadLetters"].as_array().unwrap();
+        pages.push(letters.len());
+        seen.extend(letters.iter().map(|letter| letter["id"].as_str().unwrap().to_owned()));
+        after = answer["next"].as_str().map(str::to_owned);
+        assert_eq!(answer["isCut"], after.is_some());
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((pages, seen.len()), (vec![1_000, 1_000, 48], 2_048));
+
+    // In portions; and what says that one of them was handled goes with it.
+    let letter = format!("{event}:vain");
+    let digits = Digest::of(format!("{name}\0dev\0{letter}").as_bytes()).to_string();
+    let id = format!("ack_{}", &digits.rsplit(':').next().unwrap()[..32]);
+    assert_eq!(dev.client.logic("tell", json!({"id": id})).await.unwrap().status, 200, "{}", dev.output());
+    assert_eq!(asking.rows("told").await, [json!({"id": id})]);
+    assert_eq!(done(&["purge", &format!("{letter}a"), "--yes"]).await["touched"], 1);
+    assert_eq!(asking.rows("told").await, [json!({"id": id})], "it is of another one");
+    let purged = done(&["purge", "--all", "--yes"]).await;
+    assert_eq!((&purged["touched"], &purged["isCut"], &purged["failed"]), (&json!(2_047), &json!(false), &json!([])));
+    assert_eq!(asking.rows("rows").await, Vec::<Json>::new());
+    assert_eq!(asking.rows("told").await, Vec::<Json>::new());
+}
+
+/// What dies again while all are tried again is not tried for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_dies_again_is_tried_again_once() {
+    let folder = project("again", "");
+    subscribe(&folder, "vain", "loose", "retry: {maxRetries: 0}\n");
+    folder.write("logics/double.sql", DOUBLE).unwrap();
+    let dev = StkDev::start(folder.path(), &[]).await.unwrap();
+    let asking = Asking::of(&dev);
+    asking.publish(json!({"action": "fail"})).await;
+    asking.until("rows", "a dead letter", |rows| rows.len() == 1 && rows[0]["state"] == "dead").await;
+    for more in "abcdefghij".chars() {
+        dev.client.logic("double", json!({"more": more.to_string()})).await.unwrap();
+    }
+    let args = ["events", "dlq", "replay", "--all", "--json"];
+    let finished = stk(folder.path(), &args, &[]).await.unwrap();
+    assert_eq!((finished.code, &finished.json()["touched"]), (0, &json!(1_024)), "{finished:?}\n{}", dev.output());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_expire_and_many_are_told() {
+    let lab = lab("expiring", None, &[("vain", "loose", "retry: {maxRetries: 0}\n")]).await;
+    // They have all the time in the world; the first has not.
+    let later = DOUBLE.replace("created_at, expires_at FROM", "created_at, '2999-01-01T00:00:00.000000Z' FROM");
+    lab.folder.write("logics/double.sql", &later).unwrap();
+    let settings = [("STK_BRIDGE_DEAD_LETTER_RETENTION", "5s"), ("STK_BRIDGE_METRICS_TOKEN", SCRAPE)];
+    let bridge = lab.bridge("one", &settings).await;
+    lab.apply().await;
+    let asking = Asking::at(&bridge);
+    asking.publish(json!({"action": "fail"})).await;
+    asking.until("rows", "a dead letter", |rows| rows.len() == 1 && rows[0]["state"] == "dead").await;
+    for more in "abcdefghijk".chars() {
+        let answer = bridge.client.logic("double", json!({"more": more.to_string()})).await.unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}\n{}", bridge.output());
+    }
+    // What has expired is removed each minute, and counted then.
+    let began = tokio::time::Instant::now();
+    while asking.rows("rows").await.len() != 2_047 || !bridge.output().contains("more than 1000 dead letters") {
+        assert!(began.elapsed() < Duration::from_mins(3), "it is still there\n{}", bridge.output());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let text = bridge.client.with_bearer(SCRAPE).get("/metrics").await.unwrap();
+    let text = text.body.as_str().unwrap().to_owned();
+    let line = text.lines().find(|line| line.starts_with("stk_bridge_events_dead{"));
+    assert!(line.is_some_and(|line| line.ends_with("} 1001")), "{line:?}");
+}
