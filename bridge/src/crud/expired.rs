@@ -31,8 +31,8 @@ pub struct Expiring {
 }
 
 impl Expiring {
-    /// Removes some of what has expired.
-    pub async fn sweep(self, session: &mut Session, now: DateTime<Utc>, deadline: Instant) -> Result<(), DbError> {
+    /// Removes some of what has expired; how many rows.
+    pub async fn sweep(self, session: &mut Session, now: DateTime<Utc>, deadline: Instant) -> Result<u64, DbError> {
         let expired = Condition::Compare(self.expires_at.column(), Comparison::LessOrEqual, moment(now));
         let after = self.after.map(|own| Condition::Not(Box::new(Condition::IsNull(own.column()))));
         let filter = Condition::All(std::iter::once(expired).chain(after).collect());
@@ -45,9 +45,12 @@ impl Expiring {
             limit: Some(SWEPT_MAX),
             offset: 0,
         };
-        let Ok(statement) = render::select(&select, session.dialect()) else { return Ok(()) };
+        let Ok(statement) = render::select(&select, session.dialect()) else { return Ok(0) };
         let found = session.rows(&statement, deadline).await?;
-        self.remove(session, found.into_iter().flatten().collect(), deadline).await
+        let ids: Vec<Value> = found.into_iter().flatten().collect();
+        let removed = u64::try_from(ids.len()).unwrap_or(u64::MAX);
+        self.remove(session, ids, deadline).await?;
+        Ok(removed)
     }
 
     /// Removes rows by their keys.
