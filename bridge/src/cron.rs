@@ -86,8 +86,14 @@ impl Jobs {
 impl LoadedJob {
     /// What its ticks are of, as text.
     fn told_times(&self) -> String {
-        let every = self.job.every.map(|every| format!("every {every}"));
+        let every = self.job.every.map(|every| format!("{}{every}", decide::EVERY));
         every.or_else(|| self.job.schedule.clone()).unwrap_or_default()
+    }
+
+    /// Whether its ticks are those of another, in the same place.
+    fn has_ticks_of(&self, other: &Self) -> bool {
+        let all = |of: &Self| (of.id.clone(), of.told_times(), of.job.enabled, of.job.connection.clone());
+        all(self) == all(other)
     }
 }
 

@@ -4,7 +4,7 @@
 //! Hub). No request waits for any of them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
@@ -61,6 +61,8 @@ struct Standing {
     refused: Option<Refused>,
     /// Why nothing is loaded, for `/readyz`.
     waiting_for: Option<String>,
+    /// Jobs that have failed too often, as they were seen last.
+    stopped_jobs: BTreeSet<String>,
 }
 
 /// The last time that the Hub said which release is current. The clock of the machine is read once, at a restart.
@@ -151,6 +153,11 @@ impl EnvSlot {
         self.standing().waiting_for = Some(what.into());
     }
 
+    /// Notes which jobs have failed too often and do not run by themselves any more.
+    pub fn stop_jobs(&self, names: BTreeSet<String>) {
+        self.standing().stopped_jobs = names;
+    }
+
     /// Time since the Hub last confirmed the pointer.
     pub fn age(&self, now: Instant) -> Option<Duration> {
         let confirmed = self.standing().confirmed?;
@@ -205,6 +212,7 @@ impl EnvSlot {
             cache_age_seconds: self.age(now).map_or(0, |age| age.as_secs()),
             refused: self.standing().refused.clone(),
             keys_used: BTreeMap::new(),
+            stopped_jobs: self.standing().stopped_jobs.clone(),
             canary,
         }
     }

@@ -1,6 +1,10 @@
 //! The protocol between Hub and Bridge (`/internal/*`, bearer service token): bodies and headers, no transport.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::{ExposeSecret, SecretString};
@@ -128,6 +132,9 @@ pub struct EnvReport {
     /// API keys by id that were used since the report before, and when, to the minute (RFC 3339, UTC).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub keys_used: BTreeMap<String, String>,
+    /// Jobs that have failed too often and do not run by themselves any more, by name.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub stopped_jobs: BTreeSet<String>,
     /// While its pointer names a candidate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<CanaryReport>,

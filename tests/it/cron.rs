@@ -4,13 +4,29 @@
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
-use santokit_tests::{Bridge, Engine, TestDatabase};
+use santokit_tests::{Bridge, Engine};
 use serde_json::{Value as Json, json};
 
+use self::on::On;
 use crate::lab::Lab;
 
+/// Tests of one function, each on an engine; none is SQLite.
+macro_rules! cases {
+    ($run:ident: $($name:ident = $engine:expr;)*) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            $run($crate::cron::on::On::new($engine).await).await;
+        }
+    )*};
+}
+
+mod clocks;
 mod handlers;
+mod kept;
+mod on;
+mod outcomes;
 mod releases;
+mod stale;
 
 const ID: &str = "brg_01ARZ3NDEKTSV4RRFFQ69G5FE1";
 const SOON: Duration = Duration::from_mins(1);
@@ -30,13 +46,17 @@ const SPIN: &str =
     "---\n---\nWITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) AS n FROM c\n";
 
 async fn lab(project: &'static str, jobs: &[(&str, &str)]) -> Lab {
+    lab_with(project, (SLOW, SPIN), jobs).await
+}
+
+async fn lab_with(project: &'static str, (slow, spin): (&str, &str), jobs: &[(&str, &str)]) -> Lab {
     let lab = Lab::start(project).await;
     for (path, text) in [
         ("schema/ticks.yaml", SCHEMA),
         ("logics/tick.sql", TICK),
         ("logics/fail.sql", FAIL),
-        ("logics/slow.sql", SLOW),
-        ("logics/spin.sql", SPIN),
+        ("logics/slow.sql", slow),
+        ("logics/spin.sql", spin),
         ("logics/ticks.sql", TICKS),
         ("logics/runs.sql", RUNS),
         ("logics/jobs.sql", JOBS),
@@ -56,7 +76,12 @@ async fn rows(bridge: &Bridge, logic: &str) -> Vec<Json> {
 }
 
 async fn ticks(bridge: &Bridge) -> i64 {
-    let rows = rows(bridge, "ticks").await;
+    count(bridge, "ticks").await
+}
+
+/// What a logic counts.
+async fn count(bridge: &Bridge, logic: &str) -> i64 {
+    let rows = rows(bridge, logic).await;
     let count = &rows[0]["c"];
     count.as_i64().or_else(|| count.as_str()?.parse().ok()).unwrap()
 }
@@ -78,30 +103,16 @@ fn of<'r>(runs: &'r [Json], outcome: &str) -> Vec<&'r Json> {
     runs.iter().filter(|run| run["outcome"] == outcome).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_run_of_a_tick_on_sqlite() {
-    one_run_of_a_tick(lab("ticking", &[("tick", "every: 1s\nhandler: logics/tick")]).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_run_of_a_tick_on_postgres() {
-    on(Engine::Postgres, "ticking-pg").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_run_of_a_tick_on_mysql() {
-    on(Engine::Mysql, "ticking-my").await;
-}
-
-async fn on(engine: Engine, project: &'static str) {
-    let database = TestDatabase::create(engine).await.unwrap();
-    let lab = lab(project, &[("tick", "every: 1s\nhandler: logics/tick")]).await;
-    lab.done(&["connections", "set", "main", "--engine", engine.as_str(), "--url-stdin"], &database.url()).await;
-    one_run_of_a_tick(lab).await;
+cases! {
+    one_run_of_a_tick:
+    one_run_of_a_tick_on_sqlite = None;
+    one_run_of_a_tick_on_postgres = Some(Engine::Postgres);
+    one_run_of_a_tick_on_mysql = Some(Engine::Mysql);
 }
 
 /// Three Bridges, and as many runs as there are ticks.
-async fn one_run_of_a_tick(lab: Lab) {
+async fn one_run_of_a_tick(on: On) {
+    let lab = on.lab("ticking", &[("tick", "every: 1s\nhandler: logics/tick")]).await;
     let bridges = [lab.bridge("one", &[]).await, lab.bridge("two", &[]).await, lab.bridge("three", &[]).await];
     lab.apply().await;
     let enough = |runs: &[Json]| of(runs, "ok").len() >= 8;
@@ -136,89 +147,6 @@ async fn one_run_of_a_tick(lab: Lab) {
     assert!(counted >= 14.0, "{counted}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_run_whose_bridge_is_killed_is_lost_and_others_go_on() {
-    let lab = lab("killed", &[("slow", "every: 1s\nhandler: logics/slow\ntimeout: 1m")]).await;
-    let lease = ("STK_BRIDGE_CRON_LEASE", "2s");
-    let first = lab.bridge("one", &[lease]).await;
-    lab.apply().await;
-    let running = |runs: &[Json]| !of(runs, "running").is_empty();
-    let runs = until(&first, "slow", "a run", running).await;
-    let run = of(&runs, "running")[0]["id"].clone();
-    first.kill().await.unwrap();
-    let second = lab.bridge("two", &[lease]).await;
-    second.until_state("fresh").await.unwrap();
-    let is_lost = |runs: &[Json]| runs.iter().any(|found| found["id"] == run && found["outcome"] == "lost");
-    let runs = until(&second, "slow", "the run is lost", is_lost).await;
-    let lost = runs.iter().find(|found| found["id"] == run).unwrap();
-    assert!(lost["ended_at"].is_string() && lost["error"].as_str().unwrap().contains("not heard of"), "{lost}");
-    until(&second, "slow", "another run ends well", |runs| !of(runs, "ok").is_empty()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn runs_do_not_overlap_and_end_in_time() {
-    let jobs = [
-        ("slow", "every: 1s\nhandler: logics/slow\ntimeout: 1m"),
-        ("spin", "every: 1s\nhandler: logics/spin\ntimeout: 1s"),
-        ("off", "every: 1s\nhandler: logics/tick\nenabled: false"),
-    ];
-    let lab = lab("slowly", &jobs).await;
-    let bridge = lab.bridge("one", &[]).await;
-    lab.apply().await;
-    let wanted = |runs: &[Json]| of(runs, "ok").len() >= 2 && !of(runs, "skipped").is_empty();
-    let runs = until(&bridge, "slow", "two runs and a tick that was skipped", wanted).await;
-    // A run begins when the one before it has ended.
-    let mut of_jobs: Vec<&Json> = runs.iter().filter(|run| run["outcome"] == "ok").collect();
-    of_jobs.sort_by_key(|run| run["started_at"].as_str().unwrap().to_owned());
-    for pair in of_jobs.windows(2) {
-        assert!(pair[0]["ended_at"].as_str() <= pair[1]["started_at"].as_str(), "{pair:#?}");
-    }
-    let runs = until(&bridge, "spin", "a run that took too long", |runs| of(runs, "timeout").len() >= 2).await;
-    assert!(of(&runs, "timeout")[0]["error"].is_string(), "{runs:#?}");
-    let states = rows(&bridge, "jobs").await;
-    let skipped = states.iter().find(|state| state["job"] == "slow").unwrap()["skipped"].clone();
-    assert_ne!(skipped, json!(0), "{states:?}");
-    // Who is disabled does not run; and the Bridge went on answering.
-    assert_eq!(ticks(&bridge).await, 0);
-    assert!(rows(&bridge, "runs").await.iter().all(|run| run["job"] != "off"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_missed_runs_once_where_it_is_wanted() {
-    let jobs = [
-        ("late", "schedule: \"* * * * *\"\nhandler: logics/tick\ncatchUp: true"),
-        ("never", "schedule: \"* * * * *\"\nhandler: logics/fail"),
-    ];
-    let database = TestDatabase::create(Engine::Postgres).await.unwrap();
-    let lab = lab("missing", &jobs).await;
-    lab.done(&["connections", "set", "main", "--engine", "postgres", "--url-stdin"], &database.url()).await;
-    let bridge = lab.bridge("one", &[]).await;
-    lab.apply().await;
-    let began = Instant::now();
-    while rows(&bridge, "jobs").await.len() < 2 {
-        assert!(began.elapsed() < SOON, "{}", bridge.output());
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    bridge.kill().await.unwrap();
-    // As if no Bridge had been there for two days.
-    database.execute("UPDATE stk_cron_jobs SET last_tick = last_tick - interval '2 days'; UPDATE stk_cron_jobs SET times = '0 3 1 1 *' WHERE false").await.unwrap();
-    // A minute has ticks that are not late; an hour of a rarer schedule has one.
-    database
-        .execute("UPDATE stk_cron_jobs SET times = '0 0 1 * *', last_tick = last_tick - interval '70 days'")
-        .await
-        .unwrap();
-    lab.folder.edit("cron/late.yaml", "* * * * *", "0 0 1 * *").unwrap();
-    lab.folder.edit("cron/never.yaml", "* * * * *", "0 0 1 * *").unwrap();
-    lab.done(&["apply", "--accept-grants", "--yes", "--wait", "0"], "").await;
-    let bridge = lab.bridge("two", &[]).await;
-    bridge.until_state("fresh").await.unwrap();
-    let runs = until(&bridge, "late", "it has caught up", |runs| !of(runs, "ok").is_empty()).await;
-    let caught = of(&runs, "ok").iter().filter(|run| run["cause"] == "catchUp").count();
-    assert_eq!(caught, 1, "once, whatever was missed: {runs:#?}");
-    let runs = until(&bridge, "never", "it is told", |runs| !of(runs, "missed").is_empty()).await;
-    assert!(of(&runs, "error").is_empty() && of(&runs, "ok").is_empty(), "{runs:#?}");
-}
-
 /// A Bridge that says where it takes operators, and runs the release.
 async fn with_operators(lab: &Lab) -> Bridge {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -241,11 +169,8 @@ async fn ten_failures_stop_a_job_until_somebody_lets_it_run_again() {
         [("fail", "every: 1s\nhandler: logics/fail"), ("rare", "schedule: \"0 0 29 2 *\"\nhandler: logics/tick")];
     let lab = lab("failing", &jobs).await;
     let bridge = with_operators(&lab).await;
-    let runs = until(&bridge, "fail", "ten failures", |runs| of(runs, "error").len() >= 10).await;
-    assert!(of(&runs, "error")[0]["error"].is_string(), "{runs:#?}");
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
-    let after = until(&bridge, "fail", "nothing", |_| true).await;
-    assert_eq!(of(&after, "error").len(), 10, "it does not run any more: {after:#?}");
+    outcomes::fails_and_stops(&bridge).await;
+    until_stopped(&lab, true).await;
     let listed = lab.done(&["cron", "list"], "").await;
     let job = |listed: &Json, name: &str| {
         listed["jobs"].as_array().unwrap().iter().find(|job| job["job"] == name).unwrap().clone()
@@ -276,6 +201,8 @@ async fn ten_failures_stop_a_job_until_somebody_lets_it_run_again() {
     assert_eq!(resumed["wasOpen"], true, "{resumed}");
     until(&bridge, "fail", "it runs again", |runs| of(runs, "error").len() > 10).await;
     assert_eq!(lab.done(&["cron", "resume", "rare"], "").await["wasOpen"], false);
+    told_of_the_breaker(&lab).await;
+    until_stopped(&lab, false).await;
 
     // Who asks for what is not there, or with what opens something else.
     let unknown = lab.stk(&["cron", "trigger", "rar"], "").await;
@@ -292,6 +219,38 @@ async fn ten_failures_stop_a_job_until_somebody_lets_it_run_again() {
     for deed in ["cron-trigger \"rare\"", "cron-resume \"fail\"", "cron null"] {
         assert!(deeds.iter().any(|found| found == deed), "{deed}: {deeds:?}");
     }
+}
+
+/// The Hub knows which jobs wait for somebody.
+async fn until_stopped(lab: &Lab, is_stopped: bool) {
+    let began = Instant::now();
+    loop {
+        let status = lab.done(&["bridge", "status"], "").await;
+        let findings = status["bridges"][0]["findings"].as_array().unwrap();
+        let finding = findings.iter().find(|one| one["what"] == "failed too often and not run any more: fail");
+        if finding.is_some() == is_stopped {
+            assert!(
+                finding.is_none_or(|one| one["todo"].to_string().contains("stk cron resume fail --env prod")),
+                "{status}"
+            );
+            return;
+        }
+        assert!(began.elapsed() < SOON, "{status}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// When it opened and who closed it is there to be read, however many runs have been since.
+async fn told_of_the_breaker(lab: &Lab) {
+    let status = lab.done(&["cron", "status", "fail"], "").await;
+    let breaker = status["breaker"].as_array().unwrap();
+    let [resumed, opened] = breaker.as_slice() else { panic!("{status}") };
+    assert_eq!((&opened["outcome"], &opened["cause"]), (&json!("opened"), &json!("breaker")), "{status}");
+    assert!(opened["by"].is_null() && opened["bridge"] == ID && opened["startedAt"].is_string(), "{status}");
+    assert_eq!((&resumed["outcome"], &resumed["cause"]), (&json!("resumed"), &json!("manual")), "{status}");
+    assert!(resumed["by"].is_string() && resumed["startedAt"].as_str() > opened["startedAt"].as_str(), "{status}");
+    let none = lab.done(&["cron", "status", "rare"], "").await;
+    assert_eq!(none["breaker"], json!([]), "who was not stopped is not let run again: {none}");
 }
 
 /// A token is for one deed at one job.

@@ -7,7 +7,7 @@ use santokit_tests::{
     Bridge, Finished, Hub, ProjectFolder, Relay,
     folder::repository,
     planes::{self, OPERATOR},
-    stk_fed,
+    shifted_clock, stk_fed,
 };
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
@@ -135,6 +135,14 @@ impl Lab {
         ];
         settings.extend_from_slice(more);
         Bridge::start(self.dir.path(), &settings).await.unwrap()
+    }
+
+    /// The same, with a wall clock that is ahead by so many seconds, or behind.
+    pub(crate) async fn bridge_with_clock(&self, cache: &str, seconds: i64, more: &[(&str, &str)]) -> Bridge {
+        let clock = shifted_clock(self.dir.path(), seconds).await.unwrap();
+        let clock = clock.iter().map(|(name, value)| (*name, value.as_str()));
+        let settings: Vec<_> = clock.chain(more.iter().copied()).collect();
+        self.bridge(cache, &settings).await
     }
 
     /// Asks the Hub behind the relay with a token of a Bridge.

@@ -13,6 +13,7 @@ pub mod planes;
 pub mod reader;
 pub mod relay;
 pub mod service;
+pub mod shifted_clock;
 pub mod stk_process;
 pub mod terminal;
 
@@ -26,5 +27,6 @@ pub use planes::{Bridge, Hub};
 pub use reader::{Reader, Shown};
 pub use relay::Relay;
 pub use service::{NatsOperator, OwnServer, S3, Service, Shown as ShownCertificate};
+pub use shifted_clock::shifted_clock;
 pub use stk_process::{Finished, StkDev, StkServer, script, stk, stk_command, stk_fed, toolchains};
 pub use terminal::{stk_answering, stk_on_terminal};

@@ -1,7 +1,10 @@
 //! What there is to do for a job at a time. Pure: the job's row and the database's time are given in.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use santokit_core::cron::Times;
+use santokit_core::cron::{Every, Schedule, Times};
+
+/// Before an interval, where times are told.
+pub const EVERY: &str = "every ";
 
 /// Failures one after another after which a job does not run by itself any more.
 pub const FAILURES_MAX: i64 = 10;
@@ -12,10 +15,14 @@ const LATE: TimeDelta = TimeDelta::minutes(1);
 /// The longest that a Bridge is believed to be alive after a sign, as the settings have it, and for clocks of a database that are not quite one.
 const LEASE_MAX: TimeDelta = TimeDelta::minutes(11);
 
+/// In the place of a schedule, where a job does not run by itself: it has no ticks.
+const NEVER: &str = "never";
+
 /// About so many runs of a job are kept.
 const KEPT_RUNS: i32 = 1_000;
 const KEPT_MIN: TimeDelta = TimeDelta::days(1);
-const KEPT_MAX: TimeDelta = TimeDelta::days(30);
+/// The longest that a row of a run is kept.
+pub const KEPT_MAX: TimeDelta = TimeDelta::days(30);
 
 /// A job's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +52,8 @@ pub enum Cause {
     CatchUp,
     /// An operator.
     Manual,
+    /// Too many failures one after another.
+    Breaker,
 }
 
 /// What there is to do.
@@ -58,7 +67,8 @@ pub enum Decision {
     Skip(DateTime<Utc>),
     /// Nobody was there, and the job does not catch up.
     Miss(DateTime<Utc>),
-    /// The job does not run by itself now, its schedule is another one, or the database's clock was wrong: ticks until now are not its matter.
+    /// The tick was dealt with already, the job does not run by itself now, its schedule is another one, or the database's clock was wrong: ticks
+    /// until then are not its matter.
     Pass(DateTime<Utc>),
 }
 
@@ -73,6 +83,17 @@ pub struct Declared<'d> {
     pub enabled: bool,
     /// Whether a tick that was missed runs once.
     pub catch_up: bool,
+}
+
+/// What a Bridge knows when it looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// What time it is.
+    pub now: DateTime<Utc>,
+    /// Since when it has had the job as it is: ticks from then on are its matter, whatever other releases do.
+    pub since: DateTime<Utc>,
+    /// Whether there is a run of the tick that is due.
+    pub is_claimed: bool,
 }
 
 impl State {
@@ -98,16 +119,28 @@ impl State {
     }
 
     /// What there is to do now.
-    pub fn decide(&self, declared: Declared<'_>, now: DateTime<Utc>) -> Decision {
-        let Some(due) = declared.times.at_or_before(now) else { return Decision::Wait };
-        // A tick that is to come was dealt with by a clock that was wrong: the job does not wait for it.
-        if self.times != declared.told || self.last_tick - now > LATE {
-            return Decision::Pass(now);
+    ///
+    /// Bridges of several releases may look at one row, in any order, for as long as one of them is behind. Each runs the ticks of its release that have
+    /// come since it has it, by whether there is a run of the tick; what the row says of another schedule is for those that begin later.
+    pub fn decide(&self, declared: Declared<'_>, seen: Seen) -> Decision {
+        let Seen { now, since, is_claimed } = seen;
+        let is_of = self.times == declared.row_times();
+        if !declared.enabled {
+            return if is_of { Decision::Wait } else { Decision::Pass(now) };
         }
-        if due <= self.last_tick {
+        let Some(due) = declared.times.at_or_before(now) else { return Decision::Wait };
+        if is_of && due == self.last_tick {
             return Decision::Wait;
         }
-        if self.opened_at.is_some() || !declared.enabled {
+        // A tick that is to come was dealt with by a clock that was wrong: the job does not wait for it.
+        let is_ahead = self.last_tick - now > LATE;
+        let is_next = due > self.last_tick && (is_of || self.had(due));
+        // Runs are kept for longer than this, so that one that is not there was not.
+        let is_own = due >= since && now - due < KEPT_MIN;
+        if !is_next && !is_own {
+            return if is_of && !is_ahead { Decision::Wait } else { Decision::Pass(now) };
+        }
+        if is_claimed || self.opened_at.is_some() {
             return Decision::Pass(due);
         }
         let is_late = now - due > LATE;
@@ -119,6 +152,34 @@ impl State {
         }
         Decision::Run(due, if is_late { Cause::CatchUp } else { Cause::Schedule })
     }
+
+    /// Notes what was decided.
+    pub fn note(&mut self, decision: Decision, declared: Declared<'_>) {
+        let tick = match decision {
+            Decision::Wait => return,
+            Decision::Run(tick, _) | Decision::Skip(tick) | Decision::Miss(tick) | Decision::Pass(tick) => tick,
+        };
+        (self.times, self.last_tick) = (declared.row_times().to_owned(), tick);
+        if matches!(decision, Decision::Skip(_)) {
+            self.skipped = self.skipped.saturating_add(1);
+        }
+    }
+
+    /// Whether a tick is one of the schedule that the row has, whatever the release has now.
+    fn had(&self, tick: DateTime<Utc>) -> bool {
+        let times = match self.times.strip_prefix(EVERY) {
+            Some(every) => every.parse().ok().and_then(|every| Every::of(every).ok()).map(Times::Every),
+            None => Schedule::parse(&self.times).ok().map(Times::Schedule),
+        };
+        times.and_then(|times| times.at_or_before(tick)) == Some(tick)
+    }
+}
+
+impl Declared<'_> {
+    /// What its row has as the schedule. A job that does not run by itself is one without ticks.
+    pub const fn row_times(&self) -> &str {
+        if self.enabled { self.told } else { NEVER }
+    }
 }
 
 impl Cause {
@@ -128,6 +189,7 @@ impl Cause {
             Cause::Schedule => "schedule",
             Cause::CatchUp => "catchUp",
             Cause::Manual => "manual",
+            Cause::Breaker => "breaker",
         }
     }
 }
@@ -140,94 +202,4 @@ pub fn expires_at(times: &Times, now: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 #[cfg(test)]
-mod tests {
-    use santokit_core::cron::Schedule;
-
-    use super::*;
-
-    fn at(text: &str) -> DateTime<Utc> {
-        format!("2026-03-01T{text}Z").parse().unwrap()
-    }
-
-    fn state(last_tick: &str) -> State {
-        State {
-            times: "hourly".to_owned(),
-            last_tick: at(last_tick),
-            failures: 0,
-            skipped: 0,
-            opened_at: None,
-            run: None,
-            lease_until: None,
-        }
-    }
-
-    fn decided(state: &State, now: &str, catch_up: bool) -> Decision {
-        let times = Times::Schedule(Schedule::parse("0 * * * *").unwrap());
-        state.decide(Declared { times: &times, told: "hourly", enabled: true, catch_up }, at(now))
-    }
-
-    #[test]
-    fn a_tick_is_dealt_with_once() {
-        let state = state("09:00:00");
-        assert_eq!(decided(&state, "09:59:59", false), Decision::Wait);
-        assert_eq!(decided(&state, "10:00:00", false), Decision::Run(at("10:00:00"), Cause::Schedule));
-        assert_eq!(decided(&state, "10:00:59", false), Decision::Run(at("10:00:00"), Cause::Schedule));
-        let dealt_with = State { last_tick: at("10:00:00"), ..state };
-        assert_eq!(decided(&dealt_with, "10:00:59", false), Decision::Wait);
-    }
-
-    #[test]
-    fn what_was_missed_runs_once_or_never() {
-        let state = state("03:00:00");
-        assert_eq!(decided(&state, "10:30:00", false), Decision::Miss(at("10:00:00")));
-        assert_eq!(decided(&state, "10:30:00", true), Decision::Run(at("10:00:00"), Cause::CatchUp));
-        assert_eq!(decided(&state, "10:00:30", true), Decision::Run(at("10:00:00"), Cause::Schedule));
-    }
-
-    #[test]
-    fn runs_do_not_overlap_and_a_dead_bridge_is_not_waited_for() {
-        let running = State { run: Some("r".into()), lease_until: Some(at("10:00:10")), ..state("09:00:00") };
-        assert_eq!(decided(&running, "10:00:00", false), Decision::Skip(at("10:00:00")));
-        assert!(!running.is_lost(at("10:00:00")) && running.is_lost(at("10:00:10")));
-        assert_eq!(decided(&running, "10:00:11", false), Decision::Run(at("10:00:00"), Cause::Schedule));
-    }
-
-    #[test]
-    fn ten_failures_open_the_breaker_and_a_success_forgets_them() {
-        let mut state = state("09:00:00");
-        for _ in 1..FAILURES_MAX {
-            assert!(!state.end(false, at("10:00:00")));
-        }
-        assert!(!state.end(true, at("10:00:00")) && state.failures == 0);
-        let opened: Vec<bool> = (0..12).map(|_| state.end(false, at("10:00:00"))).collect();
-        assert_eq!(opened.iter().position(|opens| *opens), Some(9));
-        assert_eq!(opened.iter().filter(|opens| **opens).count(), 1, "it is opened once");
-        assert_eq!(decided(&state, "11:00:00", true), Decision::Pass(at("11:00:00")));
-    }
-
-    #[test]
-    fn a_clock_that_was_ahead_stops_no_job_for_as_long() {
-        let ahead = state("23:00:00");
-        assert_eq!(decided(&ahead, "10:00:30", true), Decision::Pass(at("10:00:30")));
-        let hardly = state("10:00:00");
-        assert_eq!(decided(&hardly, "09:59:30", true), Decision::Wait, "it runs once");
-        let held = State { run: Some("r".into()), lease_until: Some(at("23:00:00")), ..state("09:00:00") };
-        assert!(held.is_lost(at("10:00:00")) && !held.is_running(at("10:00:00")));
-        assert_eq!(decided(&held, "10:00:00", false), Decision::Run(at("10:00:00"), Cause::Schedule));
-    }
-
-    #[test]
-    fn another_schedule_begins_with_now() {
-        let before = State { times: "0 1 * * *".into(), ..state("01:00:00") };
-        assert_eq!(decided(&before, "10:30:00", true), Decision::Pass(at("10:30:00")));
-    }
-
-    #[test]
-    fn rare_runs_are_kept_longer() {
-        let kept = |text: &str| {
-            let times = Times::Schedule(Schedule::parse(text).unwrap());
-            (expires_at(&times, at("00:00:00")) - at("00:00:00")).num_days()
-        };
-        assert_eq!((kept("* * * * *"), kept("*/5 * * * *"), kept("0 0 * * *"), kept("0 0 29 2 *")), (1, 3, 30, 30));
-    }
-}
+mod tests;

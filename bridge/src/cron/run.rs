@@ -74,12 +74,6 @@ impl Running {
         if ended.outcome != "lost" {
             self.keep(&ended).await;
         }
-        // The last digit of an id is as good as dice.
-        if run.ends_with(['0', '8'])
-            && let Err(error) = store::sweep(&self.database).await
-        {
-            tracing::debug!(error = &error as &dyn std::error::Error, "runs whose time has come were not removed");
-        }
     }
 
     /// Calls the logic, in a task of its own: a panic of it is not one of the scheduler.

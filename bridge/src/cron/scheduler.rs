@@ -2,7 +2,7 @@
 //! ends it begins nothing more, and waits for what runs.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -30,9 +30,16 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// After a failure of the database a job is looked at again.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// How often runs are removed whose time is over.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
 /// What is known of a job here.
 struct Known {
     job: Arc<LoadedJob>,
+    /// From when on its ticks are this Bridge's matter, as the last look has told.
+    since: Option<DateTime<Utc>>,
+    /// Whether it has failed too often, as was seen last.
+    is_open: bool,
     /// When it is looked at.
     due: Instant,
     /// Whether that goes on.
@@ -55,6 +62,10 @@ struct Scheduler {
     jobs: HashMap<String, Known>,
     looks: JoinSet<Look>,
     runs: JoinSet<()>,
+    /// Dropped, they end: what they leave the next Bridge removes.
+    sweeps: JoinSet<()>,
+    /// When they began last.
+    swept: Option<Instant>,
 }
 
 /// Runs the jobs of an env until the Bridge ends.
@@ -65,13 +76,22 @@ pub async fn run(
     mut stopped: watch::Receiver<bool>,
 ) {
     let drain = app.config.drain_timeout;
-    let mut scheduler = Scheduler { app, slot, jobs: HashMap::new(), looks: JoinSet::new(), runs: JoinSet::new() };
+    let mut scheduler = Scheduler {
+        app,
+        slot,
+        jobs: HashMap::new(),
+        looks: JoinSet::new(),
+        runs: JoinSet::new(),
+        sweeps: JoinSet::new(),
+        swept: None,
+    };
     loop {
         let wait = scheduler.turn();
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             Some(look) = scheduler.looks.join_next() => scheduler.looked(look.ok()),
             Some(_) = scheduler.runs.join_next() => {}
+            Some(_) = scheduler.sweeps.join_next() => {}
             Some(asked) = asked.recv() => scheduler.ask(asked),
             _ = stopped.wait_for(|stopped| *stopped) => break,
         }
@@ -87,18 +107,33 @@ pub async fn run(
     }
 }
 
+impl Known {
+    /// What is known of a job, beside what was known of one of that name.
+    fn of(job: &Arc<LoadedJob>, before: Option<Known>, now: Instant) -> Self {
+        match before {
+            Some(before) if before.job == *job => before,
+            before => {
+                // Where the ticks are the same, in the same place, they have been this Bridge's matter all the time.
+                let same = before.filter(|before| job.has_ticks_of(&before.job));
+                let (since, is_open) = same.map_or((None, false), |same| (same.since, same.is_open));
+                Known { job: Arc::clone(job), since, is_open, due: now, is_looked_at: false }
+            }
+        }
+    }
+}
+
 impl Scheduler {
     /// Begins the looks that are due; how long nothing else is.
     fn turn(&mut self) -> Duration {
         // Who ends begins nothing more.
         let Some(generation) = self.slot.generation().filter(|_| !self.app.is_draining()) else { return LOOK_AGAIN };
         let now = Instant::now();
-        self.jobs.retain(|name, known| generation.jobs.get(name).is_some_and(|job| *job == known.job));
-        for job in generation.jobs.iter().filter(|job| !self.jobs.contains_key(&job.name)).cloned().collect::<Vec<_>>()
-        {
-            let known = Known { job: Arc::clone(&job), due: now, is_looked_at: false };
-            self.jobs.insert(job.name.clone(), known);
-        }
+        let mut before = std::mem::take(&mut self.jobs);
+        let known = |job: &Arc<LoadedJob>| (job.name.clone(), Known::of(job, before.remove(&job.name), now));
+        self.jobs = generation.jobs.iter().map(known).collect();
+        let open = self.jobs.values().filter(|known| known.is_open);
+        self.slot.stop_jobs(open.map(|known| known.job.name.clone()).collect());
+        self.sweep(&generation, now);
         let place = self.place(&generation);
         let mut wait = LOOK_AGAIN;
         for known in self.jobs.values_mut().filter(|known| !known.is_looked_at) {
@@ -109,16 +144,38 @@ impl Scheduler {
             }
             known.is_looked_at = true;
             let (job, generation, place) = (Arc::clone(&known.job), Arc::clone(&generation), place.clone());
+            let since = known.since;
             self.looks.spawn(async move {
                 let database = generation.databases.get(&job.job.connection).cloned();
                 let found = match &database {
-                    Some(database) => store::look(database, &place, &job).await,
+                    Some(database) => store::look(database, &place, &job, since).await,
                     None => Err(StoreError::Row("a connection that is not there")),
                 };
                 Look { job, database, generation, asked: None, found }
             });
         }
         wait
+    }
+
+    /// Has runs removed whose time is over, if it is time for that; by the clock, since ticks that are skipped leave rows as well.
+    fn sweep(&mut self, generation: &Generation, now: Instant) {
+        if self.swept.is_some_and(|swept| now.duration_since(swept) < SWEEP_EVERY) || !self.sweeps.is_empty() {
+            return;
+        }
+        self.swept = Some(now);
+        let connections: BTreeSet<&str> = generation.jobs.iter().map(|job| job.job.connection.as_str()).collect();
+        for database in connections.into_iter().filter_map(|name| generation.databases.get(name)).cloned() {
+            self.sweeps.spawn(async move {
+                match store::sweep(&database).await {
+                    Ok(0) => {}
+                    Ok(removed) => tracing::debug!(removed, "runs whose time is over were removed"),
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::warn!(error, "runs whose time is over could not be removed");
+                    }
+                }
+            });
+        }
     }
 
     fn place(&self, generation: &Generation) -> Place {
@@ -147,6 +204,8 @@ impl Scheduler {
             let begun = store::begin(&database, &place, &job, &by).await;
             let found = begun.map(|claim| Looked {
                 now: DateTime::<Utc>::UNIX_EPOCH,
+                since: DateTime::<Utc>::UNIX_EPOCH,
+                is_open: false,
                 done: claim.map_or(Done::Skipped, Done::Claimed),
                 lost: None,
             });
@@ -158,9 +217,14 @@ impl Scheduler {
     fn looked(&mut self, look: Option<Look>) {
         let Some(Look { job, database, generation, asked, found }) = look else { return };
         let wait = self.next_look(&job, &found, asked.is_some());
-        if let (Some(wait), Some(known)) = (wait, self.jobs.get_mut(&job.name)) {
+        // What was looked at may be another job by now, which is looked at itself.
+        let known = self.jobs.get_mut(&job.name).filter(|known| Arc::ptr_eq(&known.job, &job));
+        if let (Some(wait), Some(known)) = (wait, known) {
             known.is_looked_at = false;
             known.due = Instant::now() + wait;
+            if let Ok(looked) = &found {
+                (known.since, known.is_open) = (Some(looked.since), looked.is_open);
+            }
         }
         let answer = match found {
             Err(error) => {

@@ -15,7 +15,7 @@ pub use super::store::Place;
 use super::{
     LoadedJob,
     decide::State,
-    store::{self, SHOWN, StoreError},
+    store::{self, OPENED, RESUMED, SHOWN, StoreError},
 };
 use crate::{db::json_value, generation::Generation};
 
@@ -63,19 +63,32 @@ pub async fn list(generation: &Generation) -> Outcome<Vec<JobStatus>> {
     Ok(all)
 }
 
-/// A job, and its last runs, the newest first.
-pub async fn one(generation: &Generation, place: &Place, name: &str) -> Outcome<(JobStatus, Vec<Json>)> {
+/// A job with what came of it, the newest first.
+#[derive(Debug, Serialize)]
+pub struct JobHistory {
+    /// As it stands.
+    pub job: JobStatus,
+    /// Its last runs.
+    pub runs: Vec<Json>,
+    /// When it has failed too often, and who let it run again: also where many runs have been since.
+    pub breaker: Vec<Json>,
+}
+
+/// A job, and its history.
+pub async fn one(generation: &Generation, place: &Place, name: &str) -> Outcome<JobHistory> {
     let job = job_of(generation, name)?;
     let status = of(generation, job).await?;
     let database = database_of(generation, job)?;
-    let rows = store::history(database, job, place, SHOWN_MAX).await.map_err(away)?;
-    Ok((status, rows.into_iter().map(shown).collect()))
+    let runs = store::history(database, job, place, (&[], SHOWN_MAX)).await.map_err(away)?;
+    let breaker = store::history(database, job, place, (&[OPENED, RESUMED], SHOWN_MAX)).await.map_err(away)?;
+    let all = |rows: Vec<Vec<Value>>| rows.into_iter().map(shown).collect();
+    Ok(JobHistory { job: status, runs: all(runs), breaker: all(breaker) })
 }
 
-/// Lets a job run by itself again. False: it did.
-pub async fn resume(generation: &Generation, place: &Place, name: &str) -> Outcome<bool> {
+/// Lets a job run by itself again, as an operator wants it. False: it did.
+pub async fn resume(generation: &Generation, place: &Place, name: &str, by: &str) -> Outcome<bool> {
     let job = job_of(generation, name)?;
-    store::resume(database_of(generation, job)?, place, job).await.map_err(away)
+    store::resume(database_of(generation, job)?, place, job, by).await.map_err(away)
 }
 
 async fn of(generation: &Generation, job: &LoadedJob) -> Outcome<JobStatus> {

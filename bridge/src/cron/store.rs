@@ -15,7 +15,7 @@ use santokit_sql::{
 
 use super::{
     LoadedJob,
-    decide::{Cause, Decision, Declared, State},
+    decide::{Cause, Decision, Declared, Seen, State},
 };
 use crate::{
     config::EnvName,
@@ -29,6 +29,14 @@ use step::{Step, is, now, read, text, update};
 
 /// For the statements of one step.
 const STEP_MAX: Duration = Duration::from_secs(10);
+
+/// Not the outcome of a run: since when the job does not run by itself any more, ...
+pub const OPENED: &str = "opened";
+/// ... and that an operator let it again.
+pub const RESUMED: &str = "resumed";
+
+/// For what one turn removes. The next one goes on.
+const SWEEP_MAX: Duration = Duration::from_secs(5);
 
 const EXPIRING: Expiring = Expiring { table: RUNS, id: runs::ID, expires_at: runs::EXPIRES_AT, after: None };
 
@@ -50,6 +58,10 @@ pub struct Place {
 pub struct Looked {
     /// What the database's clock said.
     pub now: DateTime<Utc>,
+    /// From when on ticks are this Bridge's matter, whatever the row says: for the next look.
+    pub since: DateTime<Utc>,
+    /// Whether it has failed too often, and does not run by itself any more.
+    pub is_open: bool,
     /// What was done.
     pub done: Done,
     /// A run of before that is lost, and whether with it the job does not run by itself any more.
@@ -105,43 +117,52 @@ pub enum StoreError {
     Row(&'static str),
 }
 
-/// Looks at a job, and deals with its tick if it is time.
-pub async fn look(database: &Database, place: &Place, job: &LoadedJob) -> Result<Looked, StoreError> {
+/// Looks at a job, and deals with its tick if it is time. `since` is what the look before has told, if there was one.
+pub async fn look(
+    database: &Database,
+    place: &Place,
+    job: &LoadedJob,
+    since: Option<DateTime<Utc>>,
+) -> Result<Looked, StoreError> {
     let told = job.told_times();
     let declared = Declared { times: &job.times, told: &told, enabled: job.job.enabled, catch_up: job.job.catch_up };
+    let (found, now) = state(database, job).await?;
+    // Ticks at which it did not run by itself are nobody's when somebody lets it again.
+    let is_open = found.as_ref().is_some_and(|state| state.opened_at.is_some());
+    let since = since.filter(|_| !is_open).unwrap_or(now);
     // Mostly there is nothing to do, and nobody is held up to learn that.
-    if let (Some(state), now) = state(database, job).await?
+    if let Some(state) = found
         && !state.is_lost(now)
-        && state.decide(declared, now) == Decision::Wait
+        && state.decide(declared, Seen { now, since, is_claimed: false }) == Decision::Wait
     {
-        return Ok(Looked { now, done: Done::Nothing, lost: None });
+        return Ok(Looked { now, since, is_open, done: Done::Nothing, lost: None });
     }
     let mut step = Step::begin(database).await?;
     let Some(mut state) = step.locked(place, job).await? else {
         // Somebody else has made it now: the next look finds it.
-        return Ok(Looked { now: step.now().await?, done: Done::Nothing, lost: None });
+        return Ok(Looked { now: step.now().await?, since, is_open, done: Done::Nothing, lost: None });
     };
     let now = step.now().await?;
     let before = state.clone();
-    let lost = step.give_up(&mut state, now).await?;
-    let done = match state.decide(declared, now) {
+    let lost = step.give_up(place, job, (&mut state, now)).await?;
+    let is_claimed = match job.times.at_or_before(now) {
+        Some(due) => step.is_claimed(place, job, due).await?,
+        None => false,
+    };
+    let decision = state.decide(declared, Seen { now, since, is_claimed });
+    state.note(decision, declared);
+    let done = match decision {
         Decision::Wait => Done::Nothing,
-        Decision::Pass(tick) => {
-            (state.times, state.last_tick) = (told.clone(), tick);
-            Done::Passed
-        }
+        Decision::Pass(_) => Done::Passed,
         Decision::Skip(tick) => {
-            (state.last_tick, state.skipped) = (tick, state.skipped.saturating_add(1));
             step.add_run(place, job, (Some(tick), Cause::Schedule, None), ("skipped", now)).await?;
             Done::Skipped
         }
         Decision::Miss(tick) => {
-            state.last_tick = tick;
             step.add_run(place, job, (Some(tick), Cause::Schedule, None), ("missed", now)).await?;
             Done::Missed
         }
         Decision::Run(tick, cause) => {
-            state.last_tick = tick;
             Done::Claimed(step.claim(place, job, (Some(tick), cause, None), (&mut state, now)).await?)
         }
     };
@@ -151,7 +172,7 @@ pub async fn look(database: &Database, place: &Place, job: &LoadedJob) -> Result
     } else if step.is_made {
         step.commit().await?;
     }
-    Ok(Looked { now, done, lost })
+    Ok(Looked { now, since, is_open: state.opened_at.is_some(), done, lost })
 }
 
 /// Begins a run for an operator; none where one goes on.
@@ -159,7 +180,7 @@ pub async fn begin(database: &Database, place: &Place, job: &LoadedJob, by: &str
     let mut step = Step::begin(database).await?;
     let Some(mut state) = step.locked(place, job).await? else { return Ok(None) };
     let now = step.now().await?;
-    step.give_up(&mut state, now).await?;
+    step.give_up(place, job, (&mut state, now)).await?;
     if state.is_running(now) {
         return Ok(None);
     }
@@ -197,17 +218,24 @@ pub async fn end(
     let now = step.now().await?;
     let opens = state.end(ended.outcome == "ok", now);
     step.end_run(run, ended, now).await?;
+    if opens {
+        step.add_run(place, job, (None, Cause::Breaker, None), (OPENED, now)).await?;
+    }
     step.write(&job.id, &state).await?;
     step.commit().await?;
     Ok(Some(opens))
 }
 
-/// Lets a job run by itself again. False: it did.
-pub async fn resume(database: &Database, place: &Place, job: &LoadedJob) -> Result<bool, StoreError> {
+/// Lets a job run by itself again, as an operator wants it. False: it did.
+pub async fn resume(database: &Database, place: &Place, job: &LoadedJob, by: &str) -> Result<bool, StoreError> {
     let mut step = Step::begin(database).await?;
     let Some(mut state) = step.locked(place, job).await? else { return Ok(false) };
     let was_open = state.opened_at.take().is_some();
     state.failures = 0;
+    if was_open {
+        let now = step.now().await?;
+        step.add_run(place, job, (None, Cause::Manual, Some(by)), (RESUMED, now)).await?;
+    }
     step.write(&job.id, &state).await?;
     step.commit().await?;
     Ok(was_open)
@@ -223,20 +251,21 @@ pub async fn state(database: &Database, job: &LoadedJob) -> Result<(Option<State
     Ok((found, now))
 }
 
-/// The last runs of a job, the newest first: the columns of [`SHOWN`].
+/// The last runs of a job, the newest first: the columns of [`SHOWN`]. Of these outcomes alone, if there are any.
 pub async fn history(
     database: &Database,
     job: &LoadedJob,
     place: &Place,
-    most: u64,
+    (outcomes, most): (&[&str], u64),
 ) -> Result<Vec<Vec<Value>>, StoreError> {
     let deadline = Instant::now() + STEP_MAX;
     let mut session = database.session(Mode::Read, Share::Platform, deadline).await?;
-    let filter = Condition::All(vec![
-        is(runs::PROJECT, &place.env.project),
-        is(runs::ENV, &place.env.env),
-        is(runs::JOB, &job.name),
-    ]);
+    let mut conditions =
+        vec![is(runs::PROJECT, &place.env.project), is(runs::ENV, &place.env.env), is(runs::JOB, &job.name)];
+    if !outcomes.is_empty() {
+        conditions.push(Condition::OneOf(runs::OUTCOME.column(), outcomes.iter().map(|one| text(one)).collect()));
+    }
+    let filter = Condition::All(conditions);
     let sorted = |own: Own| SortKey { column: own.column(), direction: Direction::Descending };
     let select = Select {
         source: Source { filter, ..Source::of(RUNS, Predicate::ALWAYS) },
@@ -266,12 +295,18 @@ pub const SHOWN: [Own; 10] = [
     runs::ERROR,
 ];
 
-/// Removes some runs whose time is over.
-pub async fn sweep(database: &Database) -> Result<(), StoreError> {
-    let deadline = Instant::now() + STEP_MAX;
-    let mut session = database.session(Mode::Write, Share::Platform, deadline).await?;
-    let now = now(&mut session, deadline).await?;
-    EXPIRING.sweep(&mut session, now, deadline).await?;
-    session.end();
-    Ok(())
+/// Removes runs whose time is over, in portions, until there are none or it has taken long enough; how many rows. Between two portions others write.
+pub async fn sweep(database: &Database) -> Result<u64, StoreError> {
+    let (began, mut removed) = (Instant::now(), 0_u64);
+    loop {
+        let deadline = Instant::now() + STEP_MAX;
+        let mut session = database.session(Mode::Write, Share::Platform, deadline).await?;
+        let now = now(&mut session, deadline).await?;
+        let portion = EXPIRING.sweep(&mut session, now, deadline).await?;
+        session.end();
+        removed = removed.saturating_add(portion);
+        if portion == 0 || began.elapsed() >= SWEEP_MAX {
+            return Ok(removed);
+        }
+    }
 }

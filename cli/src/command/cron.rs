@@ -24,7 +24,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 pub enum Command {
     /// The jobs of an env: when they run next, and whether they run at all
     List(ListOptions),
-    /// One job, and its last runs
+    /// One job, its last runs, and when it was stopped and let run again
     #[command(after_help = "Example:\n  stk cron status nightly-report --env prod")]
     Status(JobOptions),
     /// Run a job now, beside its schedule
@@ -67,7 +67,9 @@ pub async fn run(command: &Command, shell: &Shell) -> anyhow::Result<()> {
             let answer = ask(&options.at, shell, (Deed::Cron, Some(options.name()?))).await?;
             shell.terminal.answer(&answer, |terminal| {
                 show_jobs(terminal, Some(std::slice::from_ref(&answer["job"])));
-                show_runs(terminal, answer["runs"].as_array().map(Vec::as_slice).unwrap_or_default());
+                let rows = |of: &str| answer[of].as_array().map(Vec::as_slice).unwrap_or_default();
+                show_runs(terminal, rows("runs"));
+                show_breaker(terminal, rows("breaker"));
             });
         }
         Command::Trigger(options) => {
@@ -134,11 +136,23 @@ fn show_runs(terminal: Terminal, runs: &[Json]) {
     }
     terminal.say("");
     terminal.table(
-        &["run", "tick", "cause", "outcome", "started", "ended", "bridge", "error"],
+        &["run", "tick", "cause", "by", "outcome", "started", "ended", "bridge", "error"],
         runs.iter().map(|run| {
-            ["id", "tick", "cause", "outcome", "startedAt", "endedAt", "bridge", "error"]
+            ["id", "tick", "cause", "by", "outcome", "startedAt", "endedAt", "bridge", "error"]
                 .map(|key| printable(&cell(&run[key])))
                 .to_vec()
         }),
+    );
+}
+
+/// When the job has failed too often, and who let it run again.
+fn show_breaker(terminal: Terminal, rows: &[Json]) {
+    if rows.is_empty() {
+        return;
+    }
+    terminal.say("");
+    terminal.table(
+        &["breaker", "at", "by", "bridge"],
+        rows.iter().map(|row| ["outcome", "startedAt", "by", "bridge"].map(|key| printable(&cell(&row[key]))).to_vec()),
     );
 }

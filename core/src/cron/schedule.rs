@@ -101,7 +101,7 @@ impl Schedule {
         let (mut date, mut minute) = (from.date_naive(), from.hour() * 60 + from.minute());
         for _ in 0..DAYS_MAX {
             if self.has_day(date)
-                && let Some(found) = (minute..24 * 60).find(|minute| self.has_minute(*minute))
+                && let Some(found) = self.first_from(minute)
             {
                 return moment(date, found);
             }
@@ -116,7 +116,7 @@ impl Schedule {
         let (mut date, mut minute) = (at.date_naive(), at.hour() * 60 + at.minute());
         for _ in 0..DAYS_MAX {
             if self.has_day(date)
-                && let Some(found) = (0..=minute).rev().find(|minute| self.has_minute(*minute))
+                && let Some(found) = self.last_until(minute)
             {
                 return moment(date, found);
             }
@@ -127,14 +127,36 @@ impl Schedule {
     }
 
     fn has_day(&self, date: NaiveDate) -> bool {
+        #[cfg(test)]
+        tests::DAYS_LOOKED_AT.with(|days| days.set(days.get() + 1));
         let of_month = has(self.days, date.day());
         let of_week = has(self.weekdays, date.weekday().num_days_from_sunday());
         let is_day = if self.needs_both_days { of_month && of_week } else { of_month || of_week };
         is_day && has(self.months, date.month())
     }
 
-    fn has_minute(&self, of_day: u32) -> bool {
-        has(self.hours, of_day / 60) && has(self.minutes, of_day % 60)
+    /// The first minute of a day from one on. The sets are asked as a whole: no search goes through the minutes of a day.
+    fn first_from(&self, of_day: u32) -> Option<u32> {
+        let (hour, minute) = (of_day / 60, of_day % 60);
+        let in_hour = self.minutes & u64::MAX << minute;
+        if has(self.hours, hour) && in_hour != 0 {
+            return Some(hour * 60 + in_hour.trailing_zeros());
+        }
+        let later = self.hours & u64::MAX << (hour + 1);
+        (later != 0).then(|| later.trailing_zeros() * 60 + self.minutes.trailing_zeros())
+    }
+
+    /// The last minute of a day until one.
+    fn last_until(&self, of_day: u32) -> Option<u32> {
+        let (hour, minute) = (of_day / 60, of_day % 60);
+        let in_hour = self.minutes & u64::MAX >> (63 - minute);
+        if has(self.hours, hour)
+            && let Some(last) = in_hour.checked_ilog2()
+        {
+            return Some(hour * 60 + last);
+        }
+        let earlier = self.hours & ((1 << hour) - 1);
+        Some(earlier.checked_ilog2()? * 60 + self.minutes.checked_ilog2()?)
     }
 }
 

@@ -18,7 +18,9 @@ use crate::store::{
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use santokit_core::{
     code::Code,
+    cron::JOBS_MAX,
     id::Kind,
+    name::check_label,
     problem::{Outcome, Problem},
     release::VERSION,
     wire::{EnvReport, Report, Standing},
@@ -229,6 +231,9 @@ fn skew(standing: &Standing) -> Option<i64> {
 
 fn bound(env: &mut EnvReport) {
     env.keys_used = BTreeMap::new();
+    // They are shown in a command.
+    let jobs = std::mem::take(&mut env.stopped_jobs).into_iter();
+    env.stopped_jobs = jobs.filter(|job| check_label("a job's name", job).is_ok()).take(JOBS_MAX).collect();
     if let Some(refused) = &mut env.refused {
         refused.message = short(&refused.message, TEXT_MAX);
         refused.release_id = short(&refused.release_id, NAME_MAX);

@@ -19,10 +19,10 @@ use santokit_sql::{
 use super::{
     super::{
         LoadedJob,
-        decide::{Cause, State, expires_at},
+        decide::{Cause, KEPT_MAX, State, expires_at},
         key,
     },
-    Claim, Ended, Place, STEP_MAX, StoreError,
+    Claim, Ended, OPENED, Place, RESUMED, STEP_MAX, StoreError,
 };
 use crate::{
     crud::value::moment,
@@ -101,8 +101,9 @@ impl Step {
     /// Notes a run as lost whose Bridge has not been heard of.
     pub(super) async fn give_up(
         &mut self,
-        state: &mut State,
-        now: DateTime<Utc>,
+        place: &Place,
+        job: &LoadedJob,
+        (state, now): (&mut State, DateTime<Utc>),
     ) -> Result<Option<(String, bool)>, StoreError> {
         if !state.is_lost(now) {
             return Ok(None);
@@ -111,7 +112,31 @@ impl Step {
         let error = Some("its Bridge was not heard of any more".to_owned());
         self.end_run(&run, &Ended { outcome: "lost", error }, now).await?;
         let opens = state.end(false, now);
+        if opens {
+            self.add_run(place, job, (None, Cause::Breaker, None), (OPENED, now)).await?;
+        }
         Ok(Some((run, opens)))
+    }
+
+    /// Whether there is a run of a tick, which may be one that did not run.
+    pub(super) async fn is_claimed(
+        &mut self,
+        place: &Place,
+        job: &LoadedJob,
+        tick: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let filter = is(runs::CLAIM, &claim_of(place, job, tick));
+        let select = Select {
+            source: Source { filter, ..Source::of(RUNS, Predicate::ALWAYS) },
+            columns: vec![runs::ID.column()],
+            distinct: false,
+            order: Vec::new(),
+            after: None,
+            limit: Some(1),
+            offset: 0,
+        };
+        let found = self.session.rows(&render::select(&select, self.session.dialect())?, self.deadline).await?;
+        Ok(!found.is_empty())
     }
 
     pub(super) async fn claim(
@@ -135,9 +160,12 @@ impl Step {
     ) -> Result<String, StoreError> {
         let run = Kind::Run.generate();
         let claim = match tick {
-            Some(tick) => key(&[&place.env.project, &place.env.env, &job.name, &tick.timestamp_micros().to_string()]),
+            Some(tick) => claim_of(place, job, tick),
             None => key(&[&run]),
         };
+        // Of these there are few, however often the job runs.
+        let expires_at =
+            if [OPENED, RESUMED].contains(&outcome) { now + KEPT_MAX } else { expires_at(&job.times, now) };
         let ended = if outcome == "running" { Value::Null } else { moment(now) };
         let row = vec![
             (runs::ID, text(&run)),
@@ -153,7 +181,7 @@ impl Step {
             (runs::STARTED_AT, moment(now)),
             (runs::ENDED_AT, ended),
             (runs::OUTCOME, text(outcome)),
-            (runs::EXPIRES_AT, moment(expires_at(&job.times, now))),
+            (runs::EXPIRES_AT, moment(expires_at)),
         ];
         self.insert(RUNS, runs::ID, row, None).await?;
         Ok(run)
@@ -212,6 +240,11 @@ impl Step {
         }
         Ok(())
     }
+}
+
+/// What no two runs of a job have.
+fn claim_of(place: &Place, job: &LoadedJob, tick: DateTime<Utc>) -> String {
+    key(&[&place.env.project, &place.env.env, &job.name, &tick.timestamp_micros().to_string()])
 }
 
 pub(super) async fn now(session: &mut Session, deadline: Instant) -> Result<DateTime<Utc>, StoreError> {

@@ -15,7 +15,7 @@ use santokit_core::{
     code::Code,
     problem::{Outcome, Problem},
 };
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::{Admin, RequestId, respond};
 use crate::{
@@ -26,6 +26,13 @@ use crate::{
 /// Project, env and job.
 type Named = (String, String, String);
 
+/// Whose jobs, and which one, if it is one.
+struct At {
+    project: String,
+    env: String,
+    job: Option<String>,
+}
+
 /// `GET /admin/envs/{project}/{env}/cron`
 pub(super) async fn list(
     State(admin): State<Arc<Admin>>,
@@ -33,16 +40,8 @@ pub(super) async fn list(
     Path((project, env)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    let done = async {
-        let claims = admin.allow(&headers, (Deed::Cron, None), (&project, &env), Utc::now().timestamp())?;
-        tracing::info!(requestId = %id.0, operator = claims.sub, token = claims.jti, project, env, "an operator lists jobs");
-        let (generation, _) = admin.generation(&project, &env)?;
-        let jobs = status::list(&generation).await?;
-        let release = &generation.release_id;
-        let answer = json!({"bridge": admin.app.config.id, "releaseId": release, "jobs": jobs});
-        serde_json::to_vec(&answer).map_err(Problem::internal)
-    };
-    answer(done.await, &id)
+    let at = At { project, env, job: None };
+    admin.at_jobs((&headers, &id), Deed::Cron, &at, async |_: Claims| admin.jobs(&at).await).await
 }
 
 /// `GET /admin/envs/{project}/{env}/cron/{job}`
@@ -52,13 +51,12 @@ pub(super) async fn read(
     Path(named): Path<Named>,
     headers: HeaderMap,
 ) -> Response {
-    let done = async {
-        admin.of_job(&headers, Deed::Cron, &named, &id)?;
-        let (generation, place) = admin.generation(&named.0, &named.1)?;
-        let (job, runs) = status::one(&generation, &place, &named.2).await?;
-        serde_json::to_vec(&json!({"bridge": admin.app.config.id, "job": job, "runs": runs})).map_err(Problem::internal)
+    let (at, job) = At::job(named);
+    let done = async |_: Claims| {
+        let (generation, place) = admin.generation(&at.project, &at.env)?;
+        Ok(json!(status::one(&generation, &place, &job).await?))
     };
-    answer(done.await, &id)
+    admin.at_jobs((&headers, &id), Deed::Cron, &at, done).await
 }
 
 /// `POST /admin/envs/{project}/{env}/cron/{job}/trigger`
@@ -68,13 +66,12 @@ pub(super) async fn trigger(
     Path(named): Path<Named>,
     headers: HeaderMap,
 ) -> Response {
-    let done = async {
-        let claims = admin.of_job(&headers, Deed::CronTrigger, &named, &id)?;
-        let slot = admin.slot(&named.0, &named.1)?;
-        let run = admin.triggers.begin(&slot.name, &named.2, &claims.sub).await?;
-        serde_json::to_vec(&json!({"bridge": admin.app.config.id, "run": run})).map_err(Problem::internal)
+    let (at, job) = At::job(named);
+    let done = async |claims: Claims| {
+        let slot = admin.slot(&at.project, &at.env)?;
+        Ok(json!({"run": admin.triggers.begin(&slot.name, &job, &claims.sub).await?}))
     };
-    answer(done.await, &id)
+    admin.at_jobs((&headers, &id), Deed::CronTrigger, &at, done).await
 }
 
 /// `POST /admin/envs/{project}/{env}/cron/{job}/resume`
@@ -84,22 +81,45 @@ pub(super) async fn resume(
     Path(named): Path<Named>,
     headers: HeaderMap,
 ) -> Response {
-    let done = async {
-        admin.of_job(&headers, Deed::CronResume, &named, &id)?;
-        let (generation, place) = admin.generation(&named.0, &named.1)?;
-        let was_open = status::resume(&generation, &place, &named.2).await?;
-        serde_json::to_vec(&json!({"bridge": admin.app.config.id, "wasOpen": was_open})).map_err(Problem::internal)
+    let (at, job) = At::job(named);
+    let done = async |claims: Claims| {
+        let (generation, place) = admin.generation(&at.project, &at.env)?;
+        Ok(json!({"wasOpen": status::resume(&generation, &place, &job, &claims.sub).await?}))
     };
-    answer(done.await, &id)
+    admin.at_jobs((&headers, &id), Deed::CronResume, &at, done).await
+}
+
+impl At {
+    /// One job, and its name.
+    fn job((project, env, job): Named) -> (Self, String) {
+        (Self { project, env, job: Some(job.clone()) }, job)
+    }
 }
 
 impl Admin {
-    /// Whether a request may do a deed at a job; it is noted.
-    fn of_job(&self, headers: &HeaderMap, deed: Deed, (project, env, job): &Named, id: &RequestId) -> Outcome<Claims> {
-        let claims = self.allow(headers, (deed, Some(job)), (project, env), Utc::now().timestamp())?;
-        let (operator, token, deed) = (&claims.sub, &claims.jti, deed.as_str());
-        tracing::info!(requestId = %id.0, operator, token, project, env, job, deed, "an operator asks of a job");
-        Ok(claims)
+    /// Does a deed for who may do it, notes that, and answers with what it made and with who this is.
+    async fn at_jobs<D>(&self, (headers, id): (&HeaderMap, &RequestId), deed: Deed, at: &At, done: D) -> Response
+    where
+        D: AsyncFnOnce(Claims) -> Outcome<Json>,
+    {
+        let answered = async {
+            let (project, env, job) = (at.project.as_str(), at.env.as_str(), at.job.as_deref());
+            let claims = self.allow(headers, (deed, job), (project, env), Utc::now().timestamp())?;
+            let (operator, token, deed) = (&claims.sub, &claims.jti, deed.as_str());
+            tracing::info!(requestId = %id.0, operator, token, project, env, job, deed, "an operator asks of jobs");
+            let mut answer = done(claims).await?;
+            answer["bridge"] = self.app.config.id.clone().into();
+            serde_json::to_vec(&answer).map_err(Problem::internal)
+        };
+        match answered.await {
+            Ok(body) => respond::json(StatusCode::OK, body),
+            Err(problem) => respond::error(&problem, &id.0),
+        }
+    }
+
+    async fn jobs(&self, at: &At) -> Outcome<Json> {
+        let (generation, _) = self.generation(&at.project, &at.env)?;
+        Ok(json!({"releaseId": generation.release_id, "jobs": status::list(&generation).await?}))
     }
 
     pub(super) fn generation(&self, project: &str, env: &str) -> Outcome<(Arc<Generation>, Place)> {
@@ -113,12 +133,5 @@ impl Admin {
             lease: self.app.config.cron_lease,
         };
         Ok((generation, place))
-    }
-}
-
-fn answer(done: Outcome<Vec<u8>>, id: &RequestId) -> Response {
-    match done {
-        Ok(body) => respond::json(StatusCode::OK, body),
-        Err(problem) => respond::error(&problem, &id.0),
     }
 }

@@ -173,6 +173,7 @@ mod tests {
             cache_age_seconds: 0,
             refused: None,
             keys_used: std::collections::BTreeMap::new(),
+            stopped_jobs: std::collections::BTreeSet::new(),
             canary: Some(canary),
         }
     }

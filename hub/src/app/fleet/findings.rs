@@ -26,6 +26,7 @@ pub(super) fn of_bridge(bridge: &Bridge, around: &Surroundings) -> Vec<Finding> 
         return vec![finding(Severity::Warning, None, format!("it has not reported for {since}"), todo)];
     }
     let mut all: Vec<Finding> = bridge.envs.values().filter_map(|env| of_env(bridge, env, around)).collect();
+    all.extend(bridge.envs.values().filter_map(of_jobs));
     all.extend(of_clock(bridge));
     if let Some(standing) = &bridge.standing {
         all.extend(of_trust(standing, around));
@@ -106,6 +107,18 @@ fn of_refusal(bridge: &Bridge, env: &EnvReport, refused: &Refused) -> String {
             env.env
         ),
     }
+}
+
+/// Jobs that wait for somebody. Each Bridge of the env says the same: what they know is in its database.
+fn of_jobs(env: &EnvReport) -> Option<Finding> {
+    let first = env.stopped_jobs.first()?;
+    let names: Vec<&str> = env.stopped_jobs.iter().map(String::as_str).collect();
+    let what = format!("failed too often and not run any more: {}", names.join(", "));
+    let todo = format!(
+        "`stk cron status {first} --env {env}` says why; `stk cron resume {first} --env {env}` lets it run again",
+        env = env.env
+    );
+    Some(finding(Severity::Warning, Some(&env.env), what, todo))
 }
 
 fn of_clock(bridge: &Bridge) -> Option<Finding> {

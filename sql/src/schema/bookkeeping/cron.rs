@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `id` | string, 64 characters | primary key: SHA-256 in hex of project, env and name |
 //! | `project`, `env`, `job` | string | whose job it is, and its name |
-//! | `times` | string | the schedule that `last_tick` is of |
+//! | `times` | string | the schedule that `last_tick` is of; `never` of a job that does not run by itself |
 //! | `last_tick` | timestamp | the last tick that was dealt with; a job that is new begins with now |
 //! | `failures` | int | runs that failed one after another |
 //! | `skipped` | bigint | ticks at which a run went on still |
@@ -22,11 +22,11 @@
 //! | `claim` | string, 64 characters, unique | SHA-256 in hex of project, env, name and tick; of a run that an operator began, of its id |
 //! | `project`, `env`, `job`, `release` | string | of what it is a run |
 //! | `tick` | timestamp, may be null | the point in time that it is for |
-//! | `cause` | string | `schedule`, `catchUp` or `manual` |
+//! | `cause` | string | `schedule`, `catchUp`, `manual` or `breaker` |
 //! | `by` | string, may be null | the operator |
 //! | `bridge` | string | who runs it |
 //! | `started_at`, `ended_at` | timestamp, the second may be null | by the clock of this database |
-//! | `outcome` | string | `running`, then `ok`, `error`, `timeout` or `lost`; `skipped` and `missed` did not run |
+//! | `outcome` | string | `running`, then `ok`, `error`, `timeout` or `lost`; `skipped` and `missed` did not run; `opened` and `resumed` are no runs, but when the job was stopped and let run again |
 //! | `error` | string, may be null | what went wrong, for operators |
 //! | `expires_at` | timestamp, indexed | from when on the row may be removed |
 

@@ -1,6 +1,6 @@
 //! Each thing that can be wrong with a Bridge, and the words for it; it asks no store and no clock but its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Utc;
 
@@ -31,6 +31,7 @@ fn bridge() -> Bridge {
         cache_age_seconds: 3,
         refused: None,
         keys_used: BTreeMap::new(),
+        stopped_jobs: BTreeSet::new(),
         canary: None,
     };
     let trusted_keys = vec![vec![CURRENT.to_owned()]];
@@ -102,6 +103,12 @@ fn each_thing_that_is_wrong_is_told_with_what_to_do() {
         ),
         (|b| (env(b).state, env(b).cache_age_seconds) = (EnvState::Stale, 200), Warning, "for 3m 20s", "polls fail"),
         (|b| env(b).sequence = 6, Warning, "has not loaded rel_new since", "log"),
+        (
+            |b| env(b).stopped_jobs = ["nightly", "tidy"].map(str::to_owned).into(),
+            Warning,
+            "not run any more: nightly, tidy",
+            "stk cron resume nightly --env prod",
+        ),
         (|b| b.clock_skew_seconds = Some(-90), Warning, "its clock is 1m 30s behind the Hub's", "NTP"),
         (|b| b.clock_skew_seconds = Some(11), Warning, "11s ahead of", "NTP"),
         (
