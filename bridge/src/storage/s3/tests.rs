@@ -349,8 +349,12 @@ fn what_a_store_says_is_told_by_its_code() {
         |status, code: &str| Failure::Refused { status, code: code.to_owned(), message: String::new(), date: None };
     for (status, code, told) in [
         (404, "NoSuchKey", Some(StorageError::Missing)),
-        (404, "", Some(StorageError::Missing)),
+        (404, "NotFound", Some(StorageError::Missing)),
+        // Of what stands before a store and knows no path.
+        (404, "", None),
         (404, "NoSuchBucket", None),
+        (404, "NoSuchUpload", None),
+        (410, "NoSuchKey", None),
         (412, "PreconditionFailed", Some(StorageError::Precondition)),
         (409, "ConditionalRequestConflict", Some(StorageError::Precondition)),
         (409, "BucketAlreadyExists", None),
