@@ -12,7 +12,7 @@ use crate::{
     logic::{Body, Logic, Mounts, Record, StorageGrant, TransactionMode, WasmBody},
     name::check_identifier,
     schema::files,
-    storage::told,
+    storage::{StorageError, told},
 };
 
 /// The largest manifest that is read.
@@ -61,6 +61,9 @@ pub enum VerifyError {
     /// The manifest cannot be read.
     #[error("the manifest cannot be read: {0}")]
     Manifest(String),
+    /// It has more of something than a project may.
+    #[error("the manifest cannot be read: {0}")]
+    TooMany(String),
     /// The manifest is of a newer format, or needs a newer Bridge.
     #[error("the release needs Santokit {needed} (manifest format {format}); this is {VERSION} (format {FORMAT})")]
     Incompatible {
@@ -144,7 +147,10 @@ pub fn manifest(text: &str) -> Result<Manifest, VerifyError> {
     for cors in manifest.cors.iter().chain(manifest.envs.values().filter_map(|overlay| overlay.cors.as_ref())) {
         cors.check().map_err(|error| VerifyError::Manifest(format!("cors: {error}")))?;
     }
-    manifest.storage.check().map_err(|error| VerifyError::Manifest(format!("storage: {error}")))?;
+    manifest.storage.check().map_err(|error| match error {
+        StorageError::TooMany => VerifyError::TooMany(format!("storage: {error}")),
+        error => VerifyError::Manifest(format!("storage: {error}")),
+    })?;
     manifest.events.check().map_err(|error| VerifyError::Manifest(format!("events: {error}")))?;
     check_objects(&manifest)?;
     let default = manifest.connections.get(&manifest.default_connection);

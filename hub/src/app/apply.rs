@@ -219,6 +219,7 @@ impl App {
             VerifyError::Undeclared { ref table, .. } => Problem::new(Code::ReleaseBlocked, error.to_string())
                 .hint("declare it in the schema, or take it out of the grants")
                 .detail("tables", json!([table])),
+            VerifyError::TooMany(_) => Problem::new(Code::Conflict, error.to_string()),
             error => Problem::new(Code::BadRequest, error.to_string()),
         })?;
         if manifest.project != at.project {

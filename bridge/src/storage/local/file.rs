@@ -139,7 +139,7 @@ impl Writer {
         let mut row = blocking(move || incoming.place(&folder, expected, content_type)).await?.keep();
         let at = (self.at.0.as_str(), self.at.1.as_str());
         let (upload, condition) = (self.upload.as_deref(), &self.options.condition);
-        let left = match self.index.put(at, &mut row, upload, condition, self.folder.bytes_max).await {
+        let before = match self.index.put(at, &mut row, upload, condition, self.folder.bytes_max).await {
             Ok(before) => before,
             Err(error) => {
                 // Refused, it is named by nothing. Of any other error nobody knows: it may be named all the same, and if not it is swept.
@@ -149,7 +149,7 @@ impl Writer {
                 return Err(error);
             }
         };
-        if let Some(before) = left {
+        if let Some(before) = before {
             self.unlink(&before).await?;
         }
         Ok(row.stat(self.at.1.as_str()))
@@ -194,13 +194,8 @@ impl Incoming {
         fs::rename(&self.path, &path).map_err(failed)?;
         // What a crash does not undo, before the index says so.
         sync_dir(dir).map_err(failed)?;
-        let row = Row {
-            file: self.name.clone(),
-            size: self.size,
-            etag: digest.hex().to_owned(),
-            content_type,
-            modified: 0,
-        };
+        let row =
+            Row { file: self.name.clone(), size: self.size, etag: digest.hex().to_owned(), content_type, modified: 0 };
         Ok(Placed { path: Some(path), row })
     }
 }

@@ -88,7 +88,8 @@ impl Index {
     /// Makes what is not there yet.
     #[expect(clippy::disallowed_methods, reason = "the texts are constants")]
     async fn bring_up(&self) -> Result<(), StorageError> {
-        let version = "SELECT user_version, (SELECT count(*) FROM sqlite_schema WHERE name = 'objects') FROM pragma_user_version";
+        let version =
+            "SELECT user_version, (SELECT count(*) FROM sqlite_schema WHERE name = 'objects') FROM pragma_user_version";
         let (found, _) = sqlx::query_as::<_, (i64, i64)>(version).fetch_one(&self.0).await.map_err(failed)?;
         if found >= VERSION {
             return Ok(());
@@ -192,7 +193,8 @@ impl Index {
         .await
         .map_err(failed)?;
         if let Some(upload) = upload {
-            let joined = sqlx::query("INSERT INTO joined (upload, file, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING");
+            let joined =
+                sqlx::query("INSERT INTO joined (upload, file, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING");
             let joined = joined.bind(upload).bind(&row.file).bind(signed(row.modified));
             joined.execute(&mut *db).await.map_err(failed)?;
         }
@@ -259,8 +261,8 @@ impl Index {
         // From one name to the next, and past all that is of it.
         let next = "SELECT min(bucket) FROM objects WHERE bucket > $1";
         loop {
-            let (next,) = sqlx::query_as(next).bind(&bucket).fetch_one(&self.0).await.map_err(failed)?;
-            let next: Option<String> = next;
+            let (next,): (Option<String>,) =
+                sqlx::query_as(next).bind(&bucket).fetch_one(&self.0).await.map_err(failed)?;
             let Some(next) = next else { return Ok(Vec::new()) };
             bucket = next;
             if !bucket.ends_with(PARTS) {

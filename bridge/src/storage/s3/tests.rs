@@ -11,7 +11,12 @@ use santokit_core::{
 };
 
 use super::*;
-use crate::{config::EnvName, generation::Runtime};
+use crate::{
+    config::{EnvName, Network},
+    generation::Runtime,
+};
+
+mod lost;
 
 const ID: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -199,6 +204,11 @@ fn check(method: &str, url: &str, secret: &str, headers: &[(&'static str, String
 }
 
 pub(super) fn store(change: impl FnOnce(&mut S3Place), secrets: &[(&str, &str)]) -> Store {
+    store_in(&[], change, secrets)
+}
+
+/// The same, where networks are opened.
+fn store_in(opened: &[Network], change: impl FnOnce(&mut S3Place), secrets: &[(&str, &str)]) -> Store {
     let mut declared = S3Place {
         bucket: "shop-{env}".to_owned(),
         prefix: None,
@@ -213,7 +223,7 @@ pub(super) fn store(change: impl FnOnce(&mut S3Place), secrets: &[(&str, &str)])
     change(&mut declared);
     let env = EnvName { project: "shop".to_owned(), env: "prod".to_owned() };
     let secrets = Arc::new(arc_swap::ArcSwap::from_pointee(runtime(secrets)));
-    Store::new(Place::of("files", &declared, &env, secrets).unwrap(), Client::new(&[], None).unwrap())
+    Store::new(Place::of("files", &declared, &env, secrets).unwrap(), Client::new(opened, None).unwrap())
 }
 
 /// What the Hub says of an env's secrets.
