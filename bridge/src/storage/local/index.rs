@@ -193,8 +193,10 @@ impl Index {
         .await
         .map_err(failed)?;
         if let Some(upload) = upload {
-            let joined =
-                sqlx::query("INSERT INTO joined (upload, file, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING");
+            let joined = sqlx::query(
+                "INSERT INTO joined (upload, file, at) VALUES ($1, $2, $3) \
+                 ON CONFLICT (upload) DO UPDATE SET file = excluded.file, at = excluded.at",
+            );
             let joined = joined.bind(upload).bind(&row.file).bind(signed(row.modified));
             joined.execute(&mut *db).await.map_err(failed)?;
         }

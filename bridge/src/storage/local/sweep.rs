@@ -73,7 +73,10 @@ impl Folder {
         let entries = fs::read_dir(self.objects()).into_iter().flatten().flatten();
         let is_due = |entry: &fs::DirEntry| {
             let name = entry.file_name();
-            let number = name.as_encoded_bytes().iter().fold(0_usize, |number, byte| number * 31 + usize::from(*byte));
+            let number = name
+                .as_encoded_bytes()
+                .iter()
+                .fold(0_usize, |number, byte| number.wrapping_mul(31).wrapping_add(usize::from(*byte)));
             turn.is_none_or(|turn| number % TURNS == turn)
         };
         entries.filter(is_due).map(|entry| entry.path()).chain([self.incoming()]).collect()
