@@ -321,7 +321,7 @@ fn secrets_are_read_when_they_are_used() {
 #[test]
 fn a_store_is_where_the_operator_allows() {
     let opened = |networks: &[&str]| {
-        let networks: Vec<_> = networks.iter().map(|text| crate::config::Network::parse(text).unwrap()).collect();
+        let networks: Vec<_> = networks.iter().map(|text| Network::parse(text).unwrap()).collect();
         Client::new(&networks, None).unwrap()
     };
     for (networks, url, is_fine) in [
