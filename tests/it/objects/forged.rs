@@ -125,7 +125,8 @@ async fn a_url_of_one_env_is_none_of_another() {
     lab.done(&["apply", "--env", "dev", "--accept-grants", "--yes"], "").await;
     let signed = async |env: &str, op: &str| {
         let asked = bridge.client.http().post(format!("{}/storage/images/{op}", bridge.client.url()));
-        let asked = asked.header("x-santokit-project", "apart").header("x-santokit-env", env);
+        let asked = asked.header("content-type", "application/json").header("x-santokit-project", "apart");
+        let asked = asked.header("x-santokit-env", env);
         let answer = bridge.client.send(asked.body(json!({"key": "a"}).to_string())).await.unwrap();
         answer.body["data"]["url"].as_str().unwrap_or_else(|| panic!("{env} {op}: {answer:?}")).to_owned()
     };
