@@ -108,7 +108,7 @@ impl Bucket {
                 if condition == Condition::Absent && store.stat(key).await?.is_some() {
                     return Err(StorageError::Precondition);
                 }
-                let etag = store.complete(&name, id, (&etags, size), &condition).await?;
+                let etag = store.complete(&name, id, (etags.as_slice(), size), &condition).await?;
                 let content_type = content_type.unwrap_or_else(|| s3::CONTENT_TYPE.to_owned());
                 Ok(ObjectStat { key: key.as_str().to_owned(), size, etag, content_type, modified: now() })
             }
@@ -117,7 +117,8 @@ impl Bucket {
                 let (bucket, store, parts) = (self.clone(), Arc::clone(store), parts.clone());
                 let (key, id) = (key.clone(), id.to_owned());
                 // Who waits may stop to; it takes as long as all of its bytes take, and is then there all the same.
-                let joined = tokio::spawn(async move { bucket.join_once(&store, (key, &id), &parts, options).await });
+                let joined =
+                    tokio::spawn(async move { bucket.join_once(&store, (key, id.as_str()), &parts, options).await });
                 joined.await.unwrap_or_else(|error| {
                     tracing::error!(error = %error, "parts of an object were not put together");
                     Err(StorageError::Unavailable)

@@ -196,7 +196,7 @@ impl Store {
             Ok(etag) => Ok(client::plain_etag(&etag)),
             // The answer may have been lost, and asked for a second time.
             Err(failure) if failure.is_no_upload() => match self.head(name).await? {
-                Ok(Some(headers)) if is_of_parts(&client::stat("", &headers), parts, size) => Ok(client::etag(&headers)),
+                Some(headers) if is_of_parts(&client::stat("", &headers), parts, size) => Ok(client::etag(&headers)),
                 _ => Err(self.failed("complete", &failure)),
             },
             Err(failure) => Err(self.failed("complete", &failure)),
@@ -231,7 +231,7 @@ impl Parts {
     }
 
     async fn complete(mut self, size: u64, condition: &Condition) -> Result<String, StorageError> {
-        let done = self.store.complete(&self.name, &self.id, (&self.etags, size), condition).await?;
+        let done = self.store.complete(&self.name, &self.id, (self.etags.as_slice(), size), condition).await?;
         self.is_done = true;
         Ok(done)
     }

@@ -126,7 +126,7 @@ async fn an_upload_whose_end_was_not_heard_has_ended() {
         })
         .await;
         let etags = ["\"1\"".to_owned(), "\"2\"".to_owned()];
-        let done = store.complete("a", "upload", (&etags, 10), &Condition::None).await;
+        let done = store.complete("a", "upload", (&etags[..], 10), &Condition::None).await;
         assert_eq!(done, if is_it { Ok("abc-2".to_owned()) } else { Err(StorageError::Unavailable) }, "{found}");
     }
 }
