@@ -37,7 +37,9 @@ async fn an_object_is_whole_or_not_there_after_a_kill() {
     for key in ["old", "new"] {
         let to = url(&editor, "upload_sign", key).await;
         let (sender, chunks) = tokio::sync::mpsc::channel::<Result<Vec<u8>, std::io::Error>>(1);
-        let body = futures_util::stream::unfold(chunks, async |mut chunks| Some((chunks.recv().await?, chunks)));
+        let body = futures_util::stream::unfold(chunks, |mut chunks: tokio::sync::mpsc::Receiver<_>| async move {
+            Some((chunks.recv().await?, chunks))
+        });
         let sent = request(Method::PUT, &to).header("content-length", CHUNK * CHUNKS).body(Body::wrap_stream(body));
         sending.push((tokio::spawn(sent.send()), sender));
     }

@@ -91,13 +91,6 @@ impl S3 {
         }
     }
 
-    /// Makes the bucket, where it was not there.
-    pub async fn make(&self) -> Result<()> {
-        let url = self.place()?.create_bucket(&self.credentials()).sign(EXPIRY);
-        Client::new().put(url).send().await?.error_for_status()?;
-        Ok(())
-    }
-
     /// The same store by its name, where the bucket is a part of the host's, and the address that the name would lead to.
     pub fn by_name(&self) -> Result<(Self, SocketAddr)> {
         let address = self.endpoint.strip_prefix("http://").context("a store of our own")?.parse::<SocketAddr>()?;
