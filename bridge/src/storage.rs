@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use santokit_core::storage::{BucketEvents, CompiledPolicies, ObjectKey, ObjectPrefix, PolicyError, Storage};
+use santokit_core::storage::{BucketEvents, CompiledPolicies, Filled, ObjectKey, ObjectPrefix, PolicyError, Storage};
 use santokit_wasm::{Condition, ObjectPage, ObjectStat, PutOptions, StorageError, UrlDeed};
 
 use crate::{
@@ -63,6 +63,8 @@ pub struct Stores {
     open: Mutex<HashMap<EnvName, Arc<local::Store>>>,
     /// Made with the first bucket that needs it.
     client: OnceLock<s3::Client>,
+    /// Where buckets of envs lie in stores, by their aliases.
+    places: Mutex<HashMap<EnvName, Vec<(String, Filled)>>>,
 }
 
 /// The buckets of a generation, by alias.
@@ -88,6 +90,17 @@ pub struct Bucket {
 enum Store {
     Local(Arc<local::Store>),
     S3(Arc<s3::Store>),
+}
+
+/// What has become of an object that was to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// It is removed.
+    Removed,
+    /// There was none.
+    Absent,
+    /// Another one is there, which was put later.
+    Kept,
 }
 
 /// For whom a URL is, and from when on.
@@ -141,7 +154,7 @@ impl StorageConfig {
 impl Stores {
     /// Nothing is opened yet.
     pub fn new(config: StorageConfig) -> Self {
-        Self { config, open: Mutex::default(), client: OnceLock::new() }
+        Self { config, open: Mutex::default(), client: OnceLock::new(), places: Mutex::default() }
     }
 
     /// What a release says of storage, for an env.
@@ -163,9 +176,35 @@ impl Stores {
             Ok::<_, BucketError>((alias.clone(), made))
         };
         let by_alias = storage.buckets.iter().map(bucket).collect::<Result<_, BucketError>>()?;
+        for (alias, other, theirs) in self.shared(env, storage) {
+            // A release sees its own project alone. It may be meant, so it is no reason not to serve.
+            tracing::error!(%env, alias, other = %other, theirs, "two envs have the same objects in a store of S3: give one another bucket or prefix");
+        }
         let at_home = || self.config.is_rehearsal.then(|| "http://localhost".to_owned());
         let public_url = self.config.public_url.clone().or_else(at_home);
         Ok(Buckets { by_alias, url_expiry: self.config.url_expiry, public_url })
+    }
+
+    /// Which buckets have objects of other envs that are served here.
+    fn shared(&self, env: &EnvName, storage: &Storage) -> Vec<(String, EnvName, String)> {
+        if self.config.is_rehearsal {
+            return Vec::new();
+        }
+        let places = storage.buckets.iter().filter_map(|(alias, bucket)| Some((alias, bucket.s3.as_ref()?)));
+        let places = places.filter_map(|(alias, place)| {
+            Some((alias.clone(), place.filled(&env.project, &env.env).ok()?))
+        });
+        let mine: Vec<(String, Filled)> = places.collect();
+        let mut all = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = Vec::new();
+        for (other, theirs) in all.iter().filter(|(other, _)| *other != env) {
+            for (alias, place) in &mine {
+                let same = theirs.iter().filter(|(_, theirs)| theirs.overlaps(place));
+                shared.extend(same.map(|(theirs, _)| (alias.clone(), other.clone(), theirs.clone())));
+            }
+        }
+        all.insert(env.clone(), mine);
+        shared
     }
 
     /// One for an env, over all of its generations.
@@ -174,7 +213,7 @@ impl Stores {
         let made = open.entry(env.clone()).or_insert_with(|| {
             // Names of projects and envs are labels: neither leads out of the folder.
             let dir = self.config.dir.join(&env.project).join(&env.env);
-            Arc::new(local::Store::new(dir, self.config.env_bytes_max))
+            Arc::new(local::Store::new(dir, self.config.env_bytes_max, local::SWEEP_EVERY))
         });
         Arc::clone(made)
     }
@@ -198,6 +237,16 @@ impl Buckets {
     /// Of all.
     pub fn aliases(&self) -> impl Iterator<Item = &str> {
         self.by_alias.keys().map(String::as_str)
+    }
+
+    /// Makes the indexes of buckets on the disk of which some is true, where there are none yet: what is let go later was then let go later than
+    /// they were made. Why one cannot be made is in the log; it is tried again when it is used.
+    pub(crate) async fn make(&self, is_needed: impl Fn(&str) -> bool) {
+        for bucket in self.by_alias.values().filter(|bucket| is_needed(&bucket.alias)) {
+            if let Store::Local(store) = &bucket.store {
+                drop(store.make().await);
+            }
+        }
     }
 
     /// Scheme and authority of the Bridge as clients reach it, where somebody has said it.
@@ -316,6 +365,22 @@ impl Bucket {
             Store::Local(store) => store.remove(&self.alias, key, condition).await,
             Store::S3(store) => store.remove(key, condition).await,
         }
+    }
+
+    /// Removes the object that was there at a moment, in milliseconds since 1970, and none that was put later. One that stays can be found; one that
+    /// is gone cannot.
+    pub(crate) async fn remove_until(&self, key: &ObjectKey, until: u64) -> Result<Gone, StorageError> {
+        let store = match &self.store {
+            Store::Local(store) => return store.remove_until(&self.alias, key, until).await,
+            Store::S3(store) => store,
+        };
+        let Some(found) = store.stat(key).await? else { return Ok(Gone::Absent) };
+        // Of one that does not say when it was put nobody knows.
+        if found.modified == 0 || found.modified > until {
+            return Ok(Gone::Kept);
+        }
+        let is_removed = store.remove(key, &Condition::Is(found.etag)).await?;
+        Ok(if is_removed { Gone::Removed } else { Gone::Absent })
     }
 }
 

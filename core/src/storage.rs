@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::quantity::Bytes;
 
+mod apart;
 pub mod glob;
 pub mod key;
 pub mod media;
@@ -15,6 +16,7 @@ pub mod place;
 pub mod policy;
 pub mod told;
 
+pub use apart::Filled;
 pub use glob::KeyGlob;
 pub use key::{KeyError, ObjectKey, ObjectPrefix};
 pub use media::MediaRange;

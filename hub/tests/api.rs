@@ -273,6 +273,21 @@ async fn components_are_checked_and_powers_need_consent() {
 }
 
 #[tokio::test]
+async fn a_release_has_as_many_buckets_as_a_project_may() {
+    let dir = tempfile::tempdir().unwrap();
+    let lab = Lab::start(dir.path()).await;
+    for (buckets, status, code) in [(50, StatusCode::OK, Json::Null), (51, StatusCode::CONFLICT, json!("CONFLICT"))] {
+        let mut wanted = manifest(vec![], None);
+        let bucket = json!({"provider": "local", "maxObject": "1MB"});
+        let buckets: BTreeMap<String, Json> = (0..buckets).map(|at| (format!("b{at}"), bucket.clone())).collect();
+        wanted.storage = serde_json::from_value(json!({"buckets": buckets})).unwrap();
+        let (found, answer) = lab.apply("dev", &wanted, json!({})).await;
+        assert_eq!((found, &answer["error"]["code"]), (status, &code), "{answer}");
+    }
+    lab.hub.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_bridge_gets_what_its_token_is_for_and_waits_for_the_next() {
     let dir = tempfile::tempdir().unwrap();
     let lab = Arc::new(Lab::start(dir.path()).await);

@@ -293,6 +293,30 @@ async fn an_object_goes_when_its_store_is_back() {
     panic!("it is there still: {}", served.dev.output());
 }
 
+/// A bucket that is not there has no objects, and that says nothing of those that rows have let go.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_goes_when_its_bucket_is_found() {
+    let s3 = S3::bucket().await.unwrap();
+    s3.put("dev/own/a/1", b"abc").await.unwrap();
+    let wrong = S3 { bucket: format!("{}-wrong", s3.bucket), ..s3.clone() };
+    let declared = |s3: &S3| s3.declared("").replace(", ", "\n    ");
+    let folder = project(&s3.secrets(), &declared(&wrong));
+    let env = [("STK_BRIDGE_STORAGE_ALLOW_PRIVATE", "127.0.0.0/8")];
+    let served = Served::start(&folder, "s3", &env).await;
+    served.done("db/products/insert", json!({"data": {"name": "p1", "image": "own/a/1"}})).await;
+    served.done("db/products/delete", json!({"where": {"name": "p1"}})).await;
+    served.dev.wait_for_output("it is tried again").await.unwrap();
+    assert!(s3.get("dev/own/a/1").await.unwrap().is_some());
+    folder.edit("config/storage.yaml", &wrong.bucket, &s3.bucket).unwrap();
+    for _ in 0..400 {
+        if s3.get("dev/own/a/1").await.unwrap().is_none() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it is there still: {}", served.dev.output());
+}
+
 const ADMIN: (&str, &str) = ("STK_BRIDGE_ADMIN_LISTEN", "127.0.0.1:0");
 const ID: (&str, &str) = ("STK_BRIDGE_ID", "brg_01ARZ3NDEKTSV4RRFFQ69G5FE3");
 
@@ -332,4 +356,40 @@ async fn orphans(lab: &Lab, bridge: &Bridge, bucket: &str, older: &str) -> Json 
     // A free port of this machine is known by what the Bridge itself says.
     assert!(!bridge.admin_url().is_empty());
     lab.done(&["storage", "orphans", bucket, "--older-than", older], "").await
+}
+
+/// Page by page, in a store that others write to as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_that_no_row_names_are_found_on_every_page() {
+    let lab = Lab::start("orphaned").await;
+    let s3 = S3::bucket().await.unwrap();
+    lab.done(&["secrets", "set", "S3_KEY"], &s3.key).await;
+    lab.done(&["secrets", "set", "S3_SECRET"], &s3.secret).await;
+    let provider = s3.declared("").replace(", ", "\n    ");
+    let rules =
+        ["select", "insert", "update", "delete"].map(|verb| format!("    {verb}: {{roles: [public]}}\n")).concat();
+    lab.folder.write("schema/main.yaml", SCHEMA).unwrap();
+    lab.folder.write("config/permissions.yaml", &format!("tables:\n  products:\n{rules}  notes:\n{rules}")).unwrap();
+    lab.folder
+        .write("config/storage.yaml", &STORAGE.replace("PROVIDER", &provider).replace("[editor]", "[public]"))
+        .unwrap();
+    let bridge = lab.bridge("one", &[ADMIN, ID, ("STK_BRIDGE_STORAGE_ALLOW_PRIVATE", "127.0.0.0/8")]).await;
+    lab.apply().await;
+    // One more than two pages have.
+    let keys: Vec<String> = (0..1_001).map(|number| format!("own/a/{number:04}")).collect();
+    for key in &keys {
+        s3.put(&format!("prod/{key}"), b"abc").await.unwrap();
+    }
+    s3.put("elsewhere/own/a/0001", b"abc").await.unwrap();
+    // The first and the last of a page, and the last of all.
+    let named = [0, 499, 500, 1_000];
+    let rows: Vec<Json> = named.iter().map(|at| json!({"name": keys[*at], "image": keys[*at]})).collect();
+    assert_eq!(ask(&bridge.client, "db/products/insert", &json!({"data": rows})).await.status, 200);
+    let found = orphans(&lab, &bridge, "images", "0s").await;
+    assert_eq!((&found["looked"], &found["bytes"]), (&json!(1_001), &json!(997 * 3)), "{}", found["looked"]);
+    let orphans: Vec<&str> =
+        found["orphans"].as_array().unwrap().iter().map(|orphan| orphan["key"].as_str().unwrap()).collect();
+    let expected: Vec<&str> =
+        keys.iter().enumerate().filter(|(at, _)| !named.contains(at)).map(|(_, key)| key.as_str()).collect();
+    assert_eq!(orphans, expected);
 }

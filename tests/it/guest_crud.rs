@@ -1,6 +1,7 @@
 //! Guests in four languages ask the tables: what a caller's rules give and hide, what a service's do, what belongs to a transaction, and
 //! where an invocation's limits end it. On servers as on SQLite; only transactions of a guest's own are SQLite's.
 
+mod files;
 mod in_c;
 
 use std::time::{Duration, Instant};

@@ -303,6 +303,23 @@ async fn limited(dev: &StkDev, logic: &str) {
     told(dev, logic, json!([{"op": "delete", "key": key}])).await;
 }
 
+/// What is asked of objects is a call into the host like any other.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_for_objects_are_counted() {
+    let folder = project(&LOGICS[..1]);
+    folder.edit("logics/rust/logic.yaml", "limits: {", "limits: {hostCalls: 20, ").unwrap();
+    let dev = StkDev::start(folder.path(), &[]).await.unwrap();
+    let stats = |count: usize| json!(vec![json!({"op": "stat", "key": "own/a"}); count]);
+    assert_eq!(told(&dev, "rust", stats(5)).await.len(), 5);
+    let answer = ask(&dev, "rust", stats(21)).await;
+    assert_eq!((answer.code(), answer.limit()), ("LOGIC_FAILED", "hostCalls"), "{answer:?}");
+    // What was done before stays: it is no part of a transaction.
+    let puts: Vec<Json> = (0..21).map(|at| json!({"op": "put", "key": format!("own/{at}"), "text": "a"})).collect();
+    let answer = ask(&dev, "rust", json!(puts)).await;
+    assert_eq!((answer.code(), answer.limit()), ("LOGIC_FAILED", "hostCalls"), "{answer:?}");
+    assert_eq!(told(&dev, "rust", json!([{"op": "get", "key": "own/0"}])).await[0]["text"], "a");
+}
+
 /// What each case has is its own, and empty.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_test_of_a_logic_has_buckets_of_its_own() {

@@ -8,6 +8,7 @@ use santokit_tests::{Answer, BridgeClient, ProjectFolder, StkDev};
 use serde_json::{Value as Json, json};
 
 mod forged;
+mod killed;
 mod multipart;
 mod s3;
 mod told;
@@ -33,6 +34,9 @@ buckets:
       "drop/*": {upload_sign: {roles: [app, editor]}, download_sign: {roles: [editor]}}
       "pages/*": {upload_sign: {roles: [editor]}, download_sign: {roles: [public]}}
   closed: {provider: local}
+  large:
+    provider: local
+    policies: {"*": {upload_sign: {roles: [editor]}, download_sign: {roles: [editor]}}}
 "#;
 const APP: &str = "stk_app.planted-key-5c11";
 const EDITOR: &str = "stk_editor.planted-key-77ab";
@@ -210,6 +214,9 @@ async fn a_page_that_somebody_put_does_not_run() {
     for (kind, is_defused) in [
         ("text/html", true),
         ("image/svg+xml", true),
+        ("image/x+xml", true),
+        ("video/a+xml", true),
+        ("image/xml", true),
         ("image/png", false),
         // Browsers take the last of a list.
         ("image/png, text/html", true),
@@ -258,6 +265,7 @@ async fn an_object_is_put_over_the_one_that_was_meant() {
         (vec![("if-match", "no tag")], 400),
         (vec![("if-none-match", is.as_str())], 400),
         (vec![("content-range", "bytes 0-2/6")], 400),
+        (vec![("content-encoding", "gzip")], 400),
         (vec![("if-match", is.as_str())], 200),
         (vec![("if-match", is.as_str())], 409),
     ] {
@@ -274,6 +282,23 @@ async fn an_object_is_put_over_the_one_that_was_meant() {
     let from = url(&dev.client, "download_sign", json!({"key": "pages/1"})).await;
     let head = request(Method::HEAD, &from).header("range", "bytes=0-0").send().await.unwrap();
     assert_eq!((head.status().as_u16(), &head.headers()["content-length"]), (200, &"3".parse().unwrap()));
+}
+
+/// What cannot be held to is not passed over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_idempotency_is_refused() {
+    let folder = project();
+    let (_dev, _, editor) = start(folder.path()).await;
+    let params = json!({"key": "pages/1"});
+    let call = json!({"path": "storage/images/delete", "params": params});
+    for (path, body) in
+        [("/storage/images/upload_sign", &params), ("/storage/images/delete", &params), ("/call", &call)]
+    {
+        let asked = editor.http().post(format!("{}{path}", editor.url())).header("content-type", "application/json");
+        let answer = editor.send(asked.header("idempotency-key", "k1").body(body.to_string())).await.unwrap();
+        assert_eq!((answer.status, answer.code()), (400, "BAD_REQUEST"), "{path}: {answer:?}");
+        assert!(answer.body["error"]["message"].as_str().unwrap().contains("Idempotency-Key"), "{answer:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,11 @@ use std::{
 use santokit_bridge::{
     config::{EnvName, Network},
     generation::Runtime,
-    storage::{Bucket, StorageConfig, Stores, s3::Secrets},
+    storage::{
+        Bucket, StorageConfig, Stores, UrlFor,
+        s3::Secrets,
+        signed::{Deed, Size, Upload},
+    },
 };
 use santokit_core::{
     quantity::Bytes,
@@ -48,13 +52,17 @@ impl World {
     }
 
     fn bucket(&self, env: &str) -> Bucket {
+        self.bucket_of(env, true)
+    }
+
+    fn bucket_of(&self, env: &str, path_style: bool) -> Bucket {
         let s3 = self.s3.as_ref().map(|s3| S3Place {
             bucket: s3.bucket.clone(),
             prefix: None,
             region: s3.region.clone(),
             endpoint: Some(s3.endpoint.clone()),
             public_endpoint: None,
-            path_style: true,
+            path_style,
             access_key_id: "S3_KEY".to_owned(),
             secret_access_key: "S3_SECRET".to_owned(),
             session_token: None,
@@ -265,4 +273,47 @@ async fn a_key_is_exchanged_while_the_bridge_runs() {
     world.secrets.store(Arc::clone(&fine));
     assert_eq!(read(&bucket, "a").await.unwrap(), b"a");
     assert_eq!(bucket.stat(&key("b")).await, Ok(None));
+}
+
+/// The bucket stands in the host's name, which is signed: a real store takes such a URL, and takes it for no other bucket.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_may_be_a_part_of_the_hosts_name() {
+    let [_, mut world] = World::each().await;
+    let (named, address) = world.s3.as_ref().unwrap().by_name().unwrap();
+    let (own, other) = (world.s3.replace(named).unwrap(), S3::bucket().await.unwrap());
+    let bucket = world.bucket_of("dev", false);
+    let host = |bucket: &str| format!("{bucket}.s3.test");
+    let resolved = [&own.bucket, &other.bucket].map(|bucket| host(bucket));
+    let http = resolved.iter().fold(reqwest::Client::builder(), |client, host| client.resolve(host, address));
+    let http = http.build().unwrap();
+    let env = EnvName { project: "shop".to_owned(), env: "dev".to_owned() };
+    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
+    let of = UrlFor { env: &env, base: "", now, lives: 60 };
+    let upload = Upload { size: Size::Exactly(3), ..Upload::default() };
+    let name = key("a b/\u{e9}+.txt");
+    let put = bucket.url(&name, &Deed::Put(upload), of).await.unwrap().url;
+    assert!(put.starts_with(&format!("http://{}:{}/dev/a%20b/", host(&own.bucket), address.port())), "{put}");
+    let elsewhere = put.replace(&host(&own.bucket), &host(&other.bucket));
+    for (url, is_fine) in [(&elsewhere, false), (&put, true)] {
+        let answer = http.put(url).header("content-length", 3).body("abc").send().await.unwrap();
+        assert_eq!(answer.status().is_success(), is_fine, "{url}: {}", answer.text().await.unwrap());
+    }
+    assert_eq!(own.get("dev/a b/\u{e9}+.txt").await.unwrap().as_deref(), Some(&b"abc"[..]));
+    let get = bucket.url(&name, &Deed::Get { save_as: None }, of).await.unwrap().url;
+    assert_eq!(http.get(&get).send().await.unwrap().text().await.unwrap(), "abc");
+    let stolen = http.get(get.replace("dev/", "prod/")).send().await.unwrap();
+    assert_eq!(stolen.status(), 403);
+}
+
+/// That a bucket is not there says nothing of its objects.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_is_gone_is_not_one_of_nothing() {
+    let [_, mut world] = World::each().await;
+    let there = world.s3.as_ref().unwrap().clone();
+    world.s3 = Some(S3 { bucket: format!("{}-none", there.bucket), ..there });
+    let bucket = world.bucket("dev");
+    assert_eq!(bucket.stat(&key("a")).await, Err(StorageError::Unavailable));
+    assert_eq!(bucket.remove(&key("a"), &Condition::None).await, Err(StorageError::Unavailable));
+    let [_, world] = World::each().await;
+    assert_eq!(world.bucket("dev").stat(&key("a")).await, Ok(None));
 }

@@ -112,6 +112,7 @@ impl Loader {
         let row_events = RowEvents { topics: Arc::clone(&topics), release_id: pointer.release_id.clone() };
         let tables = tables.with_triggers(&manifest.events.triggers, row_events).map_err(LoadError::blocked)?;
         let tables = tables.with_objects(&manifest.storage).map_err(LoadError::blocked)?;
+        buckets.make(|alias| tables.takes(alias)).await;
         Ok(Generation {
             config: Arc::new(manifest.config_of(&env.env)),
             buckets: Arc::new(buckets),

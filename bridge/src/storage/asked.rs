@@ -79,7 +79,7 @@ impl Asked<'_> {
                 let upload = upload(bucket, &bounds, &read)?;
                 self.url(bucket, key, Deed::Put(upload), read.expires_in).await
             }
-            ObjectOp::UploadComplete => self.uploaded(bucket, &key, &params).await,
+            ObjectOp::UploadComplete => self.uploaded(bucket, &key, &bounds, &params).await,
             ObjectOp::DownloadSign => {
                 let deed = Deed::Get { save_as: read.save_as.map(|name| file_name(&name)).transpose()? };
                 self.url(bucket, key, deed, read.expires_in).await
@@ -103,9 +103,17 @@ impl Asked<'_> {
 
     /// `upload_complete`: what was put at the URL of a store is not seen here, and told when its sender says so. What is there may be another's:
     /// who may put it, and not read it, is told that it is there, and nothing else of it.
-    async fn uploaded(&self, bucket: &Bucket, key: &ObjectKey, params: &Map<String, Json>) -> Outcome<Json> {
+    async fn uploaded(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        bounds: &UploadBounds,
+        params: &Map<String, Json>,
+    ) -> Outcome<Json> {
         let found = bucket.stat(key).await.map_err(|error| problem_of(&error))?;
         let stat = found.ok_or_else(|| problem_of(&StorageError::Missing))?;
+        // Others write to a store too, and a URL may be older than the rules are.
+        fits(bucket, bounds, Some(stat.size), Some(&stat.content_type))?;
         if !bucket.is_local() {
             self.told.admit(bucket, Happened::Upload).await?;
             self.told.there(bucket, &stat).await?;

@@ -17,11 +17,11 @@ use santokit_sql::{
     render::{self, RenderError},
     statement::Statement,
 };
-use santokit_wasm::{Condition as Found, StorageError};
+use santokit_wasm::StorageError;
 use tokio::{sync::watch, task::JoinSet};
 use ulid::Ulid;
 
-use super::{Bucket, told::Told};
+use super::{Bucket, Gone, told::Told};
 use crate::{
     app::App,
     crud::{names::Tables, value::moment},
@@ -51,26 +51,12 @@ const AGAIN_MAX: Duration = Duration::from_mins(5);
 /// From this attempt on it is an error of the log each time.
 const ALARM_FROM: u32 = 5;
 
-/// What clocks, and stores that tell whole seconds, may make of a moment, in milliseconds.
-const SLACK: i64 = 2_000;
-
 /// An object that waits to go.
 struct Waiting {
     id: String,
     object: String,
     attempt: u32,
     dropped_at: DateTime<Utc>,
-}
-
-/// What has become of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    /// It is removed.
-    Removed,
-    /// There was none.
-    Absent,
-    /// A row names it again, or another one was put in its place.
-    Kept,
 }
 
 /// Whose attempt it is.
@@ -204,7 +190,7 @@ impl Of<'_> {
         let claim = Ulid::new().to_string();
         let ending = match self.claim(waiting, &claim).await {
             Ok(Claimed::Elsewhere) => return,
-            Ok(Claimed::Named) => Ok(Ending::Kept),
+            Ok(Claimed::Named) => Ok(Gone::Kept),
             Ok(Claimed::Mine) => self.remove(waiting).await,
             Err(error) => Err(error),
         };
@@ -217,8 +203,8 @@ impl Of<'_> {
             Err(failure) => self.later(waiting, &claim, failure),
         };
         self.app.metrics.objects.let_go(match ending {
-            Ok(Ending::Removed | Ending::Absent) => "removed",
-            Ok(Ending::Kept) => "kept",
+            Ok(Gone::Removed | Gone::Absent) => "removed",
+            Ok(Gone::Kept) => "kept",
             Err(_) => "failed",
         });
         // Unsaid, the claim ends by itself, and it is tried once more: of what is gone nothing is left to do.
@@ -249,12 +235,13 @@ impl Of<'_> {
         Ok(claimed)
     }
 
-    async fn remove(&self, waiting: &Waiting) -> Result<Ending, Failure> {
+    async fn remove(&self, waiting: &Waiting) -> Result<Gone, Failure> {
         let key = ObjectKey::parse(&waiting.object).map_err(|_| Failure::Key)?;
-        let removed = tokio::time::timeout(REMOVE_MAX, remove(self.bucket, &key, waiting.dropped_at));
+        let until = u64::try_from(waiting.dropped_at.timestamp_millis()).unwrap_or(0);
+        let removed = tokio::time::timeout(REMOVE_MAX, self.bucket.remove_until(&key, until));
         let ending = removed.await.map_err(|_| Failure::Time)?.map_err(Failure::Store)?;
         // Also where there was none: an attempt before may have removed it and told nobody.
-        if ending != Ending::Kept {
+        if ending != Gone::Kept {
             let told = Told { generation: self.generation, by: "rows", metrics: &self.app.metrics };
             told.gone(self.bucket, &key).await.map_err(Failure::Event)?;
         }
@@ -289,16 +276,6 @@ impl Waiting {
         let dropped_at = DateTime::parse_from_rfc3339(&dropped_at).ok()?.to_utc();
         Some(Self { id, object, attempt, dropped_at })
     }
-}
-
-/// Removes the object that was there when it was let go, and no other.
-async fn remove(bucket: &Bucket, key: &ObjectKey, dropped_at: DateTime<Utc>) -> Result<Ending, StorageError> {
-    let Some(found) = bucket.stat(key).await? else { return Ok(Ending::Absent) };
-    if i64::try_from(found.modified).unwrap_or(i64::MAX) > dropped_at.timestamp_millis().saturating_add(SLACK) {
-        return Ok(Ending::Kept);
-    }
-    let is_removed = bucket.remove(key, &Found::Is(found.etag)).await?;
-    Ok(if is_removed { Ending::Removed } else { Ending::Absent })
 }
 
 /// What answers those of some keys that rows of a database name: a statement for each column.

@@ -5,11 +5,12 @@
 //! a file that nothing names, and is swept.
 
 use std::{
-    fs,
+    collections::HashMap,
+    fs::{self, File},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicU64},
-    time::{Duration, SystemTime},
+    sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicU64},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use santokit_core::storage::{ObjectKey, ObjectPrefix};
@@ -18,12 +19,14 @@ use tokio::sync::OnceCell;
 
 mod file;
 mod index;
+mod sweep;
 
-use super::signed::UrlKey;
+use super::{Gone, signed::UrlKey};
 pub(super) use file::{Reader, Writer};
-use index::{Index, Row};
+use index::{BLOCK, Index, Removed, Row, charge, no_room};
 
-const UNNAMED_KEPT: Duration = Duration::from_hours(24);
+/// How often it is looked what a crash has left.
+pub(super) const SWEEP_EVERY: Duration = Duration::from_hours(1);
 const CONTENT_TYPE: &str = "application/octet-stream";
 
 /// The objects of an env.
@@ -32,6 +35,9 @@ pub(super) struct Store {
     folder: Arc<Folder>,
     index: OnceCell<Index>,
     url_key: OnceCell<UrlKey>,
+    sweep_every: Duration,
+    /// Uploads in parts that are put together just now.
+    joining: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
 }
 
 /// Where files are.
@@ -44,12 +50,19 @@ struct Folder {
 }
 
 impl Store {
-    pub(super) fn new(dir: PathBuf, bytes_max: u64) -> Self {
+    pub(super) fn new(dir: PathBuf, bytes_max: u64, sweep_every: Duration) -> Self {
         Self {
             folder: Arc::new(Folder { dir, bytes_max, underway: AtomicU64::new(0) }),
             index: OnceCell::new(),
             url_key: OnceCell::new(),
+            sweep_every,
+            joining: Mutex::default(),
         }
+    }
+
+    /// Makes what is not there yet. Why not is in the log.
+    pub(super) async fn make(&self) -> Result<(), StorageError> {
+        self.index().await.map(drop)
     }
 
     pub(super) async fn url_key(&self) -> Result<UrlKey, StorageError> {
@@ -69,7 +82,7 @@ impl Store {
             let Some(row) = index.row(bucket, key.as_str()).await? else { return Err(StorageError::Missing) };
             let path = self.folder.object(&row.file);
             let stat = row.stat(key.as_str());
-            match blocking(move || Ok(fs::File::open(path))).await? {
+            match blocking(move || Ok(File::open(path))).await? {
                 Ok(file) => return Ok(Reader::new(file, stat)),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(unavailable("an object cannot be opened", &error)),
@@ -89,8 +102,11 @@ impl Store {
         let index = self.index().await?.clone();
         let folder = Arc::clone(&self.folder);
         // What is there now goes.
-        let freed = index.row(&bucket, key.as_str()).await?.map_or(0, |row| row.size);
+        let freed = index.row(&bucket, key.as_str()).await?.map_or(0, |row| charge(row.size));
         let room = folder.bytes_max.saturating_sub(index.bytes().await?.saturating_sub(freed));
+        if room < BLOCK {
+            return Err(no_room());
+        }
         blocking(move || Writer::create(folder, index, (bucket, key), options, (bytes_max, room))).await
     }
 
@@ -124,6 +140,56 @@ impl Store {
         .await
     }
 
+    /// Removes the object that was there at a moment, in milliseconds, and none that was put later.
+    pub(super) async fn remove_until(&self, bucket: &str, key: &ObjectKey, until: u64) -> Result<Gone, StorageError> {
+        match self.index().await?.remove_until(bucket, key.as_str(), until).await? {
+            Removed::File(file) => {
+                self.unlink(vec![file]).await?;
+                Ok(Gone::Removed)
+            }
+            Removed::Absent => Ok(Gone::Absent),
+            Removed::Younger => Ok(Gone::Kept),
+            Removed::Unknown => {
+                let dir = self.folder.dir.display();
+                tracing::error!(%dir, "the index of objects was made after a row has let one go: is storageDir the one that it was?");
+                Err(StorageError::Unavailable)
+            }
+        }
+    }
+
+    /// Removes all objects of a bucket whose keys begin so.
+    pub(super) async fn remove_under(&self, bucket: &str, prefix: &str) -> Result<(), StorageError> {
+        let files = self.index().await?.remove_under(bucket, prefix).await?;
+        self.unlink(files).await
+    }
+
+    /// The object that an upload in parts has become, as long as it is there.
+    pub(super) async fn joined(&self, upload: &str) -> Result<Option<ObjectStat>, StorageError> {
+        let joined = self.index().await?.joined(upload).await?;
+        Ok(joined.map(|(key, row)| row.stat(&key)))
+    }
+
+    /// Who holds it puts an upload together; whoever else wants to waits.
+    pub(super) fn joining(&self, upload: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut joining = self.joining.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = joining.get(upload).and_then(Weak::upgrade) {
+            return held;
+        }
+        joining.retain(|_, held| held.strong_count() > 0);
+        let made = Arc::default();
+        joining.insert(upload.to_owned(), Arc::downgrade(&made));
+        made
+    }
+
+    async fn unlink(&self, files: Vec<String>) -> Result<(), StorageError> {
+        let folder = Arc::clone(&self.folder);
+        blocking(move || {
+            files.iter().for_each(|file| remove_file(&folder.object(file)));
+            Ok(())
+        })
+        .await
+    }
+
     /// Opened with the first use: an env without objects has no folder.
     async fn index(&self) -> Result<&Index, StorageError> {
         self.index
@@ -131,7 +197,8 @@ impl Store {
                 let folder = Arc::clone(&self.folder);
                 blocking(move || folder.make()).await?;
                 let index = Index::open(&self.folder.dir.join("index.db")).await?;
-                tokio::spawn(Arc::clone(&self.folder).sweep(index.clone()));
+                let folder = Arc::downgrade(&self.folder);
+                tokio::spawn(sweep::again_and_again(folder, index.clone(), self.sweep_every));
                 Ok(index)
             })
             .await
@@ -142,7 +209,8 @@ impl Folder {
     /// What it takes, for this user alone.
     fn make(&self) -> Result<(), StorageError> {
         let make = |dir: PathBuf| fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-        make(self.incoming()).and_then(|()| make(self.objects())).map_err(|error| {
+        let made = make(self.incoming()).and_then(|()| make(self.objects())).and_then(|()| sync_dir(&self.dir));
+        made.map_err(|error| {
             tracing::error!(dir = %self.dir.display(), error = %error, "the folder of objects cannot be made; see storageDir");
             StorageError::Unavailable
         })
@@ -159,30 +227,6 @@ impl Folder {
     /// Of a name of our own, whose last characters are random.
     fn object(&self, file: &str) -> PathBuf {
         self.objects().join(&file[file.len().saturating_sub(2)..]).join(file)
-    }
-
-    /// Removes what no index names and nobody writes any more.
-    async fn sweep(self: Arc<Self>, index: Index) {
-        let folder = Arc::clone(&self);
-        for path in blocking(move || Ok(folder.old_files())).await.unwrap_or_default() {
-            let named = path.file_name().and_then(|name| name.to_str());
-            let is_object = path.starts_with(self.objects());
-            match named {
-                Some(name) if is_object && index.has_file(name).await.unwrap_or(true) => {}
-                Some(_) => remove_file(&path),
-                None => {}
-            }
-        }
-    }
-
-    fn old_files(&self) -> Vec<PathBuf> {
-        let folders = fs::read_dir(self.objects()).into_iter().flatten().flatten().map(|entry| entry.path());
-        let files = folders.chain([self.incoming()]).flat_map(|dir| fs::read_dir(dir).into_iter().flatten().flatten());
-        let is_old = |entry: &fs::DirEntry| {
-            let modified = entry.metadata().and_then(|known| known.modified()).unwrap_or_else(|_| SystemTime::now());
-            modified.elapsed().is_ok_and(|age| age > UNNAMED_KEPT)
-        };
-        files.filter(is_old).map(|entry| entry.path()).collect()
     }
 }
 
@@ -205,6 +249,17 @@ fn remove_file(path: &Path) {
     {
         tracing::warn!(error = %error, "a file of an object cannot be removed");
     }
+}
+
+/// What a crash does not undo: the names in a folder.
+fn sync_dir(dir: &Path) -> std::io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// In milliseconds since 1970.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 async fn blocking<T: Send + 'static>(

@@ -147,15 +147,23 @@ impl Asked<'_> {
             .filter(|part| found.get(part).is_none_or(|(size, _)| *size != begun.part_size(*part)))
             .take(URLS_MAX)
             .collect();
-        if !missing.is_empty() {
+        // Who asks again, because the answer before was lost, is answered the same, and what may not have been told is told.
+        let joined = if missing.is_empty() { Ok(None) } else { bucket.joined(&begun.id).await };
+        let joined = joined.map_err(|error| problem_of(&error))?;
+        if joined.is_none() && !missing.is_empty() {
             return Err(Problem::new(Code::Conflict, "not all parts are there")
                 .hint("multipart_sign answers URLs for those that are missing")
                 .detail("missing", json!(missing)));
         }
         self.told.admit(bucket, Happened::Upload).await?;
-        let condition = if begun.is_new { Condition::Absent } else { Condition::None };
-        let how = (begun.content_type.clone(), condition);
-        let stat = bucket.join_parts(key, &begun.id, &found, how).await.map_err(|error| problem_of(&error))?;
+        let stat = match joined {
+            Some(stat) => stat,
+            None => {
+                let condition = if begun.is_new { Condition::Absent } else { Condition::None };
+                let how = (begun.content_type.clone(), condition);
+                bucket.join_parts(key, &begun.id, &found, how).await.map_err(|error| problem_of(&error))?
+            }
+        };
         self.told.there(bucket, &stat).await?;
         Ok(json!({"key": stat.key, "size": stat.size, "etag": stat.etag}))
     }

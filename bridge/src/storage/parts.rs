@@ -16,7 +16,7 @@ use santokit_core::{
 use santokit_wasm::{Condition, ObjectStat, PutOptions, StorageError};
 
 use super::{
-    Bucket, Store, UrlFor,
+    Bucket, Store, UrlFor, local,
     s3::{self, Failure, OWN_EXPIRY, Sent, answer, client},
     signed::{Deed, Signed, UrlKey},
 };
@@ -25,8 +25,6 @@ use super::{
 pub(super) const PART_BYTES: u64 = 8 << 20;
 /// How long an upload may take. Later its parts go.
 pub(super) const UPLOAD_LIVES: Duration = Duration::from_hours(24);
-/// Parts may be on their way for as long as a URL lives.
-const PARTS_KEPT: Duration = Duration::from_hours(48);
 const PAGE: u32 = 1_000;
 /// Of a part at once, where parts are put together.
 const COPIED_BYTES: u64 = 1 << 20;
@@ -47,10 +45,7 @@ impl Bucket {
     pub async fn begin_parts(&self, key: &ObjectKey, content_type: Option<&str>) -> Result<String, StorageError> {
         match &self.store {
             Store::S3(store) => store.begin(&store.name(key)?, content_type.unwrap_or(s3::CONTENT_TYPE)).await,
-            Store::Local(_) => {
-                self.sweep_parts().await?;
-                Ok(Kind::Object.generate())
-            }
+            Store::Local(_) => Ok(Kind::Object.generate()),
         }
     }
 
@@ -113,52 +108,87 @@ impl Bucket {
                 if condition == Condition::Absent && store.stat(key).await?.is_some() {
                     return Err(StorageError::Precondition);
                 }
-                let etag = store.complete(&name, id, &etags, &condition).await?;
+                let etag = store.complete(&name, id, (etags.as_slice(), size), &condition).await?;
                 let content_type = content_type.unwrap_or_else(|| s3::CONTENT_TYPE.to_owned());
                 Ok(ObjectStat { key: key.as_str().to_owned(), size, etag, content_type, modified: now() })
             }
-            Store::Local(_) => {
+            Store::Local(store) => {
                 let options = PutOptions { content_type, condition, digest: None };
-                let (mut writer, of_parts) = (self.create(key.clone(), options).await?, self.of_parts());
-                for (part, (size, _)) in parts {
-                    let place = ObjectKey::parse(&format!("{id}/{part:05}"));
-                    let place = place.map_err(|error| StorageError::Invalid(error.to_string()))?;
-                    let reader = of_parts.open(&place).await?;
-                    let mut offset = 0;
-                    while offset < *size {
-                        let length = usize::try_from((size - offset).min(COPIED_BYTES)).unwrap_or(0);
-                        writer.write(reader.read(offset, length).await?).await?;
-                        offset += length as u64;
-                    }
-                }
-                let stat = writer.finish().await?;
-                // What cannot be removed now is swept later.
-                if let Err(error) = self.drop_parts(key, id).await {
-                    tracing::warn!(error = error.code(), "parts of an object stay after it was put together");
-                }
-                Ok(stat)
+                let (bucket, store, parts) = (self.clone(), Arc::clone(store), parts.clone());
+                let (key, id) = (key.clone(), id.to_owned());
+                // Who waits may stop to; it takes as long as all of its bytes take, and is then there all the same.
+                let joined =
+                    tokio::spawn(async move { bucket.join_once(&store, (key, id.as_str()), &parts, options).await });
+                joined.await.unwrap_or_else(|error| {
+                    tracing::error!(error = %error, "parts of an object were not put together");
+                    Err(StorageError::Unavailable)
+                })
             }
         }
+    }
+
+    /// The object that an upload has become, as long as it is there. A store of S3 does not say.
+    pub async fn joined(&self, id: &str) -> Result<Option<ObjectStat>, StorageError> {
+        match &self.store {
+            Store::Local(store) => store.joined(id).await,
+            Store::S3(_) => Ok(None),
+        }
+    }
+
+    /// Who asks again while it is being done, or after it, is told what has become of it; also where another Bridge has done it.
+    async fn join_once(
+        &self,
+        store: &local::Store,
+        (key, id): (ObjectKey, &str),
+        parts: &Parts,
+        options: PutOptions,
+    ) -> Result<ObjectStat, StorageError> {
+        let joining = store.joining(id);
+        let _held = joining.lock().await;
+        if let Some(stat) = store.joined(id).await? {
+            return Ok(stat);
+        }
+        let stat = match self.join(store, (key.clone(), id), parts, options).await {
+            Ok(stat) => stat,
+            Err(error) => return store.joined(id).await?.ok_or(error),
+        };
+        // What cannot be removed now is swept later.
+        if let Err(error) = self.drop_parts(&key, id).await {
+            tracing::warn!(error = error.code(), "parts of an object stay after it was put together");
+        }
+        Ok(stat)
+    }
+
+    async fn join(
+        &self,
+        store: &local::Store,
+        (key, id): (ObjectKey, &str),
+        parts: &Parts,
+        options: PutOptions,
+    ) -> Result<ObjectStat, StorageError> {
+        let of_parts = self.of_parts();
+        let writer = store.create(self.alias.clone(), key, options, self.object_bytes_max).await?;
+        let mut writer = writer.joins(id.to_owned());
+        for (part, (size, _)) in parts {
+            let place = ObjectKey::parse(&format!("{id}/{part:05}"));
+            let place = place.map_err(|error| StorageError::Invalid(error.to_string()))?;
+            let reader = of_parts.open(&place).await?;
+            let mut offset = 0;
+            while offset < *size {
+                let length = usize::try_from((size - offset).min(COPIED_BYTES)).unwrap_or(0);
+                writer.write(reader.read(offset, length).await?).await?;
+                offset += length as u64;
+            }
+        }
+        writer.finish().await
     }
 
     /// Gives an upload up.
     pub async fn drop_parts(&self, key: &ObjectKey, id: &str) -> Result<(), StorageError> {
         match &self.store {
             Store::S3(store) => store.abort(&store.name(key)?, id).await,
-            Store::Local(_) => {
-                let of_parts = self.of_parts();
-                of_parts.remove_all(of_parts.all(&format!("{id}/")).await?).await
-            }
+            Store::Local(store) => store.remove_under(&self.of_parts().alias, &format!("{id}/")).await,
         }
-    }
-
-    /// Those of uploads that were never finished.
-    async fn sweep_parts(&self) -> Result<(), StorageError> {
-        let kept = u64::try_from(PARTS_KEPT.as_millis()).unwrap_or(u64::MAX);
-        let since = now().saturating_sub(kept);
-        let of_parts = self.of_parts();
-        let old = of_parts.all("").await?.into_iter().filter(|part| part.modified < since).collect();
-        of_parts.remove_all(old).await
     }
 
     /// Its parts' own: `#` is in no name that a release can have.
@@ -178,15 +208,6 @@ impl Bucket {
             }
         }
     }
-
-    async fn remove_all(&self, objects: Vec<ObjectStat>) -> Result<(), StorageError> {
-        for object in objects {
-            if let Ok(key) = ObjectKey::parse(&object.key) {
-                self.remove(&key, &Condition::None).await?;
-            }
-        }
-        Ok(())
-    }
 }
 
 impl s3::Store {
@@ -200,7 +221,7 @@ impl s3::Store {
                 action.set_part_number_marker(after);
             }
             let failed = |failure: Failure| match &failure {
-                Failure::Refused { code, .. } if code == "NoSuchUpload" => StorageError::Missing,
+                failure if failure.is_no_upload() => StorageError::Missing,
                 _ => self.failed("parts", &failure),
             };
             let answer = self.client.send(Sent::new(Method::GET, action.sign(OWN_EXPIRY))).await.map_err(failed)?;

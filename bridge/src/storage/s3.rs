@@ -9,7 +9,7 @@ use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::DateTime;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Method, Url};
+use reqwest::{Method, Url, header::HeaderMap};
 use rusty_s3::S3Action;
 use santokit_core::storage::{ObjectKey, ObjectPrefix};
 use santokit_wasm::{Condition, ObjectPage, ObjectStat, PutOptions, StorageError};
@@ -85,13 +85,34 @@ impl Store {
     }
 
     pub(super) async fn stat(&self, key: &ObjectKey) -> Result<Option<ObjectStat>, StorageError> {
-        let (name, credentials) = (self.name(key)?, self.place.credentials()?);
-        let url = self.place.own().head_object(Some(&credentials), &name).sign(OWN_EXPIRY);
-        match self.client.send(Sent::new(Method::HEAD, url)).await {
-            Ok(answer) => Ok(Some(client::stat(key.as_str(), answer.headers()))),
-            Err(failure) if failure.is_missing() => Ok(None),
-            Err(failure) => Err(self.failed("stat", &failure)),
+        let name = self.name(key)?;
+        Ok(self.head(&name).await?.map(|headers| client::stat(key.as_str(), &headers)))
+    }
+
+    /// What a store says of an object without it. That there is none it cannot say in a way that a bucket which is gone, or whatever stands before
+    /// it, would not say too: it is asked for a list.
+    async fn head(&self, name: &str) -> Result<Option<HeaderMap>, StorageError> {
+        let credentials = self.place.credentials()?;
+        for is_last in [false, true] {
+            let url = self.place.own().head_object(Some(&credentials), name).sign(OWN_EXPIRY);
+            let failure = match self.client.send(Sent::new(Method::HEAD, url)).await {
+                Ok(answer) => return Ok(Some(answer.headers().clone())),
+                Err(failure) if failure.is_missing() => return Ok(None),
+                Err(failure) => failure,
+            };
+            if !failure.is_missing_something() {
+                return Err(self.failed("stat", &failure));
+            }
+            let listed = self.page(name, None, 1).await?;
+            if listed.objects.iter().all(|object| object.key != name) {
+                return Ok(None);
+            }
+            // It may have been put between the two.
+            if is_last {
+                return Err(self.failed("stat", &failure));
+            }
         }
+        Ok(None)
     }
 
     pub(super) async fn open(self: &Arc<Self>, key: &ObjectKey) -> Result<(Reader, ObjectStat), StorageError> {
@@ -124,7 +145,8 @@ impl Store {
         let mut last = after.map(|key| format!("{}{key}", self.place.prefix()));
         for _ in 0..PAGES_MAX {
             // One more, so that the end is known.
-            let page = self.page(prefix, last.as_deref(), limit + 1 - objects.len()).await?;
+            let begins = format!("{}{}", self.place.prefix(), prefix.as_str());
+            let page = self.page(&begins, last.as_deref(), limit + 1 - objects.len()).await?;
             let next = page.objects.last().map(|object| object.key.clone());
             // Whoever goes on from there would never come to an end.
             if next.is_some() && next <= last {
@@ -188,23 +210,23 @@ impl Store {
         self.client.send(sent).await.map_err(|failure| self.failed("get", &failure))
     }
 
+    /// Of names in the store.
     async fn page(
         &self,
-        prefix: &ObjectPrefix,
+        prefix: &str,
         after: Option<&str>,
         limit: usize,
     ) -> Result<answer::Listed, StorageError> {
         let credentials = self.place.credentials()?;
         let mut action = self.place.own().list_objects_v2(Some(&credentials));
-        action.with_prefix(format!("{}{}", self.place.prefix(), prefix.as_str()));
+        action.with_prefix(prefix.to_owned());
         action.with_max_keys(limit.min(1_000));
         if let Some(after) = after {
             action.with_start_after(after.to_owned());
         }
         let sent = Sent::new(Method::GET, action.sign(OWN_EXPIRY));
-        let answer = self.client.send(sent).await.map_err(|failure| self.failed("list", &failure))?;
-        let text = client::text(answer).await.map_err(|failure| self.failed("list", &failure))?;
-        answer::listed(&text).map_err(|failure| self.failed("list", &failure))
+        let read = async { answer::listed(&client::text(self.client.send(sent).await?).await?) };
+        read.await.map_err(|failure: Failure| self.failed("list", &failure))
     }
 
     /// None where it is not what was asked for: a list is granted for a folder, and a store may not hold to one.

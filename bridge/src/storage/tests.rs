@@ -10,6 +10,8 @@ use santokit_core::{quantity::Bytes, storage};
 
 use super::*;
 
+mod kept;
+
 struct World {
     dir: tempfile::TempDir,
     stores: Stores,
@@ -17,7 +19,11 @@ struct World {
 
 impl World {
     fn new(env_bytes_max: u64) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::over(tempfile::tempdir().unwrap(), env_bytes_max)
+    }
+
+    /// A Bridge that starts, where another one was.
+    fn over(dir: tempfile::TempDir, env_bytes_max: u64) -> Self {
         let stores = Stores::new(StorageConfig::at(dir.path().to_owned(), env_bytes_max));
         Self { dir, stores }
     }
@@ -26,7 +32,7 @@ impl World {
         let env = EnvName { project: "shop".to_owned(), env: env.to_owned() };
         let bucket = storage::Bucket {
             provider: storage::Provider::Local,
-            max_object: Bytes(100),
+            max_object: Bytes(100_000),
             policies: BTreeMap::new(),
             events: BucketEvents::default(),
             s3: None,
@@ -71,7 +77,7 @@ async fn read(bucket: &Bucket, name: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn keys_are_names_and_no_paths() {
-    let world = World::new(1_000);
+    let world = World::new(1 << 20);
     let (one, two, other) = (world.bucket("dev", "one"), world.bucket("dev", "two"), world.bucket("prod", "one"));
     let names = ["a", "a/b", "A", "%2e%2e/x", "é", "…", "index.db", "objects", "con", &"x".repeat(1_000)];
     for (number, name) in names.iter().enumerate() {
@@ -93,7 +99,7 @@ async fn keys_are_names_and_no_paths() {
 
 #[tokio::test]
 async fn lists_go_page_by_page_in_the_order_of_bytes() {
-    let world = World::new(1_000);
+    let world = World::new(1 << 20);
     let (one, two) = (world.bucket("dev", "one"), world.bucket("dev", "two"));
     for name in ["b", "a/2", "a/10", "a/1", "a0", "a", "A", "a/é", "a/z", "ab"] {
         put(&one, name, b"x", Condition::None).await.unwrap();
@@ -121,7 +127,7 @@ async fn lists_go_page_by_page_in_the_order_of_bytes() {
 /// Of many that write at once where there is nothing, one does; and who reads sees one of them whole.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_those_who_write_at_once_one_is_first() {
-    let world = World::new(100_000);
+    let world = World::new(1 << 20);
     let writers = (0..20_u8).map(|number| {
         let bucket = world.bucket("dev", "one");
         tokio::spawn(async move { put(&bucket, "first", &[number; 50], Condition::Absent).await.is_ok() })
@@ -146,29 +152,32 @@ async fn of_those_who_write_at_once_one_is_first() {
 
 #[tokio::test]
 async fn what_is_larger_than_may_be_is_not_kept() {
-    let world = World::new(250);
+    let world = World::new(250_000);
     let bucket = world.bucket("dev", "one");
-    assert_eq!(put(&bucket, "large", &[0; 101], Condition::None).await, Err(StorageError::TooLarge(100)));
+    assert_eq!(put(&bucket, "large", &[0; 100_001], Condition::None).await, Err(StorageError::TooLarge(100_000)));
     for name in ["a", "b"] {
-        put(&bucket, name, &[0; 100], Condition::None).await.unwrap();
+        put(&bucket, name, &[0; 100_000], Condition::None).await.unwrap();
     }
     let full = |found: Result<ObjectStat, StorageError>| matches!(found, Err(StorageError::Full(_)));
-    assert!(full(put(&bucket, "c", &[0; 51], Condition::None).await));
-    put(&bucket, "b", &[1; 100], Condition::None).await.unwrap();
-    put(&bucket, "c", &[0; 50], Condition::None).await.unwrap();
+    assert!(full(put(&bucket, "c", &[0; 50_001], Condition::None).await));
+    put(&bucket, "b", &[1; 100_000], Condition::None).await.unwrap();
+    put(&bucket, "c", &[0; 50_000], Condition::None).await.unwrap();
     assert!(full(put(&bucket, "d", &[0; 1], Condition::None).await));
     // Two that fit each by itself, and not together.
     bucket.remove(&key("a"), &Condition::None).await.unwrap();
     let mut first = bucket.create(key("e"), PutOptions::default()).await.unwrap();
     let mut second = bucket.create(key("f"), PutOptions::default()).await.unwrap();
-    first.write(vec![0; 60]).await.unwrap();
-    assert!(matches!(second.write(vec![0; 60]).await, Err(StorageError::Full(_))), "the disk has no more than may be");
+    first.write(vec![0; 60_000]).await.unwrap();
+    assert!(
+        matches!(second.write(vec![0; 60_000]).await, Err(StorageError::Full(_))),
+        "the disk has no more than may be"
+    );
     first.finish().await.unwrap();
     // What is given up makes room again.
     let mut given_up = bucket.create(key("f"), PutOptions::default()).await.unwrap();
-    given_up.write(vec![0; 40]).await.unwrap();
+    given_up.write(vec![0; 40_000]).await.unwrap();
     drop(given_up);
-    bucket.create(key("f"), PutOptions::default()).await.unwrap().write(vec![0; 40]).await.unwrap();
+    bucket.create(key("f"), PutOptions::default()).await.unwrap().write(vec![0; 40_000]).await.unwrap();
     assert_eq!(bucket.stat(&key("f")).await, Ok(None));
     assert_eq!(world.files("dev").len(), 3, "b, c and e");
 }
@@ -176,7 +185,7 @@ async fn what_is_larger_than_may_be_is_not_kept() {
 /// What a crash leaves is not seen, and goes; what is young may still be written by another Bridge.
 #[tokio::test]
 async fn what_nothing_names_is_swept() {
-    let world = World::new(1_000);
+    let world = World::new(1 << 20);
     let bucket = world.bucket("dev", "one");
     put(&bucket, "kept", b"kept", Condition::None).await.unwrap();
     let env = world.dir.path().join("shop/dev");
@@ -198,8 +207,7 @@ async fn what_nothing_names_is_swept() {
         fs::File::options().write(true).open(kept).unwrap().set_modified(old).unwrap();
     }
     // A Bridge that starts.
-    let again = Stores::new(StorageConfig::at(world.dir.path().to_owned(), 1_000));
-    let again = World { stores: again, dir: world.dir };
+    let again = World::over(world.dir, 1 << 20);
     let bucket = again.bucket("dev", "one");
     assert_eq!(read(&bucket, "kept").await, b"kept");
     for _ in 0..200 {
@@ -215,7 +223,7 @@ async fn what_nothing_names_is_swept() {
 /// The guest's time is over while its object is put in its place: it is there or it is not.
 #[tokio::test]
 async fn who_stops_waiting_leaves_nothing_half_done() {
-    let world = World::new(100_000);
+    let world = World::new(1 << 20);
     let bucket = world.bucket("dev", "one");
     for number in 0..50_u64 {
         let mut writer = bucket.create(key("raced"), PutOptions::default()).await.unwrap();

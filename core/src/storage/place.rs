@@ -12,8 +12,8 @@ use crate::name::{NameError, check_secret};
 const ENDPOINT_CHARS_MAX: usize = 200;
 const REGION_CHARS_MAX: usize = 40;
 const PREFIX_BYTES_MAX: usize = 200;
-const ENV: &str = "{env}";
-const PROJECT: &str = "{project}";
+pub(super) const ENV: &str = "{env}";
+pub(super) const PROJECT: &str = "{project}";
 
 /// A place in a store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -73,7 +73,7 @@ pub enum PlaceError {
     Secret(#[from] NameError),
     /// Two buckets would have the same objects.
     #[error(
-        "{0:?} and {1:?} lie in the same bucket of S3, and one within the other: what may be done with an object must be said once"
+        "{0:?} and {1:?} lie in the same bucket of S3, and one within the other, be it for some names of envs: what may be done with an object must be said once"
     )]
     Overlap(String, String),
 }
@@ -115,7 +115,7 @@ impl S3Place {
         filled(self.prefix_or_default(), project, env)
     }
 
-    fn prefix_or_default(&self) -> &str {
+    pub(super) fn prefix_or_default(&self) -> &str {
         match &self.prefix {
             Some(prefix) => prefix,
             None if self.bucket.contains(ENV) => "",
@@ -141,17 +141,9 @@ impl S3Place {
         }
         if prefix.contains(ENV) || self.bucket.contains(ENV) { Ok(()) } else { Err(PlaceError::Shared) }
     }
-
-    /// Whether objects of the one could be objects of the other.
-    fn overlaps(&self, other: &Self) -> bool {
-        let (mine, others) = (self.prefix_or_default(), other.prefix_or_default());
-        self.endpoint() == other.endpoint()
-            && self.bucket == other.bucket
-            && (mine.starts_with(others) || others.starts_with(mine))
-    }
 }
 
-/// Whether no two buckets have the same objects, as far as names say.
+/// Whether no two buckets can have the same objects.
 pub fn check_apart(buckets: &BTreeMap<String, Bucket>) -> Result<(), PlaceError> {
     let places: Vec<_> = buckets.iter().filter_map(|(alias, bucket)| Some((alias, bucket.s3.as_ref()?))).collect();
     for (number, (alias, place)) in places.iter().enumerate() {

@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use super::{code, page, project, put, request, start, url};
+use crate::lab::{Lab, SECRET};
 
 const FORBIDDEN: (u16, &str) = (403, "FORBIDDEN");
 
@@ -49,7 +50,7 @@ async fn a_url_is_for_one_deed_with_one_object() {
         let is_refused = (status, code.as_str()) == FORBIDDEN || status == 404;
         assert!(is_refused, "{method} {changed}: {status} {code}");
     }
-    // Another env of the same Bridge would have another key; this one is not served.
+    // This env is not served.
     let (status, _) = refused(Method::GET, get.replace("/objects/dev/", "/objects/prod/")).await;
     assert!(status == 404 || status == 403, "{status}");
     let whole = request(Method::GET, &get).send().await.unwrap();
@@ -103,4 +104,47 @@ async fn a_path_leads_nowhere_else() {
         assert!(!came.contains("\r\n\r\nmine"), "{changed}");
     }
     assert_eq!(put(&get, "text/plain", b"x").await.status(), 403);
+}
+
+/// Each env has a key of its own: at another one that the same Bridge serves, a URL is one that nobody has signed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_url_of_one_env_is_none_of_another() {
+    let lab = Lab::start("apart").await;
+    let policies = "\"*\": {upload_sign: {roles: [public]}, download_sign: {roles: [public]}}";
+    let storage = format!("version: 1\nbuckets:\n  images: {{provider: local, policies: {{{policies}}}}}\n");
+    lab.folder.write("config/storage.yaml", &storage).unwrap();
+    lab.done(&["env", "create", "dev"], "").await;
+    let database = format!("sqlite:{}", lab.dir.path().join("dev.db").display());
+    lab.done(&["connections", "set", "main", "--env", "dev", "--engine", "sqlite", "--url-stdin"], &database).await;
+    lab.done(&["secrets", "set", "TOKEN", "--env", "dev"], SECRET).await;
+    let token = lab.done(&["hub", "token", "create", "both", "--for", "apart/prod", "--for", "apart/dev"], "").await;
+    let settings =
+        [("STK_BRIDGE_SERVICE_TOKEN", token["token"].as_str().unwrap()), ("STK_BRIDGE_ENVS", "apart/prod,apart/dev")];
+    let bridge = lab.bridge("both", &settings).await;
+    lab.apply().await;
+    lab.done(&["apply", "--env", "dev", "--accept-grants", "--yes"], "").await;
+    let signed = async |env: &str, op: &str| {
+        let asked = bridge.client.http().post(format!("{}/storage/images/{op}", bridge.client.url()));
+        let asked = asked.header("content-type", "application/json").header("x-santokit-project", "apart");
+        let asked = asked.header("x-santokit-env", env);
+        let answer = bridge.client.send(asked.body(json!({"key": "a"}).to_string())).await.unwrap();
+        answer.body["data"]["url"].as_str().unwrap_or_else(|| panic!("{env} {op}: {answer:?}")).to_owned()
+    };
+    for (env, body) in [("prod", "of prod"), ("dev", "of dev")] {
+        let put = request(Method::PUT, &signed(env, "upload_sign").await).body(body).send().await.unwrap();
+        assert_eq!(put.status(), 200, "{env}");
+    }
+    for (env, other, body) in [("prod", "dev", "of prod"), ("dev", "prod", "of dev")] {
+        let get = signed(env, "download_sign").await;
+        assert_eq!(request(Method::GET, &get).send().await.unwrap().text().await.unwrap(), body);
+        let put = signed(env, "upload_sign").await;
+        for (method, url) in [(Method::GET, get), (Method::PUT, put)] {
+            let changed = url.replace(&format!("/apart/{env}/"), &format!("/apart/{other}/"));
+            assert_ne!(changed, url);
+            let (status, code) = code(request(method, &changed).body("stolen").send().await.unwrap()).await;
+            assert_eq!((status, code.as_str()), FORBIDDEN, "{changed}");
+        }
+        let kept = request(Method::GET, &signed(other, "download_sign").await).send().await.unwrap();
+        assert_eq!(kept.text().await.unwrap(), format!("of {other}"));
+    }
 }

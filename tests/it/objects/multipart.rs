@@ -123,8 +123,12 @@ async fn an_object_comes_in_parts_and_is_taken_up_again() {
         let (status, found, kind) = read(&editor, "films/a").await;
         assert!(found == bytes, "{provider}: {} bytes", found.len());
         assert_eq!((status, kind.as_str()), (200, "video/mp4"), "{provider}");
+        // The answer may have been lost. A store of S3 does not say what has become of an upload.
         let twice = ask(&editor, "complete", json!({"upload": again})).await;
-        assert!(twice.status == 404 || twice.status == 409, "{provider}: {twice:?}");
+        match provider {
+            "local" => assert_eq!((twice.status, &twice.body["data"]), (200, &done.body["data"]), "{twice:?}"),
+            _ => assert!(twice.status == 404 || twice.status == 409, "{provider}: {twice:?}"),
+        }
         let aborted = ask(&editor, "abort", json!({"upload": upload})).await;
         assert_eq!(aborted.body["data"], json!({"aborted": true}), "{provider}: {aborted:?}");
         let gone = ask(&editor, "complete", json!({"upload": upload})).await;

@@ -151,6 +151,29 @@ async fn a_store_holds_to_what_was_signed() {
     assert_eq!(late.status(), 403);
 }
 
+/// What lies in a store may be put by others, or at a URL that is older than the rules: it is told of only where it may be there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_is_not_said_to_be_uploaded() {
+    let s3 = S3::bucket().await.unwrap();
+    let folder = project(&s3);
+    let dev = StkDev::start(folder.path(), &[OPENED]).await.unwrap();
+    let editor = dev.client.with_key(EDITOR);
+    let fine = json!({"key": "products/1", "contentType": "image/png", "size": 3});
+    assert_eq!(put(&ask(&editor, "upload_sign", fine).await, b"abc", &[]).await.status(), 200);
+    s3.put("dev/products/2", &[0; 1_001]).await.unwrap();
+    s3.put("dev/products/3", b"<html>").await.unwrap();
+    s3.put("dev/pages/1", &[0; 1_001]).await.unwrap();
+    for (key, status, code) in [
+        ("products/1", 200, ""),
+        ("products/2", 400, "BAD_REQUEST"),
+        ("products/3", 400, "SCHEMA_VALIDATION_FAILED"),
+        ("pages/1", 200, ""),
+    ] {
+        let answer = ask(&editor, "upload_complete", json!({"key": key})).await;
+        assert_eq!((answer.status, answer.code()), (status, code), "{key}: {answer:?}");
+    }
+}
+
 /// A key is exchanged without a restart, and a private address is spoken to where the operator says so.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_runs_the_bridge_says_where_stores_are() {

@@ -111,6 +111,25 @@ async fn a_topic_is_told_of_objects_in_a_store_when_their_sender_says_so() {
     let other = super::ask(&dev.client.with_key(APP), "upload_complete", json!({"key": "a/1.png"})).await;
     assert_eq!((other.status, other.code()), (403, "FORBIDDEN"), "{other:?}");
     assert_eq!(told(&dev).await.len(), 1);
+
+    // What the Bridge does there itself it tells as on the disk.
+    let started = json!({"key": "a/3.png", "size": 5, "contentType": "image/png"});
+    let begun = super::ask(&editor, "multipart_start", started).await;
+    let upload = begun.body["data"]["upload"].clone();
+    let parts = super::ask(&editor, "multipart_sign", json!({"upload": upload})).await;
+    let part = super::request(reqwest::Method::PUT, parts.body["data"]["parts"][0]["url"].as_str().unwrap());
+    assert_eq!(part.body("12345").send().await.unwrap().status(), 200);
+    assert_eq!(super::ask(&editor, "multipart_complete", json!({"upload": upload})).await.status, 200);
+    let again = super::ask(&editor, "multipart_complete", json!({"upload": upload})).await;
+    // As the store knows uploads.
+    assert!(again.status == 404 || again.status == 409, "{again:?}");
+    for is_there in [true, false] {
+        let removed = super::ask(&editor, "delete", json!({"key": "a/3.png"})).await;
+        assert_eq!(removed.body["data"]["deleted"], is_there, "{removed:?}");
+    }
+    let gone = json!(["object_gone", {"key": "a/3.png"}, "storage:apiKey"]);
+    let expected = [is_put("a/1.png", "3", "storage:apiKey"), is_put("a/3.png", "5", "storage:apiKey"), gone];
+    assert_eq!(told(&dev).await, expected);
 }
 
 /// Nothing is done of which the topic cannot be told: whoever may put or remove objects publishes no more than others do.

@@ -1,6 +1,7 @@
 //! A store that speaks S3: `s3s-fs`, or another one where the environment names it. What keeps tests apart is a bucket of their own.
 
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
@@ -20,6 +21,8 @@ const REGION: &str = "us-east-1";
 const KEY: &str = "test-key";
 const SECRET: &str = "test-secret-0f7c";
 const EXPIRY: Duration = Duration::from_mins(5);
+/// Below which the host's name has the bucket. Nobody's resolver knows it.
+const DOMAIN: &str = "s3.test";
 
 static BUCKETS: AtomicU32 = AtomicU32::new(0);
 
@@ -88,6 +91,12 @@ impl S3 {
         }
     }
 
+    /// The same store by its name, where the bucket is a part of the host's, and the address that the name would lead to.
+    pub fn by_name(&self) -> Result<(Self, SocketAddr)> {
+        let address = self.endpoint.strip_prefix("http://").context("a store of our own")?.parse::<SocketAddr>()?;
+        Ok((Self { endpoint: format!("http://{DOMAIN}:{}", address.port()), ..self.clone() }, address))
+    }
+
     fn named(url: &str, bucket: &str) -> Result<Self> {
         let url = Url::parse(url)?;
         let host = url.host_str().context("a host")?;
@@ -121,6 +130,8 @@ pub(super) async fn start() -> Result<OwnServer> {
     std::fs::create_dir(&root)?;
     let mut arguments = vec!["--port".to_owned(), port.to_string()];
     arguments.extend(["--host", "127.0.0.1", "--access-key", KEY, "--secret-key", SECRET].map(str::to_owned));
+    // Hosts that are addresses have the bucket in the path all the same.
+    arguments.extend(["--domain".to_owned(), format!("{DOMAIN}:{port}")]);
     arguments.push(root.to_str().context("a path in UTF-8")?.to_owned());
     OwnServer::start(Recipe {
         service: Service::S3,

@@ -188,14 +188,41 @@ fn defuse(headers: &mut HeaderMap, content_type: &str, save_as: Option<&str>) ->
     Ok(())
 }
 
-/// What a browser shows without running any of it. A picture in SVG has scripts; of what is no content type, or might be taken for a list of them,
-/// a browser makes what it likes.
+/// What a browser shows without running any of it. All else may run: a picture in SVG has scripts, any XML can be made a page by a stylesheet, and of
+/// what is no content type, or might be taken for a list of them, a browser makes what it likes. So does it of types that nobody has heard of.
+const PASSIVE: [&str; 27] = [
+    "application/pdf",
+    "audio/aac",
+    "audio/flac",
+    "audio/mp4",
+    "audio/mpeg",
+    "audio/ogg",
+    "audio/opus",
+    "audio/wav",
+    "audio/webm",
+    "audio/x-wav",
+    "image/apng",
+    "image/avif",
+    "image/bmp",
+    "image/gif",
+    "image/heic",
+    "image/heif",
+    "image/jpeg",
+    "image/jxl",
+    "image/png",
+    "image/tiff",
+    "image/vnd.microsoft.icon",
+    "image/webp",
+    "image/x-icon",
+    "video/mp4",
+    "video/ogg",
+    "video/quicktime",
+    "video/webm",
+];
+
 fn is_passive(content_type: &str) -> bool {
-    let Some(essence) = essence(content_type).filter(|_| !content_type.contains(',')) else { return false };
-    essence == "application/pdf"
-        || (essence.starts_with("image/") && !essence.contains("svg"))
-        || essence.starts_with("audio/")
-        || essence.starts_with("video/")
+    let essence = essence(content_type).filter(|_| !content_type.contains(','));
+    essence.is_some_and(|essence| PASSIVE.contains(&essence.as_str()))
 }
 
 fn value(text: &str) -> Outcome<HeaderValue> {
@@ -250,7 +277,16 @@ mod tests {
             ("IMAGE/PNG; a=b", true),
             ("video/mp4", true),
             ("application/pdf", true),
+            ("audio/mpeg", true),
             ("image/svg+xml", false),
+            ("image/x+xml", false),
+            ("video/a+xml", false),
+            ("audio/a+XML", false),
+            ("image/xml", false),
+            ("image/svg-xml", false),
+            ("image/made-up", false),
+            ("video/html", false),
+            ("text/xml", false),
             ("text/html", false),
             ("application/xhtml+xml", false),
             ("application/octet-stream", false),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{body::Body, response::Response};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH},
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH},
 };
 use http_body_util::BodyExt as _;
 use santokit_core::{
@@ -74,6 +74,11 @@ fn check(headers: &HeaderMap, upload: &Upload, most: u64) -> Outcome<()> {
     if headers.contains_key(CONTENT_RANGE) {
         return Err(Problem::new(Code::BadRequest, "an object is put as a whole: Content-Range is for none")
             .hint("multipart_start begins an upload in parts"));
+    }
+    // Kept as it comes, and not said to who reads it, it would be taken for what it is not.
+    if headers.contains_key(CONTENT_ENCODING) {
+        return Err(Problem::new(Code::BadRequest, "an object is kept as its bytes are: Content-Encoding is for none")
+            .hint("send the bytes that are to be read, or those of a format of its own, as application/gzip"));
     }
     let sent = text(headers, &CONTENT_TYPE);
     if let Some(wanted) = upload.content_type.as_deref()

@@ -2,11 +2,10 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::Write,
+    io::{ErrorKind, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use santokit_core::{
@@ -16,7 +15,7 @@ use santokit_core::{
 };
 use santokit_wasm::{ObjectStat, PutOptions, StorageError};
 
-use super::{CONTENT_TYPE, Folder, Index, Row, blocking, remove_file, unavailable};
+use super::{CONTENT_TYPE, Folder, Index, Row, blocking, remove_file, sync_dir, unavailable};
 
 /// An object that is open.
 #[derive(Debug)]
@@ -37,6 +36,8 @@ pub(in crate::storage) struct Writer {
     options: PutOptions,
     /// Of the object; of the env.
     bytes_max: (u64, u64),
+    /// The upload in parts that becomes this object.
+    upload: Option<String>,
 }
 
 struct Incoming {
@@ -60,7 +61,7 @@ impl Reader {
             let mut bytes = vec![0; length];
             match file.read_exact_at(&mut bytes, offset) {
                 Ok(()) => Ok(bytes),
-                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                     tracing::error!("the file of an object is shorter than it was");
                     Err(StorageError::Unavailable)
                 }
@@ -89,7 +90,13 @@ impl Writer {
             .map_err(|error| unavailable("an object cannot be made", &error))?;
         let of = Arc::clone(&folder);
         let incoming = Incoming { file, path, name, size: 0, hasher: Hasher::new(), folder: of };
-        Ok(Self { incoming: Some(incoming), folder, index, at, options, bytes_max })
+        Ok(Self { incoming: Some(incoming), folder, index, at, options, bytes_max, upload: None })
+    }
+
+    /// It is noted with the object that this upload has become it.
+    pub(in crate::storage) fn joins(mut self, upload: String) -> Self {
+        self.upload = Some(upload);
+        self
     }
 
     /// Adds bytes. After an error there is nothing more to do with it.
@@ -129,24 +136,36 @@ impl Writer {
         let Some(incoming) = self.incoming.take() else { return Err(StorageError::Unavailable) };
         let (folder, expected) = (Arc::clone(&self.folder), self.options.digest.take());
         let content_type = self.options.content_type.take().unwrap_or_else(|| CONTENT_TYPE.to_owned());
-        let placed = blocking(move || incoming.place(&folder, expected, content_type)).await?;
-        let (bucket, key) = &self.at;
-        let put = self.index.put(bucket, key.as_str(), &placed.row, &self.options.condition, self.folder.bytes_max);
-        let before = put.await?;
-        let row = placed.keep();
+        let mut row = blocking(move || incoming.place(&folder, expected, content_type)).await?.keep();
+        let at = (self.at.0.as_str(), self.at.1.as_str());
+        let (upload, condition) = (self.upload.as_deref(), &self.options.condition);
+        let before = match self.index.put(at, &mut row, upload, condition, self.folder.bytes_max).await {
+            Ok(before) => before,
+            Err(error) => {
+                // Refused, it is named by nothing. Of any other error nobody knows: it may be named all the same, and if not it is swept.
+                if matches!(error, StorageError::Precondition | StorageError::Full(_)) {
+                    self.unlink(&row.file).await?;
+                }
+                return Err(error);
+            }
+        };
         if let Some(before) = before {
-            let path = self.folder.object(&before);
-            blocking(move || {
-                remove_file(&path);
-                Ok(())
-            })
-            .await?;
+            self.unlink(&before).await?;
         }
-        Ok(row.stat(key.as_str()))
+        Ok(row.stat(self.at.1.as_str()))
+    }
+
+    async fn unlink(&self, file: &str) -> Result<(), StorageError> {
+        let path = self.folder.object(file);
+        blocking(move || {
+            remove_file(&path);
+            Ok(())
+        })
+        .await
     }
 }
 
-/// A file in its place that the index does not name yet.
+/// A file in its place that the index was not asked to name yet.
 struct Placed {
     path: Option<PathBuf>,
     row: Row,
@@ -167,18 +186,16 @@ impl Incoming {
         self.file.sync_all().map_err(failed)?;
         let path = folder.object(&self.name);
         let dir = path.parent().ok_or(StorageError::Unavailable)?;
-        fs::create_dir_all(dir).map_err(failed)?;
+        match fs::create_dir(dir) {
+            Ok(()) => sync_dir(&folder.objects()).map_err(failed)?,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(error)),
+        }
         fs::rename(&self.path, &path).map_err(failed)?;
         // What a crash does not undo, before the index says so.
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
-        let modified = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let row = Row {
-            file: self.name.clone(),
-            size: self.size,
-            etag: digest.hex().to_owned(),
-            content_type,
-            modified: u64::try_from(modified.as_millis()).unwrap_or(u64::MAX),
-        };
+        sync_dir(dir).map_err(failed)?;
+        let row =
+            Row { file: self.name.clone(), size: self.size, etag: digest.hex().to_owned(), content_type, modified: 0 };
         Ok(Placed { path: Some(path), row })
     }
 }

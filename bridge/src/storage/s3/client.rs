@@ -161,9 +161,19 @@ impl Sent {
 }
 
 impl Failure {
-    /// Whether there is no such object; a bucket that is missing is another matter.
+    /// Whether there is no such object. A bucket that is missing is another matter, and so is what stands before a store and knows no path.
     pub fn is_missing(&self) -> bool {
-        matches!(self, Failure::Refused { status: 404, code, .. } if matches!(code.as_str(), "" | "NoSuchKey" | "NotFound"))
+        matches!(self, Failure::Refused { status: 404, code, .. } if matches!(code.as_str(), "NoSuchKey" | "NotFound"))
+    }
+
+    /// Whether something is missing and nobody said what: an answer to `HEAD` has no body.
+    pub(super) fn is_missing_something(&self) -> bool {
+        matches!(self, Failure::Refused { status: 404, code, .. } if code.is_empty())
+    }
+
+    /// Whether there is no such upload in parts.
+    pub(in crate::storage) fn is_no_upload(&self) -> bool {
+        matches!(self, Failure::Refused { code, .. } if code == "NoSuchUpload")
     }
 
     /// What the caller is told as it is.

@@ -11,7 +11,12 @@ use santokit_core::{
 };
 
 use super::*;
-use crate::{config::EnvName, generation::Runtime};
+use crate::{
+    config::{EnvName, Network},
+    generation::Runtime,
+};
+
+mod lost;
 
 const ID: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -199,6 +204,11 @@ fn check(method: &str, url: &str, secret: &str, headers: &[(&'static str, String
 }
 
 pub(super) fn store(change: impl FnOnce(&mut S3Place), secrets: &[(&str, &str)]) -> Store {
+    store_in(&[], change, secrets)
+}
+
+/// The same, where networks are opened.
+fn store_in(opened: &[Network], change: impl FnOnce(&mut S3Place), secrets: &[(&str, &str)]) -> Store {
     let mut declared = S3Place {
         bucket: "shop-{env}".to_owned(),
         prefix: None,
@@ -213,7 +223,7 @@ pub(super) fn store(change: impl FnOnce(&mut S3Place), secrets: &[(&str, &str)])
     change(&mut declared);
     let env = EnvName { project: "shop".to_owned(), env: "prod".to_owned() };
     let secrets = Arc::new(arc_swap::ArcSwap::from_pointee(runtime(secrets)));
-    Store::new(Place::of("files", &declared, &env, secrets).unwrap(), Client::new(&[], None).unwrap())
+    Store::new(Place::of("files", &declared, &env, secrets).unwrap(), Client::new(opened, None).unwrap())
 }
 
 /// What the Hub says of an env's secrets.
@@ -311,7 +321,7 @@ fn secrets_are_read_when_they_are_used() {
 #[test]
 fn a_store_is_where_the_operator_allows() {
     let opened = |networks: &[&str]| {
-        let networks: Vec<_> = networks.iter().map(|text| crate::config::Network::parse(text).unwrap()).collect();
+        let networks: Vec<_> = networks.iter().map(|text| Network::parse(text).unwrap()).collect();
         Client::new(&networks, None).unwrap()
     };
     for (networks, url, is_fine) in [
@@ -349,8 +359,12 @@ fn what_a_store_says_is_told_by_its_code() {
         |status, code: &str| Failure::Refused { status, code: code.to_owned(), message: String::new(), date: None };
     for (status, code, told) in [
         (404, "NoSuchKey", Some(StorageError::Missing)),
-        (404, "", Some(StorageError::Missing)),
+        (404, "NotFound", Some(StorageError::Missing)),
+        // Of what stands before a store and knows no path.
+        (404, "", None),
         (404, "NoSuchBucket", None),
+        (404, "NoSuchUpload", None),
+        (410, "NoSuchKey", None),
         (412, "PreconditionFailed", Some(StorageError::Precondition)),
         (409, "ConditionalRequestConflict", Some(StorageError::Precondition)),
         (409, "BucketAlreadyExists", None),

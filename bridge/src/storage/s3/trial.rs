@@ -11,6 +11,8 @@ use super::{Failure, OWN_EXPIRY, Sent, Store, answer, checksum, client};
 use crate::storage::trial::Step;
 
 const BODY: &[u8] = b"santokit";
+/// As long, and not the same.
+const OTHER: &[u8] = b"changed!";
 /// All of a path but what RFC 3986 calls unreserved.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// How far clocks may be apart: what stores take.
@@ -37,7 +39,7 @@ pub(in crate::storage) async fn run(store: &Store, key: &ObjectKey, origins: &[S
             }
         }
     }
-    let is_written = match trial.put(&[]).await {
+    let is_written = match trial.put(BODY, &[]).await {
         Ok(()) => {
             steps.push(Step::fine("put", "an object was written"));
             true
@@ -49,7 +51,7 @@ pub(in crate::storage) async fn run(store: &Store, key: &ObjectKey, origins: &[S
     };
     if is_written {
         steps.extend([trial.get().await, trial.conditions().await, trial.digest().await, trial.copies().await]);
-        steps.push(trial.delete().await);
+        steps.extend([trial.parts().await, trial.delete().await]);
     }
     steps.push(trial.cors(origins).await);
     steps
@@ -79,14 +81,14 @@ impl Trial<'_> {
         Ok(Step::fine("list", format!("the bucket {} is there, and opens", place.own().name())))
     }
 
-    async fn put(&self, more: &[(&'static str, String)]) -> Result<(), Failure> {
+    async fn put(&self, body: &'static [u8], more: &[(&'static str, String)]) -> Result<(), Failure> {
         let mut action = self.store.place.own().put_object(Some(&self.credentials), &self.name);
         let mut headers = vec![("content-type", "text/plain".to_owned())];
         headers.extend(more.iter().cloned());
         for (name, value) in &headers {
             action.headers_mut().insert(*name, value.clone());
         }
-        let sent = Sent::new(Method::PUT, action.sign(OWN_EXPIRY)).with(headers).body(Bytes::from_static(BODY));
+        let sent = Sent::new(Method::PUT, action.sign(OWN_EXPIRY)).with(headers).body(Bytes::from_static(body));
         self.store.client.send(sent).await.map(drop)
     }
 
@@ -102,7 +104,7 @@ impl Trial<'_> {
 
     /// `onlyNew` over what is there.
     async fn conditions(&self) -> Step {
-        match self.put(&[("if-none-match", "*".to_owned())]).await {
+        match self.put(BODY, &[("if-none-match", "*".to_owned())]).await {
             Err(failure) if failure.told().is_some() => Step::fine("conditions", "onlyNew is held to"),
             Ok(()) => Step::warning(
                 "conditions",
@@ -113,15 +115,34 @@ impl Trial<'_> {
         }
     }
 
-    /// A digest of other bytes.
+    /// A digest of other bytes. What a store refuses it must not have kept either.
     async fn digest(&self) -> Step {
-        match self.put(&[("x-amz-checksum-sha256", checksum(b"other"))]).await {
-            Err(_) => Step::fine("digest", "bytes with another SHA-256 are refused"),
-            Ok(()) => Step::warning(
+        let refused = self.put(OTHER, &[("x-amz-checksum-sha256", checksum(BODY))]).await;
+        let is_refused = match &refused {
+            Ok(()) => false,
+            Err(failure) if is_refusal(failure) => true,
+            Err(failure) => return unclear("digest", failure),
+        };
+        let step = match (is_refused, self.read(&self.name).await) {
+            (_, Err(failure)) => return unclear("digest", &failure),
+            (true, Ok(text)) if text.as_bytes() == BODY => {
+                Step::fine("digest", "bytes with another SHA-256 are refused")
+            }
+            (true, Ok(_)) => Step::warning(
+                "digest",
+                "the store refuses bytes that have another SHA-256 than was said, and has put them in the object's place all the same",
+                "sha256 of upload_sign does not keep what was there before in this store: do not rely on it",
+            ),
+            (false, Ok(_)) => Step::warning(
                 "digest",
                 "the store takes bytes that have another SHA-256 than was said",
                 "sha256 of upload_sign is not held to in this store: do not rely on it",
             ),
+        };
+        // What comes after it looks for these.
+        match self.put(BODY, &[]).await {
+            Ok(()) => step,
+            Err(failure) => self.refused("put", "s3:PutObject", &failure),
         }
     }
 
@@ -131,10 +152,16 @@ impl Trial<'_> {
         let url = place.own().put_object(Some(&self.credentials), &name).sign(OWN_EXPIRY);
         let source = format!("/{}/{}", place.own().name(), utf8_percent_encode(&self.name, ESCAPED));
         let sent = Sent::new(Method::PUT, url).with(vec![("x-amz-copy-source", source)]).body(Bytes::new());
-        if self.store.client.send(sent).await.is_err() {
-            return Step::fine("copies", "a URL to put copies nothing");
-        }
-        let is_copied = self.read(&name).await.is_ok_and(|text| text.as_bytes() == BODY);
+        let is_refused = match self.store.client.send(sent).await {
+            Ok(_) => false,
+            Err(failure) if is_refusal(&failure) => true,
+            Err(failure) => return unclear("copies", &failure),
+        };
+        let is_copied = match self.read(&name).await {
+            Ok(text) => text.as_bytes() == BODY,
+            Err(failure) if is_refused && failure.is_missing() => false,
+            Err(failure) => return unclear("copies", &failure),
+        };
         let mut step = if is_copied {
             Step::warning(
                 "copies",
@@ -150,9 +177,58 @@ impl Trial<'_> {
         step
     }
 
+    /// What large objects need: an upload in parts, as far as it can be given up.
+    async fn parts(&self) -> Step {
+        let name = format!("{}-parts", self.name);
+        let bucket = self.store.place.own();
+        let begun = bucket.create_multipart_upload(Some(&self.credentials), &name).sign(OWN_EXPIRY);
+        let begun = self.text(Sent::new(Method::POST, begun).body(Bytes::new())).await;
+        let id = match begun.and_then(|text| answer::upload_id(&text)) {
+            Ok(id) => id,
+            Err(failure) => return self.refused("parts", "s3:PutObject", &failure),
+        };
+        let step = self.part(&name, &id).await;
+        let url = bucket.abort_multipart_upload(Some(&self.credentials), &name, &id).sign(OWN_EXPIRY);
+        match self.store.client.send(Sent::new(Method::DELETE, url)).await {
+            Ok(_) => step,
+            Err(failure) => {
+                let mut step = self.refused("parts", "s3:AbortMultipartUpload", &failure);
+                step.message = format!("{}; an upload to {name} stays that was not finished", step.message);
+                step
+            }
+        }
+    }
+
+    /// One of them, which must then be there.
+    async fn part(&self, name: &str, id: &str) -> Step {
+        let bucket = self.store.place.own();
+        let url = bucket.upload_part(Some(&self.credentials), name, 1, id).sign(OWN_EXPIRY);
+        let sent = Sent::new(Method::PUT, url).body(Bytes::from_static(BODY));
+        if let Err(failure) = self.store.client.send(sent).await {
+            return self.refused("parts", "s3:PutObject", &failure);
+        }
+        let url = bucket.list_parts(Some(&self.credentials), name, id).sign(OWN_EXPIRY);
+        let listed = self.text(Sent::new(Method::GET, url)).await;
+        match listed.and_then(|text| answer::parts(&text)) {
+            Ok(listed) if listed.parts.get(&1).is_some_and(|(size, _)| *size == BODY.len() as u64) => {
+                Step::fine("parts", "an upload in parts was begun, and given up")
+            }
+            Ok(_) => Step::failed(
+                "parts",
+                "the store does not say which parts of an upload are there",
+                "multipart_sign and multipart_complete do not work in this store",
+            ),
+            Err(failure) => self.refused("parts", "s3:ListMultipartUploadParts", &failure),
+        }
+    }
+
+    async fn text(&self, sent: Sent) -> Result<String, Failure> {
+        client::text(self.store.client.send(sent).await?).await
+    }
+
     async fn read(&self, name: &str) -> Result<String, Failure> {
         let url = self.store.place.own().get_object(Some(&self.credentials), name).sign(OWN_EXPIRY);
-        client::text(self.store.client.send(Sent::new(Method::GET, url)).await?).await
+        self.text(Sent::new(Method::GET, url)).await
     }
 
     async fn remove(&self, name: &str) -> Result<(), Failure> {
@@ -202,6 +278,16 @@ impl Trial<'_> {
     fn refused(&self, step: &'static str, permission: &str, failure: &Failure) -> Step {
         meaning(self.store, (step, permission), failure)
     }
+}
+
+/// Whether the store has understood what was asked, and does not do it.
+fn is_refusal(failure: &Failure) -> bool {
+    matches!(failure, Failure::Refused { status: 400..=412, .. })
+}
+
+/// A store that is away, or does not answer in time, has refused nothing.
+fn unclear(step: &'static str, failure: &Failure) -> Step {
+    Step::warning(step, format!("it could not be found out: {failure}"), "try again, or look at the store's log")
 }
 
 /// What a failure at a step that needs a permission means.

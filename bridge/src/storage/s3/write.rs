@@ -105,7 +105,7 @@ impl Writer {
                 }
                 // Not each store holds to a condition at this step.
                 self.need(&self.options.condition).await?;
-                parts.complete(&self.options.condition).await?
+                parts.complete(self.size, &self.options.condition).await?
             }
         };
         let modified = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -171,16 +171,16 @@ impl Store {
         answer::upload_id(&text).map_err(failed)
     }
 
-    /// Puts the parts together; the etag of the object.
+    /// Puts the parts together, of so many bytes; the etag of the object.
     pub(in crate::storage) async fn complete(
         &self,
         name: &str,
         id: &str,
-        etags: &[String],
+        (etags, size): (&[String], u64),
         condition: &Condition,
     ) -> Result<String, StorageError> {
         let credentials = self.place.credentials()?;
-        let bucket = self.place.own();
+        let (bucket, parts) = (self.place.own(), etags.len());
         let etags = || etags.iter().map(String::as_str);
         let mut action = CompleteMultipartUpload::new(bucket, Some(&credentials), name, id, etags());
         let headers = conditions(condition)?;
@@ -189,12 +189,18 @@ impl Store {
         }
         let url = action.sign(OWN_EXPIRY);
         let body = CompleteMultipartUpload::new(bucket, Some(&credentials), name, id, etags()).body();
-        let failed = |failure: Failure| self.failed("complete", &failure);
         let sent = Sent::new(Method::POST, url).with(headers).body(Bytes::from(body));
-        let answer = self.client.send(sent).await.map_err(failed)?;
-        let text = client::text(answer).await.map_err(failed)?;
-        let etag = answer::completed(&text).map_err(failed)?;
-        Ok(client::plain_etag(&etag))
+        let read = async { answer::completed(&client::text(self.client.send(sent).await?).await?) };
+        let read: Result<String, Failure> = read.await;
+        match read {
+            Ok(etag) => Ok(client::plain_etag(&etag)),
+            // The answer may have been lost, and asked for a second time.
+            Err(failure) if failure.is_no_upload() => match self.head(name).await? {
+                Some(headers) if is_of_parts(&client::stat("", &headers), parts, size) => Ok(client::etag(&headers)),
+                _ => Err(self.failed("complete", &failure)),
+            },
+            Err(failure) => Err(self.failed("complete", &failure)),
+        }
     }
 
     /// Gives an upload up.
@@ -203,7 +209,7 @@ impl Store {
         let url = self.place.own().abort_multipart_upload(Some(&credentials), name, id).sign(OWN_EXPIRY);
         match self.client.send(Sent::new(Method::DELETE, url)).await {
             Ok(_) => Ok(()),
-            Err(Failure::Refused { code, .. }) if code == "NoSuchUpload" => Ok(()),
+            Err(failure) if failure.is_no_upload() => Ok(()),
             Err(failure) => Err(self.failed("abort", &failure)),
         }
     }
@@ -224,11 +230,17 @@ impl Parts {
         Ok(())
     }
 
-    async fn complete(mut self, condition: &Condition) -> Result<String, StorageError> {
-        let done = self.store.complete(&self.name, &self.id, &self.etags, condition).await?;
+    async fn complete(mut self, size: u64, condition: &Condition) -> Result<String, StorageError> {
+        let done = self.store.complete(&self.name, &self.id, (self.etags.as_slice(), size), condition).await?;
         self.is_done = true;
         Ok(done)
     }
+}
+
+/// Whether an object can be what so many parts have become: stores write their number behind the digest.
+fn is_of_parts(stat: &ObjectStat, parts: usize, size: u64) -> bool {
+    let number = stat.etag.rsplit_once('-').and_then(|(_, number)| number.parse().ok());
+    stat.size == size && number == Some(parts)
 }
 
 impl Drop for Parts {
