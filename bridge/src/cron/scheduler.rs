@@ -164,7 +164,8 @@ impl Scheduler {
         }
         self.swept = Some(now);
         let connections: BTreeSet<&str> = generation.jobs.iter().map(|job| job.job.connection.as_str()).collect();
-        for database in connections.into_iter().filter_map(|name| generation.databases.get(name)).cloned() {
+        for database in connections.into_iter().filter_map(|name| generation.databases.get(name)) {
+            let database = Arc::clone(database);
             self.sweeps.spawn(async move {
                 match store::sweep(&database).await {
                     Ok(0) => {}

@@ -136,7 +136,7 @@ impl Runner<'_> {
             self.metrics.events.published(&event.topic);
         }
         if let Some(database) = crud.databases.get(self.connection)
-            && events.iter().any(events::Event::is_swept_after)
+            && events.iter().any(Event::is_swept_after)
         {
             events::sweep(database, &of.topics);
         }

@@ -184,7 +184,9 @@ impl Store {
     async fn unlink(&self, files: Vec<String>) -> Result<(), StorageError> {
         let folder = Arc::clone(&self.folder);
         blocking(move || {
-            files.iter().for_each(|file| remove_file(&folder.object(file)));
+            for file in &files {
+                remove_file(&folder.object(file));
+            }
             Ok(())
         })
         .await
@@ -208,8 +210,8 @@ impl Store {
 impl Folder {
     /// What it takes, for this user alone.
     fn make(&self) -> Result<(), StorageError> {
-        let make = |dir: PathBuf| fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-        let made = make(self.incoming()).and_then(|()| make(self.objects())).and_then(|()| sync_dir(&self.dir));
+        let folder = |dir: PathBuf| fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        let made = folder(self.incoming()).and_then(|()| folder(self.objects())).and_then(|()| sync_dir(&self.dir));
         made.map_err(|error| {
             tracing::error!(dir = %self.dir.display(), error = %error, "the folder of objects cannot be made; see storageDir");
             StorageError::Unavailable

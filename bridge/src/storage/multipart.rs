@@ -156,13 +156,12 @@ impl Asked<'_> {
                 .detail("missing", json!(missing)));
         }
         self.told.admit(bucket, Happened::Upload).await?;
-        let stat = match joined {
-            Some(stat) => stat,
-            None => {
-                let condition = if begun.is_new { Condition::Absent } else { Condition::None };
-                let how = (begun.content_type.clone(), condition);
-                bucket.join_parts(key, &begun.id, &found, how).await.map_err(|error| problem_of(&error))?
-            }
+        let stat = if let Some(stat) = joined {
+            stat
+        } else {
+            let condition = if begun.is_new { Condition::Absent } else { Condition::None };
+            let how = (begun.content_type.clone(), condition);
+            bucket.join_parts(key, &begun.id, &found, how).await.map_err(|error| problem_of(&error))?
         };
         self.told.there(bucket, &stat).await?;
         Ok(json!({"key": stat.key, "size": stat.size, "etag": stat.etag}))

@@ -154,14 +154,14 @@ async fn of_those_who_write_at_once_one_is_first() {
 async fn what_is_larger_than_may_be_is_not_kept() {
     let world = World::new(250_000);
     let bucket = world.bucket("dev", "one");
-    assert_eq!(put(&bucket, "large", &[0; 100_001], Condition::None).await, Err(StorageError::TooLarge(100_000)));
+    assert_eq!(put(&bucket, "large", &vec![0; 100_001], Condition::None).await, Err(StorageError::TooLarge(100_000)));
     for name in ["a", "b"] {
-        put(&bucket, name, &[0; 100_000], Condition::None).await.unwrap();
+        put(&bucket, name, &vec![0; 100_000], Condition::None).await.unwrap();
     }
     let full = |found: Result<ObjectStat, StorageError>| matches!(found, Err(StorageError::Full(_)));
-    assert!(full(put(&bucket, "c", &[0; 50_001], Condition::None).await));
-    put(&bucket, "b", &[1; 100_000], Condition::None).await.unwrap();
-    put(&bucket, "c", &[0; 50_000], Condition::None).await.unwrap();
+    assert!(full(put(&bucket, "c", &vec![0; 50_001], Condition::None).await));
+    put(&bucket, "b", &vec![1; 100_000], Condition::None).await.unwrap();
+    put(&bucket, "c", &vec![0; 50_000], Condition::None).await.unwrap();
     assert!(full(put(&bucket, "d", &[0; 1], Condition::None).await));
     // Two that fit each by itself, and not together.
     bucket.remove(&key("a"), &Condition::None).await.unwrap();

@@ -112,7 +112,6 @@ fn blocked(error: &VerifyError) -> Box<Problem> {
             .hint("it was made by a newer version; use that one here too"),
         VerifyError::TooMany(of, message) => too_many(*of, message),
         VerifyError::Manifest(_) => Problem::new(Code::BadRequest, error.to_string()),
-        VerifyError::TooMany(_) => Problem::new(Code::Conflict, error.to_string()),
         VerifyError::Undeclared { table, .. } => Problem::new(Code::ReleaseBlocked, error.to_string())
             .hint("no release may use what it does not declare: make it anew from its project")
             .detail("tables", serde_json::json!([table])),

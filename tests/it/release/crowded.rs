@@ -7,6 +7,9 @@ use serde_json::{Value as Json, json};
 
 use crate::lab::Lab;
 
+/// Gives a manifest so many of something.
+type Grow<'a> = &'a dyn Fn(&mut Json, usize);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_project_has_so_many_topics_subscriptions_and_buckets() {
     let lab = Lab::start("crowded").await;
@@ -39,7 +42,7 @@ async fn a_project_has_so_many_topics_subscriptions_and_buckets() {
         let of = |number: usize| (format!("b{number}"), json!({"provider": "local", "maxObject": 1_000}));
         changed["storage"]["buckets"] = (0..count).map(of).collect::<serde_json::Map<_, _>>().into();
     };
-    let cases: [(&str, &dyn Fn(&mut Json, usize), usize); 3] =
+    let cases: [(&str, Grow<'_>, usize); 3] =
         [("topics", &topics, 100), ("subscriptions", &subscriptions, 50), ("buckets", &buckets, 50)];
     for (limit, of, most) in cases {
         let (status, answer) = apply(&|changed: &mut Json| of(changed, most)).await;

@@ -61,7 +61,9 @@ async fn unnamed(dir: PathBuf, folder: &Arc<Folder>, index: &Index) {
 
 async fn remove(paths: Vec<PathBuf>) {
     let removed = blocking(move || {
-        paths.iter().for_each(|path| remove_file(path));
+        for path in &paths {
+            remove_file(path);
+        }
         Ok(())
     });
     drop(removed.await);
