@@ -203,6 +203,8 @@ impl EnvSlot {
         let serving = self.serving();
         let generation = serving.as_ref().map(|serving| &serving.baseline);
         let canary = serving.as_ref().and_then(|serving| serving.report(self.is_canary_away(now), now));
+        // Once: what it is taken from stays locked to the end of the answer.
+        let Standing { refused, stopped_jobs, .. } = self.standing().clone();
         EnvReport {
             project: self.name.project.clone(),
             env: self.name.env.clone(),
@@ -210,9 +212,9 @@ impl EnvSlot {
             release_id: generation.map(|generation| generation.release_id.clone()),
             sequence: generation.map_or(0, |generation| generation.sequence),
             cache_age_seconds: self.age(now).map_or(0, |age| age.as_secs()),
-            refused: self.standing().refused.clone(),
+            refused,
             keys_used: BTreeMap::new(),
-            stopped_jobs: self.standing().stopped_jobs.clone(),
+            stopped_jobs,
             canary,
         }
     }
