@@ -191,9 +191,8 @@ impl Stores {
             return Vec::new();
         }
         let places = storage.buckets.iter().filter_map(|(alias, bucket)| Some((alias, bucket.s3.as_ref()?)));
-        let places = places.filter_map(|(alias, place)| {
-            Some((alias.clone(), place.filled(&env.project, &env.env).ok()?))
-        });
+        let places =
+            places.filter_map(|(alias, place)| Some((alias.clone(), place.filled(&env.project, &env.env).ok()?)));
         let mine: Vec<(String, Filled)> = places.collect();
         let mut all = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let mut shared = Vec::new();

@@ -278,7 +278,7 @@ async fn a_release_has_as_many_buckets_as_a_project_may() {
     let lab = Lab::start(dir.path()).await;
     for (buckets, status, code) in [(50, StatusCode::OK, Json::Null), (51, StatusCode::CONFLICT, json!("CONFLICT"))] {
         let mut wanted = manifest(vec![], None);
-        let bucket = json!({"provider": "local", "maxObject": "1MB"});
+        let bucket = json!({"provider": "local", "maxObject": 1_000_000});
         let buckets: BTreeMap<String, Json> = (0..buckets).map(|at| (format!("b{at}"), bucket.clone())).collect();
         wanted.storage = serde_json::from_value(json!({"buckets": buckets})).unwrap();
         let (found, answer) = lab.apply("dev", &wanted, json!({})).await;

@@ -470,7 +470,9 @@ mod tests {
             ] {
                 let is_null = |bound: &&Bound| bound.value == Value::Null;
                 assert_eq!(statement.params.iter().find(is_null), None, "{}", statement.sql);
-                assert!(!statement.sql.contains("it's") && !statement.sql.contains(':'), "{}", statement.sql);
+                // Between an event and its subscription stands one.
+                let sql = statement.sql.replace("':'", "");
+                assert!(!sql.contains("it's") && !sql.contains(':'), "{}", statement.sql);
             }
         }
     }

@@ -145,7 +145,8 @@ async fn events_are_handed_to_an_endpoint() {
     // What is tried again is signed again, under the same id.
     let again: Vec<&(HeaderMap, Bytes)> =
         came.iter().filter(|(headers, _)| headers["webhook-id"].to_str().unwrap() == ids[&503]).collect();
-    assert!(again.len() == 2 && again[0].0["webhook-timestamp"] != again[1].0["webhook-timestamp"], "{again:?}");
+    let at = |one: &(HeaderMap, Bytes)| one.0["webhook-timestamp"].to_str().unwrap().parse::<u64>().unwrap();
+    assert!(again.len() == 2 && at(again[0]) <= at(again[1]), "{again:?}");
     // The secret is nowhere to be read.
     assert!(!dev.output().contains(&secrets()[..30]) && !format!("{rows:?}").contains("whsec_"));
 }

@@ -11,7 +11,7 @@ use santokit_core::value::Value;
 use santokit_sql::{dialect::Dialect, render};
 
 use super::rows::text;
-use crate::db::{Database, DbError, Mode};
+use crate::db::{Database, DbError, Mode, Session};
 
 /// Between two looks at the database's clock.
 const LOOKED_EVERY: Duration = Duration::from_secs(30);
@@ -66,8 +66,7 @@ impl Clock {
         let asked = Instant::now();
         let rows = self.database.rows(Mode::Read, &render::now(dialect), asked + LOOK_MAX).await?;
         let took = asked.elapsed();
-        let there = rows.into_iter().next().and_then(|row| moment_of(row.into_iter().next()?));
-        let there = there.ok_or_else(|| DbError::unavailable("the database does not say what time it is"))?;
+        let there = said(rows)?;
         // In the middle of the question and its answer.
         self.set(there, asked + took / 2);
         Ok(())
@@ -94,8 +93,15 @@ impl Clock {
     }
 }
 
-fn moment_of(value: Value) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(&text(value)?).ok().map(|at| at.to_utc())
+/// What time it is there, for what happens once.
+pub(super) async fn now(session: &mut Session, deadline: Instant) -> Result<DateTime<Utc>, DbError> {
+    said(session.rows(&render::now(session.dialect()), deadline).await?)
+}
+
+fn said(rows: Vec<Vec<Value>>) -> Result<DateTime<Utc>, DbError> {
+    let told = rows.into_iter().next().and_then(|row| text(row.into_iter().next()?));
+    let moment = told.and_then(|told| DateTime::parse_from_rfc3339(&told).ok());
+    moment.map(|at| at.to_utc()).ok_or_else(|| DbError::unavailable("the database does not say what time it is"))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use super::{
-    History,
+    History, clock,
     history::Attempt,
     rows::{bytes, text, whole},
     turn::{acknowledgement, is_only_busy},
@@ -233,7 +233,10 @@ async fn portion(
     let found: Vec<&str> = found.iter().map(String::as_str).collect();
     let touched = match fate {
         _ if found.is_empty() => 0,
-        Fate::Replay => session.execute(&scope.replay(&found, &moment(Utc::now())), deadline).await?.affected,
+        Fate::Replay => {
+            let now = moment(clock::now(&mut session, deadline).await?);
+            session.execute(&scope.replay(&found, &now), deadline).await?.affected
+        }
         Fate::Purge => purge(&mut session, scope, &generation.env, &found, deadline).await?,
     };
     session.commit(deadline).await?;

@@ -203,8 +203,11 @@ async fn run(
     };
     let (asked, params) = read.await?;
     if idempotency_key.is_some() && matches!(asked, Asked::Object(..)) {
-        return Err(Problem::new(Code::BadRequest, "Idempotency-Key is for writes of tables and for events, not for objects")
-            .hint("leave it out: a URL can be asked for again, and onlyNew puts an object once"));
+        return Err(Problem::new(
+            Code::BadRequest,
+            "Idempotency-Key is for writes of tables and for events, not for objects",
+        )
+        .hint("leave it out: a URL can be asked for again, and onlyNew puts an object once"));
     }
     // Only names of the release.
     match &asked {

@@ -33,7 +33,12 @@ impl EventMetrics {
             delivered: counter(r, "events_delivered_total", "Events that a subscription has handled.", of)?,
             retried: counter(r, "events_retried_total", "Attempts that failed and are made again.", of)?,
             dead_lettered: counter(r, "events_dead_lettered_total", "Events that were tried in vain.", of)?,
-            unclaimed: counter(r, "events_unclaimed_total", "Events that expired while no release had their topic.", &["topic"])?,
+            unclaimed: counter(
+                r,
+                "events_unclaimed_total",
+                "Events that expired while no release had their topic.",
+                &["topic"],
+            )?,
             busy: counter(r, "events_busy_total", "Attempts put off because no instance of the handler was free.", of)?,
             lag: histogram(r, "event_lag_seconds", "Time from publishing an event to its being handled.", of, LAG)?,
             broker: gauge(r, "events_broker_up", "1 while NATS hands events over, 0 while they wait.", place)?,

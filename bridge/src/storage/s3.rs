@@ -211,12 +211,7 @@ impl Store {
     }
 
     /// Of names in the store.
-    async fn page(
-        &self,
-        prefix: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<answer::Listed, StorageError> {
+    async fn page(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<answer::Listed, StorageError> {
         let credentials = self.place.credentials()?;
         let mut action = self.place.own().list_objects_v2(Some(&credentials));
         action.with_prefix(prefix.to_owned());

@@ -48,9 +48,9 @@ impl Piece {
 impl S3Place {
     /// Whether objects of the one could be objects of the other, in the same env or in another one.
     pub fn overlaps(&self, other: &Self) -> bool {
-        let is_of_both = [self, other].iter().all(|place| {
-            [place.bucket.as_str(), place.prefix_or_default()].iter().any(|text| text.contains(PROJECT))
-        });
+        let is_of_both = [self, other]
+            .iter()
+            .all(|place| [place.bucket.as_str(), place.prefix_or_default()].iter().any(|text| text.contains(PROJECT)));
         store(&self.endpoint()) == store(&other.endpoint())
             && can_be(&pieces(&self.bucket, is_of_both), &pieces(&other.bucket, is_of_both))
             && nests(self.prefix_or_default(), other.prefix_or_default(), is_of_both)

@@ -9,7 +9,10 @@ async fn what_breaks_publishers_and_handlers_is_told_with_their_names() {
     let lab = lab("compared", None, &[("bill", "loose", "")]).await;
     let files = [
         ("config/permissions.yaml", "events:\n  work:\n    publish: [{roles: [app]}]\n"),
-        ("config/storage.yaml", "buckets:\n  images: {provider: local, events: {upload: stored, delete: quiet}}\n"),
+        (
+            "config/storage.yaml",
+            "version: 1\nbuckets:\n  images: {provider: local, events: {upload: stored, delete: quiet}}\n",
+        ),
         ("events/topics/stored.yaml", "name: stored\nschema: {key: {type: string, required: true}}\n"),
         ("events/topics/quiet.yaml", "name: quiet\nschema: {key: {type: string, required: true}}\n"),
         ("events/subscriptions/stored.yaml", "name: stored\ntopic: stored\nhandler: logics/loose\n"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use santokit_tests::{Bridge, Engine};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::{Asking, events, on::On, project, subscribe};
 use crate::lab::Lab;
@@ -75,4 +75,36 @@ async fn shared(on: On) {
     assert!((delivered - 120.0).abs() < f64::EPSILON, "{delivered}");
     assert_eq!(one.end().await.unwrap(), 0);
     assert_eq!(other.end().await.unwrap(), 0);
+}
+
+cases! { skewed:
+    bridges_of_other_clocks_on_postgres = Some(Engine::Postgres), Tables;
+    bridges_of_other_clocks_on_mysql = Some(Engine::Mysql), Tables;
+    bridges_of_other_clocks_over_nats = Some(Engine::Postgres), Nats;
+}
+
+/// A Bridge that is an hour ahead takes no claim of another for over, and puts nothing off for an hour.
+async fn skewed(on: On) {
+    let more = "concurrency: 2\nretry: {maxRetries: 3, minBackoff: 10ms, maxBackoff: 50ms}\n";
+    let lab = lab(on.project("skewed"), on.url(), &[("loose", "loose", more)]).await;
+    let settings = [on.settings(), vec![("STK_BRIDGE_EVENTS_POLL_INTERVAL", "50ms")]].concat();
+    let one = lab.bridge("one", &settings).await;
+    let ahead = lab.bridge_with_clock("ahead", 3_600, &settings).await;
+    lab.apply().await;
+    for bridge in [&one, &ahead] {
+        bridge.until_state("fresh").await.unwrap();
+    }
+    let mut published = BTreeSet::new();
+    for number in 0..8_u32 {
+        let asking = Asking::at(if number % 2 == 0 { &one } else { &ahead });
+        published.insert(asking.publish(json!({"action": "spin", "number": 400})).await);
+    }
+    // Tried again after it has failed once, by whichever.
+    let late = Asking::at(&ahead).publish(json!({"action": "failUntil", "number": 2})).await;
+    let asking = Asking::at(&one);
+    assert_eq!(asking.until_done().await, Vec::<Json>::new());
+    let rows = asking.rows("handled").await;
+    let spun: Vec<_> = rows.iter().filter(|row| row["event"] != json!(late)).cloned().collect();
+    assert_eq!((spun.len(), events(&spun)), (8, published), "{rows:?}");
+    assert!(spun.iter().all(|row| row["attempt"] == 1), "a claim was taken for over: {spun:?}");
 }

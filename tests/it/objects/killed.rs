@@ -55,7 +55,8 @@ async fn an_object_is_whole_or_not_there_after_a_kill() {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(bytes_in(&incoming) > 20 * CHUNK as u64, "half of them is written");
+    let written = bytes_in(&incoming);
+    assert!(written > 20 * CHUNK as u64, "{written} bytes of half of them are written: {}", dev.output());
     // It is not asked to end.
     drop(dev);
     for (sent, _sender) in sending {
