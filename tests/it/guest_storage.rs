@@ -58,7 +58,7 @@ async fn guests_keep_objects() {
     assert!(read[1].as_array().unwrap().len() >= 6, "{read:?}");
     let inspected = stk(folder.path(), &["logic", "inspect", "rust"], &[]).await.unwrap();
     assert!(inspected.stdout.contains("storage files get read/*/only"), "{inspected:?}");
-    let left = files(&folder.path().join(".stk/dev/storage/keeping/dev/incoming"));
+    let left = files(&folder.path().join(".stk/dev/main/storage/keeping/dev/incoming"));
     assert_eq!(left, 0, "what was not finished is gone");
     drop(dev);
 
@@ -86,7 +86,7 @@ async fn guests_keep_objects_in_a_store_of_s3() {
     let inspected = stk(folder.path(), &["logic", "inspect", "rust"], &[]).await.unwrap();
     assert!(inspected.stdout.contains("storage files get read/*/only"), "{inspected:?}");
     assert_eq!(s3.get("dev/files/own/rust/whole").await.unwrap().as_deref(), Some(&b"abc"[..]));
-    assert!(!folder.path().join(".stk/dev/storage").exists(), "nothing of it is on this disk");
+    assert!(!folder.path().join(".stk/dev/main/storage").exists(), "nothing of it is on this disk");
 }
 
 /// `etag` is that of `abc`.
@@ -338,7 +338,7 @@ async fn a_test_of_a_logic_has_buckets_of_its_own() {
     folder.write("tests/storage.yaml", &cases).unwrap();
     let tested = stk(folder.path(), &["logic", "test"], &[]).await.unwrap();
     assert_eq!(tested.code, 0, "{tested:?}");
-    assert!(!folder.path().join(".stk/dev/storage").exists(), "and not in the folder of stk dev");
+    assert!(!folder.path().join(".stk/dev/main/storage").exists(), "and not in the folder of stk dev");
 }
 
 /// What happens inside of one call, with times; neither the bucket nor a key is in it.

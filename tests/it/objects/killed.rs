@@ -48,7 +48,7 @@ async fn an_object_is_whole_or_not_there_after_a_kill() {
             sender.send(Ok(vec![7; CHUNK])).await.unwrap();
         }
     }
-    let incoming = folder.path().join(".stk/dev/storage/objects/dev/incoming");
+    let incoming = folder.path().join(".stk/dev/main/storage/objects/dev/incoming");
     for _ in 0..200 {
         if bytes_in(&incoming) > 20 * CHUNK as u64 {
             break;
