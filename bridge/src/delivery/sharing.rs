@@ -192,7 +192,7 @@ impl Turn<'_> {
         if !self.subscriptions.has_topic(&event.topic) && !event.topic.starts_with('$') {
             let (env, id, topic) = (self.env, &event.id, &event.topic);
             tracing::error!(%env, event = id, topic, "an event has expired of a topic that the release does not have: nobody was given it");
-            self.metrics.events.unclaimed(topic);
+            self.metrics.events.unclaimed(env);
         }
     }
 

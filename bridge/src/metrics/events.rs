@@ -37,7 +37,7 @@ impl EventMetrics {
                 r,
                 "events_unclaimed_total",
                 "Events that expired while no release had their topic.",
-                &["topic"],
+                &["project", "env"],
             )?,
             busy: counter(r, "events_busy_total", "Attempts put off because no instance of the handler was free.", of)?,
             lag: histogram(r, "event_lag_seconds", "Time from publishing an event to its being handled.", of, LAG)?,
@@ -67,9 +67,9 @@ impl EventMetrics {
         self.dead_lettered.with_label_values(&[subscription]).inc();
     }
 
-    /// One expired, and no release had its topic.
-    pub fn unclaimed(&self, topic: &str) {
-        self.unclaimed.with_label_values(&[topic]).inc();
+    /// One expired, and no release had its topic: a name that is nobody's, and no label.
+    pub fn unclaimed(&self, env: &EnvName) {
+        self.unclaimed.with_label_values(&[env.project.as_str(), env.env.as_str()]).inc();
     }
 
     /// No instance was free for one.

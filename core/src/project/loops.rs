@@ -100,8 +100,15 @@ impl<'p> Chains<'p> {
         let (mut found, mut seen) = (Vec::new(), BTreeSet::from([handler]));
         let mut next = VecDeque::from([(handler, Vec::new())]);
         while let Some((name, mut through)) = next.pop_front() {
-            let Some(LogicSource::Wasm(source)) = self.logics.get(name).map(|logic| &logic.source) else { continue };
+            let Some(logic) = self.logics.get(name) else { continue };
             through.push(format!("logics/{name}"));
+            let source = match &logic.source {
+                LogicSource::Wasm(source) => source,
+                LogicSource::Sql(body) => {
+                    found.extend(body.publish.iter().map(|publish| (through.clone(), publish.topic.as_str())));
+                    continue;
+                }
+            };
             found.extend(source.grants.events.iter().map(|topic| (through.clone(), topic.as_str())));
             for (trigger, of) in &self.events.triggers {
                 if of.on.iter().any(|change| self.may(&source.grants, &of.table, *change)) {

@@ -1,0 +1,6 @@
+---
+roles: [x]
+publish:
+  - {topic: echoed, mapping: {id: :env}}
+---
+SELECT 1
