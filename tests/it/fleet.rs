@@ -143,7 +143,9 @@ async fn the_use_of_a_key_is_known_and_its_end_reaches_every_bridge_within_a_pol
         }
         assert_eq!(calls(bridge).await, 401);
     }
-    assert_eq!(last_used(&lab).await, used, "it stays known");
+    // The calls until its end was known were uses, and a minute may have begun since; times of this form compare as texts.
+    let kept = last_used(&lab).await;
+    assert!(kept.as_str() >= used.as_str(), "it stays known: {kept}, and was {used}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,9 +14,12 @@ use tokio::{
 
 use super::{Asking, WAIT, fleet::lab, server};
 
-/// The longest that there is: who waits for it has failed.
+/// The longest that there is: who waits for it has failed. What is told of comes well before.
 const POLL: (&str, &str) = ("STK_BRIDGE_EVENTS_POLL_INTERVAL", "1m");
-const AT_ONCE: Duration = Duration::from_secs(25);
+const AT_ONCE: Duration = Duration::from_secs(45);
+
+/// Between two words of a Bridge, at least.
+const GAP: Duration = Duration::from_millis(20);
 
 /// Of the connections that listen in a database.
 const LISTENING: &str = "SELECT query FROM pg_stat_activity WHERE datname = current_database() \
@@ -57,17 +60,20 @@ async fn bridges_on_postgres_tell_one_another() {
 
     // Many events are few words, with nothing of the events in them.
     let asking = Asking::at(&one);
-    for number in 0..40 {
-        asking.publish(json!({"action": "note", "number": number, "key": "planted"})).await;
-    }
+    let began = Instant::now();
+    let events = (0..40).map(|number| asking.publish(json!({"action": "note", "number": number, "key": "planted"})));
+    futures_util::future::join_all(events).await;
     asking.until("handled", "all forty", |rows| rows.len() == 40).await;
+    let took = began.elapsed();
     let mut words = Vec::new();
     while let Ok(word) = tokio::time::timeout(Duration::from_secs(1), heard.recv()).await {
         words.push(word.unwrap().payload().to_owned());
     }
     // Bridges ask now and then whether they are heard.
     words.retain(|word| !word.starts_with("probe "));
-    assert!((1..40).contains(&words.len()), "{words:?}");
+    // On a machine that is busy with others they come one by one, and then each is told of.
+    let most = 2 + usize::try_from(took.as_millis() / GAP.as_millis()).unwrap();
+    assert!((1..=most).contains(&words.len()), "{} in {took:?}: {words:?}", words.len());
     assert!(words.iter().all(|word| word.starts_with("brg_")), "{words:?}");
 
     // Whatever a stranger tells, and however often: each Bridge looks, and finds what is there.
