@@ -101,8 +101,8 @@ impl Lab {
 }
 
 impl Side for Lab {
-    fn entry(&self) -> (&str, &str) {
-        (self.bridges[0].client.url(), &self.key)
+    fn entry(&self, caller: usize) -> (&str, &str) {
+        (self.bridges[caller % self.bridges.len()].client.url(), &self.key)
     }
 
     async fn backlog(&self, count: usize) -> Result<()> {

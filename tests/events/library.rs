@@ -94,7 +94,7 @@ impl Library {
 }
 
 impl Side for Library {
-    fn entry(&self) -> (&str, &str) {
+    fn entry(&self, _: usize) -> (&str, &str) {
         (self.by_hand.as_ref().map_or("", |by_hand| by_hand.url.as_str()), "none")
     }
 

@@ -26,8 +26,8 @@ const DONE_MAX: Duration = Duration::from_mins(3);
 
 /// Who takes requests, and handles what they publish.
 pub(crate) trait Side {
-    /// Where requests are sent, and the key that they have.
-    fn entry(&self) -> (&str, &str);
+    /// Where a caller's requests are sent, and the key that they have. Callers are shared out, as by a balancer, where there are several places.
+    fn entry(&self, caller: usize) -> (&str, &str);
 
     /// Publishes so many at once, past the requests.
     async fn backlog(&self, count: usize) -> Result<()>;
@@ -79,8 +79,8 @@ async fn published(side: &impl Side) -> Result<f64> {
     let count = Arc::new(AtomicUsize::new(0));
     let mut running = JoinSet::new();
     let started = Instant::now();
-    for _ in 0..CALLERS {
-        let (count, mut client) = (Arc::clone(&count), client(side).await?);
+    for caller in 0..CALLERS {
+        let (count, mut client) = (Arc::clone(&count), client(side, caller).await?);
         running.spawn(async move {
             while started.elapsed() < PUBLISHING {
                 publish(&mut client, None).await?;
@@ -102,14 +102,14 @@ pub(crate) async fn handled(side: &impl Side) -> Result<f64> {
     side.backlog(BACKLOG).await?;
     let started = Instant::now();
     // One more, so that everybody looks.
-    publish(&mut client(side).await?, None).await?;
+    publish(&mut client(side, 0).await?, None).await?;
     until_done(side).await?;
     Ok(f64::from(u32::try_from(BACKLOG + 1)?) / started.elapsed().as_secs_f64())
 }
 
 async fn soon(side: &impl Side) -> Result<(f64, f64)> {
     let before: Vec<usize> = side.said().iter().map(String::len).collect();
-    let mut client = client(side).await?;
+    let mut client = client(side, 0).await?;
     for _ in 0..TIMED {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
         publish(&mut client, Some(now.as_secs_f64() * 1e3)).await?;
@@ -150,8 +150,8 @@ async fn until_done(side: &impl Side) -> Result<()> {
     Ok(())
 }
 
-async fn client(side: &impl Side) -> Result<PlainClient> {
-    let (url, key) = side.entry();
+async fn client(side: &impl Side, caller: usize) -> Result<PlainClient> {
+    let (url, key) = side.entry(caller);
     Ok(PlainClient::connect(url).await?.with(KEY, key))
 }
 

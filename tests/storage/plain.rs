@@ -1,9 +1,10 @@
 //! Files in a folder, by two handlers in axum that one would write by hand: what is put is whole and synced before it has its name, and is read as it
-//! lies there. No credential, no type, no digest. A process of its own, as the Bridge is.
+//! lies there. No credential, no type, and a digest of what is put only where it is asked for. A process of its own, as the Bridge is.
 
 use std::{path::PathBuf, process::Stdio};
 
 use anyhow::{Context as _, Result};
+use aws_lc_rs::digest::{Context, SHA256};
 use axum::{
     Router,
     body::Body,
@@ -27,6 +28,8 @@ const PART: usize = 256 << 10;
 pub(crate) struct Plain {
     /// `http://host:port/name`
     pub(crate) url: String,
+    /// Where what is put is hashed as it passes.
+    pub(crate) hashed_url: String,
     process: Child,
 }
 
@@ -42,7 +45,8 @@ impl Plain {
             .spawn()?;
         let mut lines = BufReader::new(process.stdout.take().context("standard output")?).lines();
         let host = lines.next_line().await?.context("the handlers by hand did not start")?;
-        Ok(Self { url: format!("http://{host}/large"), process })
+        let (url, hashed_url) = (format!("http://{host}/large"), format!("http://{host}/hashed/large"));
+        Ok(Self { url, hashed_url, process })
     }
 
     /// Of the process.
@@ -53,19 +57,36 @@ impl Plain {
 
 /// The process itself: serves until it is killed.
 pub(crate) async fn serve(folder: &str) -> Result<()> {
-    let router = Router::new().route("/{name}", put(write).get(read)).layer(DefaultBodyLimit::disable());
+    let routes = Router::new().route("/{name}", put(write).get(read)).route("/hashed/{name}", put(write_hashed));
+    let router = routes.layer(DefaultBodyLimit::disable());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
     Ok(axum::serve(listener, router.with_state(PathBuf::from(folder))).await?)
 }
 
 async fn write(State(folder): State<PathBuf>, Path(name): Path<String>, body: Body) -> Result<(), StatusCode> {
+    kept(folder, name, body, |_| ()).await
+}
+
+async fn write_hashed(
+    State(folder): State<PathBuf>,
+    Path(name): Path<String>,
+    body: Body,
+) -> Result<String, StatusCode> {
+    let mut digest = Context::new(&SHA256);
+    kept(folder, name, body, |part| digest.update(part)).await?;
+    Ok(digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+async fn kept(folder: PathBuf, name: String, body: Body, mut passes: impl FnMut(&[u8])) -> Result<(), StatusCode> {
     let incoming = folder.join(format!("{name}.incoming"));
     let written = async {
         let mut file = File::create(&incoming).await?;
         let mut parts = body.into_data_stream();
         while let Some(part) = parts.next().await {
-            file.write_all(&part.map_err(std::io::Error::other)?).await?;
+            let part = part.map_err(std::io::Error::other)?;
+            passes(&part);
+            file.write_all(&part).await?;
         }
         file.flush().await?;
         file.sync_all().await?;

@@ -1,4 +1,4 @@
-//! One gigabyte to a bucket on the disk and back, and to a handler by hand and back, in turn: how fast, and how much more memory the process had at its
+//! One gigabyte to a bucket on the disk and back, and to handlers by hand and back (one hashes what comes, as a bucket does), in turn: how fast, and how much more memory the process had at its
 //! most than before. The bytes are made and thrown away by the client.
 
 use std::{fs, time::Instant};
@@ -41,13 +41,15 @@ pub(crate) async fn measure() -> Result<()> {
     let dev = StkDev::start(folder.path(), &[("STK_LOG", "error")]).await?;
     let plain = Plain::start(beside.path()).await?;
     let bridge = dev.client.with_key(KEY);
-    let mut measured: [[Measured; 2]; 2] = Default::default();
+    let mut measured: [[Measured; 3]; 2] = Default::default();
     for round in 0..ROUNDS {
-        let order = if round.is_multiple_of(2) { [0, 1] } else { [1, 0] };
+        let order = if round.is_multiple_of(2) { [0, 1, 2] } else { [2, 1, 0] };
         for server in order {
             let (urls, pid) = match server {
-                0 => ([url(&bridge, "upload_sign").await?, url(&bridge, "download_sign").await?], dev.pid()),
-                _ => ([plain.url.clone(), plain.url.clone()], plain.pid()),
+                0 => (vec![url(&bridge, "upload_sign").await?, url(&bridge, "download_sign").await?], dev.pid()),
+                1 => (vec![plain.url.clone(), plain.url.clone()], plain.pid()),
+                // Only what is put is hashed.
+                _ => (vec![plain.hashed_url.clone()], plain.pid()),
             };
             for (way, url) in urls.iter().enumerate() {
                 let (per_second, grown) = one(url, way == 0, pid).await?;
@@ -56,13 +58,20 @@ pub(crate) async fn measure() -> Result<()> {
             }
         }
     }
-    for (name, [ours, by_hand]) in ["up", "down"].iter().zip(measured) {
-        let ratios: Vec<f64> =
-            ours.per_second.iter().zip(&by_hand.per_second).map(|(own, other)| own / other).collect();
-        let line = json!({
-            "bench": "transfer", "name": name, "perSecond": median(ours.per_second), "axumPerSecond": median(by_hand.per_second),
-            "ratio": median(ratios), "grownMiB": most(&ours.grown), "axumGrownMiB": most(&by_hand.grown),
+    for (name, [ours, by_hand, hashed]) in ["up", "down"].iter().zip(measured) {
+        let to = |other: &Measured| {
+            median(ours.per_second.iter().zip(&other.per_second).map(|(own, other)| own / other).collect())
+        };
+        let mut line = json!({
+            "bench": "transfer", "name": name, "ratio": to(&by_hand), "grownMiB": most(&ours.grown),
+            "axumGrownMiB": most(&by_hand.grown),
         });
+        if !hashed.per_second.is_empty() {
+            line["ratioHashed"] = to(&hashed).into();
+            line["hashedPerSecond"] = median(hashed.per_second).into();
+        }
+        line["perSecond"] = median(ours.per_second).into();
+        line["axumPerSecond"] = median(by_hand.per_second).into();
         println!("{line}");
     }
     Ok(())

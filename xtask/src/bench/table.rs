@@ -153,6 +153,8 @@ const TABLES: [Table; 14] = [
             ("MB a second", Number("perSecond", 0)),
             ("by hand", Number("axumPerSecond", 0)),
             ("ratio, median of rounds", Number("ratio", 2)),
+            ("by hand, hashed", Number("hashedPerSecond", 0)),
+            ("ratio", Number("ratioHashed", 2)),
             ("most memory, MiB more than before", Number("grownMiB", 1)),
             ("by hand", Number("axumGrownMiB", 1)),
         ],
