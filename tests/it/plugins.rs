@@ -1,5 +1,5 @@
 //! The plugins that ship with `stk`: `webhook` brought into a project by the command, and what a real receiver over TLS is sent, of what is taken, tried
-//! again and given up; and that the component in `stk` is that of its source.
+//! again and given up; that the example has what the command writes; and that the component in `stk` is that of its source.
 
 use std::{
     collections::BTreeMap,
@@ -32,19 +32,20 @@ const DEAD: &str = "---\nauth: public\n---\nSELECT event, subscription, attempt,
 const WAIT: Duration = Duration::from_mins(1);
 
 /// What came, in its order.
-type Came = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
+pub(crate) type Came = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 
-/// Takes what is signed, and answers with the status that the event asks for; the second time it is there, 200.
+/// Takes what is signed, and answers with the status that the event asks for, 200 where it asks for none; the second time it is there, 200.
 async fn take(State(came): State<Came>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
     let mut came = came.lock().unwrap();
     let is_again = came.iter().any(|(before, _)| before["webhook-id"] == headers["webhook-id"]);
-    let asked = serde_json::from_slice::<Json>(&body).unwrap()["data"]["answer"].as_u64().unwrap();
+    let asked = serde_json::from_slice::<Json>(&body).unwrap()["data"]["answer"].as_u64().unwrap_or(200);
     came.push((headers, body));
     let status = if is_again && asked == 503 { 200 } else { u16::try_from(asked).unwrap() };
     (axum::http::StatusCode::from_u16(status).unwrap(), [("location", "/elsewhere"), ("retry-after", "7")], "words")
 }
 
-fn receiver() -> (Service, Came) {
+/// One over TLS, at `/in`.
+pub(crate) fn receiver() -> (Service, Came) {
     let came = Came::default();
     // Nobody may come to where it is redirected to: what comes there is counted with the rest.
     let elsewhere = any(async |State(came): State<Came>| {
@@ -79,15 +80,15 @@ async fn project(service: &Service) -> ProjectFolder {
     folder
 }
 
-/// Of both keys, over what was sent: computed here by another library than the plugin's.
-fn signatures(headers: &HeaderMap, body: &[u8]) -> String {
+/// Of all keys, over what was sent: computed here by another library than the plugin's.
+pub(crate) fn signatures(keys: &[&[u8]], headers: &HeaderMap, body: &[u8]) -> String {
     let text = |name: &str| headers[name].to_str().unwrap().to_owned();
     let signed = [format!("{}.{}.", text("webhook-id"), text("webhook-timestamp")).as_bytes(), body].concat();
-    let all = KEYS.map(|key| {
-        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), &signed);
+    let all = keys.iter().map(|key| {
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), &signed);
         format!("v1,{}", BASE64_STANDARD.encode(tag.as_ref()))
     });
-    all.join(" ")
+    all.collect::<Vec<String>>().join(" ")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,9 +130,10 @@ async fn events_are_handed_to_an_endpoint() {
     }
     let came = came.lock().unwrap();
     assert_eq!(came.len(), 10);
+    let keys = KEYS.each_ref().map(<[u8; 32]>::as_slice);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     for (headers, body) in came.iter() {
-        assert_eq!(headers["webhook-signature"].to_str().unwrap(), signatures(headers, body));
+        assert_eq!(headers["webhook-signature"].to_str().unwrap(), signatures(&keys, headers, body));
         assert_eq!(headers["content-type"], "application/json");
         let sent: u64 = headers["webhook-timestamp"].to_str().unwrap().parse().unwrap();
         assert!(now.abs_diff(sent) < 300, "{sent}");
@@ -178,6 +180,28 @@ async fn a_plugin_asks_only_its_endpoint() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(came.lock().unwrap().is_empty());
+}
+
+/// It has one line more, by which nothing is sent while there is nobody to send it to.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shop_has_what_the_command_writes() {
+    let (url, subscription) = ("https://hooks.shop.invalid/orders", "events/subscriptions/webhook_order_placed.yaml");
+    let folder = ProjectFolder::copy_of("examples/shop").unwrap();
+    fs::remove_dir_all(folder.path().join("logics/webhook")).unwrap();
+    fs::remove_file(folder.path().join(subscription)).unwrap();
+    folder.edit("santokit.yaml", &format!("  webhook_url: \"{url}\"\n"), "").unwrap();
+    let command = ["plugins", "add", "webhook", "--url", url, "--topic", "order_placed", "--json"];
+    let added = stk(folder.path(), &command, &[]).await.unwrap();
+    assert_eq!(added.code, 0, "{added:?}");
+    let added = added.json();
+    let files: Vec<&str> = added["files"].as_array().unwrap().iter().map(|file| file.as_str().unwrap()).collect();
+    assert_eq!(files.len(), 5, "{files:?}");
+    for file in files {
+        let written = fs::read(folder.path().join(file)).unwrap();
+        let kept = fs::read(repository().join("examples/shop").join(file)).unwrap();
+        let is_so = if file == subscription { kept.starts_with(&written) } else { kept == written };
+        assert!(is_so, "examples/shop/{file} is not what stk writes: run `cargo xtask plugins`, then build stk");
+    }
 }
 
 /// What `stk` has in it is not made when it is built: this is what says that nobody has forgotten to make it again.

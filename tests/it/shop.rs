@@ -1,9 +1,31 @@
 //! The example project: it is a test as well as a tutorial.
 
+use std::{fs, time::Duration};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use santokit_tests::{ProjectFolder, StkDev};
 use serde_json::{Value, json};
 
+use crate::plugins::{receiver, signatures};
+
 const KEY: &str = "stk_shopapp.development-only-secret";
+const WAIT: Duration = Duration::from_mins(1);
+
+/// What sells publishes, and the webhook is what is told: the rest is built and run by the other tests.
+const NOT_NEEDED: [&str; 8] = [
+    "cron",
+    "logics/hostile",
+    "logics/quote",
+    "logics/receipt",
+    "logics/recommend",
+    "logics/sales_summary",
+    "logics/shipping",
+    "logics/stock_alert",
+];
+const SUBSCRIPTION: &str = "events/subscriptions/webhook_order_placed.yaml";
+/// The platform's own rows, as a logic of the release reads them.
+const TOLD: &str = "---\nauth: public\n---\nSELECT id, shared_at FROM stk_outbox WHERE topic = 'order_placed'\n";
+const GIVEN: &str = "---\nauth: public\n---\nSELECT id, state, error FROM stk_delivery\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_shop_sells_refuses_and_survives() {
@@ -68,4 +90,80 @@ async fn the_shop_sells_refuses_and_survives() {
     let hostile = hostile.unwrap();
     assert_eq!((hostile.status, hostile.code(), hostile.limit()), (500, "LOGIC_FAILED", "cpu"), "{hostile:?}");
     assert_eq!(neighbour.unwrap().status, 200);
+}
+
+/// As it lies there nothing is sent, and nothing becomes a dead letter of it; set as its page says, a receiver is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_told_to_a_receiver_that_is_set() {
+    let (service, came) = receiver();
+    let folder = ProjectFolder::copy_of("examples/shop").unwrap();
+    for part in NOT_NEEDED {
+        fs::remove_dir_all(folder.path().join(part)).unwrap();
+    }
+    for subscription in ["receipt", "stock_alert"] {
+        fs::remove_file(folder.path().join(format!("events/subscriptions/{subscription}.yaml"))).unwrap();
+    }
+    folder.write("logics/told.sql", TOLD).unwrap();
+    folder.write("logics/given.sql", GIVEN).unwrap();
+
+    let dev = StkDev::start(folder.path(), &[]).await.unwrap();
+    buy(&dev).await;
+    until(&dev, "told", |events| events.len() == 1 && !events[0]["shared_at"].is_null()).await;
+    assert_eq!(rows(&dev, "given").await, Vec::<Value>::new(), "{}", dev.output());
+    drop(dev);
+
+    set_receiver(&folder, service.port);
+    let ca = service.folder.path().join("ca.pem");
+    let env = [("STK_BRIDGE_EGRESS_ALLOW_PRIVATE", "127.0.0.0/8"), ("STK_BRIDGE_EGRESS_CA_FILE", ca.to_str().unwrap())];
+    let dev = StkDev::start(folder.path(), &env).await.unwrap();
+    let order = buy(&dev).await;
+    until(&dev, "told", |events| events.len() == 2 && events.iter().all(|event| !event["shared_at"].is_null())).await;
+    until(&dev, "given", <[Value]>::is_empty).await;
+
+    let came = came.lock().unwrap();
+    assert_eq!(came.len(), 1, "{}", dev.output());
+    let (headers, body) = &came[0];
+    let message: Value = serde_json::from_slice(body).unwrap();
+    let (data, kind) = (&message["data"], &message["type"]);
+    assert_eq!((kind, &data["orderId"], &data["quantity"]), (&json!("order_placed"), &order, &json!(2)), "{message}");
+    let settings = folder.read("santokit.dev.yaml").unwrap();
+    let secret = settings.split_once("whsec_").unwrap().1.split('"').next().unwrap();
+    let key = BASE64_STANDARD.decode(secret).unwrap();
+    assert_eq!(headers["webhook-signature"].to_str().unwrap(), signatures(&[&key], headers, body));
+    assert!(!dev.output().contains(secret));
+}
+
+/// As README.md says it.
+fn set_receiver(folder: &ProjectFolder, port: u16) {
+    folder.edit("santokit.yaml", "https://hooks.shop.invalid/orders", &format!("https://localhost:{port}/in")).unwrap();
+    let manifest = "logics/webhook/logic.yaml";
+    folder.edit(manifest, "[\"hooks.shop.invalid\"]", &format!("[\"localhost:{port}\"]")).unwrap();
+    folder.edit(manifest, "[\"/orders\"]", "[\"/in\"]").unwrap();
+    folder.edit(SUBSCRIPTION, "filter: \"false\"\n", "").unwrap();
+}
+
+/// Buys; the order.
+async fn buy(dev: &StkDev) -> Value {
+    let purchase = json!({"customerId": "c-00001", "productId": "p-0002", "quantity": 2});
+    let sold = dev.client.with_key(KEY).logic("purchase", purchase).await.unwrap();
+    assert_eq!(sold.status, 200, "{sold:?}\n{}", dev.output());
+    sold.body["data"]["orderId"].clone()
+}
+
+async fn rows(dev: &StkDev, logic: &str) -> Vec<Value> {
+    let answer = dev.client.logic(logic, json!({})).await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}\n{}", dev.output());
+    answer.body["data"].as_array().unwrap().clone()
+}
+
+async fn until(dev: &StkDev, logic: &str, is_so: impl Fn(&[Value]) -> bool) {
+    let began = tokio::time::Instant::now();
+    loop {
+        let rows = rows(dev, logic).await;
+        if is_so(&rows) {
+            return;
+        }
+        assert!(began.elapsed() < WAIT, "{logic}: {rows:?}\n{}", dev.output());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

@@ -58,6 +58,11 @@ async fn canary() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events() {
+    follow("docs/tutorials/events.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn storage() {
     follow("docs/tutorials/storage.md").await;
 }

@@ -15,6 +15,9 @@ use crate::terminal::step;
 /// Where they lie.
 const FOLDER: &str = "plugins";
 
+/// The example that has some of them, as `stk plugins add` brings them.
+const EXAMPLE: &str = "examples/shop/logics";
+
 /// What stands for a project's own words while a component is made.
 const WORDS: [(&str, &str); 5] = [
     ("{{url}}", "https://plugin.example/"),
@@ -67,6 +70,19 @@ fn make(root: &Path, name: &str) -> anyhow::Result<()> {
     let component = std::fs::read(components.join(&made)).with_context(|| format!("no {made}"))?;
     std::fs::write(source(root, name).join(&made), strip::strip(&component)?)?;
     std::fs::write(source(root, name).join("made-of"), sources(&source(root, name))?)?;
+    bring(root, name, &made)
+}
+
+/// What a newer `stk plugins add --replace` would write, where the example has the plugin.
+fn bring(root: &Path, name: &str, made: &str) -> anyhow::Result<()> {
+    let logic = root.join(EXAMPLE).join(name);
+    if !logic.join(made).is_file() {
+        return Ok(());
+    }
+    for file in [made, "README.md"] {
+        let (from, to) = (source(root, name).join(file), logic.join(file));
+        std::fs::copy(&from, &to).with_context(|| format!("cannot write {}", to.display()))?;
+    }
     Ok(())
 }
 
