@@ -17,6 +17,7 @@ mod pool;
 mod relay;
 mod session;
 mod sqlite;
+mod time;
 mod transaction;
 mod value;
 
@@ -32,6 +33,7 @@ use santokit_core::{
 };
 use santokit_sql::{dialect::Dialect, failure::FailureKind, statement};
 
+use self::time::Time;
 use pool::Pool;
 
 pub use santokit_sqlite::{Access, Authorized};
@@ -53,6 +55,7 @@ pub struct Database {
     engine: Engine,
     /// On a server, the newest login first where several may do the same.
     guests: Vec<GuestPool>,
+    time: Arc<Time>,
 }
 
 /// The connections of one login for guests.
@@ -120,7 +123,7 @@ impl Database {
                 )));
             }
         };
-        let mut opened = Self { name: name.to_owned(), engine, guests: Vec::new() };
+        let mut opened = Self { name: name.to_owned(), engine, guests: Vec::new(), time: Arc::default() };
         opened.guests = opened.guest_pools(connection, settings)?;
         Ok(opened)
     }
@@ -131,7 +134,8 @@ impl Database {
             Engine::Sqlite(_) => return Self::open(&self.name, connection, settings),
             Engine::Server(pool) => Engine::Server(Arc::clone(pool)),
         };
-        Ok(Self { name: self.name.clone(), engine, guests: self.guest_pools(connection, settings)? })
+        let (guests, time) = (self.guest_pools(connection, settings)?, Arc::clone(&self.time));
+        Ok(Self { name: self.name.clone(), engine, guests, time })
     }
 
     fn guest_pools(

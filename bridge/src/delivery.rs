@@ -108,6 +108,8 @@ struct Worker {
     attempts: Attempts,
     /// Where a broker hands events over.
     relay: Option<Relay>,
+    /// Of which release what a broker has of other subscriptions was let go.
+    let_go: Option<Arc<Generation>>,
     /// When what was put off is due.
     again: BTreeSet<Instant>,
     swept: Instant,
@@ -165,6 +167,7 @@ impl Worker {
             stopped: stopped.clone(),
             attempts: Attempts::default(),
             relay: app.broker.as_ref().map(relay),
+            let_go: None,
             again: BTreeSet::new(),
             swept: Instant::now(),
             orphans_looked: Some(Instant::now()),
@@ -186,13 +189,15 @@ impl Worker {
                 self.be_idle().await;
                 continue;
             };
-            // Where a release has no topics any more, what there was of them is looked after all the same, now and then.
-            if !generation.subscriptions.has_topics() && !self.is_time_for_orphans() {
-                self.be_idle().await;
-                continue;
-            }
             if generation.subscriptions.has_topics() {
                 self.hear(&generation, &database);
+            } else {
+                // Where a release has no topics any more, what there was of them is looked after all the same, now and then.
+                self.take_no_tickets();
+                if !self.is_time_for_orphans() {
+                    self.rest(IDLE).await;
+                    continue;
+                }
             }
             let looked = self.clock(&database).now();
             let has_more = self.turn(&generation, &database).await;
@@ -208,18 +213,45 @@ impl Worker {
     }
 
     async fn be_idle(&mut self) {
+        self.take_no_tickets();
+        self.rest(IDLE).await;
+    }
+
+    fn take_no_tickets(&mut self) {
         if let Some(relay) = &mut self.relay {
             relay.rest();
         }
-        self.rest(IDLE).await;
+    }
+
+    /// Knows the time, and once for each release lets go what a broker has of subscriptions that it does not have.
+    async fn be_ready(
+        &mut self,
+        generation: &Arc<Generation>,
+        database: &Database,
+        clock: &Clock,
+    ) -> Result<(), DbError> {
+        clock.look().await?;
+        let is_done = self.let_go.as_ref().is_some_and(|of| Arc::ptr_eq(of, generation));
+        if self.relay.is_none() || is_done {
+            return Ok(());
+        }
+        let let_go = handing::let_go(&self.slot.name, database, &generation.subscriptions, clock).await?;
+        if let_go > 0 {
+            let (env, connection) = (&self.slot.name, &self.connection);
+            tracing::info!(%env, connection, let_go, "NATS had events of subscriptions that the release does not have: they wait in the database");
+        }
+        self.let_go = Some(Arc::clone(generation));
+        Ok(())
     }
 
     /// Takes a turn if there is something to do; whether there may be more at once.
     async fn turn(&mut self, generation: &Arc<Generation>, database: &Arc<Database>) -> bool {
         let app = Arc::clone(&self.app);
         let (words, clock) = (self.words(database), self.clock(database));
-        if let Err(error) = clock.look().await {
-            self.tell(&error);
+        if let Err(error) = self.be_ready(generation, database, &clock).await {
+            if !is_only_busy(&error) {
+                self.tell(&error);
+            }
             return false;
         }
         let looked_for @ (looks_for_orphans, shares_old) = (self.is_time_for_orphans(), is_time(self.old_looked, OLD));

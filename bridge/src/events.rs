@@ -36,7 +36,7 @@ use tokio::sync::watch;
 
 use crate::{
     crud::value::moment,
-    db::{DbError, Session},
+    db::{Database, DbError, Session},
     edge::rate::RateLimiter,
 };
 
@@ -216,6 +216,19 @@ impl Event {
         static IDS: LazyLock<Mutex<ulid::Generator>> = LazyLock::new(|| Mutex::new(ulid::Generator::new()));
         let made = IDS.lock().unwrap_or_else(PoisonError::into_inner).generate();
         format!("{}{}", Kind::Event.prefix(), made.unwrap_or_else(|_| ulid::Ulid::new()))
+    }
+
+    /// Says of events that are kept now when that is, by the clock of their database: Bridges whose own differ have that one in common. What is kept on SQLite
+    /// has this machine's already.
+    pub(crate) async fn date(events: &mut [Self], database: &Database, deadline: Instant) {
+        if events.is_empty() || database.dialect() == Dialect::Sqlite {
+            return;
+        }
+        let now = database.time(deadline).await;
+        for event in events {
+            event.expires_at = now + (event.expires_at - event.published_at);
+            event.published_at = now;
+        }
     }
 
     /// Whether so many have led to it that it is refused.

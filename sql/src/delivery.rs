@@ -447,6 +447,8 @@ mod tests {
                 scope.begun("d", "c"),
                 scope.unanswered("d", "c", b"[]"),
                 scope.lost(&now()),
+                scope.let_go(&["s"], &now()),
+                scope.let_go(&[], &now()),
                 scope.due("s", true, &now(), 9),
                 scope.due("s", false, &now(), 9),
                 scope.orphaned(&["s"], &now(), 9),

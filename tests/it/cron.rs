@@ -20,6 +20,7 @@ macro_rules! cases {
     )*};
 }
 
+mod at_once;
 mod clocks;
 mod handlers;
 mod kept;
@@ -149,14 +150,25 @@ async fn one_run_of_a_tick(on: On) {
 
 /// A Bridge that says where it takes operators, and runs the release.
 async fn with_operators(lab: &Lab) -> Bridge {
+    let (bridge, url) = start_for_operators(lab).await;
+    lab.apply().await;
+    until_operated(lab, &url).await;
+    bridge
+}
+
+/// A Bridge, and where it takes operators.
+async fn start_for_operators(lab: &Lab) -> (Bridge, String) {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let (listen, url) = (format!("127.0.0.1:{port}"), format!("http://127.0.0.1:{port}"));
     let settings = [("STK_BRIDGE_ID", ID), ("STK_BRIDGE_ADMIN_LISTEN", &listen), ("STK_BRIDGE_ADMIN_URL", &url)];
-    let bridge = lab.bridge("one", &settings).await;
-    lab.apply().await;
+    (lab.bridge("one", &settings).await, url)
+}
+
+/// The Hub knows that.
+async fn until_operated(lab: &Lab, url: &str) {
     for _ in 0..600 {
-        if lab.done(&["bridge", "status"], "").await.to_string().contains(&url) {
-            return bridge;
+        if lab.done(&["bridge", "status"], "").await.to_string().contains(url) {
+            return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

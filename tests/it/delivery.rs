@@ -54,7 +54,7 @@ const CHAIN: &str = "name: chain\nschema:\n  action: {type: string, required: tr
 const HANDLED: &str =
     "---\nauth: public\n---\nSELECT id, event, logic, attempt, depth, caused_by, said FROM handled ORDER BY id\n";
 const ROWS: &str = "---\nauth: public\n---\nSELECT id, event, subscription, state, attempt, CASE WHEN claim = '$broker' THEN NULL ELSE claim END AS claim, error FROM stk_delivery ORDER BY published_at, event\n";
-const PUBLISHED: &str = "---\nauth: public\n---\nSELECT id, shared_at FROM stk_outbox WHERE topic NOT IN ('$ack', '$once') ORDER BY published_at, id\n";
+const PUBLISHED: &str = "---\nauth: public\n---\nSELECT id, shared_at, published_at, expires_at FROM stk_outbox WHERE topic NOT IN ('$ack', '$once') ORDER BY published_at, id\n";
 /// A handler in SQL. Its key is taken once for each event.
 const NOTE: &str = "---\nparams:\n  key: {type: string}\n---\n\
     INSERT INTO handled (id, event, logic, attempt, depth, said) VALUES (:event.id, :event.id, 'sql', :event.attempt, :event.depth, :key)\n";

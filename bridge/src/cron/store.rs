@@ -177,8 +177,7 @@ pub async fn look(
 
 /// Begins a run for an operator; none where one goes on.
 pub async fn begin(database: &Database, place: &Place, job: &LoadedJob, by: &str) -> Result<Option<Claim>, StoreError> {
-    let mut step = Step::begin(database).await?;
-    let Some(mut state) = step.locked(place, job).await? else { return Ok(None) };
+    let (mut step, mut state) = Step::on(database, place, job).await?;
     let now = step.now().await?;
     step.give_up(place, job, (&mut state, now)).await?;
     if state.is_running(now) {
@@ -228,8 +227,7 @@ pub async fn end(
 
 /// Lets a job run by itself again, as an operator wants it. False: it did.
 pub async fn resume(database: &Database, place: &Place, job: &LoadedJob, by: &str) -> Result<bool, StoreError> {
-    let mut step = Step::begin(database).await?;
-    let Some(mut state) = step.locked(place, job).await? else { return Ok(false) };
+    let (mut step, mut state) = Step::on(database, place, job).await?;
     let was_open = state.opened_at.take().is_some();
     state.failures = 0;
     if was_open {

@@ -122,9 +122,12 @@ impl Runner<'_> {
         let of = crud.tables.row_events().ok_or_else(|| Problem::internal("triggers have no topics"))?;
         let Crud { env, now, request_id, .. } = *crud;
         let cause = Cause { env, now, kind: crud.actor.kind, request_id, occasion: crud.events.occasion() };
-        let events = firing.events(rows, of, cause)?;
+        let mut events = firing.events(rows, of, cause)?;
         if let Some(deep) = events.iter().find(|event| event.is_too_deep()) {
             return Err(self.too_deep(deep).await);
+        }
+        if let Some(database) = crud.databases.get(self.connection) {
+            Event::date(&mut events, database, self.deadline).await;
         }
         for statement in events::inserts(&events, self.session.dialect())? {
             self.each(&statement, &mut |_| Ok(Flow::Continue)).await.map_err(DbError::problem)?;

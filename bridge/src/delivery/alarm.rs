@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use chrono::Utc;
 use santokit_sql::delivery::Scope;
 
 use super::rows::whole;
@@ -38,7 +37,7 @@ pub(super) async fn look(
 
 async fn count(env: &EnvName, database: &Database, deadline: Instant) -> Result<u32, DbError> {
     let scope = Scope { project: &env.project, env: &env.env, dialect: database.dialect() };
-    let statement = scope.how_many_dead(&moment(Utc::now()), MANY + 1);
+    let statement = scope.how_many_dead(&moment(database.now()), MANY + 1);
     let rows = database.rows(Mode::Read, &statement, deadline).await?;
     let count = rows.into_iter().next().and_then(|row| row.into_iter().next());
     Ok(count.as_ref().map(whole).unwrap_or_default())

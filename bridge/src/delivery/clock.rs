@@ -1,17 +1,17 @@
-//! The time by which events are due and claims end: that of their database, which all its Bridges have in common, however wrong their own clocks are. It is
-//! asked for now and then, and goes on from there by a clock that nobody sets.
+//! The time by which events are due and claims end: that of their database, which is asked for it now and then. Who operates a Bridge whose own clock is another
+//! is told.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use santokit_core::value::Value;
-use santokit_sql::{dialect::Dialect, render};
 
-use super::rows::text;
-use crate::db::{Database, DbError, Mode, Session};
+use crate::db::{Database, DbError};
 
 /// Between two looks at the database's clock.
 const LOOKED_EVERY: Duration = Duration::from_secs(30);
@@ -26,21 +26,14 @@ const WRONG: TimeDelta = TimeDelta::seconds(2);
 #[derive(Debug)]
 pub(super) struct Clock {
     database: Arc<Database>,
-    known: Mutex<Known>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    /// What time it was there, and when that was.
-    anchor: Option<(DateTime<Utc>, Instant)>,
     /// Whether it was told that this machine's clock is wrong.
-    is_told: bool,
+    is_told: AtomicBool,
 }
 
 impl Clock {
     /// Of a database that was not asked yet.
     pub(super) fn on(database: &Arc<Database>) -> Self {
-        Self { database: Arc::clone(database), known: Mutex::default() }
+        Self { database: Arc::clone(database), is_told: AtomicBool::new(false) }
     }
 
     /// Whether it is of this database: the connection may lead elsewhere since.
@@ -50,34 +43,20 @@ impl Clock {
 
     /// What time it is there, as far as is known.
     pub(super) fn now(&self) -> DateTime<Utc> {
-        match self.known().anchor {
-            Some((at, since)) => at + TimeDelta::from_std(since.elapsed()).unwrap_or_default(),
-            None => Utc::now(),
-        }
+        self.database.now()
     }
 
-    /// Asks the database, where it is time to. A file of SQLite has the clock of this machine, as all who have it open.
+    /// Asks the database, where it is time to.
     pub(super) async fn look(&self) -> Result<(), DbError> {
-        let dialect = self.database.dialect();
-        let is_known = self.known().anchor.is_some_and(|(_, since)| since.elapsed() < LOOKED_EVERY);
-        if dialect == Dialect::Sqlite || is_known {
-            return Ok(());
-        }
-        let asked = Instant::now();
-        let rows = self.database.rows(Mode::Read, &render::now(dialect), asked + LOOK_MAX).await?;
-        let took = asked.elapsed();
-        let there = said(rows)?;
-        // In the middle of the question and its answer.
-        self.set(there, asked + took / 2);
+        self.database.look_at_clock(LOOKED_EVERY, Instant::now() + LOOK_MAX).await?;
+        self.compare(Utc::now() - self.now());
         Ok(())
     }
 
-    fn set(&self, there: DateTime<Utc>, at: Instant) {
-        let mut known = self.known();
-        known.anchor = Some((there, at));
-        let off = Utc::now() - (there + TimeDelta::from_std(at.elapsed()).unwrap_or_default());
+    /// Tells, once, that this machine's clock is off by so much.
+    fn compare(&self, off: TimeDelta) {
         let is_wrong = off.abs() > WRONG;
-        if is_wrong && !known.is_told {
+        if is_wrong && !self.is_told.load(Ordering::Relaxed) {
             let (connection, milliseconds) = (self.database.name(), off.num_milliseconds());
             tracing::warn!(
                 connection,
@@ -85,23 +64,8 @@ impl Clock {
                 "the clock of this machine is not that of the database: events go by the database's"
             );
         }
-        known.is_told = is_wrong;
+        self.is_told.store(is_wrong, Ordering::Relaxed);
     }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What time it is there, for what happens once.
-pub(super) async fn now(session: &mut Session, deadline: Instant) -> Result<DateTime<Utc>, DbError> {
-    said(session.rows(&render::now(session.dialect()), deadline).await?)
-}
-
-fn said(rows: Vec<Vec<Value>>) -> Result<DateTime<Utc>, DbError> {
-    let told = rows.into_iter().next().and_then(|row| text(row.into_iter().next()?));
-    let moment = told.and_then(|told| DateTime::parse_from_rfc3339(&told).ok());
-    moment.map(|at| at.to_utc()).ok_or_else(|| DbError::unavailable("the database does not say what time it is"))
 }
 
 #[cfg(test)]
@@ -112,7 +76,7 @@ mod tests {
     use crate::db::DatabaseSettings;
 
     #[tokio::test]
-    async fn it_goes_on_from_what_the_database_has_said() {
+    async fn a_wrong_clock_is_told_until_it_is_right_again() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("it.db");
         std::fs::write(&file, "").unwrap();
@@ -120,13 +84,10 @@ mod tests {
         let connection = RuntimeConnection { engine: "sqlite".into(), url: Sealed::new(url), guests: Vec::new() };
         let database = Arc::new(Database::open("main", &connection, &DatabaseSettings::default()).unwrap());
         let clock = Clock::on(&database);
-        assert!((clock.now() - Utc::now()).abs() < TimeDelta::minutes(1), "nothing else is known");
-        let there = Utc::now() - TimeDelta::hours(3);
-        clock.set(there, Instant::now());
-        let (first, second) = (clock.now(), clock.now());
-        assert!(there <= first && first <= second && second < there + TimeDelta::hours(1), "{first} {second}");
-        assert!(clock.known().is_told);
-        clock.set(Utc::now(), Instant::now());
-        assert!(!clock.known().is_told, "it is right again");
+        assert!((clock.now() - Utc::now()).abs() < TimeDelta::minutes(1), "a file has this machine's");
+        clock.compare(TimeDelta::hours(-3));
+        assert!(clock.is_told.load(Ordering::Relaxed));
+        clock.look().await.unwrap();
+        assert!(!clock.is_told.load(Ordering::Relaxed), "it is right again");
     }
 }

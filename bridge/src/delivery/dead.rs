@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use super::{
-    History, clock,
+    History,
     history::Attempt,
     rows::{bytes, text, whole},
     turn::{acknowledgement, is_only_busy},
@@ -234,7 +234,7 @@ async fn portion(
     let touched = match fate {
         _ if found.is_empty() => 0,
         Fate::Replay => {
-            let now = moment(clock::now(&mut session, deadline).await?);
+            let now = moment(session.now(deadline).await?);
             session.execute(&scope.replay(&found, &now), deadline).await?.affected
         }
         Fate::Purge => purge(&mut session, scope, &generation.env, &found, deadline).await?,

@@ -133,6 +133,17 @@ pub(super) async fn lost(env: &EnvName, database: &Database, clock: &Clock) -> R
     Ok(database.execute(&lost, Instant::now() + TURN_MAX).await?.affected)
 }
 
+/// What a broker has of subscriptions that a release does not have waits in its rows alone: how long its tickets may wait is no sign that somebody knows it.
+pub(super) async fn let_go(
+    env: &EnvName,
+    database: &Database,
+    subscriptions: &Subscriptions,
+    clock: &Clock,
+) -> Result<u64, DbError> {
+    let let_go = scope(env, database).let_go(&subscriptions.names(), &moment(clock.now()));
+    Ok(database.execute(&let_go, Instant::now() + TURN_MAX).await?.affected)
+}
+
 /// How many events wait to be shared, up to so many.
 pub(super) async fn unshared(
     (env, clock): (&EnvName, &Clock),

@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::Utc;
 use santokit_sql::{delivery::Scope, failure::FailureKind, statement::Statement};
 use tokio::sync::{mpsc, oneshot};
 
@@ -125,7 +124,7 @@ impl Writer {
                 touched += session.execute(statement, deadline).await?.affected;
             }
             if !acknowledgements.is_empty() {
-                session.execute(&scope.shared(&acknowledgements, &moment(Utc::now())), deadline).await?;
+                session.execute(&scope.shared(&acknowledgements, &moment(self.database.now())), deadline).await?;
             }
             session.commit(deadline).await?;
             session.end();

@@ -5,7 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::Utc;
 use santokit_core::{
     access::predicate::Predicate,
     problem::{Outcome, Problem},
@@ -83,7 +82,7 @@ pub fn sweep(database: &Arc<Database>, topics: &Arc<Topics>) {
         let deadline = Instant::now() + SWEEP_MAX;
         let swept = async {
             let mut session = database.session(Mode::Write, Share::Guest, deadline).await?;
-            let swept = EXPIRING.sweep(&mut session, Utc::now(), deadline).await;
+            let swept = EXPIRING.sweep(&mut session, database.now(), deadline).await;
             session.end();
             swept
         };

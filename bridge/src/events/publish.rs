@@ -1,6 +1,6 @@
 //! `events/{topic}/publish`: an event that an application publishes. Who may is said by the topic's rules; who may not learns of no topic.
 
-use std::time::Instant;
+use std::{slice, time::Instant};
 
 use santokit_core::{
     access::{ActorKind, Decision, Denial},
@@ -33,7 +33,7 @@ impl Crud<'_> {
         let remembered = key.map(|key| Remembered::new(self.env, self.actor, &path, key, &payload)).transpose()?;
         let event = self.event(topic, loaded, of, checked?)?;
         let answer = Answer::of(json!({"id": event.id}).to_string().into_bytes());
-        self.keep(&event, remembered.as_ref(), answer, of).await
+        self.keep(event, remembered.as_ref(), answer, of).await
     }
 
     fn event(&self, topic: &str, loaded: &LoadedTopic, of: &RowEvents, payload: Map<String, Json>) -> Outcome<Event> {
@@ -99,7 +99,7 @@ impl Crud<'_> {
     /// In a statement of its own, or with the key in one transaction.
     async fn keep(
         &self,
-        event: &Event,
+        mut event: Event,
         remembered: Option<&Remembered>,
         answer: Answer,
         of: &RowEvents,
@@ -108,6 +108,7 @@ impl Crud<'_> {
         let away = || Problem::new(Code::ServiceUnavailable, "the database of the events is not available");
         let database = self.databases.get(connection).ok_or_else(away)?;
         let deadline = Instant::now() + self.query_timeout;
+        Event::date(slice::from_mut(&mut event), database, deadline).await;
         let insert = event.insert(database.dialect())?;
         let answer = if let Some(remembered) = remembered {
             let mut session = database.begin(Mode::Write, Share::Platform, deadline).await.map_err(DbError::problem)?;

@@ -1,6 +1,6 @@
 //! Events that a guest publishes: whether it may, whether the payload is one of the topic, and in whose transaction it is kept.
 
-use std::{sync::Arc, time::Instant};
+use std::{slice, sync::Arc, time::Instant};
 
 use chrono::Utc;
 use santokit_core::problem::Problem;
@@ -35,7 +35,7 @@ impl Session {
         payload: &[u8],
         within: Option<TransactionId>,
     ) -> Result<String, EventError> {
-        let event = self.event(topic, payload)?;
+        let mut event = self.event(topic, payload)?;
         if event.is_too_deep() {
             return Err(self.too_deep(&event).await);
         }
@@ -48,6 +48,11 @@ impl Session {
         let (connection, place) =
             self.sql.event_place(self.topics.default_connection(), within).await.map_err(misplaced)?;
         Span::current().record("connection", connection.as_str());
+        if self.rehearsal.is_none()
+            && let Some(database) = self.databases.get(&connection)
+        {
+            Event::date(slice::from_mut(&mut event), database, deadline).await;
+        }
         let kept = keep(place, self.databases.get(&connection), &event, deadline).await;
         kept.map_err(|error| told(&error, request_id))?;
         self.has_published = true;

@@ -1,7 +1,10 @@
 //! Topics that are told of objects: after the fact, in a statement of its own, because a store and a database have no transaction together. Who has
 //! done it is answered when the event is kept, and not before: what was answered is told.
 
-use std::time::{Duration, Instant};
+use std::{
+    slice,
+    time::{Duration, Instant},
+};
 
 use chrono::Utc;
 use santokit_core::{
@@ -66,7 +69,7 @@ impl Told<'_> {
             payload.extend(known.into_iter().filter(|(field, _)| topic.has(field)));
         }
         let now = Utc::now();
-        let event = Event {
+        let mut event = Event {
             id: Event::id(),
             project: env.project.clone(),
             env: env.env.clone(),
@@ -81,8 +84,10 @@ impl Told<'_> {
         };
         let away = || Problem::new(Code::ServiceUnavailable, "the database of the events is not available");
         let database = databases.get(topics.default_connection()).ok_or_else(away)?;
+        let deadline = Instant::now() + KEEP_MAX;
+        Event::date(slice::from_mut(&mut event), database, deadline).await;
         let insert = event.insert(database.dialect())?;
-        database.execute(&insert, Instant::now() + KEEP_MAX).await.map_err(DbError::problem)?;
+        database.execute(&insert, deadline).await.map_err(DbError::problem)?;
         self.metrics.events.published(name);
         topics.wake();
         if event.is_swept_after() {

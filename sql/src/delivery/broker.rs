@@ -73,6 +73,20 @@ impl Scope<'_> {
         self.of_claim(head, id, Some(claim), &[("history".into(), bytes(Some(history)))])
     }
 
+    /// What a broker has of subscriptions that are not among these waits from now on as if it had not: who knows the subscription hands it over again, and
+    /// where nobody does, it is of those that are gone.
+    pub fn let_go(&self, subscriptions: &[&str], now: &Value) -> Statement {
+        let known = match subscriptions.len() {
+            0 => String::new(),
+            count => format!(" AND subscription NOT IN ({})", places("s", count)),
+        };
+        let text = format!(
+            "UPDATE stk_delivery SET claim = NULL, due_at = :now WHERE {OURS} AND state = 'pending' AND claim = :broker{known}"
+        );
+        let more = [("now", time(now)), ("broker", text_of(HANDED_OVER))];
+        self.statement(&text, &named("s", subscriptions, &more), &[])
+    }
+
     /// A broker has lost what it had: all of it is due.
     pub fn lost(&self, now: &Value) -> Statement {
         let text = format!(

@@ -19,6 +19,7 @@ use super::{
     fleet::lab,
     on::{On, Over},
 };
+use crate::lab::Lab;
 
 const SCRAPE: &str = "scrape-0123456789abcdef";
 const METRICS: (&str, &str) = ("STK_BRIDGE_METRICS_TOKEN", SCRAPE);
@@ -45,9 +46,24 @@ async fn until_number(bridge: &Bridge, name: &str, wanted: f64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_broker_is_away_events_wait_and_then_they_are_handled() {
+async fn while_the_broker_is_away_events_wait_and_then_they_are_handled_on_sqlite() {
+    away(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_broker_is_away_events_wait_and_then_they_are_handled_on_postgres() {
+    away(Some(Engine::Postgres)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_broker_is_away_events_wait_and_then_they_are_handled_on_mysql() {
+    away(Some(Engine::Mysql)).await;
+}
+
+/// Stopped, and back after some time in which events are published.
+async fn away(engine: Option<Engine>) {
     let mut broker = Service::Nats.start().await.unwrap();
-    let on = On::with_broker(Some(Engine::Postgres), &broker).await;
+    let on = On::with_broker(engine, &broker).await;
     let subscriptions = [("whole", "whole", "concurrency: 8\n"), ("loose", "loose", "concurrency: 8\n")];
     let lab = lab(on.project("away"), on.url(), &subscriptions).await;
     let settings = [on.settings(), vec![METRICS, QUICK]].concat();
@@ -68,19 +84,7 @@ async fn while_the_broker_is_away_events_wait_and_then_they_are_handled() {
     until_number(&bridge, "stk_bridge_events_waiting", 20.0).await;
     let waiting = asking.rows("published").await.iter().filter(|row| row["shared_at"].is_null()).count();
     assert_eq!((waiting, asking.rows("handled").await.len()), (20, 2));
-    assert!(bridge.output().contains("NATS is away: events wait in the database"), "{}", bridge.output());
-    let ready = bridge.client.get("/readyz").await.unwrap();
-    assert_eq!((ready.status, &ready.body["events"]), (200, &json!("NATS is away: events wait in the database")));
-    let began = Instant::now();
-    loop {
-        let status = lab.stk(&["bridge", "status"], "").await.json();
-        if status.to_string().contains("NATS is away: events wait in the database") {
-            assert_eq!(status["ok"], false, "{status}");
-            break;
-        }
-        assert!(began.elapsed() < WAIT, "{status}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    until_told(&bridge, &lab, true).await;
 
     broker.start_again().await.unwrap();
     asking.until_done().await;
@@ -92,8 +96,26 @@ async fn while_the_broker_is_away_events_wait_and_then_they_are_handled() {
     }
     until_number(&bridge, "stk_bridge_events_broker_up", 1.0).await;
     until_number(&bridge, "stk_bridge_events_waiting", 0.0).await;
+    until_told(&bridge, &lab, false).await;
+}
+
+/// The log, `/readyz` and `stk bridge status` say that the broker is away; or the latter two do not say so any more.
+async fn until_told(bridge: &Bridge, lab: &Lab, is_away: bool) {
+    const AWAY: &str = "NATS is away: events wait in the database";
+    assert!(bridge.output().contains(AWAY), "{}", bridge.output());
     let ready = bridge.client.get("/readyz").await.unwrap();
-    assert_eq!((ready.status, ready.body["events"].is_null()), (200, true), "{ready:?}");
+    let told = if is_away { json!(AWAY) } else { Json::Null };
+    assert_eq!((ready.status, &ready.body["events"]), (200, &told), "{ready:?}");
+    let began = Instant::now();
+    loop {
+        let status = lab.stk(&["bridge", "status"], "").await.json();
+        if status.to_string().contains(AWAY) == is_away {
+            assert!(!is_away || status["ok"] == false, "{status}");
+            return;
+        }
+        assert!(began.elapsed() < WAIT, "{status}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 /// A Bridge that starts without its broker serves requests, and delivers once it comes.

@@ -3,10 +3,15 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use santokit_tests::{Engine, FaultProxy, StkDev, TestDatabase};
+use santokit_tests::{Engine, FaultProxy, StkDev};
 use serde_json::{Value as Json, json};
 
-use super::{Asking, WAIT, events, fleet::lab, on::On, project, subscribe};
+use super::{
+    Asking, WAIT, events,
+    fleet::lab,
+    on::{On, Over},
+    project, subscribe,
+};
 
 cases! { killed:
     a_killed_bridge_on_sqlite = None, Tables;
@@ -111,25 +116,28 @@ async fn cut(on: On) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_of_postgres_loses_no_event() {
-    served_again(Engine::Postgres).await;
+    served_again(Engine::Postgres, Over::Tables).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_of_mysql_loses_no_event() {
-    served_again(Engine::Mysql).await;
+    served_again(Engine::Mysql, Over::Tables).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_of_postgres_loses_no_event_over_nats() {
+    served_again(Engine::Postgres, Over::Nats).await;
 }
 
 /// The database server itself is killed in the middle of handlers, and comes back; what it has not written of turns and ends of attempts is done again.
-async fn served_again(engine: Engine) {
+async fn served_again(engine: Engine, over: Over) {
     let mut server = engine.service().start().await.unwrap();
-    let database = TestDatabase::create_on(engine, server.url()).await.unwrap();
-    let name = if engine == Engine::Postgres { "served_postgres" } else { "served_mysql" };
-    let connection = format!("connections:\n  main: {{engine: {}, url: \"{}\"}}\n", engine.as_str(), database.url());
-    let folder = project(name, &connection);
+    let on = On::with_server(engine, &server, over).await;
+    let folder = project(on.project("served"), &on.connection(None));
     let more = "concurrency: 4\ntimeout: 5s\nretry: {maxRetries: 10, minBackoff: 10ms, maxBackoff: 500ms}\n";
     subscribe(&folder, "whole", "whole", more);
     subscribe(&folder, "loose", "loose", more);
-    let dev = StkDev::start(folder.path(), &[]).await.unwrap();
+    let dev = StkDev::start(folder.path(), &on.settings()).await.unwrap();
     let asking = Asking::of(&dev);
     let mut published = BTreeSet::new();
     until_in_hand(&asking, &mut published).await;

@@ -1,7 +1,8 @@
 //! Several Bridges over one database: each event is handled once, whoever comes first.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use santokit_tests::{Bridge, Engine};
 use serde_json::{Value as Json, json};
 
@@ -83,28 +84,44 @@ cases! { skewed:
     bridges_of_other_clocks_over_nats = Some(Engine::Postgres), Nats;
 }
 
-/// A Bridge that is an hour ahead takes no claim of another for over, and puts nothing off for an hour.
+/// Bridges that are an hour ahead and behind take no claim of another for over, put nothing off for an hour, and publish by the clock of the database.
 async fn skewed(on: On) {
     let more = "concurrency: 2\nretry: {maxRetries: 3, minBackoff: 10ms, maxBackoff: 50ms}\n";
     let lab = lab(on.project("skewed"), on.url(), &[("loose", "loose", more)]).await;
     let settings = [on.settings(), vec![("STK_BRIDGE_EVENTS_POLL_INTERVAL", "50ms")]].concat();
     let one = lab.bridge("one", &settings).await;
     let ahead = lab.bridge_with_clock("ahead", 3_600, &settings).await;
+    let behind = lab.bridge_with_clock("behind", -3_600, &settings).await;
     lab.apply().await;
-    for bridge in [&one, &ahead] {
+    let bridges = [&ahead, &behind, &one];
+    for bridge in bridges {
         bridge.until_state("fresh").await.unwrap();
     }
-    let mut published = BTreeSet::new();
-    for number in 0..8_u32 {
-        let asking = Asking::at(if number % 2 == 0 { &one } else { &ahead });
-        published.insert(asking.publish(json!({"action": "spin", "number": 400})).await);
+    let mut published = Vec::new();
+    for number in 0..9 {
+        let asking = Asking::at(bridges[number % 3]);
+        published.push(asking.publish(json!({"action": "spin", "number": 400})).await);
+        // Farther apart than what each believes of the database's clock.
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
     // Tried again after it has failed once, by whichever.
     let late = Asking::at(&ahead).publish(json!({"action": "failUntil", "number": 2})).await;
     let asking = Asking::at(&one);
+    in_its_time(&asking.rows("published").await, published.iter().chain([&late]));
     assert_eq!(asking.until_done().await, Vec::<Json>::new());
     let rows = asking.rows("handled").await;
     let spun: Vec<_> = rows.iter().filter(|row| row["event"] != json!(late)).cloned().collect();
-    assert_eq!((spun.len(), events(&spun)), (8, published), "{rows:?}");
+    assert_eq!((spun.len(), events(&spun)), (9, published.into_iter().collect()), "{rows:?}");
     assert!(spun.iter().all(|row| row["attempt"] == 1), "a claim was taken for over: {spun:?}");
+}
+
+/// Events have the order in which they were published, wherever that was, the time of it, and their whole retention.
+fn in_its_time<'e>(rows: &[Json], published: impl Iterator<Item = &'e String>) {
+    let found: Vec<&str> = rows.iter().map(|row| row["id"].as_str().unwrap()).collect();
+    assert_eq!(found, published.map(String::as_str).collect::<Vec<_>>(), "{rows:?}");
+    for row in rows {
+        let time = |key: &str| DateTime::parse_from_rfc3339(row[key].as_str().unwrap()).unwrap().to_utc();
+        let (at, ends) = (time("published_at"), time("expires_at"));
+        assert!((Utc::now() - at).abs() < TimeDelta::minutes(30) && ends - at == TimeDelta::days(7), "{row}");
+    }
 }

@@ -13,11 +13,29 @@ cases! { gone:
     what_a_release_without_events_leaves_is_dead_on_sqlite = None, Tables;
     what_a_release_without_events_leaves_is_dead_on_postgres = Some(Engine::Postgres), Tables;
     what_a_release_without_events_leaves_is_dead_on_mysql = Some(Engine::Mysql), Tables;
+    what_a_release_without_events_leaves_is_dead_over_nats = Some(Engine::Postgres), Nats;
 }
 
 /// A release takes the last topic with it: what waited is a dead letter, and not in nobody's sight.
 async fn gone(on: On) {
-    let folder = project(on.project("gone"), &on.connection(None));
+    let parts = ["events", "logics/publish", "logics/whole", "logics/loose", "logics/note.sql"];
+    left_behind(on, "gone", &parts).await;
+}
+
+cases! { one_gone:
+    what_a_subscription_leaves_is_dead_on_postgres = Some(Engine::Postgres), Tables;
+    what_a_subscription_leaves_is_dead_over_nats_on_sqlite = None, Nats;
+    what_a_subscription_leaves_is_dead_over_nats_on_mysql = Some(Engine::Mysql), Nats;
+}
+
+/// A release takes one of two subscriptions with it. For how long a broker may have tickets of it, which is minutes, is no time that anybody waits.
+async fn one_gone(on: On) {
+    left_behind(on, "one_gone", &["events/subscriptions/slow.yaml"]).await;
+}
+
+/// Parts of a project go while events wait for what is slow.
+async fn left_behind(on: On, name: &str, parts: &[&str]) {
+    let folder = project(on.project(name), &on.connection(None));
     // What is quick has places, so that what is slow is given its own; which then waits.
     subscribe(&folder, "slow", "loose", &format!("concurrency: 1\n{SOON}"));
     subscribe(&folder, "quick", "note", SOON);
@@ -33,12 +51,13 @@ async fn gone(on: On) {
         let rows = rows.iter().filter(|row| row["subscription"] == subscription);
         rows.filter(|row| row["state"] == "pending").count()
     };
+    asking.until("published", "all are shared", |rows| rows.iter().all(|row| !row["shared_at"].is_null())).await;
     asking.until("rows", "some wait", |rows| of(rows, "slow") > 2 && of(rows, "quick") == 0).await;
     drop(asking);
-    for path in ["events", "logics/publish", "logics/whole", "logics/loose"] {
-        fs::remove_dir_all(folder.path().join(path)).unwrap();
+    for path in parts.iter().map(|part| folder.path().join(part)) {
+        let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        removed.unwrap();
     }
-    fs::remove_file(folder.path().join("logics/note.sql")).unwrap();
     dev.wait_for("swapped", Duration::from_mins(1)).await.unwrap();
     let asking = Asking::of(&dev);
     let rows = asking.until("rows", "nothing waits", |rows| of(rows, "slow") == 0).await;

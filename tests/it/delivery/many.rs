@@ -26,6 +26,7 @@ cases! { many:
     many_dead_letters_on_sqlite = None, Tables;
     many_dead_letters_on_postgres = Some(Engine::Postgres), Tables;
     many_dead_letters_on_mysql = Some(Engine::Mysql), Tables;
+    many_dead_letters_over_nats = Some(Engine::Postgres), Nats;
 }
 
 async fn many(on: On) {
@@ -86,13 +87,17 @@ async fn many(on: On) {
     assert_eq!(asking.rows("told").await, Vec::<Json>::new());
 }
 
+cases! { again:
+    what_dies_again_is_tried_again_once = None, Tables;
+    what_dies_again_is_tried_again_once_over_nats = None, Nats;
+}
+
 /// What dies again while all are tried again is not tried for ever.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_dies_again_is_tried_again_once() {
-    let folder = project("again", "");
+async fn again(on: On) {
+    let folder = project(on.project("again"), "");
     subscribe(&folder, "vain", "loose", "retry: {maxRetries: 0}\n");
     folder.write("logics/double.sql", DOUBLE).unwrap();
-    let dev = StkDev::start(folder.path(), &[]).await.unwrap();
+    let dev = StkDev::start(folder.path(), &on.settings()).await.unwrap();
     let asking = Asking::of(&dev);
     asking.publish(json!({"action": "fail"})).await;
     asking.until("rows", "a dead letter", |rows| rows.len() == 1 && rows[0]["state"] == "dead").await;

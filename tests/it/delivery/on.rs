@@ -35,6 +35,13 @@ impl On {
         Self { engine, database, over, settings }
     }
 
+    /// On a server of the test's own.
+    pub(super) async fn with_server(engine: Engine, server: &OwnServer, over: Over) -> Self {
+        let mut on = Self::new(None, over).await;
+        (on.engine, on.database) = (Some(engine), Some(TestDatabase::create_on(engine, server.url()).await.unwrap()));
+        on
+    }
+
     /// The same over a broker of the test's own.
     pub(super) async fn with_broker(engine: Option<Engine>, broker: &OwnServer) -> Self {
         let mut on = Self::new(engine, Over::Tables).await;

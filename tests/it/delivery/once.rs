@@ -6,7 +6,7 @@ use std::fs;
 use santokit_tests::{Engine, ProjectFolder, StkDev, folder::repository, stk};
 use serde_json::{Value as Json, json};
 
-use super::{Asking, project, server, subscribe};
+use super::{Asking, on::On, project, subscribe};
 
 /// The guest as it is now; elsewhere the kept one, which is the same.
 const CARGO: &str = "[package]\nname = \"guest-once\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
@@ -14,21 +14,11 @@ const CARGO: &str = "[package]\nname = \"guest-once\"\nversion = \"0.1.0\"\nedit
     serde = { version = \"1\", features = [\"derive\"] }\nserde_json = \"1\"\n";
 const RETRY: &str = "retry: {maxRetries: 2, minBackoff: 20ms, maxBackoff: 50ms}\n";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_done_once_on_sqlite() {
-    done_once("").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_done_once_on_postgres() {
-    let (_database, connection) = server(Engine::Postgres).await;
-    done_once(&connection).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_done_once_on_mysql() {
-    let (_database, connection) = server(Engine::Mysql).await;
-    done_once(&connection).await;
+cases! { done_once:
+    what_is_done_once_on_sqlite = None, Tables;
+    what_is_done_once_on_postgres = Some(Engine::Postgres), Tables;
+    what_is_done_once_on_mysql = Some(Engine::Mysql), Tables;
+    what_is_done_once_over_nats = Some(Engine::Postgres), Nats;
 }
 
 /// The kept guest under a name, and what is changed of its manifest.
@@ -42,13 +32,13 @@ fn add(folder: &ProjectFolder, logic: &str, (from, to): (&str, &str)) {
 }
 
 /// Two rows of each handler, each written once although it was tried three times; and what a caller is told.
-async fn done_once(connection: &str) {
-    let folder = project("once", connection);
+async fn done_once(on: On) {
+    let folder = project(on.project("once"), &on.connection(None));
     add(&folder, "part", ("", ""));
     add(&folder, "all", ("auth: public\n", "auth: public\ntransaction: required\n"));
     subscribe(&folder, "part", "part", RETRY);
     subscribe(&folder, "all", "all", RETRY);
-    let dev = StkDev::start(folder.path(), &[]).await.unwrap();
+    let dev = StkDev::start(folder.path(), &on.settings()).await.unwrap();
     let asking = Asking::of(&dev);
     let event = asking.publish(json!({"action": "twice"})).await;
     let rows = asking.until("handled", "two rows of each", |rows| rows.len() == 4).await;

@@ -7,7 +7,7 @@ use santokit_tests::{ProjectFolder, StkDev, stk};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 
-use super::{Asking, project, subscribe};
+use super::{Asking, on::On, project, subscribe};
 
 const COLUMNS: &str = "id, project, env, event, topic, subscription, payload, published_at, published_by, depth, state, attempt, due_at, \
     history, created_at";
@@ -29,12 +29,16 @@ async fn give(database: &mut SqliteConnection, (event, subscription): (&str, &st
     assert_eq!(done.rows_affected(), 1, "{event}");
 }
 
+cases! { handled_before:
+    what_a_transaction_has_handled_is_not_handled_again_by_a_replay_nor_after_it_was_given_back = None, Tables;
+    what_a_transaction_has_handled_is_not_handled_again_over_nats = None, Nats;
+}
+
 /// Its handler's transaction was committed, and that is all that is known of it: the attempt was its last one, or was given back at the end of a Bridge.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_transaction_has_handled_is_not_handled_again_by_a_replay_nor_after_it_was_given_back() {
-    let folder = project("tried", "");
+async fn handled_before(on: On) {
+    let folder = project(on.project("tried"), "");
     subscribe(&folder, "whole", "whole", "retry: {maxRetries: 0}\n");
-    let dev = StkDev::start(folder.path(), &[]).await.unwrap();
+    let dev = StkDev::start(folder.path(), &on.settings()).await.unwrap();
     let asking = Asking::of(&dev);
     let event = asking.publish(json!({"action": "note", "number": 1})).await;
     asking.until("handled", "it is handled", |rows| rows.len() == 1).await;
@@ -85,16 +89,20 @@ async fn events_that_another_bridge_works_at_are_no_orphans() {
     assert_eq!(found, ["evt_0:gone", "evt_1:gone"]);
 }
 
+cases! { heavy:
+    what_is_too_much_for_one_turn_comes_in_the_next = None, Tables;
+    what_is_too_much_for_one_turn_comes_in_the_next_over_nats = None, Nats;
+}
+
 /// Large payloads for many subscriptions are shared in several turns: none is left behind.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_too_much_for_one_turn_comes_in_the_next() {
-    let folder = project("heavy", "");
+async fn heavy(on: On) {
+    let folder = project(on.project("heavy"), "");
     for number in 0..6 {
         subscribe(&folder, &format!("s{number}"), "note", "filter: event.payload.number < 0\n");
     }
     subscribe(&folder, "all", "loose", "");
     subscribe(&folder, "others", "whole", "orderBy: key\n");
-    let dev = StkDev::start(folder.path(), &[]).await.unwrap();
+    let dev = StkDev::start(folder.path(), &on.settings()).await.unwrap();
     let asking = Asking::of(&dev);
     let text = "x".repeat(900_000);
     for number in 0..24 {

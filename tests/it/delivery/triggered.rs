@@ -3,7 +3,7 @@
 use santokit_tests::{Engine, ProjectFolder, StkDev};
 use serde_json::{Value as Json, json};
 
-use super::{Asking, events, server};
+use super::{Asking, events, on::On};
 
 const SCHEMA: &str =
     "version: 1\ntables:\n  links:\n    id: {generate: client}\n    columns: {n: {type: int, nullable: false}}\n";
@@ -21,26 +21,17 @@ const LINKS: &str = "---\nauth: public\n---\nSELECT id, n FROM links ORDER BY n\
 const CHAIN: &str = "---\nauth: public\n---\nSELECT id, depth, caused_by, published_by FROM stk_outbox WHERE topic = 'linked' ORDER BY depth\n";
 const ROWS: &str = "---\nauth: public\n---\nSELECT event, state, error FROM stk_delivery\n";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_chain_through_rows_ends_on_sqlite() {
-    chained("").await;
+cases! { chained:
+    a_chain_through_rows_ends_on_sqlite = None, Tables;
+    a_chain_through_rows_ends_on_postgres = Some(Engine::Postgres), Tables;
+    a_chain_through_rows_ends_on_mysql = Some(Engine::Mysql), Tables;
+    a_chain_through_rows_ends_over_nats = None, Nats;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_chain_through_rows_ends_on_postgres() {
-    let (_database, connection) = server(Engine::Postgres).await;
-    chained(&connection).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_chain_through_rows_ends_on_mysql() {
-    let (_database, connection) = server(Engine::Mysql).await;
-    chained(&connection).await;
-}
-
-async fn chained(connection: &str) {
+async fn chained(on: On) {
+    let settings = format!("version: 1\nname: {}\n", on.project("chained"));
     let folder = ProjectFolder::new([
-        ("santokit.yaml", "version: 1\nname: chained\n"),
+        ("santokit.yaml", settings.as_str()),
         ("schema/main.yaml", SCHEMA),
         ("config/permissions.yaml", RULES),
         ("events/topics/linked.yaml", LINKED),
@@ -53,10 +44,11 @@ async fn chained(connection: &str) {
         ("logics/rows.sql", ROWS),
     ])
     .unwrap();
+    let connection = on.connection(None);
     if !connection.is_empty() {
-        folder.write("santokit.dev.yaml", connection).unwrap();
+        folder.write("santokit.dev.yaml", &connection).unwrap();
     }
-    let dev = StkDev::start(folder.path(), &[]).await.unwrap();
+    let dev = StkDev::start(folder.path(), &on.settings()).await.unwrap();
     let asking = Asking::of(&dev);
     let first =
         dev.client.post("/db/links/insert", json!({"data": {"id": "first", "n": 0}}).to_string()).await.unwrap();

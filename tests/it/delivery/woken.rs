@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
-use super::{Asking, fleet::lab};
+use super::{Asking, fleet::lab, on::On};
 
 /// The longest that there is: who waits for it has failed.
 const POLL: &str = "1m";
@@ -15,13 +15,18 @@ const TRIGGER: &str = "on: insert\ntable: items\ntopic: work\nmapping: {key: nam
 const RULES: &str = "tables:\n  items:\n    insert: {roles: [public]}\n    select: {roles: [public]}\nevents:\n  work:\n    \
     publish: {roles: [public]}\n";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_event_of_an_application_a_row_or_a_logic_is_handled_at_once() {
-    let lab = lab("woken", None, &[("noting", "note", "")]).await;
+cases! { woken:
+    an_event_of_an_application_a_row_or_a_logic_is_handled_at_once = None, Tables;
+    an_event_of_an_application_a_row_or_a_logic_is_handled_at_once_over_nats = None, Nats;
+}
+
+async fn woken(on: On) {
+    let lab = lab(on.project("woken"), on.url(), &[("noting", "note", "")]).await;
     lab.folder.write("schema/items.yaml", ITEMS).unwrap();
     lab.folder.write("events/triggers/stored.yaml", TRIGGER).unwrap();
     lab.folder.write("config/permissions.yaml", RULES).unwrap();
-    let bridge = lab.bridge("cache", &[("STK_BRIDGE_EVENTS_POLL_INTERVAL", POLL)]).await;
+    let settings = [on.settings(), vec![("STK_BRIDGE_EVENTS_POLL_INTERVAL", POLL)]].concat();
+    let bridge = lab.bridge("cache", &settings).await;
     lab.apply().await;
     let asking = Asking::at(&bridge);
     let row = json!({"data": {"id": "1", "name": "of a row", "action": "note"}});

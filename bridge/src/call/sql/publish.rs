@@ -27,7 +27,10 @@ impl SqlCode {
         answer: &RawValue,
     ) -> Outcome<Vec<Event>> {
         let last = if self.publish.iter().any(Publish::needs_row) { last_row(answer) } else { None };
-        let events = running.events(&self.publish, last.as_ref())?;
+        let mut events = running.events(&self.publish, last.as_ref())?;
+        if let Some(database) = running.context.databases.get(&running.entry.logic.connection) {
+            Event::date(&mut events, database, running.deadline).await;
+        }
         for statement in events::inserts(&events, session.dialect())? {
             session.execute(&statement, running.deadline).await.map_err(caller_problem)?;
         }

@@ -32,6 +32,9 @@ use crate::{
 /// Characters of an error that are kept.
 const ERROR_CHARS_MAX: usize = 1_000;
 
+/// So often a job's row may turn out to be made by somebody else.
+const MADE_MAX: usize = 3;
+
 /// A transaction on a job's row.
 pub(super) struct Step {
     session: Session,
@@ -45,6 +48,18 @@ impl Step {
         let deadline = Instant::now() + STEP_MAX;
         let session = database.begin(Mode::Write, Share::Platform, deadline).await?;
         Ok(Self { session, deadline, is_made: false })
+    }
+
+    /// With the job's row, locked. Who makes that at the same time has made it by the time that is known here: a look of the schedule is no run, and an
+    /// operator need not come again for it.
+    pub(super) async fn on(database: &Database, place: &Place, job: &LoadedJob) -> Result<(Self, State), StoreError> {
+        for _ in 0..MADE_MAX {
+            let mut step = Self::begin(database).await?;
+            if let Some(state) = step.locked(place, job).await? {
+                return Ok((step, state));
+            }
+        }
+        Err(StoreError::Row("a job that others make and take away"))
     }
 
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
