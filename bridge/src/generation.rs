@@ -20,7 +20,7 @@ use santokit_core::{
     query::Query,
     release::{Digest, Manifest, Pointer, VERSION, VerifyingKey, verify::VerifyError},
     schema::Schema,
-    wire::{ApiKey, GuestLogin, Jwk, JwkSet, RuntimeBundle, RuntimeConnection},
+    wire::{ApiKey, GuestLogin, Jwk, JwkSet, RuntimeBundle, RuntimeConnection, Sealed},
 };
 use secrecy::SecretString;
 
@@ -86,6 +86,8 @@ pub struct Runtime {
     pub jwks: JwkSet,
     /// Secrets by name.
     pub secrets: Arc<BTreeMap<String, SecretString>>,
+    /// What uploads in parts are signed with; a Hub of before gives none.
+    pub storage_key: Option<SecretString>,
 }
 
 /// A key, and the minute since 1970 in which it was used last; none is 0.
@@ -150,6 +152,7 @@ impl Runtime {
             user_keys,
             jwks: JwkSet { keys: jwks },
             secrets: Arc::new(bundle.secrets.iter().map(|(name, secret)| (name.clone(), secret.secret())).collect()),
+            storage_key: bundle.storage_key.as_ref().map(Sealed::secret),
         }
     }
 

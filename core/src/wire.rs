@@ -51,6 +51,9 @@ pub struct RuntimeBundle {
     /// not look at them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub user_keys: Vec<Jwk>,
+    /// What uploads in parts are signed with, the same for all Bridges of the env. A Hub of before gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_key: Option<Sealed>,
 }
 
 /// A connection as the Bridge opens it.

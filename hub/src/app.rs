@@ -69,6 +69,7 @@ pub mod safety;
 pub mod schema;
 pub mod signatures;
 pub mod status;
+mod storage_keys;
 pub mod teams;
 pub mod tokens;
 mod turn;
@@ -112,6 +113,8 @@ pub struct App {
     guest_logins: guest_logins::LoginSettings,
     user_token_life: Duration,
     master_key: Arc<SealKey>,
+    /// Given to each env that is made, in place of a new one.
+    storage_key: Option<SecretString>,
     /// Makes ETags of secret content say nothing about it. Of the key that was current at the start: where Hubs differ in it, a Bridge
     /// that asks now one and now another is told the same once more.
     etag_salt: Digest,
@@ -149,6 +152,9 @@ pub enum StartError {
     /// A key for end users of an env cannot be made.
     #[error("a key for tokens of end users cannot be made")]
     UserKey(#[from] user_keys::NewKeyError),
+    /// What Bridges sign uploads with cannot be made.
+    #[error("a key for uploads cannot be made")]
+    StorageKey(#[source] SealError),
     /// The system has no randomness.
     #[error("logins cannot be checked: {}", .0.message)]
     Logins(Box<Problem>),
@@ -185,6 +191,7 @@ impl App {
         store.log.measure(metrics.audit_write_lag());
         let signing_key = prepare(&store, &master_key, &token, dir).await?;
         user_keys::furnish(&store, &master_key, &config.clock).await?;
+        storage_keys::furnish(&store, &master_key, config.storage_key.as_ref()).await?;
         let etag_salt = Digest::of(&[b"etags of ".as_slice(), &signing_key.to_pkcs8()?].concat());
         let app = Self {
             store,
@@ -206,6 +213,7 @@ impl App {
             guest_logins: config.guest_logins,
             user_token_life: config.user_token_life,
             master_key,
+            storage_key: config.storage_key.clone(),
             etag_salt,
             moved: watch::Sender::new(0),
             stopping: watch::Sender::new(false),

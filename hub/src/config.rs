@@ -79,6 +79,8 @@ pub struct HubConfig {
     pub master_key: Option<Arc<SealKey>>,
     /// The operator's bearer token. None: the file `operator-token` in the data directory, made at the first start.
     pub operator_token: Option<SecretString>,
+    /// What Bridges sign uploads with, for each env: of `stk dev`, whose Hub begins anew with every start. None: a new one for each.
+    pub storage_key: Option<SecretString>,
     /// A bearer token that opens `/metrics` and nothing else; the operator's opens it too.
     pub metrics_token: Option<SecretString>,
     /// How long running requests may take to end at shutdown.
@@ -214,6 +216,7 @@ impl Settings {
                 SealKey::parse(text).map(Arc::new).map_err(|error| error.to_string())
             }),
             operator_token: check.optional("operatorToken", self.operator_token, token),
+            storage_key: None,
             metrics_token: check.optional("metricsToken", self.metrics_token, token),
             drain_timeout: check.value("drainTimeout", self.drain_timeout, Duration::from_secs(10), duration),
             bounds: Bounds {

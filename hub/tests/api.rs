@@ -378,6 +378,7 @@ async fn secrets_reach_bridges_that_need_them_and_nothing_else() {
     let bundle: RuntimeBundle = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(bundle.secrets.keys().collect::<Vec<_>>(), ["PAYMENT_KEY"]);
     assert_eq!(bundle.connections["main"].url.expose(), url);
+    assert!(bundle.storage_key.is_some(), "every env has one");
     assert!(bundle.api_keys.len() == 1 && bundle.api_keys[0].hash == Digest::of(PLANTED.as_bytes()));
     let unchanged = lab.ask(&token, Method::GET, "/internal/runtime/shop/dev", "", etag.as_deref()).await;
     assert_eq!(unchanged.0, StatusCode::NOT_MODIFIED);

@@ -317,8 +317,13 @@ async fn load(manifest: Manifest, database: &TestDatabase, folder: &std::path::P
     let url = Sealed::new(database.url());
     let connection = RuntimeConnection { engine: database.engine().as_str().to_owned(), url, guests: Vec::new() };
     let connections = BTreeMap::from([("main".to_owned(), connection)]);
-    let runtime =
-        Arc::new(RuntimeBundle { connections, secrets: BTreeMap::new(), api_keys: Vec::new(), user_keys: Vec::new() });
+    let runtime = Arc::new(RuntimeBundle {
+        connections,
+        secrets: BTreeMap::new(),
+        api_keys: Vec::new(),
+        user_keys: Vec::new(),
+        storage_key: None,
+    });
     let env = EnvName { project: "shop".to_owned(), env: "test".to_owned() };
     loader.load(Plan { env, pointer, manifest, runtime, previous: Vec::new() }).await
 }

@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 mod forged;
 mod killed;
 mod multipart;
+mod rotated;
 mod s3;
 mod told;
 mod trial;

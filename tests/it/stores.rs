@@ -88,6 +88,7 @@ fn secrets<'a>(named: impl Iterator<Item = (&'a str, &'a str)>) -> Secrets {
         secrets: named.map(|(name, value)| (name.to_owned(), Sealed::new(value))).collect(),
         api_keys: Vec::new(),
         user_keys: Vec::new(),
+        storage_key: None,
     };
     Secrets::new(Arc::new(Runtime::new(&bundle, None)).into())
 }

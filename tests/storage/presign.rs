@@ -133,6 +133,7 @@ fn secrets() -> Secrets {
         secrets: secrets.into_iter().collect(),
         api_keys: Vec::new(),
         user_keys: Vec::new(),
+        storage_key: None,
     };
     Secrets::new(Arc::new(Runtime::new(&bundle, None)).into())
 }

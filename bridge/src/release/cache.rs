@@ -283,8 +283,13 @@ mod tests {
         let dir = scratch("runtime");
         let env = EnvName::parse("shop/dev").unwrap();
         let secrets = BTreeMap::from([("KEY".to_owned(), Sealed::new("hunter2"))]);
-        let bundle =
-            RuntimeBundle { connections: BTreeMap::new(), secrets, api_keys: Vec::new(), user_keys: Vec::new() };
+        let bundle = RuntimeBundle {
+            connections: BTreeMap::new(),
+            secrets,
+            api_keys: Vec::new(),
+            user_keys: Vec::new(),
+            storage_key: None,
+        };
         let open = Cache::open(&dir, None).unwrap();
         open.put_runtime(&env, &bundle).unwrap();
         assert!(!open.env_path(&env, "runtime.sealed").exists());

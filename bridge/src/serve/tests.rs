@@ -183,7 +183,7 @@ async fn runtime(State(script): State<Arc<Mutex<Script>>>) -> Response {
     let script = script.lock().unwrap();
     let (connections, secrets) = (script.connections.clone(), script.secrets.clone());
     let (api_keys, user_keys) = (script.keys.clone(), script.user_keys.clone());
-    Json(RuntimeBundle { connections, secrets, api_keys, user_keys }).into_response()
+    Json(RuntimeBundle { connections, secrets, api_keys, user_keys, storage_key: None }).into_response()
 }
 
 async fn blob(State(script): State<Arc<Mutex<Script>>>, Path(digest): Path<String>) -> Response {

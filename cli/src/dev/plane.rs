@@ -6,7 +6,7 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -34,6 +34,8 @@ use crate::{
 
 /// Of invocations that are recorded.
 const RECORDINGS_BYTES: u64 = 64 << 20;
+/// More than 256 bits.
+const STORAGE_KEY_LENGTH: usize = 52;
 /// A Bridge knows a new key within a poll.
 const KEY_KNOWN_MAX: Duration = Duration::from_secs(10);
 
@@ -76,9 +78,9 @@ impl Plane {
         }
         fs::create_dir_all(&state).with_context(|| format!("cannot make {}", state.display()))?;
         let token = Sealed::new(random_text(40));
-        let running = santokit_hub::serve(HubConfig::local(state.join("hub"), token.secret())?)
-            .await
-            .context("the local Hub cannot start")?;
+        let storage_key = Some(storage_key(&state)?.secret());
+        let config = HubConfig { storage_key, ..HubConfig::local(state.join("hub"), token.secret())? };
+        let running = santokit_hub::serve(config).await.context("the local Hub cannot start")?;
         let hub_url = format!("http://{}", running.addr);
         let hub = HubClient::new(&hub_url, token.clone())?;
         Ok(Self { hub, token, hub_url, running, state })
@@ -225,6 +227,20 @@ pub fn port_taken(port: u16) -> Failure {
 
 fn variable(name: &str) -> Option<santokit_bridge::config::Text> {
     std::env::var(name).ok().map(Into::into)
+}
+
+/// What uploads in parts are signed with: kept, so that one that was begun goes on after the next start.
+fn storage_key(state: &Path) -> anyhow::Result<Sealed> {
+    let path = state.join("storage-key");
+    let text = match fs::read_to_string(&path) {
+        Ok(text) if text.len() == STORAGE_KEY_LENGTH => text,
+        _ => {
+            let text = random_text(STORAGE_KEY_LENGTH);
+            write_private(&path, text.as_bytes())?;
+            text
+        }
+    };
+    Ok(Sealed::new(text))
 }
 
 fn random_text(length: usize) -> String {

@@ -110,7 +110,13 @@ impl Theatre {
             issued_at: String::new(),
         };
         let connections = manifest.connections.keys().map(|name| (name.clone(), databases.connection(name))).collect();
-        let runtime = Arc::new(RuntimeBundle { connections, secrets, api_keys: Vec::new(), user_keys: Vec::new() });
+        let runtime = Arc::new(RuntimeBundle {
+            connections,
+            secrets,
+            api_keys: Vec::new(),
+            user_keys: Vec::new(),
+            storage_key: None,
+        });
         let env = EnvName { project: manifest.project.clone(), env: ENV.to_owned() };
         let previous = previous.into_iter().collect();
         let loaded = self.loader.load_on(Plan { env, pointer, manifest, runtime, previous }, &stores).await;

@@ -130,7 +130,8 @@ impl App {
         let time = Utc::now();
         let api_keys = api_keys.into_iter().filter(|key| is_valid_at(key, time)).collect();
         let user_keys = self.jwks(&mut db, at).await?;
-        let bundle = RuntimeBundle { connections, secrets, api_keys, user_keys };
+        let storage_key = self.storage_key(&mut db, at).await?;
+        let bundle = RuntimeBundle { connections, secrets, api_keys, user_keys, storage_key };
         let etag = self.etag(&serde_json::to_vec(&bundle).map_err(Problem::internal)?);
         Ok((known != Some(etag.as_str())).then_some((bundle, etag)))
     }

@@ -146,6 +146,7 @@ impl App {
         let key =
             user_keys::sealed(&self.master_key, env, &self.clock, TimeDelta::zero()).map_err(Problem::internal)?;
         store::user_keys::add(&mut db, project, name, &key).await?;
+        self.make_storage_key(&mut db, env).await?;
         audit::append(&mut db, caller, &env.deed("env.create", Detail::of("userKey", named(&key.id)))).await?;
         commit(db).await?;
         Ok(NewEnv { project: project.to_owned(), name: name.to_owned(), created_at: at })

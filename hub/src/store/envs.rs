@@ -97,6 +97,26 @@ pub async fn set_protected(db: &mut Db, project: &str, env: &str, is_protected: 
     Ok(done.execute(db).await?.rows_affected() == 1)
 }
 
+/// What Bridges of an env sign uploads with, sealed; none where it has none yet.
+pub async fn storage_key(db: &mut Db, project: &str, env: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let found =
+        sqlx::query_as::<_, (Option<Vec<u8>>,)>("SELECT storage_key FROM envs WHERE project = $1 AND name = $2");
+    Ok(found.bind(project).bind(env).fetch_optional(db).await?.and_then(|(key,)| key))
+}
+
+/// Gives it to an env. One that has one keeps it.
+pub async fn set_storage_key(db: &mut Db, project: &str, env: &str, sealed: &[u8]) -> Result<(), StoreError> {
+    let done = sqlx::query("UPDATE envs SET storage_key = $1 WHERE project = $2 AND name = $3 AND storage_key IS NULL");
+    done.bind(sealed).bind(project).bind(env).execute(db).await?;
+    Ok(())
+}
+
+/// Envs without one: those of a version before there were any.
+pub async fn without_storage_key(db: &mut Db) -> Result<Vec<(String, String)>, StoreError> {
+    let rows = sqlx::query_as("SELECT project, name FROM envs WHERE storage_key IS NULL ORDER BY project, name");
+    Ok(rows.fetch_all(db).await?)
+}
+
 /// Whether an env exists.
 pub async fn has_env(db: &mut Db, project: &str, env: &str) -> Result<bool, StoreError> {
     let found = sqlx::query("SELECT 1 FROM envs WHERE project = $1 AND name = $2").bind(project).bind(env);

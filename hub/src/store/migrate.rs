@@ -23,6 +23,7 @@ const SQLITE: &[&str] = &[
     include_str!("sqlite/0014-audit-org.sql"),
     include_str!("sqlite/0015-resets.sql"),
     include_str!("sqlite/0016-org-ceilings.sql"),
+    include_str!("sqlite/0017-storage-keys.sql"),
 ];
 /// The same tables for the other engine.
 const POSTGRES: &[&str] = &[
@@ -42,6 +43,7 @@ const POSTGRES: &[&str] = &[
     include_str!("postgres/0014-audit-org.sql"),
     include_str!("postgres/0015-resets.sql"),
     include_str!("postgres/0016-org-ceilings.sql"),
+    include_str!("postgres/0017-storage-keys.sql"),
 ];
 const _: () = assert!(SQLITE.len() == POSTGRES.len(), "both engines have the same versions");
 

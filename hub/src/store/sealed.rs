@@ -27,6 +27,7 @@ pub const COLUMNS: &[Column] = &[
     Column { table: "guest_logins", name: "password", kind: "guest-login", key: &["project", "env", "name"] },
     Column { table: "guest_logins", name: "address", kind: "guest-login-address", key: &["project", "env", "name"] },
     Column { table: "user_keys", name: "private", kind: "user-key", key: &["project", "env", "id"] },
+    Column { table: "envs", name: "storage_key", kind: "storage-key", key: &["project", "name"] },
     Column { table: "signing_keys", name: "private", kind: "signing-key", key: &["id"] },
 ];
 

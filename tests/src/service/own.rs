@@ -105,6 +105,11 @@ impl OwnServer {
         Ok(std::fs::remove_dir_all(self.folder.join(super::STORE))?)
     }
 
+    /// Where it keeps what it has.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// All that it wrote so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()

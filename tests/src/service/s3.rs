@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
@@ -20,6 +20,8 @@ use super::{
 const REGION: &str = "us-east-1";
 const KEY: &str = "test-key";
 const SECRET: &str = "test-secret-0f7c";
+/// Below a server's folder, where its buckets are.
+const ROOT: &str = "root";
 const EXPIRY: Duration = Duration::from_mins(5);
 /// Below which the host's name has the bucket. Nobody's resolver knows it.
 const DOMAIN: &str = "s3.test";
@@ -56,6 +58,12 @@ impl S3 {
         let answer = Client::new().put(bucket.create_bucket(&credentials).sign(EXPIRY)).send().await?;
         anyhow::ensure!(answer.status().is_success(), "no bucket was made: {}", answer.text().await?);
         Ok(made)
+    }
+
+    /// Another server over what one of a test's own keeps, as a store is whose key was exchanged: its id is the same. The first may be stopped, and must
+    /// be kept.
+    pub async fn exchanged(server: &OwnServer, secret: &str) -> Result<OwnServer> {
+        serve(own::folder(None)?, &server.folder().join(ROOT), secret).await
     }
 
     /// As it is named in `config/storage.yaml`, with secrets `S3_KEY` and `S3_SECRET`. More is put behind it.
@@ -122,21 +130,27 @@ impl S3 {
 
 /// Starts one over a folder.
 pub(super) async fn start() -> Result<OwnServer> {
+    let folder = own::folder(None)?;
+    let root = folder.join(ROOT);
+    std::fs::create_dir(&root)?;
+    serve(folder, &root, SECRET).await
+}
+
+/// Starts one with a folder of its own over what may be another's.
+async fn serve(folder: PathBuf, root: &Path, secret: &str) -> Result<OwnServer> {
     // Where `cargo xtask setup` puts it: beside the profile's folder.
     let tools: Vec<PathBuf> = std::env::current_exe()?.ancestors().skip(1).map(|dir| dir.join("tools/bin")).collect();
     let server = program("s3s-fs", &tools)?;
-    let folder = own::folder(None)?;
-    let (port, root) = (free_port()?, folder.join("root"));
-    std::fs::create_dir(&root)?;
+    let port = free_port()?;
     let mut arguments = vec!["--port".to_owned(), port.to_string()];
-    arguments.extend(["--host", "127.0.0.1", "--access-key", KEY, "--secret-key", SECRET].map(str::to_owned));
+    arguments.extend(["--host", "127.0.0.1", "--access-key", KEY, "--secret-key", secret].map(str::to_owned));
     // Hosts that are addresses have the bucket in the path all the same.
     arguments.extend(["--domain".to_owned(), format!("{DOMAIN}:{port}")]);
     arguments.push(root.to_str().context("a path in UTF-8")?.to_owned());
     OwnServer::start(Recipe {
         service: Service::S3,
-        url: format!("http://{KEY}:{SECRET}@127.0.0.1:{port}/"),
-        folder: folder.clone(),
+        url: format!("http://{KEY}:{secret}@127.0.0.1:{port}/"),
+        folder,
         program: &server,
         arguments,
         account: None,

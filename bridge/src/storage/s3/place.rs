@@ -120,11 +120,18 @@ impl Place {
         })
     }
 
-    /// What says of an upload that it is one of ours: of the key that opens the bucket, so that all Bridges have it.
+    /// What says of an upload that it is one of ours. It is the env's, so that all Bridges have it, and not of what opens the bucket: an upload goes on
+    /// when that is exchanged.
     pub fn upload_key(&self) -> Result<UrlKey, StorageError> {
-        let credentials = self.credentials()?;
-        let key = hmac::Key::new(hmac::HMAC_SHA256, credentials.secret().as_bytes());
-        let derived = hmac::sign(&key, b"santokit uploads");
+        let of = |secret: &str| {
+            let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+            hmac::sign(&key, b"santokit uploads")
+        };
+        let derived = match &self.secrets.load().storage_key {
+            Some(key) => of(key.expose_secret()),
+            // A Hub of before gives none.
+            None => of(self.credentials()?.secret()),
+        };
         let bytes: [u8; KEY_BYTES] = derived.as_ref().try_into().map_err(|_| StorageError::Unavailable)?;
         Ok(UrlKey::new(&bytes))
     }

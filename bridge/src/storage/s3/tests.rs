@@ -233,6 +233,7 @@ fn runtime(secrets: &[(&str, &str)]) -> Runtime {
         secrets: secrets.iter().map(|(name, value)| ((*name).to_owned(), Sealed::new(*value))).collect(),
         api_keys: Vec::new(),
         user_keys: Vec::new(),
+        storage_key: Some(Sealed::new("the key of the env")),
     };
     Runtime::new(&bundle, None)
 }
@@ -310,11 +311,19 @@ fn secrets_are_read_when_they_are_used() {
     let get = Deed::Get { save_as: None };
     let presign = |store: &Store| store.presign(&key("a"), &get, Duration::from_mins(5));
     assert_eq!(presign(&made), Err(StorageError::Unavailable));
+    let sign = |store: &Store| store.place.upload_key().unwrap().sign("upload", b"what was begun");
+    let begun = sign(&made);
     for secret in [SECRET, "another/one", " pasted\n"] {
         let next = runtime(&[id, ("S3_SECRET", secret)]);
         made.place.secrets().store(Arc::new(next));
         check("GET", &presign(&made).unwrap().url, secret.trim(), &[]);
+        assert_eq!(sign(&made), begun, "uploads go on");
     }
+    // A Hub of before gives no key: that of the bucket is taken.
+    let mut without = runtime(&SECRETS);
+    without.storage_key = None;
+    made.place.secrets().store(Arc::new(without));
+    assert_ne!(sign(&made), begun);
 }
 
 /// Where clouds hand out credentials, and what is private, is not spoken to; without TLS only what the operator has opened.
