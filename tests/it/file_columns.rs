@@ -32,6 +32,9 @@ buckets:
         download_sign: {roles: [editor]}
   papers: {provider: local}
 "#;
+/// Writes what it likes.
+const SPELLED: &str = "---\nauth: public\nparams: {name: {type: string, required: true}, image: {type: string, required: true}}\n---\n\
+    INSERT INTO products (id, name, image) VALUES (:name, :name, :image)\n";
 const RULES: &str = "roles: [public, editor, app]";
 const APP: &str = "stk_app.planted-key-8d01";
 const EDITOR: &str = "stk_editor.planted-key-8d02";
@@ -53,6 +56,7 @@ fn project(more: &str, provider: &str) -> ProjectFolder {
         ("config/storage.yaml", &STORAGE.replace("PROVIDER", provider)),
         ("config/permissions.yaml", &permissions),
         ("logics/gone.sql", "---\nauth: public\n---\nDELETE FROM products\n"),
+        ("logics/spelled.sql", SPELLED),
         ("santokit.dev.yaml", &format!("{connection}{keys}")),
     ])
     .unwrap()
@@ -207,6 +211,7 @@ async fn all(served: &Served) {
     served.goes("own/a/both").await;
 
     not_before_the_commit(served).await;
+    another_spelling(served).await;
     // Who lets it go and names it again keeps it.
     served.put("own/a/6").await;
     served.done("db/products/insert", json!({"data": product("p6", "own/a/6")})).await;
@@ -227,6 +232,26 @@ async fn not_before_the_commit(served: &Served) {
     assert_eq!(answer.status, 409, "{} {answer:?}", served.engine);
     served.settled().await;
     assert!(served.is_there("own/a/kept").await, "{}", served.engine);
+}
+
+/// What SQL has written takes the object of no other row with it: another spelling of a key is none.
+async fn another_spelling(served: &Served) {
+    let key = "own/a/caf\u{e9}/menu";
+    served.put(key).await;
+    served.done("db/products/insert", json!({"data": {"name": "named", "image": key}})).await;
+    for (name, image) in [("s1", "own/a/cafe\u{301}/menu"), ("s2", "own/a//menu"), ("s3", "own/a/../a/menu")] {
+        served.done("logics/spelled", json!({"name": name, "image": image})).await;
+    }
+    let change = json!({"where": {"name": "s1"}, "data": {"image": null}});
+    assert_eq!(served.done("db/products/update", change).await, json!({"affected": 1}), "{}", served.engine);
+    served.done("logics/spelled", json!({"name": "s4", "image": "own/a/cafe\u{301}/menu"})).await;
+    let removed =
+        served.done("db/products/delete", json!({"where": {"name": {"$in": ["s1", "s2", "s3", "s4"]}}})).await;
+    assert_eq!(removed, json!({"affected": 4}), "{}", served.engine);
+    served.settled().await;
+    assert!(served.is_there(key).await, "{}: a row names it", served.engine);
+    served.done("db/products/delete", json!({"where": {"name": "named"}})).await;
+    served.goes(key).await;
 }
 
 /// To name another's object in a row of one's own, and to remove the row, would remove what is another's.

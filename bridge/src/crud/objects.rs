@@ -81,6 +81,12 @@ pub fn may_name(request: &mut Request<'_>, column: &EntryColumn, value: &Value, 
     }
 }
 
+/// Whether a text of a row names an object. SQL writes what it likes: what is no key names none, and another spelling of one must not take away what
+/// rows name by the right one.
+fn is_key(text: &str) -> bool {
+    ObjectKey::parse(text).is_ok_and(|key| key.as_str() == text)
+}
+
 /// An object of an env, as it is kept that rows have let it go.
 fn dropped((project, env): (&str, &str), bucket: &str, key: &str) -> Dropped {
     Dropped { id: id_of(&[project, env, bucket, key]), bucket: bucket.to_owned(), object: key.to_owned() }
@@ -158,10 +164,11 @@ impl<'r> Runner<'r> {
         let mut planned = planned.clone();
         let mut gone: BTreeSet<Dropped> = BTreeSet::new();
         let mut note = |at: usize, before: &Value, after: Option<&Value>| {
-            if let Value::Text(key) = before
+            if let Value::Text(text) = before
                 && after != Some(before)
+                && is_key(text)
             {
-                gone.insert(dropped(env, objects.taking[at].1, key));
+                gone.insert(dropped(env, objects.taking[at].1, text));
             }
         };
         match &mut planned {

@@ -70,8 +70,6 @@ enum Claimed {
 /// Why it is tried again.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("its key is none")]
-    Key,
     #[error("the store did not answer in time")]
     Time,
     #[error("the store says {:?}", .0.code())]
@@ -236,12 +234,15 @@ impl Of<'_> {
     }
 
     async fn remove(&self, waiting: &Waiting) -> Result<Gone, Failure> {
-        let key = ObjectKey::parse(&waiting.object).map_err(|_| Failure::Key)?;
+        // Bridges of before have noted what SQL had written: what is no key names nothing, and another spelling of one is not what rows were asked for.
+        let Some(key) = ObjectKey::parse(&waiting.object).ok().filter(|key| key.as_str() == waiting.object) else {
+            return Ok(Gone::Kept);
+        };
         let until = u64::try_from(waiting.dropped_at.timestamp_millis()).unwrap_or(0);
         let removed = tokio::time::timeout(REMOVE_MAX, self.bucket.remove_until(&key, until));
         let ending = removed.await.map_err(|_| Failure::Time)?.map_err(Failure::Store)?;
-        // Also where there was none: an attempt before may have removed it and told nobody.
-        if ending != Gone::Kept {
+        // Where there is none, an attempt before may have removed it and told nobody; of what never was nobody is told.
+        if ending == Gone::Removed || (ending == Gone::Absent && waiting.attempt > 0) {
             let told = Told { generation: self.generation, by: "rows", metrics: &self.app.metrics };
             told.gone(self.bucket, &key).await.map_err(Failure::Event)?;
         }

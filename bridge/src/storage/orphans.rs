@@ -58,7 +58,7 @@ pub async fn page(generation: &Generation, bucket: &Bucket, asked: Asked<'_>) ->
         }
     }
     let before = u64::try_from(asked.before.timestamp_millis()).unwrap_or(0);
-    let orphans = page.objects.iter().filter(|object| object.modified < before && !named.contains(&object.key));
+    let orphans = page.objects.iter().filter(|object| is_old(object.modified, before) && !named.contains(&object.key));
     let orphans = orphans.map(|object| {
         let put = DateTime::from_timestamp_millis(i64::try_from(object.modified).unwrap_or(0)).unwrap_or_default();
         json!({"key": object.key, "size": object.size, "put": put.to_rfc3339_opts(SecondsFormat::Secs, true)})
@@ -71,6 +71,11 @@ pub async fn page(generation: &Generation, bucket: &Bucket, asked: Asked<'_>) ->
         answer["next"] = json!(next);
     }
     Ok(answer)
+}
+
+/// Whether an object was put before a moment. Of one whose store says no time nobody knows: a row may be about to name it.
+const fn is_old(modified: u64, before: u64) -> bool {
+    modified != 0 && modified < before
 }
 
 /// Those of some keys that rows of a database name.
@@ -122,5 +127,16 @@ fn unasked(error: Unasked) -> Box<Problem> {
     match error {
         Unasked::Database(error) => error.problem(),
         Unasked::Statement(error) => Problem::internal(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_time_is_not_old() {
+        assert!(is_old(1, 2) && !is_old(2, 2) && !is_old(3, 2));
+        assert!(!is_old(0, 2));
     }
 }

@@ -26,7 +26,8 @@ async fn start_with(bucket: &str, secrets: &str, rate: &str) -> (ProjectFolder, 
     );
     let folder = ProjectFolder::new([
         ("santokit.yaml", "version: 1\nname: told\n"),
-        ("schema/main.yaml", "version: 1\ntables:\n  notes:\n    columns: {text: {type: string}}\n"),
+        ("schema/main.yaml", "version: 1\ntables:\n  notes:\n    columns: {text: {type: string}, picture: {type: file, bucket: images, onDelete: cascade}}\n"),
+        ("config/permissions.yaml", "tables:\n  notes: {select: {roles: [editor]}, insert: {roles: [editor]}, delete: {roles: [editor]}}\n"),
         ("config/storage.yaml", &format!("version: 1\nbuckets:\n  images:\n    {bucket}{POLICIES}")),
         ("events/topics/put.yaml", PUT),
         ("events/topics/gone.yaml", GONE),
@@ -130,6 +131,30 @@ async fn a_topic_is_told_of_objects_in_a_store_when_their_sender_says_so() {
     let gone = json!(["object_gone", {"key": "a/3.png"}, "storage:apiKey"]);
     let expected = [is_put("a/1.png", "3", "storage:apiKey"), is_put("a/3.png", "5", "storage:apiKey"), gone];
     assert_eq!(told(&dev).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_is_told_of_objects_that_go_with_their_rows_and_of_none_that_never_was() {
+    let (_folder, dev, editor) = start("provider: local", "").await;
+    put(&editor, "a/1.png").await;
+    for key in ["a/none.png", "a/1.png"] {
+        let row = json!({"data": {"text": key, "picture": key}});
+        let answer = editor.post("/db/notes/insert", row.to_string()).await.unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    // In this order they are looked at.
+    for key in ["a/none.png", "a/1.png"] {
+        let answer = editor.post("/db/notes/delete", json!({"where": {"text": key}}).to_string()).await.unwrap();
+        assert_eq!((answer.status, &answer.body["data"]["affected"]), (200, &json!(1)), "{answer:?}");
+    }
+    let expected = [is_put("a/1.png", "3", "storage:url"), json!(["object_gone", {"key": "a/1.png"}, "storage:rows"])];
+    for _ in 0..600 {
+        if told(&dev).await.len() > 1 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(told(&dev).await, expected, "{}", dev.output());
 }
 
 /// Nothing is done of which the topic cannot be told: whoever may put or remove objects publishes no more than others do.
