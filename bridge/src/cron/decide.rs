@@ -1,6 +1,8 @@
 //! What there is to do for a job at a time. Pure: the job's row and the database's time are given in.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use santokit_core::cron::{Every, Schedule, Times};
 
 /// Before an interval, where times are told.
@@ -14,6 +16,9 @@ const LATE: TimeDelta = TimeDelta::minutes(1);
 
 /// The longest that a Bridge is believed to be alive after a sign, as the settings have it, and for clocks of a database that are not quite one.
 const LEASE_MAX: TimeDelta = TimeDelta::minutes(11);
+
+/// Ticks that were missed are counted so far. Of more it is told that they are more.
+const MISSED_MAX: usize = 10_000;
 
 /// In the place of a schedule, where a job does not run by itself: it has no ticks.
 const NEVER: &str = "never";
@@ -70,6 +75,17 @@ pub enum Decision {
     /// The tick was dealt with already, the job does not run by itself now, its schedule is another one, or the database's clock was wrong: ticks
     /// until then are not its matter.
     Pass(DateTime<Utc>),
+}
+
+/// Ticks that nobody has run, one after another: one row tells of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// How many, as far as they are counted.
+    pub count: usize,
+    /// The first.
+    pub first: DateTime<Utc>,
+    /// The last.
+    pub last: DateTime<Utc>,
 }
 
 /// What a job says of its ticks.
@@ -150,7 +166,31 @@ impl State {
         if self.is_running(now) {
             return Decision::Skip(due);
         }
-        Decision::Run(due, if is_late { Cause::CatchUp } else { Cause::Schedule })
+        // One run stands for all that were missed, also where its own tick is not late: of a job that runs more often than that none is.
+        let catches_up = declared.catch_up && (is_late || self.first_missed(declared, due, now).is_some());
+        Decision::Run(due, if catches_up { Cause::CatchUp } else { Cause::Schedule })
+    }
+
+    /// What nobody has run and nobody will, of the ticks since the last that was dealt with. To be asked before what was decided is noted.
+    pub fn missed(&self, decision: Decision, declared: Declared<'_>, now: DateTime<Utc>) -> Option<Missed> {
+        let (due, is_due_missed) = match decision {
+            Decision::Miss(due) => (due, true),
+            Decision::Skip(due) | Decision::Run(due, Cause::Schedule) => (due, false),
+            Decision::Wait | Decision::Pass(_) | Decision::Run(..) => return None,
+        };
+        let first = self.first_missed(declared, due, now);
+        let next = |tick: &DateTime<Utc>| declared.times.next_after(*tick).filter(|next| *next < due);
+        let count = std::iter::successors(first, next).take(MISSED_MAX + 1).count() + usize::from(is_due_missed);
+        // No two ticks are in one second.
+        let last = if is_due_missed { due } else { declared.times.at_or_before(due - TimeDelta::seconds(1))? };
+        (count > 0).then(|| Missed { count, first: first.unwrap_or(last), last })
+    }
+
+    /// The first tick after the last that was dealt with, where another one is due by now and nobody was there for this one. Of another schedule nobody
+    /// knows what became of its ticks.
+    fn first_missed(&self, declared: Declared<'_>, due: DateTime<Utc>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let first = declared.times.next_after(self.last_tick).filter(|_| self.times == declared.row_times())?;
+        (first < due && now - first > LATE).then_some(first)
     }
 
     /// Notes what was decided.
@@ -179,6 +219,18 @@ impl Declared<'_> {
     /// What its row has as the schedule. A job that does not run by itself is one without ticks.
     pub const fn row_times(&self) -> &str {
         if self.enabled { self.told } else { NEVER }
+    }
+}
+
+impl fmt::Display for Missed {
+    /// For operators, in the row.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since = self.first.to_rfc3339_opts(SecondsFormat::Secs, true);
+        match self.count {
+            1 => write!(f, "one tick was missed, that of {since}"),
+            2..=MISSED_MAX => write!(f, "{} ticks were missed, from that of {since} on", self.count),
+            _ => write!(f, "more than {MISSED_MAX} ticks were missed, from that of {since} on"),
+        }
     }
 }
 

@@ -208,6 +208,7 @@ impl Scheduler {
                 since: DateTime::<Utc>::UNIX_EPOCH,
                 is_open: false,
                 done: claim.map_or(Done::Skipped, Done::Claimed),
+                missed: None,
                 lost: None,
             });
             Look { job, database: Some(database), generation, asked: Some(answer), found }
@@ -233,10 +234,14 @@ impl Scheduler {
                 tracing::warn!(job = job.name, error, "a job could not be looked at");
                 Err(Problem::new(Code::ServiceUnavailable, "the job's database is not available now"))
             }
-            Ok(Looked { done, lost, .. }) => {
+            Ok(Looked { done, missed, lost, .. }) => {
                 if let Some((run, opens)) = lost {
                     self.app.metrics.cron.ran(&job.name, "lost");
                     tracing::error!(job = job.name, run, opens, "a run is lost: its Bridge was not heard of any more");
+                }
+                if let Some(missed) = missed {
+                    self.app.metrics.cron.missed(&job.name, missed.count);
+                    tracing::warn!(job = job.name, "no Bridge was there: {missed}");
                 }
                 match done {
                     Done::Claimed(claim) => {
@@ -255,11 +260,6 @@ impl Scheduler {
                         }
                         Err(Problem::new(Code::Conflict, "a run of this job goes on")
                             .hint("`stk cron status` shows it"))
-                    }
-                    Done::Missed => {
-                        self.app.metrics.cron.ran(&job.name, "missed");
-                        tracing::warn!(job = job.name, "a tick was missed: no Bridge was there");
-                        return;
                     }
                     Done::Nothing | Done::Passed => return,
                 }

@@ -15,7 +15,7 @@ use santokit_sql::{
 
 use super::{
     LoadedJob,
-    decide::{Cause, Decision, Declared, Seen, State},
+    decide::{Cause, Decision, Declared, Missed, Seen, State},
 };
 use crate::{
     config::EnvName,
@@ -64,6 +64,8 @@ pub struct Looked {
     pub is_open: bool,
     /// What was done.
     pub done: Done,
+    /// Ticks before it that nobody has run.
+    pub missed: Option<Missed>,
     /// A run of before that is lost, and whether with it the job does not run by itself any more.
     pub lost: Option<(String, bool)>,
 }
@@ -77,9 +79,7 @@ pub enum Done {
     Claimed(Claim),
     /// A run goes on still.
     Skipped,
-    /// Nobody was there.
-    Missed,
-    /// It does not run by itself.
+    /// It does not run by itself, or nobody was there.
     Passed,
 }
 
@@ -135,12 +135,12 @@ pub async fn look(
         && !state.is_lost(now)
         && state.decide(declared, Seen { now, since, is_claimed: false }) == Decision::Wait
     {
-        return Ok(Looked { now, since, is_open, done: Done::Nothing, lost: None });
+        return Ok(Looked { now, since, is_open, done: Done::Nothing, missed: None, lost: None });
     }
     let mut step = Step::begin(database).await?;
     let Some(mut state) = step.locked(place, job).await? else {
         // Somebody else has made it now: the next look finds it.
-        return Ok(Looked { now: step.now().await?, since, is_open, done: Done::Nothing, lost: None });
+        return Ok(Looked { now: step.now().await?, since, is_open, done: Done::Nothing, missed: None, lost: None });
     };
     let now = step.now().await?;
     let before = state.clone();
@@ -150,17 +150,17 @@ pub async fn look(
         None => false,
     };
     let decision = state.decide(declared, Seen { now, since, is_claimed });
+    let missed = state.missed(decision, declared, now);
     state.note(decision, declared);
+    if let Some(missed) = &missed {
+        step.add_missed(place, job, missed, now).await?;
+    }
     let done = match decision {
         Decision::Wait => Done::Nothing,
-        Decision::Pass(_) => Done::Passed,
+        Decision::Pass(_) | Decision::Miss(_) => Done::Passed,
         Decision::Skip(tick) => {
             step.add_run(place, job, (Some(tick), Cause::Schedule, None), ("skipped", now)).await?;
             Done::Skipped
-        }
-        Decision::Miss(tick) => {
-            step.add_run(place, job, (Some(tick), Cause::Schedule, None), ("missed", now)).await?;
-            Done::Missed
         }
         Decision::Run(tick, cause) => {
             Done::Claimed(step.claim(place, job, (Some(tick), cause, None), (&mut state, now)).await?)
@@ -172,7 +172,7 @@ pub async fn look(
     } else if step.is_made {
         step.commit().await?;
     }
-    Ok(Looked { now, since, is_open: state.opened_at.is_some(), done, lost })
+    Ok(Looked { now, since, is_open: state.opened_at.is_some(), done, missed, lost })
 }
 
 /// Begins a run for an operator; none where one goes on.

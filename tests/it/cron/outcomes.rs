@@ -101,6 +101,50 @@ async fn what_was_missed_runs_once_where_it_is_wanted(on: On) {
 }
 
 cases! {
+    what_a_frequent_job_has_missed_is_told_by_one_row:
+    what_a_frequent_job_has_missed_on_sqlite = None;
+    what_a_frequent_job_has_missed_on_postgres = Some(Engine::Postgres);
+    what_a_frequent_job_has_missed_on_mysql = Some(Engine::Mysql);
+}
+
+/// Its last tick is never late, and those before it are not lost without a word.
+async fn what_a_frequent_job_has_missed_is_told_by_one_row(on: On) {
+    let jobs =
+        [("often", "every: 10s\nhandler: logics/tick"), ("again", "every: 10s\nhandler: logics/tick\ncatchUp: true")];
+    let lab = on.lab("frequent", &jobs).await;
+    let bridge = lab.bridge("one", &[]).await;
+    lab.apply().await;
+    for job in ["often", "again"] {
+        until(&bridge, job, "it has run", |runs| !of(runs, "ok").is_empty()).await;
+    }
+    bridge.kill().await.unwrap();
+    // As if no Bridge had been there for a day: 8640 ticks.
+    let earlier = on.days_before("last_tick", 1);
+    on.execute(&lab, &format!("UPDATE stk_cron_jobs SET last_tick = {earlier}, run = NULL, lease_until = NULL")).await;
+    on.execute(&lab, "DELETE FROM stk_cron_runs").await;
+    let bridge = lab.bridge("two", &[]).await;
+    bridge.until_state("fresh").await.unwrap();
+    let runs = until(&bridge, "often", "it is told", |runs| !of(runs, "missed").is_empty()).await;
+    let missed = of(&runs, "missed")[0];
+    let error = missed["error"].as_str().unwrap();
+    let count: usize = error.split(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("{missed}"));
+    assert!((8_639..9_990).contains(&count) && error.contains("ticks were missed, from that of 20"), "{missed}");
+    assert!(missed["tick"].is_string() && missed["ended_at"].is_string(), "{missed}");
+    let newest =
+        |runs: &[Json]| runs.iter().any(|run| run["outcome"] == "ok" && run["tick"].as_str() > missed["tick"].as_str());
+    until(&bridge, "often", "the newest tick has run", newest).await;
+    let counted = |text: String| {
+        let line = "stk_bridge_cron_runs_total{job=\"often\",outcome=\"missed\"}";
+        let own = text.lines().find(|found| found.starts_with(line)).map(str::to_owned);
+        own.and_then(|own| own.rsplit(' ').next()?.parse::<f64>().ok()).unwrap_or_default()
+    };
+    assert!(counted(bridge.metrics().await.unwrap()) >= 8_639.0, "each tick counts");
+    let caught_up = |runs: &[Json]| runs.iter().any(|run| run["cause"] == "catchUp" && run["outcome"] == "ok");
+    let runs = until(&bridge, "again", "it has caught up", caught_up).await;
+    assert_eq!(of(&runs, "missed").len(), 0, "one run stands for all: {runs:#?}");
+}
+
+cases! {
     ten_failures_stop_a_job:
     ten_failures_on_postgres = Some(Engine::Postgres);
     ten_failures_on_mysql = Some(Engine::Mysql);

@@ -54,6 +54,64 @@ fn what_was_missed_runs_once_or_never() {
     assert_eq!(decided(&state, "10:00:30", true), Decision::Run(at("10:00:00"), Cause::Schedule));
 }
 
+/// What is decided of a job whose last tick was at nine, and what is told of those that nobody has run.
+fn told(told: &str, now: &str, catch_up: bool, change: fn(&mut State)) -> (Decision, Option<Missed>) {
+    let times = looks::Bridge::of(told).times;
+    let mut row = State { times: told.to_owned(), ..state("09:00:00") };
+    change(&mut row);
+    let declared = Declared { times: &times, told, enabled: true, catch_up };
+    let decision = row.decide(declared, Seen { now: at(now), since: at(now), is_claimed: false });
+    (decision, row.missed(decision, declared, at(now)))
+}
+
+#[test]
+fn ticks_that_nobody_has_run_are_told_by_one_row() {
+    let run = |tick, cause| Decision::Run(at(tick), cause);
+    let missed = |count, first, last| Some(Missed { count, first: at(first), last: at(last) });
+    for (times, now, decision, wanted) in [
+        // The last one is not late: it runs, and the eleven before are told.
+        ("*/5 * * * *", "10:00:30", run("10:00:00", Cause::Schedule), missed(11, "09:05:00", "09:55:00")),
+        ("*/5 * * * *", "10:02:00", Decision::Miss(at("10:00:00")), missed(12, "09:05:00", "10:00:00")),
+        ("*/5 * * * *", "09:05:30", run("09:05:00", Cause::Schedule), None),
+        ("*/5 * * * *", "09:07:00", Decision::Miss(at("09:05:00")), missed(1, "09:05:00", "09:05:00")),
+        ("every 10s", "10:00:03", run("10:00:00", Cause::Schedule), missed(359, "09:00:10", "09:59:50")),
+        // Who is there again within a minute has missed none.
+        ("every 10s", "09:01:10", run("09:01:10", Cause::Schedule), None),
+        ("every 10s", "09:01:11", run("09:01:10", Cause::Schedule), missed(6, "09:00:10", "09:01:00")),
+        ("every 1s", "20:00:00", run("20:00:00", Cause::Schedule), missed(MISSED_MAX + 1, "09:00:01", "19:59:59")),
+    ] {
+        assert_eq!(told(times, now, false, |_| {}), (decision, wanted), "{times} {now}");
+    }
+    // One run stands for all, also of a job whose ticks are never late.
+    assert_eq!(told("every 10s", "10:00:03", true, |_| {}), (run("10:00:00", Cause::CatchUp), None));
+    assert_eq!(told("*/5 * * * *", "10:02:00", true, |_| {}), (run("10:00:00", Cause::CatchUp), None));
+    assert_eq!(told("every 10s", "09:01:00", true, |_| {}), (run("09:01:00", Cause::Schedule), None));
+}
+
+#[test]
+fn only_ticks_that_were_to_run_are_missed() {
+    let hour = |change: fn(&mut State)| told("every 10s", "10:00:03", false, change);
+    let running = hour(|row| (row.run, row.lease_until) = (Some("r".into()), Some(at("10:00:10"))));
+    assert_eq!(running.0, Decision::Skip(at("10:00:00")));
+    assert_eq!(running.1.map(|missed| missed.count), Some(359), "no Bridge has looked, whatever goes on");
+    for (change, why) in [
+        (hour(|row| row.opened_at = Some(at("09:00:00"))), "it was stopped"),
+        (hour(|row| row.times = "every 1m".into()), "its schedule was another one"),
+        (hour(|row| row.times = NEVER.into()), "it was disabled"),
+        (hour(|row| row.last_tick = at("23:00:00")), "a clock was wrong"),
+    ] {
+        assert_eq!(change.1, None, "{why}: {:?}", change.0);
+    }
+}
+
+#[test]
+fn how_many_were_missed_is_said() {
+    let said = |count| Missed { count, first: at("09:05:00"), last: at("09:55:00") }.to_string();
+    assert_eq!(said(1), "one tick was missed, that of 2026-03-01T09:05:00Z");
+    assert_eq!(said(11), "11 ticks were missed, from that of 2026-03-01T09:05:00Z on");
+    assert_eq!(said(MISSED_MAX + 2), "more than 10000 ticks were missed, from that of 2026-03-01T09:05:00Z on");
+}
+
 #[test]
 fn runs_do_not_overlap_and_a_dead_bridge_is_not_waited_for() {
     let running = State { run: Some("r".into()), lease_until: Some(at("10:00:10")), ..state("09:00:00") };

@@ -19,7 +19,7 @@ use santokit_sql::{
 use super::{
     super::{
         LoadedJob,
-        decide::{Cause, KEPT_MAX, State, expires_at},
+        decide::{Cause, KEPT_MAX, Missed, State, expires_at},
         key,
     },
     Claim, Ended, OPENED, Place, RESUMED, STEP_MAX, StoreError,
@@ -200,6 +200,20 @@ impl Step {
         ];
         self.insert(RUNS, runs::ID, row, None).await?;
         Ok(run)
+    }
+
+    /// Notes ticks that nobody has run: one row, however many they are.
+    pub(super) async fn add_missed(
+        &mut self,
+        place: &Place,
+        job: &LoadedJob,
+        missed: &Missed,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        // No two rows are of one tick: another release may have run this one.
+        let tick = if self.is_claimed(place, job, missed.last).await? { None } else { Some(missed.last) };
+        let run = self.add_run(place, job, (tick, Cause::Schedule, None), ("missed", now)).await?;
+        self.end_run(&run, &Ended { outcome: "missed", error: Some(missed.to_string()) }, now).await
     }
 
     pub(super) async fn end_run(&mut self, run: &str, ended: &Ended, now: DateTime<Utc>) -> Result<(), StoreError> {

@@ -31,6 +31,8 @@ pub(super) struct World {
     pub(super) ends_at: Option<DateTime<Utc>>,
     pub(super) became: BTreeMap<DateTime<Utc>, Became>,
     pub(super) looks: usize,
+    /// How many ticks each row tells that nobody has run.
+    pub(super) missed: Vec<usize>,
 }
 
 impl Bridge {
@@ -82,6 +84,7 @@ impl World {
         }
         let due = declared.times.at_or_before(now).unwrap();
         let decision = row.decide(declared, Seen { now, since, is_claimed: self.became.contains_key(&due) });
+        self.missed.extend(row.missed(decision, declared, now).map(|missed| missed.count));
         row.note(decision, declared);
         let became = match decision {
             Decision::Wait | Decision::Pass(_) => None,

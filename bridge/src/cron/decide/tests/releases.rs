@@ -75,6 +75,7 @@ proptest! {
         for tick in ticks(&current, began, looked) {
             prop_assert_eq!(world.became.get(&tick), Some(&Became::Run(Cause::Schedule)), "{}", tick);
         }
+        prop_assert!(world.missed.is_empty(), "{:?}", world.missed);
         // That no tick is run twice is seen at each look. What else has run is of the other release.
         for tick in world.became.keys() {
             let is_of = |bridge: &Bridge| bridge.enabled && bridge.times.at_or_before(*tick) == Some(*tick);

@@ -49,6 +49,7 @@ fn each_tick_of_a_year_runs_once() {
         let world = year(told, of);
         assert_eq!(world.count(Became::Run(Cause::Schedule)), runs, "{told} in {of}");
         assert_eq!(world.became.len(), runs, "{told} in {of}: none is late, none is skipped");
+        assert_eq!(world.missed, [0; 0], "{told} in {of}");
         assert!(
             world.looks <= runs + 368,
             "{told} in {of}: one look for each tick and each day, and not {}",
@@ -95,6 +96,9 @@ fn what_is_missed_while_nobody_is_there_is_one_run_or_none() {
         pass(&mut world, &mut bridge, (back, day("2029-01-01")), TimeDelta::hours(6));
         assert_eq!(world.count(wanted), 1, "catchUp {catch_up}");
         assert_eq!(world.became[&(day("2028-04-10") + TimeDelta::hours(3))], wanted);
+        // One row tells of all, unless one run stands for them.
+        let missed = if catch_up { Vec::new() } else { vec![50] };
+        assert_eq!(world.missed, missed, "catchUp {catch_up}");
         // Of 366 days those are out that nobody was there, from the 21st of February to the 9th of April.
         assert_eq!(world.became.len(), 366 - 49);
         assert_eq!(world.count(Became::Run(Cause::Schedule)), 366 - 50);
