@@ -3,8 +3,9 @@
 
 mod strip;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 
@@ -14,6 +15,10 @@ use crate::terminal::step;
 
 /// Where they lie.
 const FOLDER: &str = "plugins";
+
+/// What they are built on, from the folder of one, and what of it is in a component.
+const SDK: &str = "../../sdk-guest/rust";
+const OF_SDK: [&str; 3] = ["Cargo.toml", "src", "wit"];
 
 /// The example that has some of them, as `stk plugins add` brings them.
 const EXAMPLE: &str = "examples/shop/logics";
@@ -69,7 +74,7 @@ fn make(root: &Path, name: &str) -> anyhow::Result<()> {
     let made = format!("{name}.wasm");
     let component = std::fs::read(components.join(&made)).with_context(|| format!("no {made}"))?;
     std::fs::write(source(root, name).join(&made), strip::strip(&component)?)?;
-    std::fs::write(source(root, name).join("made-of"), sources(&source(root, name))?)?;
+    std::fs::write(source(root, name).join("made-of"), made_of(&source(root, name), &made)?)?;
     bring(root, name, &made)
 }
 
@@ -86,17 +91,43 @@ fn bring(root: &Path, name: &str, made: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a component was made of: a line for each file, with its SHA-256.
-fn sources(folder: &Path) -> anyhow::Result<String> {
-    let mut command = Command::new("sha256sum");
-    command.current_dir(folder).args(["Cargo.lock", "Cargo.toml"]);
-    let mut files: Vec<PathBuf> = Vec::new();
-    for entry in std::fs::read_dir(folder.join("src"))? {
-        files.push(Path::new("src").join(entry?.file_name()));
+/// What was made, and of what: a line for each file, with its SHA-256, and one for the SDK, with that of such lines of its files.
+fn made_of(folder: &Path, made: &str) -> anyhow::Result<String> {
+    let own = sums(folder, &below(folder, &["Cargo.lock", "Cargo.toml", "src", made])?, "")?;
+    let sdk = folder.join(SDK);
+    let of_sdk = sums(&sdk, &[], &sums(&sdk, &below(&sdk, &OF_SDK)?, "")?)?;
+    let (digest, _) = of_sdk.split_once(' ').context("sha256sum answers a digest and a name")?;
+    Ok(format!("{own}{digest}  {SDK}\n"))
+}
+
+/// Files below some names of a folder, in order.
+fn below(folder: &Path, names: &[&str]) -> anyhow::Result<Vec<String>> {
+    let mut open: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut files = Vec::new();
+    while let Some(name) = open.pop() {
+        let path = folder.join(&name);
+        if !path.is_dir() {
+            files.push(name);
+            continue;
+        }
+        for entry in std::fs::read_dir(&path).with_context(|| format!("cannot read {}", path.display()))? {
+            open.push(format!("{name}/{}", entry?.file_name().to_string_lossy()));
+        }
     }
     files.sort();
-    let output = command.args(files).output().context("cannot start `sha256sum`")?;
-    anyhow::ensure!(output.status.success(), "sha256sum failed: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(files)
+}
+
+/// A line for each file of a folder; where none is named, one for a text.
+fn sums(folder: &Path, files: &[String], text: &str) -> anyhow::Result<String> {
+    let mut command = Command::new("sha256sum");
+    command.current_dir(folder).args(files).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut started = command.spawn().context("cannot start `sha256sum`")?;
+    if let Some(mut input) = started.stdin.take() {
+        input.write_all(text.as_bytes())?;
+    }
+    let output = started.wait_with_output()?;
+    anyhow::ensure!(output.status.success(), "sha256sum failed in {}", folder.display());
     Ok(String::from_utf8(output.stdout)?)
 }
 
