@@ -29,7 +29,7 @@ const KEYS: [[u8; 32]; 2] = [[7; 32], [9; 32]];
 const SCHEMA: &str = "version: 1\ntables:\n  notes:\n    id: {generate: client}\n    columns: {text: {type: string}}\n";
 const PLACED: &str =
     "name: placed\nschema:\n  z: {type: string}\n  a: {type: string}\n  answer: {type: int, required: true}\n";
-const DEAD: &str = "---\nauth: public\n---\nSELECT event, subscription, attempt, error FROM stk_delivery WHERE state = 'dead' ORDER BY event\n";
+const DEAD: &str = "---\nauth: public\n---\nSELECT event, subscription, attempt, error, history FROM stk_delivery WHERE state = 'dead' ORDER BY event\n";
 const WAIT: Duration = Duration::from_mins(1);
 
 /// What came, in its order.
@@ -92,6 +92,13 @@ pub(crate) fn signatures(keys: &[&[u8]], headers: &HeaderMap, body: &[u8]) -> St
     all.collect::<Vec<String>>().join(" ")
 }
 
+/// What the plugin says of the last attempt, as it stands in the row.
+fn details(row: &Json) -> Json {
+    let history = BASE64_STANDARD.decode(row["history"].as_str().unwrap_or_default()).unwrap();
+    let history: Vec<Json> = serde_json::from_slice(&history).unwrap_or_else(|error| panic!("{row}: {error}"));
+    history.last().unwrap()["details"].clone()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_handed_to_an_endpoint() {
     let (service, came) = receiver();
@@ -118,7 +125,7 @@ async fn events_are_handed_to_an_endpoint() {
     }
     let code = |rows: &[Json], answer: i32| {
         let row = rows.iter().find(|row| row["event"] == json!(ids[&answer])).cloned().unwrap_or_default();
-        (row["error"].as_str().unwrap_or_default().to_owned(), row["attempt"].as_i64())
+        (row["error"].as_str().unwrap_or_default().to_owned(), row["attempt"].as_i64(), details(&row))
     };
     let rows = dead().await;
     for (answer, words) in [
@@ -126,8 +133,9 @@ async fn events_are_handed_to_an_endpoint() {
         (410, "WEBHOOK_GONE: the endpoint wants no more events"),
         (500, "WEBHOOK_REFUSED: the endpoint did not take the event (status 500)"),
     ] {
-        let (error, attempt) = code(&rows, answer);
+        let (error, attempt, details) = code(&rows, answer);
         assert!(error.starts_with(words) && attempt == Some(2), "{answer}: {error} {attempt:?}");
+        assert_eq!(details, json!({"status": answer, "retryAfter": 7}), "as its page says");
     }
     let came = came.lock().unwrap();
     assert_eq!(came.len(), 10);

@@ -3,6 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use santokit_core::problem::Problem;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::events::Failure;
 
@@ -11,6 +12,9 @@ const ATTEMPTS_MAX: usize = 24;
 
 /// Bytes of a text.
 const TEXT_MAX: usize = 4 << 10;
+
+/// Bytes of what a guest says for programs, as JSON.
+const DETAILS_MAX: usize = 1 << 10;
 
 /// An attempt that did not succeed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +32,9 @@ pub struct Attempt {
     pub code: String,
     /// Why.
     pub error: String,
+    /// What the guest says beside it. Of what is too long, the begin of its JSON as a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Json>,
     /// Where the guest was.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub backtrace: String,
@@ -72,31 +79,37 @@ impl Attempt {
     /// Why it failed.
     #[must_use]
     pub fn because(self, code: &str, error: &str) -> Self {
-        Self { code: cut(code), error: cut(error), ..self }
+        Self { code: cut(code, TEXT_MAX), error: cut(error, TEXT_MAX), ..self }
     }
 
     /// Why it failed, in the words for a caller and those for operators.
     #[must_use]
     pub fn failed(self, problem: &Problem, failure: Option<Failure>) -> Self {
-        let own = problem.details.get("code").and_then(serde_json::Value::as_str);
+        let own = problem.details.get("code").and_then(Json::as_str);
         let code = own.unwrap_or(problem.code.as_str());
         let (error, backtrace) = match failure {
             // What the guest says is the caller's word; of a trap or a limit the sandbox knows more.
             Some(failure) if own.is_none() => (format!("{}: {}", problem.message, failure.message), failure.backtrace),
             _ => (problem.message.clone(), String::new()),
         };
+        let details = problem.details.get("details").filter(|_| own.is_some()).map(bounded);
         let attempt = self.because(code, &error);
-        Self { backtrace: cut(&backtrace), ..attempt }
+        Self { backtrace: cut(&backtrace, TEXT_MAX), details, ..attempt }
     }
 
     /// In one line.
     pub fn line(&self) -> String {
-        cut(&format!("{}: {}", self.code, self.error))
+        cut(&format!("{}: {}", self.code, self.error), TEXT_MAX)
     }
 }
 
-fn cut(text: &str) -> String {
-    let mut end = text.len().min(TEXT_MAX);
+fn bounded(details: &Json) -> Json {
+    let text = details.to_string();
+    if text.len() > DETAILS_MAX { Json::String(cut(&text, DETAILS_MAX)) } else { details.clone() }
+}
+
+fn cut(text: &str, most: usize) -> String {
+    let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
@@ -106,6 +119,7 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use santokit_core::code::Code;
+    use serde_json::json;
 
     use super::*;
 
@@ -132,5 +146,25 @@ mod tests {
         assert!(told.error.contains("trapped"));
         let said = Problem::new(Code::LogicError, "not now").detail("code", "NOT_NOW");
         assert_eq!(attempt.failed(&said, Some(failure)).line(), "NOT_NOW: not now");
+    }
+
+    #[test]
+    fn what_a_guest_says_for_programs_is_kept_and_bounded() {
+        let attempt = Attempt::new(1, ("b", "r"), Utc::now());
+        let said = |details: Json| {
+            let said = Problem::new(Code::LogicError, "no").detail("code", "NO").detail("details", details);
+            attempt.clone().failed(&said, None)
+        };
+        let small = said(json!({"status": 503, "retryAfter": 7}));
+        assert_eq!(small.details, Some(json!({"status": 503, "retryAfter": 7})));
+        let mut history = History::default();
+        history.add(small);
+        assert_eq!(History::of(Some(&history.bytes())), history);
+        let large = said(json!({"a": "\u{e4}".repeat(DETAILS_MAX)})).details.unwrap();
+        let text = large.as_str().unwrap();
+        assert!(text.starts_with("{\"a\":\"\u{e4}") && (DETAILS_MAX - 1..=DETAILS_MAX).contains(&text.len()), "{text}");
+        // Of the platform's own words nobody is told more than the error says.
+        let limit = Problem::limit(Code::LogicFailed, "timeout", "too long").detail("details", "none of a guest's");
+        assert_eq!(attempt.clone().failed(&limit, None).details, None);
     }
 }

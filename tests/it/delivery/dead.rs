@@ -82,8 +82,11 @@ async fn looked_at(on: On) {
     assert_eq!(asking.rows("rows").await, Vec::<Json>::new());
 
     // A subscription that wants none kept has none.
-    asking.publish(json!({"action": "fail", "number": 7})).await;
+    let refused = asking.publish(json!({"action": "fail", "number": 7})).await;
     let rows = asking.until_done().await;
+    // What the handler says beside its words is shown with them.
+    let one = stk(folder.path(), &["events", "dlq", "inspect", &format!("{refused}:panics")], &[]).await.unwrap();
+    assert!(one.stdout.contains(&format!("details: {{\"event\":\"{refused}\"}}")), "{one:?}");
     assert!(rows.iter().all(|row| row["subscription"] != "lost"), "{rows:?}");
     dev.wait_for_output("an event is given up, as the subscription says").await.unwrap();
 }

@@ -214,6 +214,9 @@ fn show_one(terminal: Terminal, letter: &Json) {
             word("code"),
             word("error")
         ));
+        if !attempt["details"].is_null() {
+            terminal.say(&format!("    details: {}", printable(&attempt["details"].to_string())));
+        }
         for line in attempt["backtrace"].as_str().unwrap_or_default().lines() {
             terminal.say(&format!("    {}", printable(line)));
         }
