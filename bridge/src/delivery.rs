@@ -33,6 +33,7 @@ pub mod dead;
 mod handing;
 mod hearing;
 mod history;
+mod order;
 mod relay;
 mod rows;
 mod sharing;
@@ -255,6 +256,10 @@ impl Worker {
             return false;
         }
         let looked_for @ (looks_for_orphans, shares_old) = (self.is_time_for_orphans(), is_time(self.old_looked, OLD));
+        // Also where it fails: it must not be what every turn fails of.
+        if looks_for_orphans {
+            self.orphans_looked = Some(Instant::now());
+        }
         let turn = Turn {
             env: &self.slot.name,
             release: &generation.release_id,

@@ -13,9 +13,11 @@ use crate::{
 mod broker;
 mod dead;
 mod given;
+mod order;
 
 pub use broker::{HANDED_OVER, WAITING};
 pub use dead::{DEAD, Which};
+pub use order::{KEYS_MAX, WINDOW};
 
 /// Of which project and env.
 #[derive(Clone, Copy, Debug)]
@@ -162,10 +164,10 @@ impl Scope<'_> {
 
     /// How many events each of these subscriptions has that are being handled.
     pub fn claimed(&self, subscriptions: &[&str], now: &Value) -> Statement {
-        self.counted(subscriptions, "claim IS NOT NULL AND claim <> :broker", now)
+        self.counted(subscriptions, "claim > '' AND claim <> :broker", now)
     }
 
-    /// The subscriptions by name, so that the index leads to what is claimed, and past all that waits.
+    /// The subscriptions by name, so that the index leads to what is claimed, past all that waits and all that is put off.
     fn counted(&self, subscriptions: &[&str], which: &str, now: &Value) -> Statement {
         let text = format!(
             "SELECT subscription, count(*) AS attempt FROM stk_delivery WHERE {OURS} AND {} AND state = 'pending' AND {which} \
@@ -178,49 +180,43 @@ impl Scope<'_> {
         statement
     }
 
-    /// Events of a subscription that can be tried now: [`DUE`]. Where they are in order, none of which an earlier one with its key is not done. Where a
-    /// payload is large there is none of it: [`Scope::payload`].
+    /// Events of a subscription that can be tried now: [`DUE`]. Where they are in order, none of which an earlier one with its key is not done, of the first
+    /// [`WINDOW`]. Where a payload is large there is none of it: [`Scope::payload`].
     pub fn due(&self, subscription: &str, in_order: bool, now: &Value, most: u32) -> Statement {
         self.of_subscription(&DUE, subscription, in_order, now, most)
     }
 
-    fn of_subscription(&self, what: &[Own], subscription: &str, in_order: bool, now: &Value, most: u32) -> Statement {
-        let first = if in_order {
-            " AND (d.order_key IS NULL OR NOT EXISTS (SELECT 1 FROM stk_delivery e WHERE e.project = :project AND e.env = :env \
-             AND e.subscription = :subscription AND e.state = 'pending' AND e.order_key = d.order_key \
-             AND (e.published_at < d.published_at OR (e.published_at = d.published_at AND e.event < d.event))))"
-        } else {
-            ""
+    /// The subscriptions that have rows, each found from the one before: as many probes of the index as there are, and not as rows.
+    pub fn subscriptions(&self) -> Statement {
+        let next = |after: &str| {
+            format!(
+                "(SELECT d.subscription FROM stk_delivery d WHERE d.project = :project AND d.env = :env{after} ORDER BY d.subscription LIMIT 1)"
+            )
         };
-        // MySQL would sort all that waits for a second column, and read it for that. Of those that came in one turn it takes the first by their ids.
-        let within = if self.dialect == Dialect::Mysql { "" } else { ", d.published_at, d.event" };
-        let column = |own: &Own| match format!("d.{}", own.column().name) {
-            payload if payload == "d.payload" => small(&payload),
-            other => other,
-        };
-        let columns: Vec<String> = what.iter().map(column).collect();
         let text = format!(
-            "SELECT {} FROM stk_delivery d WHERE d.project = :project AND d.env = :env AND d.subscription = :subscription AND d.state = 'pending' \
-             AND d.due_at <= :now{first} ORDER BY d.due_at{within} LIMIT {most}",
-            columns.join(", ")
+            "WITH RECURSIVE one_of (subscription) AS (SELECT {} UNION ALL SELECT {} FROM one_of WHERE one_of.subscription IS NOT NULL) \
+             SELECT subscription FROM one_of WHERE subscription IS NOT NULL",
+            next(""),
+            next(" AND d.subscription > one_of.subscription")
         );
-        let values = [("subscription".into(), text_of(subscription)), ("now".into(), time(now))];
-        self.statement(&text, &values, what)
+        self.statement(&text, &[], &[delivery::SUBSCRIPTION])
     }
 
-    /// Events of subscriptions that are not among these, and that no other Bridge has worked at since then: [`ORPHANED`]. Where one of a subscription is due later
-    /// than that, a Bridge that knows the subscription has shared it, tries it or has put it off, and the others wait for their turn there.
-    pub fn orphaned(&self, subscriptions: &[&str], since: &Value, most: u32) -> Statement {
-        let known = match subscriptions.len() {
-            0 => String::new(),
-            count => format!(" AND subscription NOT IN ({})", places("s", count)),
+    /// Events of a subscription at which no Bridge has worked since then: [`ORPHANED`]. Where one of them is due later than that, a Bridge that knows the
+    /// subscription has shared it, tries it or has put it off, and the others wait for their turn there.
+    pub fn orphaned(&self, subscription: &str, since: &Value, most: u32) -> Statement {
+        let of = |alias: &str| {
+            format!(
+                "{alias}.project = :project AND {alias}.env = :env AND {alias}.subscription = :subscription AND {alias}.state = 'pending'"
+            )
         };
         let text = format!(
-            "SELECT id, event, subscription, attempt, claim, history FROM stk_delivery \
-             WHERE {OURS} AND state = 'pending' AND due_at <= :now AND subscription IN (SELECT subscription FROM stk_delivery \
-             WHERE {OURS} AND state = 'pending'{known} GROUP BY subscription HAVING max(due_at) <= :now) ORDER BY due_at LIMIT {most}"
+            "SELECT d.id, d.event, d.subscription, d.attempt, d.claim, d.history FROM stk_delivery d WHERE {} AND d.due_at <= :now \
+             AND NOT EXISTS (SELECT 1 FROM stk_delivery l WHERE {} AND l.due_at > :now) ORDER BY d.due_at LIMIT {most}",
+            of("d"),
+            of("l")
         );
-        self.statement(&text, &named("s", subscriptions, &[("now", time(since))]), &ORPHANED)
+        self.statement(&text, &[("subscription".into(), text_of(subscription)), ("now".into(), time(since))], &ORPHANED)
     }
 
     /// Begins an attempt.
@@ -451,8 +447,13 @@ mod tests {
                 scope.let_go(&[], &now()),
                 scope.due("s", true, &now(), 9),
                 scope.due("s", false, &now(), 9),
-                scope.orphaned(&["s"], &now(), 9),
-                scope.orphaned(&[], &now(), 9),
+                scope.due_among(&["d", "e", "it's"], &now(), 9),
+                scope.waiting_among(&["d"], &now(), 9),
+                scope.due_count("s", &now()),
+                scope.first_of_keys("s", ("a", "b")),
+                scope.keyless("s", &now(), 9),
+                scope.subscriptions(),
+                scope.orphaned("s", &now(), 9),
                 scope.claim("d", "c", &now(), Some(b"[]")),
                 scope.claim_all(&["d"], "c", &now()),
                 scope.acknowledged("a"),

@@ -19,6 +19,7 @@ use ulid::Ulid;
 use super::{
     clock::Clock,
     history::{Attempt, History},
+    order::{Asked, Wanted},
     rows::{Claimed, Due, Orphaned, bytes, text, whole},
     sharing::Fresh,
     subscriptions::{LoadedSubscription, Subscriptions},
@@ -121,9 +122,18 @@ impl Turn<'_> {
         if !database.rows(Mode::Read, &statement, deadline).await?.is_empty() {
             return Ok(true);
         }
-        let Some(orphaned) = self.orphaned(scope, now, 1) else { return Ok(false) };
+        if !self.looks_for_orphans {
+            return Ok(false);
+        }
         database.execute(&scope.marks(&moment(now)), deadline).await?;
-        Ok(!database.rows(Mode::Read, &orphaned, deadline).await?.is_empty())
+        let rows = database.rows(Mode::Read, &scope.subscriptions(), deadline).await?;
+        for name in self.unknown(rows) {
+            let orphaned = scope.orphaned(&name, &moment(now - self.orphaned_after()), 1);
+            if !database.rows(Mode::Read, &orphaned, deadline).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Takes the turn. `places` is how many more events of each subscription this Bridge can try.
@@ -187,9 +197,18 @@ impl Turn<'_> {
         now: DateTime<Utc>,
         deadline: Instant,
     ) -> Result<bool, DbError> {
-        let Some(statement) = self.orphaned(self.scope(session), now, SHARED_MAX) else { return Ok(false) };
+        if !self.looks_for_orphans {
+            return Ok(false);
+        }
         session.execute(&self.scope(session).marks(&moment(now)), deadline).await?;
-        let rows = session.rows(&statement, deadline).await?;
+        let (named, mut rows) = (session.rows(&self.scope(session).subscriptions(), deadline).await?, Vec::new());
+        for name in self.unknown(named) {
+            let most = SHARED_MAX.saturating_sub(u32::try_from(rows.len()).unwrap_or(SHARED_MAX));
+            if most > 0 {
+                let orphaned = self.scope(session).orphaned(&name, &moment(now - self.orphaned_after()), most);
+                rows.extend(session.rows(&orphaned, deadline).await?);
+            }
+        }
         let has_more = rows.len() >= SHARED_MAX as usize;
         for mut due in rows.into_iter().filter_map(Orphaned::of) {
             if self.is_acknowledged(session, &due.tried, &due.subscription, now, deadline).await? {
@@ -211,9 +230,14 @@ impl Turn<'_> {
         Ok(has_more)
     }
 
-    fn orphaned(&self, scope: Scope<'_>, now: DateTime<Utc>, most: u32) -> Option<Statement> {
-        let since = now - TimeDelta::from_std(self.orphaned_after).unwrap_or(TimeDelta::MAX);
-        self.looks_for_orphans.then(|| scope.orphaned(&self.subscriptions.names(), &moment(since), most))
+    /// Of subscriptions that have rows, those that the release does not have.
+    fn unknown(&self, rows: Vec<Vec<Value>>) -> Vec<String> {
+        let names = rows.into_iter().filter_map(|row| text(row.into_iter().next()?));
+        names.filter(|name| self.subscriptions.get(name).is_none()).collect()
+    }
+
+    fn orphaned_after(&self) -> TimeDelta {
+        TimeDelta::from_std(self.orphaned_after).unwrap_or(TimeDelta::MAX)
     }
 
     /// How many each subscription has, by a statement that counts them.
@@ -240,8 +264,9 @@ impl Turn<'_> {
         deadline: Instant,
     ) -> Result<(usize, Vec<Claimed>), DbError> {
         let of = &loaded.subscription;
-        let statement = self.scope(session).due(name, of.order_by.is_some(), &moment(now), most);
-        let rows = session.rows(&statement, deadline).await?;
+        let (in_order, now_there) = (of.order_by.is_some(), moment(now));
+        let wanted = Wanted { asked: Asked::Due, subscription: name, in_order, now: &now_there, most };
+        let rows = self.due(session, wanted, deadline).await?;
         let (mut all, mut seen, found) = (Vec::new(), BTreeSet::new(), rows.len());
         for mut due in rows.into_iter().filter_map(Due::of) {
             if *room == 0 {
