@@ -71,7 +71,8 @@ async fn three(on: On) {
         let is_of = |row: &&Json| row["logic"] == "ordered" && events.iter().any(|id| event(row) == id);
         let edges: Vec<(&str, &str)> =
             rows.iter().filter(is_of).map(|row| (event(row), row["edge"].as_str().unwrap())).collect();
-        let wanted: Vec<(&str, &str)> = events.iter().flat_map(|id| [(id.as_str(), "begin"), (id, "end")]).collect();
+        let wanted: Vec<(&str, &str)> =
+            events.iter().flat_map(|id| [(id.as_str(), "begin"), (id.as_str(), "end")]).collect();
         assert_eq!(edges, wanted, "{key}: one after the other, as they were published");
     }
 }
