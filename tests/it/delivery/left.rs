@@ -13,6 +13,7 @@ cases! { gone:
     what_a_release_without_events_leaves_is_dead_on_sqlite = None, Tables;
     what_a_release_without_events_leaves_is_dead_on_postgres = Some(Engine::Postgres), Tables;
     what_a_release_without_events_leaves_is_dead_on_mysql = Some(Engine::Mysql), Tables;
+    what_a_release_without_events_leaves_is_dead_over_nats = Some(Engine::Postgres), Nats;
 }
 
 /// A release takes the last topic with it: what waited is a dead letter, and not in nobody's sight.
