@@ -243,13 +243,12 @@ impl Worker {
             let more = relay.turn(&turn, &place).await;
             return self.note(looked_for, more);
         }
-        // A release without topics takes nothing from a broker: what is there waits in its row.
-        if self.relay.is_some()
-            && looks_for_orphans
-            && let Err(error) = handing::lost((&self.slot.name, &*clock), database, &[]).await
-        {
-            self.tell(&error);
-            return false;
+        if self.relay.is_some() && looks_for_orphans {
+            // A release without topics takes nothing from a broker: what is there waits in its row.
+            if let Err(error) = handing::lost((&self.slot.name, &*clock), database, &[]).await {
+                self.tell(&error);
+                return false;
+            }
         }
         let places = self.places(generation);
         // What was left is there without a look.
