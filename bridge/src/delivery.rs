@@ -243,13 +243,6 @@ impl Worker {
             let more = relay.turn(&turn, &place).await;
             return self.note(looked_for, more);
         }
-        if self.relay.is_some() && looks_for_orphans {
-            // A release without topics takes nothing from a broker: what is there waits in its row.
-            if let Err(error) = handing::lost((&self.slot.name, &*clock), database, &[]).await {
-                self.tell(&error);
-                return false;
-            }
-        }
         let places = self.places(generation);
         // What was left is there without a look.
         let is_worth_it = if std::mem::take(&mut self.is_full) { Ok(true) } else { turn.is_worth_it(database).await };

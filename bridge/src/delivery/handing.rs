@@ -127,9 +127,9 @@ pub(super) async fn handed(
     Ok(())
 }
 
-/// What a broker had is due, but for what it has of these subscriptions: it has lost it, or nobody takes it from there any more.
-pub(super) async fn lost((env, clock): (&EnvName, &Clock), database: &Database, kept: &[&str]) -> Result<u64, DbError> {
-    let lost = scope(env, database).lost(kept, &moment(clock.now()));
+/// All that a broker had is due: it has lost it.
+pub(super) async fn lost(env: &EnvName, database: &Database, clock: &Clock) -> Result<u64, DbError> {
+    let lost = scope(env, database).lost(&moment(clock.now()));
     Ok(database.execute(&lost, Instant::now() + TURN_MAX).await?.affected)
 }
 

@@ -148,7 +148,7 @@ impl Relay {
         }
         self.ready_for = None;
         if self.broker.stream(&self.names).await? {
-            let lost = handing::lost((turn.env, turn.clock), &place.database, &[]).await?;
+            let lost = handing::lost(turn.env, &place.database, turn.clock).await?;
             tracing::info!(env = %turn.env, stream = self.names.stream(), lost, "NATS has a new stream for events");
         }
         let mut consumers = Vec::new();
@@ -160,8 +160,6 @@ impl Relay {
             };
             consumers.push((name.clone(), wanted.at_once, self.broker.consumer(&self.names, wanted).await?));
         }
-        // What is there of subscriptions that are gone is given to nobody: it waits in its row, as where there is no broker.
-        handing::lost((turn.env, turn.clock), &place.database, &turn.subscriptions.names()).await?;
         // Those of before come to the end of what they try.
         self.stop.send_replace(true);
         self.stop = watch::Sender::new(false);

@@ -73,15 +73,11 @@ impl Scope<'_> {
         self.of_claim(head, id, Some(claim), &[("history".into(), bytes(Some(history)))])
     }
 
-    /// What a broker has of subscriptions that are not among these is due: nobody takes it from there. Where it has lost all that it had, there are none.
-    pub fn lost(&self, kept: &[&str], now: &Value) -> Statement {
-        let kept_there = match kept.len() {
-            0 => String::new(),
-            count => format!(" AND subscription NOT IN ({})", places("s", count)),
-        };
+    /// A broker has lost what it had: all of it is due.
+    pub fn lost(&self, now: &Value) -> Statement {
         let text = format!(
-            "UPDATE stk_delivery SET claim = NULL, due_at = :now WHERE {OURS} AND state = 'pending' AND claim = :broker{kept_there}"
+            "UPDATE stk_delivery SET claim = NULL, due_at = :now WHERE {OURS} AND state = 'pending' AND claim = :broker"
         );
-        self.statement(&text, &named("s", kept, &[("now", time(now)), ("broker", text_of(HANDED_OVER))]), &[])
+        self.statement(&text, &[("now".into(), time(now)), ("broker".into(), text_of(HANDED_OVER))], &[])
     }
 }
