@@ -467,6 +467,8 @@ mod tests {
                 scope.last_dead(&which),
                 scope.replay(&["d", "e", "it's"], &now()),
                 scope.purge(&["d"]),
+                scope.expired(&now(), 9),
+                scope.expire(&["d", "e", "it's"], &now()),
                 scope.still_there(&["d"]),
                 scope.forget_acknowledged(&["a"]),
                 scope.how_many_dead(&now(), 9),
