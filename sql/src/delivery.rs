@@ -17,7 +17,7 @@ mod order;
 
 pub use broker::{HANDED_OVER, WAITING};
 pub use dead::{DEAD, Which};
-pub use order::{KEYS_MAX, WINDOW};
+pub use order::{FIRST, KEYS_MAX, WINDOW};
 
 /// Of which project and env.
 #[derive(Clone, Copy, Debug)]
@@ -164,10 +164,10 @@ impl Scope<'_> {
 
     /// How many events each of these subscriptions has that are being handled.
     pub fn claimed(&self, subscriptions: &[&str], now: &Value) -> Statement {
-        self.counted(subscriptions, "claim > '' AND claim <> :broker", now)
+        self.counted(subscriptions, "claim IS NOT NULL AND claim <> :broker", now)
     }
 
-    /// The subscriptions by name, so that the index leads to what is claimed, past all that waits and all that is put off.
+    /// The subscriptions by name, so that the index leads to what is claimed, and past all that waits.
     fn counted(&self, subscriptions: &[&str], which: &str, now: &Value) -> Statement {
         let text = format!(
             "SELECT subscription, count(*) AS attempt FROM stk_delivery WHERE {OURS} AND {} AND state = 'pending' AND {which} \
@@ -186,20 +186,12 @@ impl Scope<'_> {
         self.of_subscription(&DUE, subscription, in_order, now, most)
     }
 
-    /// The subscriptions that have rows, each found from the one before: as many probes of the index as there are, and not as rows.
-    pub fn subscriptions(&self) -> Statement {
-        let next = |after: &str| {
-            format!(
-                "(SELECT d.subscription FROM stk_delivery d WHERE d.project = :project AND d.env = :env{after} ORDER BY d.subscription LIMIT 1)"
-            )
-        };
+    /// The subscription that has rows and comes after one: to go from one to the next reads as many rows as there are subscriptions.
+    pub fn next_subscription(&self, after: &str) -> Statement {
         let text = format!(
-            "WITH RECURSIVE one_of (subscription) AS (SELECT {} UNION ALL SELECT {} FROM one_of WHERE one_of.subscription IS NOT NULL) \
-             SELECT subscription FROM one_of WHERE subscription IS NOT NULL",
-            next(""),
-            next(" AND d.subscription > one_of.subscription")
+            "SELECT subscription FROM stk_delivery WHERE {OURS} AND subscription > :after ORDER BY subscription LIMIT 1"
         );
-        self.statement(&text, &[], &[delivery::SUBSCRIPTION])
+        self.statement(&text, &[("after".into(), text_of(after))], &[delivery::SUBSCRIPTION])
     }
 
     /// Events of a subscription at which no Bridge has worked since then: [`ORPHANED`]. Where one of them is due later than that, a Bridge that knows the
@@ -212,7 +204,7 @@ impl Scope<'_> {
         };
         let text = format!(
             "SELECT d.id, d.event, d.subscription, d.attempt, d.claim, d.history FROM stk_delivery d WHERE {} AND d.due_at <= :now \
-             AND NOT EXISTS (SELECT 1 FROM stk_delivery l WHERE {} AND l.due_at > :now) ORDER BY d.due_at LIMIT {most}",
+             AND (SELECT max(l.due_at) FROM stk_delivery l WHERE {}) <= :now ORDER BY d.due_at LIMIT {most}",
             of("d"),
             of("l")
         );
@@ -450,9 +442,8 @@ mod tests {
                 scope.due_among(&["d", "e", "it's"], &now(), 9),
                 scope.waiting_among(&["d"], &now(), 9),
                 scope.due_count("s", &now()),
-                scope.first_of_keys("s", ("a", "b")),
-                scope.keyless("s", &now(), 9),
-                scope.subscriptions(),
+                scope.first_of_keys(("a", "b")),
+                scope.next_subscription("s"),
                 scope.orphaned("s", &now(), 9),
                 scope.claim("d", "c", &now(), Some(b"[]")),
                 scope.claim_all(&["d"], "c", &now()),

@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, time::Instant};
 use santokit_core::{release::Digest, value::Value};
 use santokit_sql::{
     delivery::{KEYS_MAX, Scope, WINDOW},
+    dialect::Dialect,
     statement::Statement,
 };
 use ulid::Ulid;
@@ -15,10 +16,16 @@ use super::{
     rows::{text, whole},
     turn::Turn,
 };
-use crate::db::{DbError, Session};
+use crate::{
+    config::EnvName,
+    db::{DbError, Session},
+};
 
-/// After every key: they are hexadecimal digits.
-const AFTER_ALL: &str = "g";
+/// Digits of a key that say whose it is; the others are of what its events have in common.
+const PREFIX: usize = 16;
+
+/// Keys that are asked for one by one, where the engine cannot go from one to the next.
+const STEPS_MAX: usize = 100;
 
 /// What is asked of rows.
 #[derive(Clone, Copy)]
@@ -72,28 +79,79 @@ impl Turn<'_> {
         Ok(rows)
     }
 
-    /// The first event of each key, and events without one, whether they are due or not. Of more keys than a look asks for, others come next time: it
-    /// begins anywhere among them.
+    /// The first event of each key, whether it is due or not. Of more keys than a look asks for, others come next time: it begins anywhere among them.
     async fn heads(
         &self,
         session: &mut Session,
         wanted: Wanted<'_>,
         deadline: Instant,
     ) -> Result<Vec<String>, DbError> {
-        let begin = Digest::of(Ulid::new().to_string().as_bytes()).to_string();
-        let begin = begin.trim_start_matches("sha256:");
+        let keys = self.keys(wanted.subscription);
+        let (first, last) = (keys.of_all(), keys.after_all());
+        let begin = keys.of(Ulid::new().to_string().as_bytes());
         let mut ids = Vec::new();
-        for range in [(begin, AFTER_ALL), ("", begin)] {
-            if ids.len() < KEYS_MAX as usize {
-                let heads = self.scope(session).first_of_keys(wanted.subscription, range);
-                let rows = session.rows(&heads, deadline).await?;
-                ids.extend(rows.iter().filter_map(|row| id(row)));
-            }
+        for (after, through) in [(&begin, &last), (&first, &begin)] {
+            self.heads_between(session, (after.clone(), through), &mut ids, deadline).await?;
         }
-        let keyless = self.scope(session).keyless(wanted.subscription, wanted.now, wanted.most);
-        ids.extend(session.rows(&keyless, deadline).await?.iter().filter_map(|row| id(row)));
         Ok(ids)
     }
+
+    async fn heads_between(
+        &self,
+        session: &mut Session,
+        (mut after, through): (String, &str),
+        ids: &mut Vec<String>,
+        deadline: Instant,
+    ) -> Result<(), DbError> {
+        let most = if session.dialect() == Dialect::Mysql { STEPS_MAX } else { KEYS_MAX as usize };
+        while ids.len() < most {
+            let heads = self.scope(session).first_of_keys((&after, through));
+            let rows = session.rows(&heads, deadline).await?;
+            let Some(last) = rows.last().and_then(|row| text(row.first()?.clone())) else { break };
+            ids.extend(rows.into_iter().filter_map(|row| text(row.into_iter().nth(1)?)));
+            after = last;
+        }
+        Ok(())
+    }
+
+    fn keys(&self, subscription: &str) -> Keys {
+        Keys::new(self.env, subscription)
+    }
+}
+
+/// The keys of one subscription: what of an event its order goes by, hashed. They begin alike, and no other's begin so.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// Hexadecimal digits.
+    prefix: String,
+}
+
+impl Keys {
+    /// Of a subscription of an env.
+    pub(super) fn new(env: &EnvName, subscription: &str) -> Self {
+        let whole = format!("{}\0{}\0{subscription}", env.project, env.env);
+        Self { prefix: digits(whole.as_bytes(), PREFIX) }
+    }
+
+    /// Of one value.
+    pub(super) fn of(&self, value: &[u8]) -> String {
+        format!("{}{}", self.prefix, digits(value, 64 - PREFIX))
+    }
+
+    /// Before every key.
+    fn of_all(&self) -> String {
+        self.prefix.clone()
+    }
+
+    /// After every key: `g` comes after all digits.
+    fn after_all(&self) -> String {
+        format!("{}g", self.prefix)
+    }
+}
+
+/// The first digits of a digest.
+fn digits(bytes: &[u8], count: usize) -> String {
+    Digest::of(bytes).to_string().trim_start_matches("sha256:").chars().take(count).collect()
 }
 
 impl Wanted<'_> {

@@ -126,12 +126,15 @@ impl Turn<'_> {
             return Ok(false);
         }
         database.execute(&scope.marks(&moment(now)), deadline).await?;
-        let rows = database.rows(Mode::Read, &scope.subscriptions(), deadline).await?;
-        for name in self.unknown(rows) {
+        let mut after = String::new();
+        while let Some(name) = named(database.rows(Mode::Read, &scope.next_subscription(&after), deadline).await?) {
             let orphaned = scope.orphaned(&name, &moment(now - self.orphaned_after()), 1);
-            if !database.rows(Mode::Read, &orphaned, deadline).await?.is_empty() {
+            if self.subscriptions.get(&name).is_none()
+                && !database.rows(Mode::Read, &orphaned, deadline).await?.is_empty()
+            {
                 return Ok(true);
             }
+            after = name;
         }
         Ok(false)
     }
@@ -201,13 +204,15 @@ impl Turn<'_> {
             return Ok(false);
         }
         session.execute(&self.scope(session).marks(&moment(now)), deadline).await?;
-        let (named, mut rows) = (session.rows(&self.scope(session).subscriptions(), deadline).await?, Vec::new());
-        for name in self.unknown(named) {
-            let most = SHARED_MAX.saturating_sub(u32::try_from(rows.len()).unwrap_or(SHARED_MAX));
-            if most > 0 {
-                let orphaned = self.scope(session).orphaned(&name, &moment(now - self.orphaned_after()), most);
+        let (mut rows, mut after) = (Vec::new(), String::new());
+        while rows.len() < SHARED_MAX as usize {
+            let next = self.scope(session).next_subscription(&after);
+            let Some(name) = named(session.rows(&next, deadline).await?) else { break };
+            if self.subscriptions.get(&name).is_none() {
+                let orphaned = self.scope(session).orphaned(&name, &moment(now - self.orphaned_after()), SHARED_MAX);
                 rows.extend(session.rows(&orphaned, deadline).await?);
             }
+            after = name;
         }
         let has_more = rows.len() >= SHARED_MAX as usize;
         for mut due in rows.into_iter().filter_map(Orphaned::of) {
@@ -228,12 +233,6 @@ impl Turn<'_> {
             self.metrics.events.dead_lettered(&due.subscription);
         }
         Ok(has_more)
-    }
-
-    /// Of subscriptions that have rows, those that the release does not have.
-    fn unknown(&self, rows: Vec<Vec<Value>>) -> Vec<String> {
-        let names = rows.into_iter().filter_map(|row| text(row.into_iter().next()?));
-        names.filter(|name| self.subscriptions.get(name).is_none()).collect()
     }
 
     fn orphaned_after(&self) -> TimeDelta {
@@ -330,6 +329,11 @@ impl Turn<'_> {
         self.metrics.events.dead_lettered(name);
         Ok(())
     }
+}
+
+/// The one name that a statement answers.
+fn named(rows: Vec<Vec<Value>>) -> Option<String> {
+    text(rows.into_iter().next()?.into_iter().next()?)
 }
 
 /// How long it is until the next event is due that was not yet when it was looked: one that waits after a failure, or whose claim may end without a word.

@@ -14,12 +14,14 @@ pub const WINDOW: u32 = 500;
 /// Keys of which the first event is asked for at once.
 pub const KEYS_MAX: u32 = 1_000;
 
+/// What [`Scope::first_of_keys`] answers.
+pub const FIRST: [Own; 2] = [delivery::ORDER_KEY, delivery::ID];
+
 const PENDING: &str = "project = :project AND env = :env AND subscription = :subscription AND state = 'pending'";
 
-/// Whether none that was published before it, with its key, is not done.
-const IS_FIRST: &str = "(w.order_key IS NULL OR NOT EXISTS (SELECT 1 FROM stk_delivery e WHERE e.project = :project AND e.env = :env \
-     AND e.subscription = :subscription AND e.state = 'pending' AND e.order_key = w.order_key \
-     AND (e.published_at < w.published_at OR (e.published_at = w.published_at AND e.event < w.event))))";
+/// Whether none that was published before it, with its key, is not done. A key is of one subscription alone, and leads the index.
+const IS_FIRST: &str = "(w.order_key IS NULL OR NOT EXISTS (SELECT 1 FROM stk_delivery e WHERE e.order_key = w.order_key AND e.state = 'pending' \
+     AND e.published_at <= w.published_at AND (e.published_at < w.published_at OR e.event < w.event)))";
 
 impl Scope<'_> {
     pub(super) fn of_subscription(
@@ -30,19 +32,18 @@ impl Scope<'_> {
         now: &Value,
         most: u32,
     ) -> Statement {
-        let (due, within) = (self.due_order(""), self.due_order("d."));
         let columns = columns(what);
+        // By one column only: engines sort all that waits for a second one, and read it for that. What came in one turn is taken as the index has it.
         let text = if in_order {
             // The window is of what the index of it has, and nothing of a payload: engines keep it apart.
             format!(
                 "SELECT {columns} FROM (SELECT w.id FROM (SELECT id, order_key, published_at, event, due_at FROM stk_delivery WHERE {PENDING} \
-                 AND due_at <= :now ORDER BY {due} LIMIT {WINDOW}) w WHERE {IS_FIRST} ORDER BY {} LIMIT {most}) f \
-                 JOIN stk_delivery d ON d.id = f.id ORDER BY {within}",
-                self.due_order("w.")
+                 AND due_at <= :now ORDER BY due_at LIMIT {WINDOW}) w WHERE {IS_FIRST} ORDER BY w.due_at LIMIT {most}) f \
+                 JOIN stk_delivery d ON d.id = f.id ORDER BY d.due_at"
             )
         } else {
             format!(
-                "SELECT {columns} FROM stk_delivery d WHERE {PENDING} AND d.due_at <= :now ORDER BY {within} LIMIT {most}"
+                "SELECT {columns} FROM stk_delivery d WHERE {PENDING} AND d.due_at <= :now ORDER BY d.due_at LIMIT {most}"
             )
         };
         let values = [("subscription".into(), text_of(subscription)), ("now".into(), time(now))];
@@ -62,10 +63,9 @@ impl Scope<'_> {
     fn among_ids(&self, what: &[Own], ids: &[&str], now: &Value, most: u32) -> Statement {
         let ids = padded(ids);
         let text = format!(
-            "SELECT {} FROM stk_delivery d WHERE d.id IN ({}) AND d.state = 'pending' AND d.due_at <= :now ORDER BY {} LIMIT {most}",
+            "SELECT {} FROM stk_delivery d WHERE d.id IN ({}) AND d.state = 'pending' AND d.due_at <= :now ORDER BY d.due_at LIMIT {most}",
             columns(what),
-            places("i", ids.len()),
-            self.due_order("d.")
+            places("i", ids.len())
         );
         self.statement(&text, &named("i", &ids, &[("now", time(now))]), what)
     }
@@ -73,7 +73,7 @@ impl Scope<'_> {
     /// How many events of a subscription are due, up to [`WINDOW`].
     pub fn due_count(&self, subscription: &str, now: &Value) -> Statement {
         let text = format!(
-            "SELECT count(*) AS attempt FROM (SELECT id FROM stk_delivery WHERE {PENDING} AND due_at <= :now LIMIT {WINDOW}) w"
+            "SELECT count(*) AS attempt FROM (SELECT id FROM stk_delivery WHERE {PENDING} AND due_at <= :now ORDER BY due_at LIMIT {WINDOW}) w"
         );
         let values = [("subscription".into(), text_of(subscription)), ("now".into(), time(now))];
         let mut statement = self.statement(&text, &values, &[]);
@@ -81,46 +81,34 @@ impl Scope<'_> {
         statement
     }
 
-    /// The first event of each key that is after one, up to another: their ids, of [`KEYS_MAX`] keys at most. Each key is a probe of the index, however
-    /// many events it has.
-    pub fn first_of_keys(&self, subscription: &str, (after, through): (&str, &str)) -> Statement {
-        let of = "e.project = :project AND e.env = :env AND e.subscription = :subscription AND e.state = 'pending'";
-        // Not `min()`: where its bound is of another row, MariaDB reads all that is after it.
+    /// The first event of each key that is after one, up to another: [`FIRST`], of [`KEYS_MAX`] keys at most. Each key is a probe of the index, however many
+    /// events it has. On MySQL it is one key only: MariaDB leads no index by a bound that is of another row, and would read all that is after it.
+    pub fn first_of_keys(&self, (after, through): (&str, &str)) -> Statement {
         let next = |after: &str| {
             format!(
-                "(SELECT e.order_key FROM stk_delivery e WHERE {of} AND e.order_key > {after} AND e.order_key <= :through \
-                 ORDER BY e.order_key LIMIT 1)"
+                "SELECT e.order_key FROM stk_delivery e WHERE e.order_key > {after} AND e.order_key <= :through \
+                 AND e.state = 'pending' ORDER BY e.order_key LIMIT 1"
             )
         };
-        let text = format!(
-            "WITH RECURSIVE one_of (order_key, n) AS (SELECT {}, 1 UNION ALL SELECT {}, n + 1 FROM one_of \
-             WHERE one_of.order_key IS NOT NULL AND n < {KEYS_MAX}) \
-             SELECT (SELECT e.id FROM stk_delivery e WHERE {of} AND e.order_key = one_of.order_key ORDER BY e.published_at, e.event LIMIT 1) AS id \
-             FROM one_of WHERE one_of.order_key IS NOT NULL",
-            next(":after"),
-            next("one_of.order_key")
-        );
-        let values = [("subscription", subscription), ("after", after), ("through", through)];
-        let values = values.map(|(name, value)| (name.to_owned(), text_of(value)));
-        self.statement(&text, &values, &[delivery::ID])
-    }
-
-    /// Events of a subscription that are due and in no order: their ids.
-    pub fn keyless(&self, subscription: &str, now: &Value, most: u32) -> Statement {
-        let text = format!(
-            "SELECT id FROM stk_delivery WHERE {PENDING} AND order_key IS NULL AND due_at <= :now LIMIT {most}"
-        );
-        let values = [("subscription".into(), text_of(subscription)), ("now".into(), time(now))];
-        self.statement(&text, &values, &[delivery::ID])
-    }
-
-    /// What is due longest comes first. MySQL would sort all that waits for a second column, and read it for that. Of those that came in one turn it takes
-    /// the first by their ids.
-    fn due_order(&self, of: &str) -> String {
-        match self.dialect {
-            Dialect::Mysql => format!("{of}due_at"),
-            Dialect::Sqlite | Dialect::Postgres => format!("{of}due_at, {of}published_at, {of}event"),
-        }
+        let first = |key: &str| {
+            format!(
+                "(SELECT e.id FROM stk_delivery e WHERE e.order_key = {key} AND e.state = 'pending' ORDER BY e.published_at, e.event LIMIT 1)"
+            )
+        };
+        let text = if self.dialect == Dialect::Mysql {
+            format!("SELECT k.order_key, {} AS id FROM ({}) k", first("k.order_key"), next(":after"))
+        } else {
+            format!(
+                "WITH RECURSIVE one_of (order_key, n) AS (SELECT ({}), 1 UNION ALL SELECT ({}), n + 1 FROM one_of \
+                 WHERE one_of.order_key IS NOT NULL AND n < {KEYS_MAX}) \
+                 SELECT order_key, {} AS id FROM one_of WHERE order_key IS NOT NULL",
+                next(":after"),
+                next("one_of.order_key"),
+                first("one_of.order_key")
+            )
+        };
+        let values = [("after", after), ("through", through)].map(|(name, value)| (name.to_owned(), text_of(value)));
+        self.statement(&text, &values, &FIRST)
     }
 }
 

@@ -21,18 +21,17 @@ async fn an_index_leads_each_look_at_a_backlog() {
         ("is_there", scope.is_there(&["work"], &names, &now), ["shared_at=?", "subscription=?"]),
         ("next_due", scope.next_due(&names, &now), ["subscription=?", "due_at>?"]),
         ("unshared", scope.unshared(&["work"], &now, 100), ["env=?", "shared_at=?"]),
-        ("claimed", scope.claimed(&names, &now), ["subscription=?", "claim>?"]),
+        ("claimed", scope.claimed(&names, &now), ["subscription=?", "due_at>?"]),
         ("due", scope.due("ordered", false, &now, 100), ["subscription=?", "due_at<?"]),
-        ("due in order", scope.due("ordered", true, &now, 100), ["due_at<?", "state=? AND order_key=?"]),
-        ("due_count", scope.due_count("ordered", &now), ["subscription=?", "due_at<?"]),
         (
-            "first_of_keys",
-            scope.first_of_keys("ordered", ("", "g")),
-            ["order_key>? AND order_key<?", "state=? AND order_key=?"],
+            "due in order",
+            scope.due("ordered", true, &now, 100),
+            ["due_at<?", "order_key=? AND state=? AND published_at<?"],
         ),
-        ("keyless", scope.keyless("ordered", &now, 100), ["subscription=?", "state=?"]),
-        ("subscriptions", scope.subscriptions(), ["env=?", "subscription>?"]),
-        ("orphaned", scope.orphaned("gone", &now, 100), ["due_at<?", "due_at>?"]),
+        ("due_count", scope.due_count("ordered", &now), ["subscription=?", "due_at<?"]),
+        ("first_of_keys", scope.first_of_keys(("", "g")), ["order_key>? AND order_key<?", "order_key=? AND state=?"]),
+        ("next_subscription", scope.next_subscription(""), ["env=?", "subscription>?"]),
+        ("orphaned", scope.orphaned("gone", &now, 100), ["due_at<?", "state=?"]),
     ] {
         let plan = plan(&mut db, &statement).await;
         let told = plan.join("\n");
