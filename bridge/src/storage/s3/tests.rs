@@ -301,7 +301,7 @@ fn a_store_is_where_the_operator_allows() {
 /// What the name leads to is looked at when it is connected to.
 #[tokio::test]
 async fn a_name_of_a_private_address_is_refused() {
-    for url in ["https://localhost:1/bucket/a", "http://localhost:1/bucket/a"] {
+    for url in ["https://localhost:1/bucket/a", "http://localhost:1/bucket/a", "http://bucket.localhost:1/a"] {
         let client = Client::new(&[], None).unwrap();
         let sent = Sent::new(Method::GET, Url::parse(url).unwrap());
         assert!(matches!(client.send(sent).await, Err(Failure::Address(_))), "{url}");
