@@ -1,5 +1,7 @@
 //! Objects that come in parts, over a disk and over a store of S3, in the path of its URLs and in the host's name: put in any order, taken up again, put together once, and given up.
 
+use std::{path::Path, time::Duration};
+
 use reqwest::Client;
 use santokit_tests::{Answer, BridgeClient, ProjectFolder, S3, StkDev};
 use serde_json::{Value as Json, json};
@@ -142,6 +144,61 @@ async fn an_object_comes_in_parts_and_is_taken_up_again() {
         assert!(gone.status == 404 || gone.status == 409, "{provider}: {gone:?}");
         assert!(read(&http, &editor, "films/a").await.1 == bytes, "{provider}: what was given up changes nothing");
     }
+}
+
+/// A proxy that does not wait, or a page that is closed: parts are put together to the end, and whoever asks again is told what has become of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_while_parts_are_put_together_finds_them_together() {
+    let bytes: Vec<u8> = (0..2 * PART + PART / 4).map(|at| (at.wrapping_mul(31) >> 3).to_le_bytes()[0]).collect();
+    let folder = project(&["provider: local".to_owned(), "provider: local".to_owned()], "");
+    let dev = StkDev::start(folder.path(), &[]).await.unwrap();
+    let (editor, http) = (dev.client.with_key(EDITOR), Client::new());
+    let incoming = folder.path().join(".stk/dev/main/storage/objects/dev/incoming");
+    // It may be done before anybody can leave.
+    for number in 0..50 {
+        let key = format!("films/{number}");
+        let film = json!({"key": key, "contentType": "video/mp4", "size": bytes.len()});
+        let upload = begin(&editor, film).await;
+        for ((_, _, url), part) in missing(&editor, &upload).await.iter().zip(bytes.chunks(PART)) {
+            assert_eq!(put(&http, url, part).await, 200);
+        }
+        if !leaves_in_the_middle(&dev, &upload, &incoming).await {
+            continue;
+        }
+        let there = async {
+            while read(&http, &editor, &key).await.0 != 200 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let is_there = tokio::time::timeout(Duration::from_mins(1), there).await.is_ok();
+        assert!(is_there, "it is put together without its caller: {}", dev.output());
+        assert!(read(&http, &editor, &key).await.1 == bytes);
+        let again = ask(&editor, "complete", json!({"upload": upload})).await;
+        assert_eq!((again.status, &again.body["data"]["size"]), (200, &json!(bytes.len())), "{again:?}");
+        let twice = ask(&editor, "complete", json!({"upload": upload})).await;
+        assert_eq!((twice.status, &twice.body["data"]), (200, &again.body["data"]), "{twice:?}");
+        assert_eq!(files(&incoming), 0, "nothing is left on its way");
+        return;
+    }
+    panic!("nobody could leave in the middle: {}", dev.output());
+}
+
+/// Asks for an upload to be put together, and hangs up when that has begun. False where it was answered before.
+async fn leaves_in_the_middle(dev: &StkDev, upload: &str, incoming: &Path) -> bool {
+    let (editor, params) = (dev.client.with_key(EDITOR), json!({"upload": upload}));
+    let asking = tokio::spawn(async move { ask(&editor, "complete", params).await });
+    let begun = async {
+        while !asking.is_finished() && files(incoming) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_mins(1), begun).await.is_ok(), "it does not begin");
+    asking.abort();
+    asking.await.is_err_and(|error| error.is_cancelled())
+}
+
+fn files(folder: &Path) -> usize {
+    std::fs::read_dir(folder).map_or(0, Iterator::count)
 }
 
 /// The rules are asked at each step: also what they let an upload be.
