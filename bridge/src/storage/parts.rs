@@ -9,9 +9,10 @@ use santokit_core::{
     storage::{ObjectKey, ObjectPrefix},
 };
 use santokit_wasm::{Condition, ObjectStat, PutOptions, StorageError};
+use tokio::try_join;
 
 use super::{
-    Bucket, Store, UrlFor, local, now, s3,
+    Bucket, Reader, Store, UrlFor, local, now, s3,
     signed::{Deed, Signed, UrlKey},
 };
 
@@ -165,12 +166,7 @@ impl Bucket {
         let mut writer = writer.joins(id.to_owned());
         for (part, (size, _)) in parts {
             let reader = of_parts.open(&part_key(id, *part)?).await?;
-            let mut offset = 0;
-            while offset < *size {
-                let length = usize::try_from((size - offset).min(COPIED_BYTES)).unwrap_or(0);
-                writer.write(reader.read(offset, length).await?).await?;
-                offset += length as u64;
-            }
+            copy(&reader, *size, &mut writer).await?;
         }
         writer.finish().await
     }
@@ -199,6 +195,19 @@ impl Bucket {
                 _ => return Ok(found),
             }
         }
+    }
+}
+
+/// All of a part; what comes next is read while one piece is written.
+async fn copy(reader: &Reader, size: u64, writer: &mut local::Writer) -> Result<(), StorageError> {
+    let length = |offset: u64| usize::try_from((size - offset).min(COPIED_BYTES)).unwrap_or(0);
+    let (mut offset, mut piece) = (0, reader.read(0, length(0)).await?);
+    loop {
+        offset += piece.len() as u64;
+        if offset >= size {
+            return writer.write(piece).await;
+        }
+        (piece, ()) = try_join!(reader.read(offset, length(offset)), writer.write(piece))?;
     }
 }
 
