@@ -91,10 +91,18 @@ impl Scope<'_> {
 
     /// When the next of what waits for these subscriptions is due: one row where there is any.
     pub fn next_due(&self, subscriptions: &[&str], now: &Value) -> Statement {
-        let text = format!(
-            "SELECT due_at FROM stk_delivery WHERE {OURS} AND {} AND state = 'pending' AND due_at > :now ORDER BY due_at LIMIT 1",
-            among("s", subscriptions)
-        );
+        let next = |place: &str| {
+            format!(
+                "SELECT (SELECT due_at FROM stk_delivery WHERE {OURS} AND subscription = {place} AND state = 'pending' AND due_at > :now \
+                 ORDER BY due_at LIMIT 1) AS due_at"
+            )
+        };
+        let text = match subscriptions.len() {
+            0 => "SELECT due_at FROM stk_delivery WHERE 1 = 0".to_owned(),
+            count => {
+                format!("SELECT due_at FROM ({}) n WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1", each(count, next))
+            }
+        };
         self.statement(&text, &named("s", subscriptions, &[("now", time(now))]), &[delivery::DUE_AT])
     }
 
@@ -167,13 +175,18 @@ impl Scope<'_> {
         self.counted(subscriptions, "claim IS NOT NULL AND claim <> :broker", now)
     }
 
-    /// The subscriptions by name, so that the index leads to what is claimed, and past all that waits.
+    /// Each subscription by itself: with all of them in one list, PostgreSQL reads what every other one has as well.
     fn counted(&self, subscriptions: &[&str], which: &str, now: &Value) -> Statement {
-        let text = format!(
-            "SELECT subscription, count(*) AS attempt FROM stk_delivery WHERE {OURS} AND {} AND state = 'pending' AND {which} \
-             AND due_at > :now GROUP BY subscription",
-            among("s", subscriptions)
-        );
+        let of = |place: &str| {
+            format!(
+                "SELECT {place} AS subscription, (SELECT count(*) FROM stk_delivery WHERE {OURS} AND subscription = {place} \
+                 AND state = 'pending' AND {which} AND due_at > :now) AS attempt"
+            )
+        };
+        let text = match subscriptions.len() {
+            0 => "SELECT subscription, attempt FROM stk_delivery WHERE 1 = 0".to_owned(),
+            count => each(count, of),
+        };
         let values = named("s", subscriptions, &[("now", time(now)), ("broker", text_of(HANDED_OVER))]);
         let mut statement = self.statement(&text, &values, &[delivery::SUBSCRIPTION]);
         statement.columns.push(OutputColumn { name: "attempt".to_owned(), kind: Type::Bigint });
@@ -204,7 +217,7 @@ impl Scope<'_> {
         };
         let text = format!(
             "SELECT d.id, d.event, d.subscription, d.attempt, d.claim, d.history FROM stk_delivery d WHERE {} AND d.due_at <= :now \
-             AND (SELECT max(l.due_at) FROM stk_delivery l WHERE {}) <= :now ORDER BY d.due_at LIMIT {most}",
+             AND (SELECT l.due_at FROM stk_delivery l WHERE {} ORDER BY l.due_at DESC LIMIT 1) <= :now ORDER BY d.due_at LIMIT {most}",
             of("d"),
             of("l")
         );
@@ -349,6 +362,11 @@ fn among(prefix: &str, names: &[&str]) -> String {
         0 => "1 = 0".to_owned(),
         count => format!("subscription IN ({})", places(prefix, count)),
     }
+}
+
+/// What is asked of each subscription, one after the other.
+fn each(count: usize, asked: impl Fn(&str) -> String) -> String {
+    (0..count).map(|number| asked(&format!(":s{number}"))).collect::<Vec<_>>().join(" UNION ALL ")
 }
 
 /// As many as the next power of two, the last one again and again: a connection keeps what it has prepared by the text, and how many there are differs each time.

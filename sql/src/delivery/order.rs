@@ -19,10 +19,6 @@ pub const FIRST: [Own; 2] = [delivery::ORDER_KEY, delivery::ID];
 
 const PENDING: &str = "project = :project AND env = :env AND subscription = :subscription AND state = 'pending'";
 
-/// Whether none that was published before it, with its key, is not done. A key is of one subscription alone, and leads the index.
-const IS_FIRST: &str = "(w.order_key IS NULL OR NOT EXISTS (SELECT 1 FROM stk_delivery e WHERE e.order_key = w.order_key AND e.state = 'pending' \
-     AND e.published_at <= w.published_at AND (e.published_at < w.published_at OR e.event < w.event)))";
-
 impl Scope<'_> {
     pub(super) fn of_subscription(
         &self,
@@ -37,9 +33,10 @@ impl Scope<'_> {
         let text = if in_order {
             // The window is of what the index of it has, and nothing of a payload: engines keep it apart.
             format!(
-                "SELECT {columns} FROM (SELECT w.id FROM (SELECT id, order_key, published_at, event, due_at FROM stk_delivery WHERE {PENDING} \
-                 AND due_at <= :now ORDER BY due_at LIMIT {WINDOW}) w WHERE {IS_FIRST} ORDER BY w.due_at LIMIT {most}) f \
-                 JOIN stk_delivery d ON d.id = f.id ORDER BY d.due_at"
+                "SELECT {columns} FROM (SELECT w.id FROM (SELECT id, order_key, due_at FROM stk_delivery WHERE {PENDING} \
+                 AND due_at <= :now ORDER BY due_at LIMIT {WINDOW}) w WHERE w.order_key IS NULL OR w.id = {} ORDER BY w.due_at LIMIT {most}) f \
+                 JOIN stk_delivery d ON d.id = f.id ORDER BY d.due_at",
+                first("w.order_key")
             )
         } else {
             format!(
@@ -90,11 +87,6 @@ impl Scope<'_> {
                  AND e.state = 'pending' ORDER BY e.order_key LIMIT 1"
             )
         };
-        let first = |key: &str| {
-            format!(
-                "(SELECT e.id FROM stk_delivery e WHERE e.order_key = {key} AND e.state = 'pending' ORDER BY e.published_at, e.event LIMIT 1)"
-            )
-        };
         let text = if self.dialect == Dialect::Mysql {
             format!("SELECT k.order_key, {} AS id FROM ({}) k", first("k.order_key"), next(":after"))
         } else {
@@ -110,6 +102,13 @@ impl Scope<'_> {
         let values = [("after", after), ("through", through)].map(|(name, value)| (name.to_owned(), text_of(value)));
         self.statement(&text, &values, &FIRST)
     }
+}
+
+/// The one of a key that was published before all others that are not done. A key is of one subscription alone, and leads the index.
+fn first(key: &str) -> String {
+    format!(
+        "(SELECT e.id FROM stk_delivery e WHERE e.order_key = {key} AND e.state = 'pending' ORDER BY e.published_at, e.event LIMIT 1)"
+    )
 }
 
 /// Columns of `d`; of payloads those that are small.
