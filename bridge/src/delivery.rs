@@ -11,6 +11,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use santokit_core::event::PAYLOAD_BYTES_MAX;
+use santokit_sql::delivery::Scope;
 use tokio::{
     sync::{Notify, watch},
     task::{AbortHandle, JoinSet},
@@ -18,9 +19,8 @@ use tokio::{
 
 use crate::{
     app::App,
-    crud::expired::Expiring,
     db::{Database, DbError, Mode, Share},
-    events::{EXPIRING as EXPIRING_EVENTS, Topics},
+    events::{EXPIRING, Topics},
     generation::Generation,
     release::EnvSlot,
 };
@@ -33,6 +33,7 @@ pub mod dead;
 mod handing;
 mod hearing;
 mod history;
+mod order;
 mod relay;
 mod rows;
 mod sharing;
@@ -50,7 +51,6 @@ use clock::Clock;
 use hearing::Hearing;
 use relay::Relay;
 use rows::Claimed;
-use santokit_sql::schema::bookkeeping::{DELIVERY, delivery};
 use turn::{More, Turn, is_only_busy};
 use words::Words;
 
@@ -70,10 +70,6 @@ const SWEEP_MAX: Duration = Duration::from_secs(5);
 /// Bytes of payloads of what is tried at once on a connection, about, and of those, what one turn takes.
 const HELD_BYTES_MAX: usize = 64 << 20;
 const TAKEN_BYTES_MAX: usize = 16 << 20;
-
-/// Dead letters whose time has come.
-const EXPIRING: Expiring =
-    Expiring { table: DELIVERY, id: delivery::ID, expires_at: delivery::EXPIRES_AT, after: None };
 
 /// How events are taken and delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,6 +251,10 @@ impl Worker {
             return false;
         }
         let looked_for @ (looks_for_orphans, shares_old) = (self.is_time_for_orphans(), is_time(self.old_looked, OLD));
+        // Also where it fails: it must not be what every turn fails of.
+        if looks_for_orphans {
+            self.orphans_looked = Some(Instant::now());
+        }
         let turn = Turn {
             env: &self.slot.name,
             release: &generation.release_id,
@@ -434,15 +434,15 @@ impl Worker {
         }
         self.swept = Instant::now();
         let (now, deadline) = (self.clock(database).now(), self.swept + SWEEP_MAX);
+        let scope = Scope { project: &self.slot.name.project, env: &self.slot.name.env, dialect: database.dialect() };
         let swept = async {
-            for expiring in [EXPIRING, EXPIRING_EVENTS] {
-                // A portion is a transaction of its own, and others write between two.
-                let mut removed = 1;
-                while removed > 0 && Instant::now() < deadline {
-                    let mut session = database.session(Mode::Write, Share::Platform, deadline).await?;
-                    removed = expiring.sweep(&mut session, now, deadline).await?;
-                    session.end();
-                }
+            // A portion is a transaction of its own, and others write between two.
+            while Instant::now() < deadline && dead::expire(scope, database, now, deadline).await? > 0 {}
+            let mut removed = 1;
+            while removed > 0 && Instant::now() < deadline {
+                let mut session = database.session(Mode::Write, Share::Platform, deadline).await?;
+                removed = EXPIRING.sweep(&mut session, now, deadline).await?;
+                session.end();
             }
             Ok::<(), DbError>(())
         };

@@ -61,8 +61,8 @@ pub struct Topics {
     default_connection: String,
     /// One at a time, however many are published: each takes a connection.
     is_swept: AtomicBool,
-    /// Changes when an event may have come.
-    published: watch::Sender<u64>,
+    /// Changes when an event may have come, by whichever release of the env.
+    published: Arc<watch::Sender<u64>>,
     /// Who may publish by a request, by topic.
     rules: BTreeMap<String, CompiledRules>,
     /// How often a topic may be published; none where nobody counts.
@@ -137,6 +137,15 @@ impl Topics {
     #[must_use]
     pub fn bounded_to(self, payload_max: Option<usize>) -> Self {
         Self { payload_max, ..self }
+    }
+
+    /// Tells whom those of another release tell: of an env there is one who delivers, whatever a caller's release is.
+    #[must_use]
+    pub fn telling_with(self, other: Option<&Self>) -> Self {
+        match other {
+            Some(other) => Self { published: Arc::clone(&other.published), ..self },
+            None => self,
+        }
     }
 
     /// Bytes that a payload may have.

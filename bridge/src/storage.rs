@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use santokit_core::storage::{BucketEvents, CompiledPolicies, Filled, ObjectKey, ObjectPrefix, PolicyError, Storage};
@@ -381,6 +381,12 @@ impl Bucket {
         let is_removed = store.remove(key, &Condition::Is(found.etag)).await?;
         Ok(if is_removed { Gone::Removed } else { Gone::Absent })
     }
+}
+
+/// In milliseconds since 1970.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ use tower::Service;
 
 /// A larger answer is given to the connection in parts of this size, so that what a client has not taken in is not queued.
 const PART_BYTES: usize = 64 << 10;
+/// The same for one that comes in parts by itself: the clock runs for each of them, and an object is sent in as few steps as it was read in.
+const STREAMED_BYTES: usize = 256 << 10;
 
 /// The bounds of a listener's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,7 +287,8 @@ impl HttpBody for Answer {
                 other => return Poll::Ready(other),
             }
         }
-        let length = self.rest.len().min(PART_BYTES);
+        let most = if self.is_stream { STREAMED_BYTES } else { PART_BYTES };
+        let length = self.rest.len().min(most);
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
     }
 

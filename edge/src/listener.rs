@@ -70,7 +70,9 @@ fn bounded<A>(server: Server<SocketAddr, A>, bounds: Bounds) -> Server<SocketAdd
     });
     let builder = server.http_builder();
     // Heads are timed by `connection`: hyper's clock does not tell a slow head from a client that is at rest. It runs all the same,
-    // because without it a connection is not looked at between two requests.
+    // because without it a connection is not looked at between two requests. The buffer bounds what a connection takes of the memory before its
+    // request is known, and so how much of a body is read at once: hyper can tell the two apart (`max_header_size`), but not through its builder
+    // for both versions of HTTP.
     let clock = bounds.idle_timeout.max(bounds.header_timeout).saturating_mul(2).min(CLOCK_MAX);
     builder.http1().header_read_timeout(clock).max_buf_size(bounds.header_bytes_max).max_headers(HEADERS_MAX);
     let header_list = u32::try_from(bounds.header_bytes_max).unwrap_or(u32::MAX);

@@ -13,9 +13,11 @@ use crate::{
 mod broker;
 mod dead;
 mod given;
+mod order;
 
 pub use broker::{HANDED_OVER, WAITING};
 pub use dead::{DEAD, Which};
+pub use order::{FIRST, KEYS_MAX, WINDOW};
 
 /// Of which project and env.
 #[derive(Clone, Copy, Debug)]
@@ -89,10 +91,18 @@ impl Scope<'_> {
 
     /// When the next of what waits for these subscriptions is due: one row where there is any.
     pub fn next_due(&self, subscriptions: &[&str], now: &Value) -> Statement {
-        let text = format!(
-            "SELECT due_at FROM stk_delivery WHERE {OURS} AND {} AND state = 'pending' AND due_at > :now ORDER BY due_at LIMIT 1",
-            among("s", subscriptions)
-        );
+        let next = |place: &str| {
+            format!(
+                "SELECT (SELECT due_at FROM stk_delivery WHERE {OURS} AND subscription = {place} AND state = 'pending' AND due_at > :now \
+                 ORDER BY due_at LIMIT 1) AS due_at"
+            )
+        };
+        let text = match subscriptions.len() {
+            0 => "SELECT due_at FROM stk_delivery WHERE 1 = 0".to_owned(),
+            count => {
+                format!("SELECT due_at FROM ({}) n WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1", each(count, next))
+            }
+        };
         self.statement(&text, &named("s", subscriptions, &[("now", time(now))]), &[delivery::DUE_AT])
     }
 
@@ -165,62 +175,53 @@ impl Scope<'_> {
         self.counted(subscriptions, "claim IS NOT NULL AND claim <> :broker", now)
     }
 
-    /// The subscriptions by name, so that the index leads to what is claimed, and past all that waits.
+    /// Each subscription by itself: with all of them in one list, PostgreSQL reads what every other one has as well.
     fn counted(&self, subscriptions: &[&str], which: &str, now: &Value) -> Statement {
-        let text = format!(
-            "SELECT subscription, count(*) AS attempt FROM stk_delivery WHERE {OURS} AND {} AND state = 'pending' AND {which} \
-             AND due_at > :now GROUP BY subscription",
-            among("s", subscriptions)
-        );
+        let of = |place: &str| {
+            format!(
+                "SELECT {place} AS subscription, (SELECT count(*) FROM stk_delivery WHERE {OURS} AND subscription = {place} \
+                 AND state = 'pending' AND {which} AND due_at > :now) AS attempt"
+            )
+        };
+        let text = match subscriptions.len() {
+            0 => "SELECT subscription, attempt FROM stk_delivery WHERE 1 = 0".to_owned(),
+            count => each(count, of),
+        };
         let values = named("s", subscriptions, &[("now", time(now)), ("broker", text_of(HANDED_OVER))]);
         let mut statement = self.statement(&text, &values, &[delivery::SUBSCRIPTION]);
         statement.columns.push(OutputColumn { name: "attempt".to_owned(), kind: Type::Bigint });
         statement
     }
 
-    /// Events of a subscription that can be tried now: [`DUE`]. Where they are in order, none of which an earlier one with its key is not done. Where a
-    /// payload is large there is none of it: [`Scope::payload`].
+    /// Events of a subscription that can be tried now: [`DUE`]. Where they are in order, none of which an earlier one with its key is not done, of the first
+    /// [`WINDOW`]. Where a payload is large there is none of it: [`Scope::payload`].
     pub fn due(&self, subscription: &str, in_order: bool, now: &Value, most: u32) -> Statement {
         self.of_subscription(&DUE, subscription, in_order, now, most)
     }
 
-    fn of_subscription(&self, what: &[Own], subscription: &str, in_order: bool, now: &Value, most: u32) -> Statement {
-        let first = if in_order {
-            " AND (d.order_key IS NULL OR NOT EXISTS (SELECT 1 FROM stk_delivery e WHERE e.project = :project AND e.env = :env \
-             AND e.subscription = :subscription AND e.state = 'pending' AND e.order_key = d.order_key \
-             AND (e.published_at < d.published_at OR (e.published_at = d.published_at AND e.event < d.event))))"
-        } else {
-            ""
-        };
-        // MySQL would sort all that waits for a second column, and read it for that. Of those that came in one turn it takes the first by their ids.
-        let within = if self.dialect == Dialect::Mysql { "" } else { ", d.published_at, d.event" };
-        let column = |own: &Own| match format!("d.{}", own.column().name) {
-            payload if payload == "d.payload" => small(&payload),
-            other => other,
-        };
-        let columns: Vec<String> = what.iter().map(column).collect();
+    /// The subscription that has rows and comes after one: to go from one to the next reads as many rows as there are subscriptions.
+    pub fn next_subscription(&self, after: &str) -> Statement {
         let text = format!(
-            "SELECT {} FROM stk_delivery d WHERE d.project = :project AND d.env = :env AND d.subscription = :subscription AND d.state = 'pending' \
-             AND d.due_at <= :now{first} ORDER BY d.due_at{within} LIMIT {most}",
-            columns.join(", ")
+            "SELECT subscription FROM stk_delivery WHERE {OURS} AND subscription > :after ORDER BY subscription LIMIT 1"
         );
-        let values = [("subscription".into(), text_of(subscription)), ("now".into(), time(now))];
-        self.statement(&text, &values, what)
+        self.statement(&text, &[("after".into(), text_of(after))], &[delivery::SUBSCRIPTION])
     }
 
-    /// Events of subscriptions that are not among these, and that no other Bridge has worked at since then: [`ORPHANED`]. Where one of a subscription is due later
-    /// than that, a Bridge that knows the subscription has shared it, tries it or has put it off, and the others wait for their turn there.
-    pub fn orphaned(&self, subscriptions: &[&str], since: &Value, most: u32) -> Statement {
-        let known = match subscriptions.len() {
-            0 => String::new(),
-            count => format!(" AND subscription NOT IN ({})", places("s", count)),
+    /// Events of a subscription at which no Bridge has worked since then: [`ORPHANED`]. Where one of them is due later than that, a Bridge that knows the
+    /// subscription has shared it, tries it or has put it off, and the others wait for their turn there.
+    pub fn orphaned(&self, subscription: &str, since: &Value, most: u32) -> Statement {
+        let of = |alias: &str| {
+            format!(
+                "{alias}.project = :project AND {alias}.env = :env AND {alias}.subscription = :subscription AND {alias}.state = 'pending'"
+            )
         };
         let text = format!(
-            "SELECT id, event, subscription, attempt, claim, history FROM stk_delivery \
-             WHERE {OURS} AND state = 'pending' AND due_at <= :now AND subscription IN (SELECT subscription FROM stk_delivery \
-             WHERE {OURS} AND state = 'pending'{known} GROUP BY subscription HAVING max(due_at) <= :now) ORDER BY due_at LIMIT {most}"
+            "SELECT d.id, d.event, d.subscription, d.attempt, d.claim, d.history FROM stk_delivery d WHERE {} AND d.due_at <= :now \
+             AND (SELECT l.due_at FROM stk_delivery l WHERE {} ORDER BY l.due_at DESC LIMIT 1) <= :now ORDER BY d.due_at LIMIT {most}",
+            of("d"),
+            of("l")
         );
-        self.statement(&text, &named("s", subscriptions, &[("now", time(since))]), &ORPHANED)
+        self.statement(&text, &[("subscription".into(), text_of(subscription)), ("now".into(), time(since))], &ORPHANED)
     }
 
     /// Begins an attempt.
@@ -363,6 +364,11 @@ fn among(prefix: &str, names: &[&str]) -> String {
     }
 }
 
+/// What is asked of each subscription, one after the other.
+fn each(count: usize, asked: impl Fn(&str) -> String) -> String {
+    (0..count).map(|number| asked(&format!(":s{number}"))).collect::<Vec<_>>().join(" UNION ALL ")
+}
+
 /// As many as the next power of two, the last one again and again: a connection keeps what it has prepared by the text, and how many there are differs each time.
 fn padded<'a>(names: &[&'a str]) -> Vec<&'a str> {
     let more = names.len().next_power_of_two() - names.len();
@@ -451,8 +457,12 @@ mod tests {
                 scope.let_go(&[], &now()),
                 scope.due("s", true, &now(), 9),
                 scope.due("s", false, &now(), 9),
-                scope.orphaned(&["s"], &now(), 9),
-                scope.orphaned(&[], &now(), 9),
+                scope.due_among(&["d", "e", "it's"], &now(), 9),
+                scope.waiting_among(&["d"], &now(), 9),
+                scope.due_count("s", &now()),
+                scope.first_of_keys(("a", "b")),
+                scope.next_subscription("s"),
+                scope.orphaned("s", &now(), 9),
                 scope.claim("d", "c", &now(), Some(b"[]")),
                 scope.claim_all(&["d"], "c", &now()),
                 scope.acknowledged("a"),
@@ -466,6 +476,8 @@ mod tests {
                 scope.last_dead(&which),
                 scope.replay(&["d", "e", "it's"], &now()),
                 scope.purge(&["d"]),
+                scope.expired(&now(), 9),
+                scope.expire(&["d", "e", "it's"], &now()),
                 scope.still_there(&["d"]),
                 scope.forget_acknowledged(&["a"]),
                 scope.how_many_dead(&now(), 9),

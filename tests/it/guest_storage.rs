@@ -49,7 +49,7 @@ async fn guests_keep_objects() {
     let folder = project(&LOGICS);
     let dev = StkDev::start(folder.path(), &[]).await.unwrap();
     for (logic, _) in LOGICS {
-        all(&dev, logic, SHA_ABC).await;
+        all(&dev, logic, SHA_ABC, &reqwest::Client::new()).await;
     }
     // One language reads what another has written, and the last one is what there is.
     let read =
@@ -67,40 +67,44 @@ async fn guests_keep_objects() {
     assert_eq!(read[0]["text"], "abc", "a restart loses nothing");
 }
 
-/// The same where the objects are elsewhere.
+/// The same where the objects are elsewhere, in whichever way their bucket is named.
 #[tokio::test(flavor = "multi_thread")]
 async fn guests_keep_objects_in_a_store_of_s3() {
     let s3 = S3::bucket().await.unwrap();
     let folder = project(&LOGICS);
-    let (files, small) =
-        (s3.declared(", prefix: \"{env}/files/\""), s3.declared(", prefix: \"{env}/small/\", maxObject: 1KiB"));
-    let storage = format!("version: 1\nbuckets:\n  files: {{{files}}}\n  small: {{{small}}}\n");
-    folder.write("config/storage.yaml", &storage).unwrap();
     let connections = "connections:\n  main: {engine: sqlite, url: \"sqlite:.stk/dev/main.db\"}\n";
     folder.write("santokit.dev.yaml", &format!("{connections}{}", s3.secrets())).unwrap();
     let env = [("STK_BRIDGE_STORAGE_ALLOW_PRIVATE", "127.0.0.0/8")];
-    let dev = StkDev::start(folder.path(), &env).await.unwrap();
-    for (logic, _) in LOGICS {
-        all(&dev, logic, MD5_ABC).await;
+    for (style, reached, more) in [("path", s3.clone(), ""), ("name", s3.by_name().unwrap(), ", pathStyle: false")] {
+        let bucket = |of: &str, more: &str| reached.declared(&format!(", prefix: \"{{env}}/{style}/{of}/\"{more}"));
+        let (files, small) = (bucket("files", more), bucket("small", &format!("{more}, maxObject: 1KiB")));
+        let storage = format!("version: 1\nbuckets:\n  files: {{{files}}}\n  small: {{{small}}}\n");
+        folder.write("config/storage.yaml", &storage).unwrap();
+        let dev = StkDev::start(folder.path(), &env).await.unwrap();
+        let http = s3.http(&[]).unwrap();
+        for (logic, _) in LOGICS {
+            all(&dev, logic, MD5_ABC, &http).await;
+        }
+        let inspected = stk(folder.path(), &["logic", "inspect", "rust"], &[]).await.unwrap();
+        assert!(inspected.stdout.contains("storage files get read/*/only"), "{style}: {inspected:?}");
+        let lies = s3.get(&format!("dev/{style}/files/own/rust/whole")).await.unwrap();
+        assert_eq!(lies.as_deref(), Some(&b"abc"[..]), "{style}");
+        assert!(!folder.path().join(".stk/dev/main/storage").exists(), "{style}: nothing of it is on this disk");
     }
-    let inspected = stk(folder.path(), &["logic", "inspect", "rust"], &[]).await.unwrap();
-    assert!(inspected.stdout.contains("storage files get read/*/only"), "{inspected:?}");
-    assert_eq!(s3.get("dev/files/own/rust/whole").await.unwrap().as_deref(), Some(&b"abc"[..]));
-    assert!(!folder.path().join(".stk/dev/main/storage").exists(), "nothing of it is on this disk");
 }
 
-/// `etag` is that of `abc`.
-async fn all(dev: &StkDev, logic: &str, etag: &str) {
+/// `etag` is that of `abc`; `http` finds whatever URLs lead to.
+async fn all(dev: &StkDev, logic: &str, etag: &str, http: &reqwest::Client) {
     whole(dev, logic, etag).await;
     conditions(dev, logic, etag).await;
     parts(dev, logic).await;
     denied(dev, logic).await;
-    presigned(dev, logic).await;
+    presigned(dev, logic, http).await;
     limited(dev, logic).await;
 }
 
 /// URLs for others, which are for what the logic may do itself.
-async fn presigned(dev: &StkDev, logic: &str) {
+async fn presigned(dev: &StkDev, logic: &str, http: &reqwest::Client) {
     let key = format!("own/{logic}/given away");
     let steps = told(
         dev,
@@ -122,7 +126,6 @@ async fn presigned(dev: &StkDev, logic: &str) {
     assert_eq!(codes(&steps[2..5]), refused, "{logic}: {steps:?}");
     assert_eq!(codes(&steps[5..8]), ["STORAGE_INVALID"; 3], "{logic}: {steps:?}");
     assert_eq!(codes(&steps[8..]), ["STORAGE_TOO_LARGE"], "{logic}: {steps:?}");
-    let http = reqwest::Client::new();
     let url = |step: &Json, method: &str| {
         assert_eq!((&step["method"], &step["lives"]), (&json!(method), &json!(true)), "{logic}: {step}");
         step["url"].as_str().unwrap().to_owned()

@@ -7,6 +7,7 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use santokit_tests::{Answer, BridgeClient, ProjectFolder, StkDev};
 use serde_json::{Value as Json, json};
 
+mod disk;
 mod forged;
 mod killed;
 mod multipart;

@@ -1,4 +1,4 @@
-//! Dead letters, for operators: which there are, what one says, and what is to become of them.
+//! Dead letters, for operators: which there are, what one says, and what is to become of them; and the end of those whose time is over.
 
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,9 @@ const LISTED_COLUMNS: usize = DEAD.len() + 1;
 
 /// Of which it is decided in one transaction.
 const PORTION: u32 = 500;
+
+/// Of those whose time is over: small, since their payloads go with them, and others write meanwhile.
+const EXPIRED: u32 = 50;
 
 const ASKED_MAX: Duration = Duration::from_secs(30);
 
@@ -244,7 +247,7 @@ async fn portion(
     Ok((found.len(), touched))
 }
 
-/// Removes some, and with them what says that one was handled: of what is not there nobody asks that.
+/// Removes some, and with them what says that one was handled.
 async fn purge(
     session: &mut Session,
     scope: Scope<'_>,
@@ -253,18 +256,61 @@ async fn purge(
     deadline: Instant,
 ) -> Result<u64, DbError> {
     let touched = session.execute(&scope.purge(found), deadline).await?.affected;
+    let found: Vec<(&EnvName, &str)> = found.iter().map(|id| (env, *id)).collect();
+    forget(session, scope, (&found, touched), deadline).await?;
+    Ok(touched)
+}
+
+/// Removes some whose time is over, of whichever env they are, and with them what says that one was handled; how many were found.
+pub(super) async fn expire(
+    scope: Scope<'_>,
+    database: &Database,
+    now: DateTime<Utc>,
+    deadline: Instant,
+) -> Result<usize, DbError> {
+    let now = moment(now);
+    let rows = database.rows(Mode::Read, &scope.expired(&now, EXPIRED), deadline).await?;
+    let whose = |row: Vec<Value>| {
+        let [id, project, env] = <[Value; 3]>::try_from(row).ok()?;
+        Some((EnvName { project: text(project)?, env: text(env)? }, text(id)?))
+    };
+    let found: Vec<(EnvName, String)> = rows.into_iter().filter_map(whose).collect();
+    if found.is_empty() {
+        return Ok(0);
+    }
+    let ids: Vec<&str> = found.iter().map(|(_, id)| id.as_str()).collect();
+    let found: Vec<(&EnvName, &str)> = found.iter().map(|(env, id)| (env, id.as_str())).collect();
+    let mut session = database.begin(Mode::Write, Share::Platform, deadline).await?;
+    let touched = session.execute(&scope.expire(&ids, &now), deadline).await?.affected;
+    forget(&mut session, scope, (&found, touched), deadline).await?;
+    session.commit(deadline).await?;
+    session.end();
+    Ok(found.len())
+}
+
+/// Removes what says that one was handled, of those that are gone: of what is not there nobody asks that. `touched` is how many of them this transaction
+/// has removed.
+async fn forget(
+    session: &mut Session,
+    scope: Scope<'_>,
+    (found, touched): (&[(&EnvName, &str)], u64),
+    deadline: Instant,
+) -> Result<(), DbError> {
     // Somebody lets one be tried again at the same time: whether it was handled is asked then.
     let kept = match usize::try_from(touched) {
         Ok(touched) if touched == found.len() => Vec::new(),
-        _ => ids(session, &scope.still_there(found), deadline).await?,
+        _ => {
+            let all: Vec<&str> = found.iter().map(|(_, id)| *id).collect();
+            ids(session, &scope.still_there(&all), deadline).await?
+        }
     };
-    let gone = found.iter().filter(|id| !kept.iter().any(|kept| kept == *id));
-    let acknowledged: Vec<String> = gone.map(|id| acknowledgement(env, id)).collect();
+    let gone = found.iter().filter(|(_, id)| !kept.iter().any(|kept| kept == id));
+    let acknowledged: Vec<String> = gone.map(|(env, id)| acknowledgement(env, id)).collect();
     let acknowledged: Vec<&str> = acknowledged.iter().map(String::as_str).collect();
     if !acknowledged.is_empty() {
         session.execute(&scope.forget_acknowledged(&acknowledged), deadline).await?;
     }
-    Ok(touched)
+    Ok(())
 }
 
 async fn ids(session: &mut Session, statement: &Statement, deadline: Instant) -> Result<Vec<String>, DbError> {

@@ -12,6 +12,7 @@ use santokit_sql::delivery::Scope;
 
 use super::{
     clock::Clock,
+    order::{Asked, Wanted},
     rows::{text, tried},
     sharing::Fresh,
     subscriptions::{LoadedSubscription, Subscriptions},
@@ -80,9 +81,9 @@ impl Turn<'_> {
         most: u32,
         deadline: Instant,
     ) -> Result<Vec<Given>, DbError> {
-        let in_order = loaded.subscription.order_by.is_some();
-        let statement = self.scope(session).waiting(name, in_order, &moment(now), most);
-        let rows = session.rows(&statement, deadline).await?;
+        let (in_order, now_there) = (loaded.subscription.order_by.is_some(), moment(now));
+        let wanted = Wanted { asked: Asked::Waiting, subscription: name, in_order, now: &now_there, most };
+        let rows = self.due(session, wanted, deadline).await?;
         let mut given = Vec::new();
         for Waiting { mut tried, due_at } in rows.into_iter().filter_map(Waiting::of) {
             if !self.is_to_be_tried(session, &mut tried, (name, loaded), now, deadline).await? {

@@ -242,7 +242,7 @@ impl Turn<'_> {
                 Admitted::No | Admitted::Unknown(_) => None,
             };
             count += 1;
-            if let Some(key) = loaded.order_key(&payload) {
+            if let Some(key) = loaded.order_key(&event.id, &payload) {
                 sharing.rows.push(self.owned(event.row((&id, name), key, now)));
             } else {
                 let [at_once, waiting] = sharing.given.entry(name.as_str()).or_default();

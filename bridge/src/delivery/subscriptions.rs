@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use santokit_core::{
     access::filter::Filter,
     event::{Events, Subscription},
-    release::Digest,
 };
 use serde_json::{Map, Value as Json};
+
+use super::order::Keys;
+use crate::config::EnvName;
 
 /// Of a release.
 #[derive(Debug, Default)]
@@ -23,6 +25,8 @@ pub struct LoadedSubscription {
     /// As the release says it.
     pub subscription: Subscription,
     filter: Option<Filter>,
+    /// None where there is no order.
+    keys: Option<Keys>,
 }
 
 /// What a filter says of an event.
@@ -38,11 +42,12 @@ pub enum Admitted {
 
 impl Subscriptions {
     /// Of a release. The error is for operators.
-    pub fn of(events: &Events) -> Result<Self, String> {
+    pub fn of(env: &EnvName, events: &Events) -> Result<Self, String> {
         let load = |(name, subscription): (&String, &Subscription)| {
             let filter = subscription.filter.as_deref().map(Filter::parse).transpose();
             let filter = filter.map_err(|error| format!("subscription {name:?}: filter: {error}"))?;
-            Ok((name.clone(), LoadedSubscription { subscription: subscription.clone(), filter }))
+            let keys = subscription.order_by.is_some().then(|| Keys::new(env, name));
+            Ok((name.clone(), LoadedSubscription { subscription: subscription.clone(), filter, keys }))
         };
         let by_name = events.subscriptions.iter().map(load).collect::<Result<_, String>>()?;
         Ok(Self { by_name, topics: events.topics.keys().cloned().collect() })
@@ -99,12 +104,13 @@ impl LoadedSubscription {
         }
     }
 
-    /// What the order of an event goes by: none where it has no such value, or where there is no order.
-    pub fn order_key(&self, payload: &Map<String, Json>) -> Option<String> {
+    /// What the order of an event goes by: its own id where it has no such value, as it waits for no other; none where there is no order.
+    pub fn order_key(&self, event: &str, payload: &Map<String, Json>) -> Option<String> {
         let field = self.subscription.order_by.as_ref()?;
-        let value = payload.get(field).filter(|value| !value.is_null())?;
-        let digest = Digest::of(value.to_string().as_bytes()).to_string();
-        Some(digest.trim_start_matches("sha256:").to_owned())
+        let keys = self.keys.as_ref()?;
+        let value = payload.get(field).filter(|value| !value.is_null());
+        // No JSON value begins as an id does.
+        Some(value.map_or_else(|| keys.of(event.as_bytes()), |value| keys.of(value.to_string().as_bytes())))
     }
 }
 
@@ -116,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_of_one_value_have_one_key_and_those_without_have_none() {
+    fn events_of_one_value_have_one_key_and_those_without_have_their_own() {
         let subscription = Subscription {
             topic: "t".to_owned(),
             handler: "h".to_owned(),
@@ -128,14 +134,18 @@ mod tests {
             timeout: TIMEOUT,
         };
         let events = Events { subscriptions: [("s".to_owned(), subscription)].into(), ..Events::default() };
-        let subscriptions = Subscriptions::of(&events).unwrap();
+        let env = EnvName { project: "p".to_owned(), env: "e".to_owned() };
+        let subscriptions = Subscriptions::of(&env, &events).unwrap();
         let one = subscriptions.get("s").unwrap();
         let of = |json: Json| json.as_object().unwrap().clone();
         let (a, b) = (of(json!({"key": "a", "n": 2})), of(json!({"key": "a", "n": 1})));
-        assert_eq!(one.order_key(&a), one.order_key(&b));
-        assert_eq!(one.order_key(&a).unwrap().len(), 64);
-        assert_ne!(one.order_key(&a), one.order_key(&of(json!({"key": 1}))));
-        assert_eq!(one.order_key(&of(json!({"key": null}))), None);
+        let key = |payload: &Map<String, Json>| one.order_key("evt_1", payload).unwrap();
+        assert_eq!(key(&a), one.order_key("evt_2", &b).unwrap());
+        assert_eq!(key(&a).len(), 64);
+        assert_ne!(key(&a), key(&of(json!({"key": 1}))));
+        let (none, null) = (of(json!({})), of(json!({"key": null})));
+        assert_eq!(key(&none), key(&null));
+        assert_ne!(key(&none), one.order_key("evt_2", &none).unwrap(), "who has no key waits for nobody");
         assert_eq!((one.admits(&a), one.admits(&b)), (Admitted::Yes, Admitted::No));
         assert!(matches!(one.admits(&of(json!({}))), Admitted::Unknown(_)));
     }

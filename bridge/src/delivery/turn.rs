@@ -19,6 +19,7 @@ use ulid::Ulid;
 use super::{
     clock::Clock,
     history::{Attempt, History},
+    order::{Asked, Wanted},
     rows::{Claimed, Due, Orphaned, bytes, text, whole},
     sharing::Fresh,
     subscriptions::{LoadedSubscription, Subscriptions},
@@ -121,9 +122,21 @@ impl Turn<'_> {
         if !database.rows(Mode::Read, &statement, deadline).await?.is_empty() {
             return Ok(true);
         }
-        let Some(orphaned) = self.orphaned(scope, now, 1) else { return Ok(false) };
+        if !self.looks_for_orphans {
+            return Ok(false);
+        }
         database.execute(&scope.marks(&moment(now)), deadline).await?;
-        Ok(!database.rows(Mode::Read, &orphaned, deadline).await?.is_empty())
+        let mut after = String::new();
+        while let Some(name) = named(database.rows(Mode::Read, &scope.next_subscription(&after), deadline).await?) {
+            let orphaned = scope.orphaned(&name, &moment(now - self.orphaned_after()), 1);
+            if self.subscriptions.get(&name).is_none()
+                && !database.rows(Mode::Read, &orphaned, deadline).await?.is_empty()
+            {
+                return Ok(true);
+            }
+            after = name;
+        }
+        Ok(false)
     }
 
     /// Takes the turn. `places` is how many more events of each subscription this Bridge can try.
@@ -187,9 +200,20 @@ impl Turn<'_> {
         now: DateTime<Utc>,
         deadline: Instant,
     ) -> Result<bool, DbError> {
-        let Some(statement) = self.orphaned(self.scope(session), now, SHARED_MAX) else { return Ok(false) };
+        if !self.looks_for_orphans {
+            return Ok(false);
+        }
         session.execute(&self.scope(session).marks(&moment(now)), deadline).await?;
-        let rows = session.rows(&statement, deadline).await?;
+        let (mut rows, mut after) = (Vec::new(), String::new());
+        while rows.len() < SHARED_MAX as usize {
+            let next = self.scope(session).next_subscription(&after);
+            let Some(name) = named(session.rows(&next, deadline).await?) else { break };
+            if self.subscriptions.get(&name).is_none() {
+                let orphaned = self.scope(session).orphaned(&name, &moment(now - self.orphaned_after()), SHARED_MAX);
+                rows.extend(session.rows(&orphaned, deadline).await?);
+            }
+            after = name;
+        }
         let has_more = rows.len() >= SHARED_MAX as usize;
         for mut due in rows.into_iter().filter_map(Orphaned::of) {
             if self.is_acknowledged(session, &due.tried, &due.subscription, now, deadline).await? {
@@ -211,9 +235,8 @@ impl Turn<'_> {
         Ok(has_more)
     }
 
-    fn orphaned(&self, scope: Scope<'_>, now: DateTime<Utc>, most: u32) -> Option<Statement> {
-        let since = now - TimeDelta::from_std(self.orphaned_after).unwrap_or(TimeDelta::MAX);
-        self.looks_for_orphans.then(|| scope.orphaned(&self.subscriptions.names(), &moment(since), most))
+    fn orphaned_after(&self) -> TimeDelta {
+        TimeDelta::from_std(self.orphaned_after).unwrap_or(TimeDelta::MAX)
     }
 
     /// How many each subscription has, by a statement that counts them.
@@ -240,8 +263,9 @@ impl Turn<'_> {
         deadline: Instant,
     ) -> Result<(usize, Vec<Claimed>), DbError> {
         let of = &loaded.subscription;
-        let statement = self.scope(session).due(name, of.order_by.is_some(), &moment(now), most);
-        let rows = session.rows(&statement, deadline).await?;
+        let (in_order, now_there) = (of.order_by.is_some(), moment(now));
+        let wanted = Wanted { asked: Asked::Due, subscription: name, in_order, now: &now_there, most };
+        let rows = self.due(session, wanted, deadline).await?;
         let (mut all, mut seen, found) = (Vec::new(), BTreeSet::new(), rows.len());
         for mut due in rows.into_iter().filter_map(Due::of) {
             if *room == 0 {
@@ -305,6 +329,11 @@ impl Turn<'_> {
         self.metrics.events.dead_lettered(name);
         Ok(())
     }
+}
+
+/// The one name that a statement answers.
+fn named(rows: Vec<Vec<Value>>) -> Option<String> {
+    text(rows.into_iter().next()?.into_iter().next()?)
 }
 
 /// How long it is until the next event is due that was not yet when it was looked: one that waits after a failure, or whose claim may end without a word.

@@ -106,9 +106,10 @@ impl Loader {
         let topics = Topics::of(&manifest.events, &manifest.default_connection).map_err(LoadError::blocked)?;
         let buckets =
             stores.buckets(&env, &manifest.storage, &known).map_err(|error| LoadError::blocked(error.to_string()))?;
-        let subscriptions = Subscriptions::of(&manifest.events).map_err(LoadError::blocked)?;
+        let subscriptions = Subscriptions::of(&env, &manifest.events).map_err(LoadError::blocked)?;
         let topics = topics.with_rules(&manifest.permissions).map_err(LoadError::blocked)?;
-        let topics = Arc::new(topics.counted_by(self.rates.clone()).bounded_to(self.payload_max));
+        let topics = topics.counted_by(self.rates.clone()).bounded_to(self.payload_max);
+        let topics = Arc::new(topics.telling_with(previous.first().map(|previous| &*previous.topics)));
         let row_events = RowEvents { topics: Arc::clone(&topics), release_id: pointer.release_id.clone() };
         let tables = tables.with_triggers(&manifest.events.triggers, row_events).map_err(LoadError::blocked)?;
         let tables = tables.with_objects(&manifest.storage).map_err(LoadError::blocked)?;

@@ -10,7 +10,7 @@ use std::{
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicU64},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use santokit_core::storage::{ObjectKey, ObjectPrefix};
@@ -21,7 +21,7 @@ mod file;
 mod index;
 mod sweep;
 
-use super::{Gone, signed::UrlKey};
+use super::{Gone, now, signed::UrlKey};
 pub(super) use file::{Reader, Writer};
 use index::{BLOCK, Index, Removed, Row, charge, no_room};
 
@@ -256,12 +256,6 @@ fn remove_file(path: &Path) {
 /// What a crash does not undo: the names in a folder.
 fn sync_dir(dir: &Path) -> std::io::Result<()> {
     File::open(dir)?.sync_all()
-}
-
-/// In milliseconds since 1970.
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 async fn blocking<T: Send + 'static>(

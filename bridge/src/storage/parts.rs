@@ -1,23 +1,18 @@
 //! An object that comes in parts: each at a URL of its own, in any order and again where one broke off, and put together when all are there. On a disk
 //! parts are objects of their own, in a bucket that no release can name; a store of S3 keeps them itself.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use reqwest::Method;
 use rusty_s3::S3Action;
 use santokit_core::{
     id::Kind,
     storage::{ObjectKey, ObjectPrefix},
 };
 use santokit_wasm::{Condition, ObjectStat, PutOptions, StorageError};
+use tokio::try_join;
 
 use super::{
-    Bucket, Store, UrlFor, local,
-    s3::{self, Failure, OWN_EXPIRY, Sent, answer, client},
+    Bucket, Reader, Store, UrlFor, local, now, s3,
     signed::{Deed, Signed, UrlKey},
 };
 
@@ -75,7 +70,7 @@ impl Bucket {
     /// Where a part lies on a disk, as a bucket and a key. None where parts are not on ours.
     pub fn part_place(&self, id: &str, part: u16) -> Option<(Self, ObjectKey)> {
         let Store::Local(_) = &self.store else { return None };
-        Some((self.of_parts(), ObjectKey::parse(&format!("{id}/{part:05}")).ok()?))
+        Some((self.of_parts(), part_key(id, part).ok()?))
     }
 
     /// What is there.
@@ -170,15 +165,8 @@ impl Bucket {
         let writer = store.create(self.alias.clone(), key, options, self.object_bytes_max).await?;
         let mut writer = writer.joins(id.to_owned());
         for (part, (size, _)) in parts {
-            let place = ObjectKey::parse(&format!("{id}/{part:05}"));
-            let place = place.map_err(|error| StorageError::Invalid(error.to_string()))?;
-            let reader = of_parts.open(&place).await?;
-            let mut offset = 0;
-            while offset < *size {
-                let length = usize::try_from((size - offset).min(COPIED_BYTES)).unwrap_or(0);
-                writer.write(reader.read(offset, length).await?).await?;
-                offset += length as u64;
-            }
+            let reader = of_parts.open(&part_key(id, *part)?).await?;
+            copy(&reader, *size, &mut writer).await?;
         }
         writer.finish().await
     }
@@ -210,36 +198,20 @@ impl Bucket {
     }
 }
 
-impl s3::Store {
-    /// In the store's pages.
-    async fn parts(self: &Arc<Self>, name: &str, id: &str) -> Result<Parts, StorageError> {
-        let (mut parts, mut after) = (Parts::new(), None);
-        loop {
-            let credentials = self.place.credentials()?;
-            let mut action = self.place.own().list_parts(Some(&credentials), name, id);
-            if let Some(after) = after {
-                action.set_part_number_marker(after);
-            }
-            let failed = |failure: Failure| match &failure {
-                failure if failure.is_no_upload() => StorageError::Missing,
-                _ => self.failed("parts", &failure),
-            };
-            let answer = self.client.send(Sent::new(Method::GET, action.sign(OWN_EXPIRY))).await.map_err(failed)?;
-            let text = client::text(answer).await.map_err(failed)?;
-            let page = answer::parts(&text).map_err(failed)?;
-            let last = page.parts.keys().next_back().copied();
-            parts.extend(page.parts);
-            match last {
-                Some(last) if page.is_truncated && after.is_none_or(|after| after < last) => {
-                    after = Some(last);
-                }
-                _ => return Ok(parts),
-            }
+/// All of a part; what comes next is read while one piece is written.
+async fn copy(reader: &Reader, size: u64, writer: &mut local::Writer) -> Result<(), StorageError> {
+    let length = |offset: u64| usize::try_from((size - offset).min(COPIED_BYTES)).unwrap_or(0);
+    let (mut offset, mut piece) = (0, reader.read(0, length(0)).await?);
+    loop {
+        offset += piece.len() as u64;
+        if offset >= size {
+            return writer.write(piece).await;
         }
+        (piece, ()) = try_join!(reader.read(offset, length(offset)), writer.write(piece))?;
     }
 }
 
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+/// Where a part lies, in the bucket of parts.
+fn part_key(id: &str, part: u16) -> Result<ObjectKey, StorageError> {
+    ObjectKey::parse(&format!("{id}/{part:05}")).map_err(|error| StorageError::Invalid(error.to_string()))
 }

@@ -114,6 +114,26 @@ impl Scope<'_> {
         self.statement(&text, &named("i", &ids, &[]), &[])
     }
 
+    /// Dead letters whose time is over, of whichever env: their ids, and whose they are. By their index: nothing else tells a server that has counted no rows
+    /// yet that few of them are.
+    pub fn expired(&self, now: &Value, most: u32) -> Statement {
+        let text = format!(
+            "SELECT id, project, env FROM stk_delivery WHERE expires_at <= :now AND state = 'dead' ORDER BY expires_at LIMIT {most}"
+        );
+        let columns = [delivery::ID, delivery::PROJECT, delivery::ENV];
+        self.statement(&text, &[("now".to_owned(), time(now))], &columns)
+    }
+
+    /// Removes them; not those that are tried again meanwhile.
+    pub fn expire(&self, ids: &[&str], now: &Value) -> Statement {
+        let ids = padded(ids);
+        let text = format!(
+            "DELETE FROM stk_delivery WHERE id IN ({}) AND state = 'dead' AND expires_at <= :now",
+            places("i", ids.len())
+        );
+        self.statement(&text, &named("i", &ids, &[("now", time(now))]), &[])
+    }
+
     /// The ids of those rows that are there, dead or not.
     pub fn still_there(&self, ids: &[&str]) -> Statement {
         let ids = padded(ids);

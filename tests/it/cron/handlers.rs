@@ -1,4 +1,4 @@
-//! Components that are told of the runs of jobs, in three languages: by their tick and by hand; how they fail; and what takes neither.
+//! Components that are told of the runs of jobs, in four languages: by their tick and by hand; how they fail; and what takes neither.
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,17 @@ const NOTED: &str = "---\nauth: public\n---\nSELECT id, logic, job, due, cause, 
 const CARGO: &str = "[package]\nname = \"guest-on-cron\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
     [lib]\ncrate-type = [\"cdylib\"]\n\n[dependencies]\nsantokit-guest = { path = \"../../.stk/cache/sdk/rust\" }\n\
     serde = { version = \"1\", features = [\"derive\"] }\nserde_json = \"1\"\n";
+/// The same in plain JavaScript.
+const JS: &str = r#"import { cronHandler, LogicError, sql } from "@santokit/guest";
+
+export const onCron = cronHandler((run, ctx) => {
+  const { logic, trigger } = ctx.invocation;
+  const values = [run.id, logic, run.job, run.dueAt ?? null, run.cause, `${trigger} ${ctx.caller.kind}`];
+  sql.open("main").execute("INSERT INTO noted (id, logic, job, due, cause, said) VALUES (?, ?, ?, ?, ?, ?)", values);
+  if (run.job === "js-fails") throw new LogicError("NO_RATES", "there are no rates today");
+});
+"#;
+const LANGUAGES: [&str; 4] = ["rust", "ts", "js", "py"];
 
 async fn noted(dev: &StkDev, is_enough: impl Fn(&[Json]) -> bool) -> Vec<Json> {
     let began = Instant::now();
@@ -40,11 +51,15 @@ fn project() -> ProjectFolder {
     for language in ["ts", "py"] {
         folder.add_copy(&format!("tests/guests/on-cron-{language}"), &format!("logics/{language}")).unwrap();
     }
-    for language in ["rust", "ts", "py"] {
+    let manifest = folder.read("logics/ts/logic.yaml").unwrap();
+    folder.write("logics/js/logic.yaml", &manifest.replace("{build: ts}", "{build: js}")).unwrap();
+    folder.write("logics/js/index.js", JS).unwrap();
+    for language in LANGUAGES {
         let job = format!("name: {language}\nevery: 1s\nhandler: logics/{language}\n");
         folder.write(&format!("cron/{language}.yaml"), &job).unwrap();
     }
-    for (name, handler) in [("fails", "rust"), ("panics", "rust"), ("ts-fails", "ts"), ("py-fails", "py")] {
+    let failing = [("fails", "rust"), ("panics", "rust"), ("ts-fails", "ts"), ("js-fails", "js"), ("py-fails", "py")];
+    for (name, handler) in failing {
         let job = format!("name: {name}\nschedule: \"0 0 1 1 *\"\nhandler: logics/{handler}\n");
         folder.write(&format!("cron/{name}.yaml"), &job).unwrap();
     }
@@ -56,7 +71,7 @@ async fn components_are_told_of_runs() {
     let folder = project();
     let dev = StkDev::start(folder.path(), &[]).await.unwrap();
     let has = |rows: &[Json], job: &str| rows.iter().any(|row| row["job"] == job);
-    let rows = noted(&dev, |rows| ["rust", "ts", "py"].iter().all(|job| has(rows, job))).await;
+    let rows = noted(&dev, |rows| LANGUAGES.iter().all(|job| has(rows, job))).await;
     for row in &rows {
         assert_eq!((&row["cause"], &row["said"]), (&json!("schedule"), &json!("cron system")), "{row}");
         assert!(row["id"].as_str().unwrap().starts_with("run_") && row["logic"] == row["job"], "{row}");
@@ -67,6 +82,7 @@ async fn components_are_told_of_runs() {
         ("fails", "error", "LOGIC_ERROR NO_RATES: there are no rates today"),
         ("panics", "error", "LOGIC_FAILED"),
         ("ts-fails", "error", "NO_RATES"),
+        ("js-fails", "error", "NO_RATES"),
         ("py-fails", "error", "NO_RATES"),
     ] {
         let run = stk(folder.path(), &["cron", "trigger", job, "--json"], &[]).await.unwrap();
@@ -88,7 +104,7 @@ async fn components_are_told_of_runs() {
     assert_eq!((&row["due"], &row["cause"]), (&Json::Null, &json!("manual")), "{row}");
     // It takes no calls, and is told nothing by callers.
     assert_eq!(dev.client.logic("ts", json!({})).await.unwrap().status, 401);
-    for language in ["rust", "ts", "py"] {
+    for language in LANGUAGES {
         let inspected = stk(folder.path(), &["logic", "inspect", language, "--json"], &[]).await.unwrap();
         assert_eq!(inspected.json()["kinds"], json!(["cron"]), "{language}: {inspected:?}");
     }

@@ -12,6 +12,29 @@ const CARGO: &str = "[package]\nname = \"guest-on-event\"\nversion = \"0.1.0\"\n
     [lib]\ncrate-type = [\"cdylib\"]\n\n[dependencies]\nsantokit-guest = { path = \"../../.stk/cache/sdk/rust\" }\n\
     serde = { version = \"1\", features = [\"derive\"] }\nserde_json = \"1\"\n";
 
+/// The same in plain JavaScript, where no type is known.
+const JS: &str = r#"import { eventHandler, LogicError, sql } from "@santokit/guest";
+
+export const onEvent = eventHandler((event, work, ctx) => {
+  if (work.action === "panic") return work.none.of.it;
+  if (work.action === "fail" || event.attempt < (work.number ?? 0)) {
+    throw new LogicError("NOT_NOW", `attempt ${event.attempt}`, { event: event.id });
+  }
+  const { logic, trigger } = ctx.invocation;
+  sql
+    .open("main")
+    .execute("INSERT INTO handled (id, event, logic, attempt, depth, caused_by, said) VALUES (?, ?, ?, ?, ?, ?, ?)", [
+      `${event.id} ${logic}`,
+      event.id,
+      logic,
+      event.attempt,
+      event.depth,
+      event.causedBy ?? null,
+      `${trigger} ${ctx.caller.kind} ${event.topic} ${event.publishedAt.length}`,
+    ]);
+});
+"#;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn handlers_in_every_language() {
     let folder = project("languages", "");
@@ -20,14 +43,17 @@ async fn handlers_in_every_language() {
     for language in ["ts", "py"] {
         folder.add_copy(&format!("tests/guests/on-event-{language}"), &format!("logics/{language}")).unwrap();
     }
-    for language in ["rust", "ts", "py"] {
+    let manifest = folder.read("logics/ts/logic.yaml").unwrap();
+    folder.write("logics/js/logic.yaml", &manifest.replace("{build: ts}", "{build: js}")).unwrap();
+    folder.write("logics/js/index.js", JS).unwrap();
+    for language in ["rust", "ts", "js", "py"] {
         subscribe(&folder, language, language, "retry: {maxRetries: 1, minBackoff: 10ms, maxBackoff: 20ms}\n");
     }
     let dev = StkDev::start(folder.path(), &[]).await.unwrap();
     let asking = Asking::of(&dev);
     let event = asking.publish(json!({"action": "failUntil", "number": 2})).await;
-    let rows = asking.until("handled", "three rows", |rows| rows.len() == 3).await;
-    let all = ["py", "rust", "ts"].map(|language| (language.to_owned(), 2));
+    let rows = asking.until("handled", "four rows", |rows| rows.len() == 4).await;
+    let all = ["js", "py", "rust", "ts"].map(|language| (language.to_owned(), 2));
     assert_eq!(asking.handled(&event).await, BTreeMap::from(all));
     for row in rows.iter().filter(|row| row["logic"] != "rust") {
         assert_eq!(row["said"], "event system work 27", "{row}");
@@ -37,22 +63,23 @@ async fn handlers_in_every_language() {
         asking.publish(json!({"action": action})).await;
     }
     let rows = asking
-        .until("rows", "dead letters", |rows| rows.iter().filter(|row| row["state"] == "dead").count() == 6)
+        .until("rows", "dead letters", |rows| rows.iter().filter(|row| row["state"] == "dead").count() == 8)
         .await;
     let of = |code: &str| {
         rows.iter().filter(|row| row["error"].as_str().is_some_and(|error| error.starts_with(code))).count()
     };
-    assert_eq!((of("NOT_NOW: attempt 2"), of("LOGIC_FAILED: ")), (3, 3), "{rows:?}");
+    assert_eq!((of("NOT_NOW: attempt 2"), of("LOGIC_FAILED: ")), (4, 4), "{rows:?}");
 
     // One that exports no handler of calls takes none, and what a component is, is said.
     let called = dev.client.logic("py", json!({})).await.unwrap();
     assert_eq!((called.status, &called.body["data"]), (200, &json!("called")), "{called:?}");
-    assert_eq!(dev.client.logic("ts", json!({})).await.unwrap().status, 401, "no rule is for it");
-    for (language, kinds) in
-        [("rust", json!(["logic", "events"])), ("ts", json!(["events"])), ("py", json!(["logic", "events"]))]
-    {
+    for language in ["ts", "js"] {
+        assert_eq!(dev.client.logic(language, json!({})).await.unwrap().status, 401, "no rule is for it");
+    }
+    let (both, one) = (json!(["logic", "events"]), json!(["events"]));
+    for (language, kinds) in [("rust", &both), ("ts", &one), ("js", &one), ("py", &both)] {
         let inspected = stk(folder.path(), &["logic", "inspect", language, "--json"], &[]).await.unwrap();
-        assert_eq!(inspected.json()["kinds"], kinds, "{language}: {inspected:?}");
+        assert_eq!(inspected.json()["kinds"], *kinds, "{language}: {inspected:?}");
     }
     drop(asking);
 

@@ -1,5 +1,7 @@
 //! Events of one value in their order, no more at once than a subscription wants, and a handler that hangs or fails holds up nobody else.
 
+use futures_util::{StreamExt as _, stream};
+use santokit_sql::delivery::WINDOW;
 use santokit_tests::{Engine, StkDev};
 use serde_json::{Value as Json, json};
 
@@ -49,6 +51,56 @@ async fn in_order(on: On) {
     }
     let first = rows.iter().find(|row| row["said"] == "a" && row["depth"] == 0).unwrap();
     assert_eq!(first["attempt"], 3, "{first}");
+}
+
+cases! { behind:
+    a_long_backlog_of_one_key_hides_no_other_on_sqlite = None, Tables;
+    a_long_backlog_of_one_key_hides_no_other_on_postgres = Some(Engine::Postgres), Tables;
+    a_long_backlog_of_one_key_hides_no_other_on_mysql = Some(Engine::Mysql), Tables;
+    a_long_backlog_of_one_key_hides_no_other_over_nats = None, Nats;
+}
+
+/// Behind an event that is put off wait more of its key than a look goes through: what comes after them, of other keys and of none, is found.
+async fn behind(on: On) {
+    let folder = project(on.project("behind"), &on.connection(None));
+    let retry = "retry: {maxRetries: 1, minBackoff: 1h, maxBackoff: 1h}\n";
+    subscribe(&folder, "ordered", "note", &format!("orderBy: key\nconcurrency: 4\n{retry}"));
+    folder
+        .write(
+            "logics/note.sql",
+            "---\nparams:\n  key: {type: string}\n  number: {type: int}\n---\n\
+             INSERT INTO handled (id, event, logic, attempt, depth, said) \
+             SELECT CASE WHEN :number = 0 THEN NULL ELSE :event.id END, :event.id, 'sql', :event.attempt, count(*), :key \
+             FROM handled WHERE said = :key\n",
+        )
+        .unwrap();
+    let dev = StkDev::start(folder.path(), &on.settings()).await.unwrap();
+    let asking = Asking::of(&dev);
+    let first = asking.publish(json!({"action": "-", "key": "a", "number": 0})).await;
+    let is_put_off = |rows: &[Json]| rows.iter().any(|row| row["event"] == json!(first) && !row["error"].is_null());
+    asking.until("rows", "the first is put off", is_put_off).await;
+    let more = stream::iter(1..=WINDOW + 100)
+        .map(|number| asking.publish(json!({"action": "-", "key": "a", "number": number})));
+    let waiting: Vec<String> = more.buffer_unordered(16).collect().await;
+    let is_shared = |rows: &[Json]| rows.iter().all(|row| !row["shared_at"].is_null());
+    asking.until("published", "all wait", is_shared).await;
+    let mut others = Vec::new();
+    for number in 1..=3 {
+        for key in ["b", "c"] {
+            others.push(asking.publish(json!({"action": "-", "key": key, "number": number})).await);
+        }
+        others.push(asking.publish(json!({"action": "-", "number": number})).await);
+    }
+    let are_done = |rows: &[Json]| others.iter().all(|id| rows.iter().any(|row| row["event"] == json!(id)));
+    let rows = asking.until("handled", "those of other keys and of none", are_done).await;
+    assert!(!rows.iter().any(|row| waiting.iter().any(|id| row["event"] == json!(id))), "before the first: {rows:?}");
+    for key in ["b", "c"] {
+        let of: Vec<i64> =
+            rows.iter().filter(|row| row["said"] == key).map(|row| row["depth"].as_i64().unwrap()).collect();
+        let mut sorted = of.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, [0, 1, 2], "{key}: each saw those before it: {rows:?}");
+    }
 }
 
 cases! { bounded:

@@ -21,7 +21,7 @@ async fn read(editor: &BridgeClient, key: &str) -> (u16, Vec<u8>) {
     (read.status().as_u16(), read.bytes().await.unwrap().to_vec())
 }
 
-fn bytes_in(folder: &Path) -> u64 {
+pub(super) fn bytes_in(folder: &Path) -> u64 {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     files.filter_map(|file| file.metadata().ok()).map(|known| known.len()).sum()
 }

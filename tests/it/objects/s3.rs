@@ -1,6 +1,6 @@
 //! Applications and a store that speaks S3: the URLs lead to the store itself, which holds their holders to what was signed.
 
-use reqwest::{Method, Response};
+use reqwest::{Client, Method, Response};
 use santokit_tests::{Answer, BridgeClient, ProjectFolder, S3, StkDev};
 use serde_json::{Value as Json, json};
 
@@ -9,6 +9,10 @@ use super::{APP, EDITOR, SHA_ABC, request};
 const OPENED: (&str, &str) = ("STK_BRIDGE_STORAGE_ALLOW_PRIVATE", "127.0.0.0/8");
 
 fn project(s3: &S3) -> ProjectFolder {
+    project_of(s3, "")
+}
+
+fn project_of(s3: &S3, more: &str) -> ProjectFolder {
     let policies = "policies:
       \"products/*\":
         download_sign: {roles: [public]}
@@ -16,7 +20,7 @@ fn project(s3: &S3) -> ProjectFolder {
         delete: {roles: [editor]}
       \"pages/*\": {upload_sign: {roles: [editor]}, download_sign: {roles: [public]}}";
     let storage =
-        format!("version: 1\nbuckets:\n  images:\n    {}\n    {policies}\n", s3.declared("").replace(", ", "\n    "));
+        format!("version: 1\nbuckets:\n  images:\n    {}\n    {policies}\n", s3.declared(more).replace(", ", "\n    "));
     ProjectFolder::new([
         ("santokit.yaml", "version: 1\nname: objects\n"),
         ("config/storage.yaml", &storage),
@@ -38,8 +42,13 @@ async fn ask(client: &BridgeClient, op: &str, params: Json) -> Answer {
 
 /// Puts bytes as an answer of `upload_sign` says, with other headers where they are named.
 async fn put(answer: &Answer, body: &[u8], other: &[(&str, &str)]) -> Response {
+    put_by(&Client::new(), answer, body, other).await
+}
+
+/// The same, by one who finds the store.
+async fn put_by(http: &Client, answer: &Answer, body: &[u8], other: &[(&str, &str)]) -> Response {
     let data = &answer.body["data"];
-    let mut asked = request(Method::PUT, data["url"].as_str().unwrap_or_else(|| panic!("{answer:?}")));
+    let mut asked = http.put(data["url"].as_str().unwrap_or_else(|| panic!("{answer:?}")));
     for (name, value) in data["headers"].as_object().unwrap() {
         let changed = other.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
         asked = asked.header(name, changed.map_or_else(|| value.as_str().unwrap(), |(_, value)| *value));
@@ -47,17 +56,31 @@ async fn put(answer: &Answer, body: &[u8], other: &[(&str, &str)]) -> Response {
     asked.header("content-length", body.len()).body(body.to_vec()).send().await.unwrap()
 }
 
-async fn get(client: &BridgeClient, params: Json) -> Response {
+async fn get(http: &Client, client: &BridgeClient, params: Json) -> Response {
     let answer = ask(client, "download_sign", params).await;
-    request(Method::GET, answer.body["data"]["url"].as_str().unwrap()).send().await.unwrap()
+    http.get(answer.body["data"]["url"].as_str().unwrap()).send().await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_goes_to_the_store_and_comes_from_it() {
     let s3 = S3::bucket().await.unwrap();
-    let folder = project(&s3);
+    let place = format!("{}/{}/dev/", s3.endpoint, s3.bucket);
+    goes_and_comes(&s3, &project(&s3), &place).await;
+}
+
+/// The same where the bucket stands in the host's name.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_goes_to_a_store_that_names_its_buckets_and_comes_from_it() {
+    let s3 = S3::bucket().await.unwrap();
+    let named = s3.by_name().unwrap();
+    let (scheme, host) = named.endpoint.split_once("://").unwrap();
+    let place = format!("{scheme}://{}.{host}/dev/", s3.bucket);
+    goes_and_comes(&s3, &project_of(&named, ", pathStyle: false"), &place).await;
+}
+
+async fn goes_and_comes(s3: &S3, folder: &ProjectFolder, place: &str) {
     let dev = StkDev::start(folder.path(), &[OPENED]).await.unwrap();
-    let editor = dev.client.with_key(EDITOR);
+    let (editor, http) = (dev.client.with_key(EDITOR), s3.http(&[]).unwrap());
     let key = "products/7/caf\u{e9}.png";
     let asked = json!({"key": key, "contentType": "image/png", "size": 3, "sha256": SHA_ABC});
     let answer = ask(&editor, "upload_sign", asked).await;
@@ -66,13 +89,14 @@ async fn an_object_goes_to_the_store_and_comes_from_it() {
     let headers =
         json!({"Content-Type": "image/png", "X-Amz-Checksum-Sha256": "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="});
     assert_eq!(data["headers"], headers);
-    let place = format!("{}/{}/dev/products/7/caf%C3%A9.png?", s3.endpoint, s3.bucket);
-    assert!(data["url"].as_str().unwrap().starts_with(&place), "{data}");
-    let stored = put(&answer, b"abc", &[]).await;
+    assert!(data["url"].as_str().unwrap().starts_with(&format!("{place}products/7/caf%C3%A9.png?")), "{data}");
+    let stored = put_by(&http, &answer, b"abc", &[]).await;
     assert_eq!(stored.status(), 200, "{}", stored.text().await.unwrap());
     assert_eq!(s3.get("dev/products/7/caf\u{e9}.png").await.unwrap().as_deref(), Some(&b"abc"[..]));
+    let told = ask(&editor, "upload_complete", json!({"key": key})).await;
+    assert_eq!((told.status, &told.body["data"]["size"]), (200, &json!(3)), "{told:?}");
 
-    let read = get(&dev.client, json!({"key": key, "saveAs": "a \"b\".png", "expiresIn": 60})).await;
+    let read = get(&http, &dev.client, json!({"key": key, "saveAs": "a \"b\".png", "expiresIn": 60})).await;
     assert_eq!(read.headers()["content-type"], "image/png");
     assert_eq!(read.headers()["content-disposition"], "attachment; filename*=UTF-8''a%20%22b%22%2Epng");
     assert_eq!(read.bytes().await.unwrap(), "abc");
@@ -80,7 +104,7 @@ async fn an_object_goes_to_the_store_and_comes_from_it() {
     assert_eq!(removed.body["data"], json!({"deleted": true}), "{removed:?}");
     let removed = ask(&editor, "delete", json!({"key": key})).await;
     assert_eq!(removed.body["data"], json!({"deleted": false}), "{removed:?}");
-    assert_eq!(get(&dev.client, json!({"key": key})).await.status(), 404);
+    assert_eq!(get(&http, &dev.client, json!({"key": key})).await.status(), 404);
     // The Bridge has no URL of its own for it.
     let own =
         format!("{}/p/objects/dev/storage/images/{key}?verb=get&expires=9999999999&signature=AA", dev.client.url());

@@ -1,7 +1,7 @@
 //! A store that speaks S3: `s3s-fs`, or another one where the environment names it. What keeps tests apart is a bucket of their own.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
@@ -23,8 +23,8 @@ const SECRET: &str = "test-secret-0f7c";
 /// Below a server's folder, where its buckets are.
 const ROOT: &str = "root";
 const EXPIRY: Duration = Duration::from_mins(5);
-/// Below which the host's name has the bucket. Nobody's resolver knows it.
-const DOMAIN: &str = "s3.test";
+/// Below which the host's name has the bucket. It is this machine, which the Bridge knows, and not each system does.
+const DOMAIN: &str = "s3.localhost";
 
 static BUCKETS: AtomicU32 = AtomicU32::new(0);
 
@@ -99,10 +99,38 @@ impl S3 {
         }
     }
 
-    /// The same store by its name, where the bucket is a part of the host's, and the address that the name would lead to.
-    pub fn by_name(&self) -> Result<(Self, SocketAddr)> {
-        let address = self.endpoint.strip_prefix("http://").context("a store of our own")?.parse::<SocketAddr>()?;
-        Ok((Self { endpoint: format!("http://{DOMAIN}:{}", address.port()), ..self.clone() }, address))
+    /// The same store by its name, where the bucket is a part of the host's. One of our own has another name than its address.
+    pub fn by_name(&self) -> Result<Self> {
+        let endpoint = match self.address()? {
+            Some(address) => format!("http://{DOMAIN}:{}", address.port()),
+            None => self.endpoint.clone(),
+        };
+        Ok(Self { endpoint, ..self.clone() })
+    }
+
+    /// The host of a bucket of the store by its name.
+    pub fn host(&self, bucket: &str) -> Result<String> {
+        let url = Url::parse(&self.by_name()?.endpoint)?;
+        Ok(format!("{bucket}.{}", url.host_str().context("a host")?))
+    }
+
+    /// A client that finds the host of the bucket, and those of others, where the store is our own. It keeps no connection: a store that refuses a
+    /// body ends the one that it came by.
+    pub fn http(&self, others: &[&str]) -> Result<Client> {
+        let mut client = Client::builder().pool_max_idle_per_host(0);
+        if let Some(address) = self.address()? {
+            for bucket in others.iter().copied().chain([self.bucket.as_str()]) {
+                client = client.resolve(&self.host(bucket)?, address);
+            }
+        }
+        Ok(client.build()?)
+    }
+
+    /// None where it is known by a name of its own.
+    fn address(&self) -> Result<Option<SocketAddr>> {
+        let url = Url::parse(&self.endpoint)?;
+        let ip = url.host_str().context("a host")?.parse::<IpAddr>().ok();
+        Ok(ip.map(|ip| SocketAddr::from((ip, url.port_or_known_default().unwrap_or_default()))))
     }
 
     fn named(url: &str, bucket: &str) -> Result<Self> {

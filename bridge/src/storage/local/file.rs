@@ -3,11 +3,15 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{ErrorKind, Write},
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
 };
 
+use rustix::{
+    buffer::spare_capacity,
+    io::{Errno, pread},
+};
 use santokit_core::{
     id::Kind,
     release::{Digest, Hasher},
@@ -58,15 +62,22 @@ impl Reader {
     pub(in crate::storage) async fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {
         let file = Arc::clone(&self.file);
         blocking(move || {
-            let mut bytes = vec![0; length];
-            match file.read_exact_at(&mut bytes, offset) {
-                Ok(()) => Ok(bytes),
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                    tracing::error!("the file of an object is shorter than it was");
-                    Err(StorageError::Unavailable)
+            // It is written over at once: nothing is cleared before.
+            let mut bytes = Vec::with_capacity(length);
+            while bytes.len() < length {
+                let next = offset.saturating_add(bytes.len() as u64);
+                match pread(&*file, spare_capacity(&mut bytes), next) {
+                    Ok(0) => {
+                        tracing::error!("the file of an object is shorter than it was");
+                        return Err(StorageError::Unavailable);
+                    }
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(error) => return Err(unavailable("an object cannot be read", &error.into())),
                 }
-                Err(error) => Err(unavailable("an object cannot be read", &error)),
             }
+            // There may have been room for more.
+            bytes.truncate(length);
+            Ok(bytes)
         })
         .await
     }

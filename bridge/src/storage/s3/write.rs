@@ -1,10 +1,7 @@
 //! An object that is written: at once where it is small, in parts where it is not, of which one is in memory. The store has it whole, or has
 //! not; parts of one that was never finished are given up.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use reqwest::{Method, header::ETAG};
@@ -13,6 +10,7 @@ use santokit_core::{release::Hasher, storage::ObjectKey};
 use santokit_wasm::{Condition, ObjectStat, PutOptions, StorageError};
 
 use super::{CONTENT_TYPE, Failure, OWN_EXPIRY, Sent, Store, answer, checksum, client, conditions};
+use crate::storage::{now, parts::Parts as PartsThere};
 
 /// The smallest that stores take for one that is not the last.
 const PART_BYTES: usize = 5 << 20;
@@ -108,13 +106,12 @@ impl Writer {
                 parts.complete(self.size, &self.options.condition).await?
             }
         };
-        let modified = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(ObjectStat {
             key: self.key.as_str().to_owned(),
             size: self.size,
             etag,
             content_type: self.content_type().to_owned(),
-            modified: u64::try_from(modified.as_millis()).unwrap_or(u64::MAX),
+            modified: now(),
         })
     }
 
@@ -165,10 +162,34 @@ impl Store {
         action.headers_mut().insert("content-type", content_type.to_owned());
         let headers = vec![("content-type", content_type.to_owned())];
         let sent = Sent::new(Method::POST, action.sign(OWN_EXPIRY)).with(headers).body(Bytes::new());
-        let failed = |failure: Failure| self.failed("begin", &failure);
-        let answer = self.client.send(sent).await.map_err(failed)?;
-        let text = client::text(answer).await.map_err(failed)?;
-        answer::upload_id(&text).map_err(failed)
+        let read = async { answer::upload_id(&client::text(self.client.send(sent).await?).await?) };
+        read.await.map_err(|failure: Failure| self.failed("begin", &failure))
+    }
+
+    /// What is there of an upload, in the store's pages.
+    pub(in crate::storage) async fn parts(&self, name: &str, id: &str) -> Result<PartsThere, StorageError> {
+        let (mut parts, mut after) = (PartsThere::new(), None);
+        loop {
+            let credentials = self.place.credentials()?;
+            let mut action = self.place.own().list_parts(Some(&credentials), name, id);
+            if let Some(after) = after {
+                action.set_part_number_marker(after);
+            }
+            let sent = Sent::new(Method::GET, action.sign(OWN_EXPIRY));
+            let read = async { answer::parts(&client::text(self.client.send(sent).await?).await?) };
+            let read: Result<answer::PartsListed, Failure> = read.await;
+            let page = match read {
+                Ok(page) => page,
+                Err(failure) if failure.is_no_upload() => return Err(StorageError::Missing),
+                Err(failure) => return Err(self.failed("parts", &failure)),
+            };
+            let last = page.parts.keys().next_back().copied();
+            parts.extend(page.parts);
+            match last {
+                Some(last) if page.is_truncated && after.is_none_or(|after| after < last) => after = Some(last),
+                _ => return Ok(parts),
+            }
+        }
     }
 
     /// Puts the parts together, of so many bytes; the etag of the object.

@@ -136,6 +136,21 @@ async fn a_file_that_may_be_named_stays() {
     assert_eq!((refused, world.files("dev").len()), (Err(StorageError::Precondition), 2));
 }
 
+/// A file that was damaged is no object of fewer bytes.
+#[tokio::test]
+async fn a_file_that_is_shorter_than_it_was_is_not_read_to_its_end() {
+    let world = World::new(1 << 20);
+    let bucket = world.bucket("dev", "one");
+    put(&bucket, "a", &[7; 1_000], Condition::None).await.unwrap();
+    let reader = bucket.open(&key("a")).await.unwrap();
+    for (offset, length) in [(0, 1_000), (990, 10), (1_000, 0)] {
+        assert_eq!(reader.read(offset, length).await, Ok(vec![7; length]), "{offset} {length}");
+    }
+    fs::File::options().write(true).open(&world.files("dev")[0]).unwrap().set_len(995).unwrap();
+    assert_eq!(reader.read(0, 995).await, Ok(vec![7; 995]));
+    assert_eq!(reader.read(990, 10).await, Err(StorageError::Unavailable));
+}
+
 /// An upload of two parts, which are there.
 async fn begun(bucket: &Bucket, name: &str) -> (String, Parts) {
     let id = bucket.begin_parts(&key(name), None).await.unwrap();
