@@ -32,6 +32,7 @@ mod clock;
 pub mod dead;
 mod handing;
 mod hearing;
+mod held;
 mod history;
 mod order;
 mod relay;
@@ -127,6 +128,7 @@ struct Worker {
 pub async fn run(app: Arc<App>, slot: Arc<EnvSlot>, mut stopped: watch::Receiver<bool>) {
     let mut workers: JoinSet<()> = JoinSet::new();
     let mut started: BTreeMap<String, AbortHandle> = BTreeMap::new();
+    let mut left: BTreeSet<String> = BTreeSet::new();
     loop {
         // A panic of ours must not be the end of what a connection has: what was claimed is claimed again when its time is over.
         while let Some(ended) = workers.try_join_next() {
@@ -143,6 +145,11 @@ pub async fn run(app: Arc<App>, slot: Arc<EnvSlot>, mut stopped: watch::Receiver
                 started.insert(connection.clone(), workers.spawn(worker.run()));
             }
         }
+        if let Some(generation) = &generation {
+            for connection in started.keys() {
+                tell_of_left(&slot, generation, connection, &mut left);
+            }
+        }
         tokio::select! {
             () = tokio::time::sleep(IDLE) => {}
             _ = stopped.wait_for(|stopped| *stopped) => break,
@@ -150,6 +157,18 @@ pub async fn run(app: Arc<App>, slot: Arc<EnvSlot>, mut stopped: watch::Receiver
     }
     // Each has a bound of its own for what it tries.
     while workers.join_next().await.is_some() {}
+}
+
+/// Tells once of events that nobody looks after any more, because a release has taken their connection away, or its last table.
+fn tell_of_left(slot: &EnvSlot, generation: &Generation, connection: &str, left: &mut BTreeSet<String>) {
+    if generation.schemas.get(connection).is_some_and(|schema| !schema.tables.is_empty()) {
+        left.remove(connection);
+    } else if left.insert(connection.to_owned()) {
+        tracing::warn!(
+            env = %slot.name, connection, release = generation.release_id,
+            "the release has no tables on a connection any more: events that wait there, and dead letters, stay there until a release has some again"
+        );
+    }
 }
 
 impl Worker {

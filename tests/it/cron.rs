@@ -20,6 +20,7 @@ macro_rules! cases {
     )*};
 }
 
+mod asked;
 mod at_once;
 mod clocks;
 mod handlers;

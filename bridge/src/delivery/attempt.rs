@@ -22,6 +22,7 @@ use tracing::Instrument;
 use super::{
     attempts::Again,
     clock::Clock,
+    held::Room,
     history::Attempt,
     rows::{Claimed, Due},
     sharing::{UNKNOWN, UNKNOWN_FILTER},
@@ -84,7 +85,13 @@ impl Place {
     }
 
     /// Tries what a ticket is for, unless it is void. The error is that of its row, which cannot be reached.
-    pub(super) async fn attempt_by(self, ticket: &Ticket, subscription: &str, claim: String) -> Result<Again, DbError> {
+    pub(super) async fn attempt_by(
+        self,
+        ticket: &Ticket,
+        subscription: &str,
+        claim: String,
+        room: Room,
+    ) -> Result<Again, DbError> {
         let Some(loaded) = self.generation.subscriptions.get(subscription) else { return Ok(None) };
         let kept = loaded.subscription.timeout.duration() + MARGIN;
         let (ends, deadline) = (Instant::now() + kept, Instant::now() + WORD_MAX);
@@ -101,7 +108,11 @@ impl Place {
         let rows = session.rows(&scope.begun(&ticket.delivery, &claim), deadline).await?;
         session.end();
         match rows.into_iter().next().and_then(Due::of) {
-            Some(due) => Ok(self.attempt(due.claimed(claim, ends)).await),
+            Some(due) => {
+                let claimed = due.claimed(claim, ends);
+                let _held = room.of(claimed.bytes);
+                Ok(self.attempt(claimed).await)
+            }
             None => Ok(None),
         }
     }
@@ -123,8 +134,8 @@ impl Place {
 
     /// An event that is a dead letter because no filter could say whether it is the subscription's, and that was replayed: the filter of now says it.
     fn filtered(&self, claimed: &Claimed, loaded: &LoadedSubscription) -> Option<Ended> {
-        let was_unknown = claimed.attempt == 1 && claimed.history.0.last().is_some_and(|last| last.code == UNKNOWN);
-        match was_unknown.then(|| loaded.admits(&claimed.payload))? {
+        // Also in a later attempt: the Bridge of the first one may have ended before it had asked.
+        match claimed.history.has(UNKNOWN).then(|| loaded.admits(&claimed.payload))? {
             Admitted::Yes => None,
             Admitted::No => Some(Ended::Handled(None)),
             Admitted::Unknown(_) => Some(Ended::Failed(self.begun(claimed).because(UNKNOWN, UNKNOWN_FILTER), None)),

@@ -55,6 +55,11 @@ impl History {
         serde_json::to_vec(&self.0).unwrap_or_else(|_| b"[]".to_vec())
     }
 
+    /// Whether an attempt ended so.
+    pub fn has(&self, code: &str) -> bool {
+        self.0.iter().any(|attempt| attempt.code == code)
+    }
+
     /// Adds one; the oldest goes where there are many.
     pub fn add(&mut self, attempt: Attempt) {
         if self.0.len() >= ATTEMPTS_MAX {
@@ -135,6 +140,8 @@ mod tests {
         assert_eq!((again.0.len(), again.0[0].attempt, again.0[23].attempt), (24, 7, 30));
         assert_eq!(again.0[0].error.len(), TEXT_MAX);
         assert_eq!(History::of(Some(b"no")), History::default());
+        history.add(Attempt::new(31, ("b1", "rel_1"), Utc::now()).because("NO_ANSWER", "killed"));
+        assert!(history.has("NOT_NOW") && history.has("NO_ANSWER") && !history.has("FILTER"));
     }
 
     #[test]

@@ -21,9 +21,11 @@ use tokio::{
 use ulid::Ulid;
 
 use super::{
+    HELD_BYTES_MAX,
     attempt::Place,
     attempts::{Attempts, Of},
     handing::{self, answer_within},
+    held::Held,
     turn::{More, Turn, is_only_busy},
 };
 use crate::{
@@ -59,6 +61,8 @@ pub(super) struct Relay {
     /// Ends those that pull for a release.
     stop: watch::Sender<bool>,
     stopped: watch::Receiver<bool>,
+    /// For the payloads of all that is tried, whichever release it was begun on.
+    held: Held,
 }
 
 /// Why nothing is handed over.
@@ -76,6 +80,7 @@ struct Puller {
     subscription: String,
     is_broken: Arc<AtomicBool>,
     heard: Arc<Notify>,
+    held: Held,
 }
 
 impl Relay {
@@ -95,6 +100,7 @@ impl Relay {
             pulling: JoinSet::new(),
             stop: watch::Sender::new(false),
             stopped: stopped.clone(),
+            held: Held::new(HELD_BYTES_MAX),
         }
     }
 
@@ -166,7 +172,7 @@ impl Relay {
         self.is_broken = Arc::default();
         for (subscription, at_once, consumer) in consumers {
             let (place, is_broken, heard) = (place.clone(), Arc::clone(&self.is_broken), Arc::clone(&self.heard));
-            let puller = Puller { place, subscription, is_broken, heard };
+            let puller = Puller { place, subscription, is_broken, heard, held: self.held.clone() };
             self.pulling.spawn(puller.run(consumer, at_once, self.stop.subscribe(), self.stopped.clone()));
         }
         while self.pulling.try_join_next().is_some() {}
@@ -248,11 +254,12 @@ impl Puller {
         let ticket = Ticket::read(&message.payload);
         let delivery = ticket.as_ref().map(|ticket| ticket.delivery.clone()).unwrap_or_default();
         let claim = Ulid::new().to_string();
-        // Which payload it has is read with its row.
+        // Which payload it has is read with its row, for which there must be room.
+        let held = self.held.clone();
         let of = Of { claim: claim.clone(), delivery, subscription: subscription.clone(), bytes: 0 };
         attempts.begin(of, async move {
             let (answer, again) = match ticket {
-                Some(ticket) => match place.attempt_by(&ticket, &subscription, claim).await {
+                Some(ticket) => match place.attempt_by(&ticket, &subscription, claim, held.room().await).await {
                     Ok(again) => (AckKind::Ack, again),
                     Err(error) => {
                         tracing::debug!(error = &error as &dyn std::error::Error, "a ticket waits for its database");

@@ -216,6 +216,9 @@ async fn a_backup_of_an_older_version_is_brought_up_to_date() {
         let made = hub.operate(Method::POST, &format!("{ENV}/usertokens"), &json!({"sub": "anna"})).await.unwrap();
         let keys = hub.operate(Method::GET, &format!("{ENV}/userkeys"), &Json::Null).await.unwrap();
         assert_eq!(keys["keys"][0]["id"], made["keyId"], "every env has a key: {keys}");
+        let token = hub.service_token(&["shop/dev"]).await.unwrap();
+        let bundle = hub.ask(Some(&token), "/internal/runtime/shop/dev", None).await.unwrap().2;
+        assert!(String::from_utf8_lossy(&bundle).contains("\"storageKey\""), "and one for uploads");
     }
     // One that this program is too old for.
     let newer = Writer::begin(Scratch::file(dir.path()).unwrap()).end(contents(NEWEST + 1), &key).unwrap();

@@ -132,3 +132,26 @@ async fn large(on: On) {
         assert_eq!((of.len(), events(&of)), (12, published.clone()), "{logic}");
     }
 }
+
+/// What waits on a connection that a release has taken away is nobody's, of which there is a word.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_a_release_takes_away_is_told() {
+    const SIDE: &str = "version: 1\ntables:\n  marks:\n    columns: {text: {type: string}}\n";
+    const TOLD: &str = "the release has no tables on a connection any more";
+    let folder = project("taken", "");
+    folder.write("schema/side.yaml", SIDE).unwrap();
+    let mut dev = StkDev::start(folder.path(), &[]).await.unwrap();
+    for _ in 0..10 {
+        // Now and then it is looked which connections there are: of one that was there for a moment nobody knows.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        fs::remove_file(folder.path().join("schema/side.yaml")).unwrap();
+        dev.wait_for("swapped", Duration::from_mins(1)).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        if dev.output().contains(TOLD) {
+            break;
+        }
+        folder.write("schema/side.yaml", SIDE).unwrap();
+        dev.wait_for("swapped", Duration::from_mins(1)).await.unwrap();
+    }
+    assert_eq!(dev.output().matches(TOLD).count(), 1, "once: {}", dev.output());
+}

@@ -92,7 +92,8 @@ impl Bridges {
         Ok(Self { hub, project, env, http: client(answer_max)?, ids, url: at.url.clone() })
     }
 
-    /// Asks the first that answers. `below` is what follows the env in its path.
+    /// Asks the first that answers, and nobody else where one that did not may have done what changes something. `below` is what follows the env in its
+    /// path.
     pub(crate) async fn ask(
         &self,
         (deed, job): (Deed, Option<&str>),
@@ -197,8 +198,18 @@ impl Asked {
 
     /// An answer that is a success, of which nothing but the head is read.
     pub(crate) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
-        let sent = request.bearer_auth(&self.token).send().await;
-        let response = sent.map_err(|error| unreachable("the Bridge", &self.told, &error))?;
+        let (client, request) = request.bearer_auth(&self.token).build_split();
+        let request = request.context("cannot make a request")?;
+        let is_safe = request.method().is_safe();
+        let response = client.execute(request).await.map_err(|error| {
+            if is_safe || error.is_connect() {
+                return unreachable("the Bridge", &self.told, &error);
+            }
+            // It may have been heard: another Bridge would do it a second time.
+            let told =
+                format!("the Bridge at {} was asked and did not answer: it may have done it, so look first", self.told);
+            anyhow::Error::new(error.without_url()).context(told)
+        })?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
