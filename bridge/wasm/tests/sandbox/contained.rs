@@ -166,6 +166,27 @@ async fn rows_and_bytes_are_counted() {
     assert_eq!(hit(invocation.outcome), LimitName::SqlBytes);
 }
 
+/// What the host makes of a guest's JSON is counted as the guest's before it is made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn json_that_grows_when_it_is_read_is_held_to_the_memory() {
+    let (list, text) = (format!("[{}0]", "0,".repeat(1_000_000)), format!("\"{}\"", "0,".repeat(1_000_000)));
+    let common = InvocationLimits { cpu: Millis(60_000), timeout: Millis(60_000), ..limits() };
+    let roomy = InvocationLimits { memory: Bytes(256 << 20), ..common.clone() };
+    for (guest, code, answer) in [("hands_over", "invalid", None), ("asks_table", "error", Some("[]"))] {
+        let (invocation, _) = call(guest, &list, &common).await;
+        let Err(CallError::Logic(error)) = invocation.outcome else { panic!("{guest} was answered, or worse") };
+        assert_eq!(error.code, code);
+        assert!(error.message.contains("the limit `memory` (64MiB)"), "{}", error.message);
+        for (input, limits) in [(&text, &common), (&list, &roomy)] {
+            let (invocation, _) = call(guest, input, limits).await;
+            assert!(invocation.outcome.unwrap() == answer.unwrap_or(input).as_bytes(), "{guest}");
+        }
+        let (invocation, _) = call(guest, &format!("\"{}\"", "0".repeat(10_000_000)), &roomy).await;
+        let error = invocation.outcome.unwrap_err().to_string();
+        assert!(error.contains("longer than 10000000 bytes"), "{error}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_transaction_is_rolled_back() {
     let (invocation, record) = call("transaction_dropped", "{}", &limits()).await;
