@@ -64,6 +64,7 @@ impl<H: Host> State<H> {
 
     /// As for statements: giving up over a limit is seen as the limit that it is.
     fn crud_error(&mut self, error: CrudError) -> Error {
+        self.went_wrong(matches!(error, CrudError::Denied(_)));
         match error {
             CrudError::Denied(message) => Error::Denied(message),
             CrudError::Invalid(message) => Error::Invalid(message),

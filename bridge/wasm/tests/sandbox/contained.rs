@@ -6,7 +6,7 @@ use santokit_core::{
     limit::{InvocationLimits, LimitName},
     quantity::{Bytes, Millis},
 };
-use santokit_wasm::{Blame, CallError, LogSource, LogicError, Sandbox, SandboxConfig};
+use santokit_wasm::{Blame, CallError, LogSource, LogicError, Sandbox, SandboxConfig, WrongCalls};
 
 use crate::{beside_a_neighbour, call, host::Record, load, sandbox};
 
@@ -161,6 +161,8 @@ async fn rows_and_bytes_are_counted() {
     assert_eq!(invocation.usage.sql_bytes, 100 * 108);
     let (invocation, _) = call("many_rows", "rows 10001", &limits()).await;
     assert_eq!(hit(invocation.outcome), LimitName::SqlRows);
+    assert_eq!(invocation.usage.host_calls["sql"], 2);
+    assert_eq!(invocation.usage.host_calls_wrong["sql"], WrongCalls { denied: 0, failed: 1 });
     let (invocation, _) =
         call("many_rows", "rows 100", &InvocationLimits { sql_bytes: Bytes(1_000), ..limits() }).await;
     assert_eq!(hit(invocation.outcome), LimitName::SqlBytes);
