@@ -62,7 +62,7 @@ pub(crate) enum Given {
     Run(RunInfo),
 }
 
-/// Calls into the host that were answered with an error. What they are not answered with, because the invocation ended first, is none.
+/// Calls into the host that were answered with an error. One that the invocation's end cut off was not answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WrongCalls {
     /// Not granted.
