@@ -151,7 +151,7 @@ impl LoadedLogicEntry {
                     component(&body.component).ok_or_else(|| format!("logic {name:?}: its component is missing"))?;
                 let loaded = sandbox.load_as(body.world(), &env.project, &bytes, &body.component).await;
                 let loaded: LoadedLogic<GuestHost> = loaded.map_err(|error| format!("logic {name:?}: {error}"))?;
-                let loaded = loaded.shared_by(&env.to_string(), name);
+                let loaded = loaded.shared_by(&env.project, &env.env, name);
                 let acknowledges = logic.acknowledges();
                 let logins = Logins::of(&body.grants, queried(&body.grants, queries, acknowledges), acknowledges);
                 let queries = LoadedQuery::granted(&body.grants.queries, queries)

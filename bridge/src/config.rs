@@ -245,7 +245,9 @@ santokit_edge::settings! {
     redis_timeout = "STK_BRIDGE_REDIS_TIMEOUT",
     /// Instances of components alive at once, default 64 for each core and at least 256.
     sandbox_instances = "STK_BRIDGE_SANDBOX_INSTANCES",
-    /// Of them, at most so many of one env, default half, and all where there is one env.
+    /// Of them, at most so many of one project, default half, and all where there is one project.
+    sandbox_project_instances = "STK_BRIDGE_SANDBOX_PROJECT_INSTANCES",
+    /// Of those of a project, at most so many of one env, default half, and all where each project has one env.
     sandbox_env_instances = "STK_BRIDGE_SANDBOX_ENV_INSTANCES",
     /// Of those of an env, at most so many of one logic, default half.
     sandbox_logic_instances = "STK_BRIDGE_SANDBOX_LOGIC_INSTANCES",
@@ -360,7 +362,7 @@ impl Settings {
             check.add("trustedKeys", "a key is named twice: it would count for two signers");
         }
         let envs = check.list("envs", self.envs, EnvName::parse);
-        sandbox.share_between(envs.len());
+        sandbox.share_between(envs.iter().map(|env| env.project.as_str()));
         let required = check.value("requiredSigners", self.required_signers, 1_usize, number);
         served(&envs, &mut check);
         if required == 0 || required > trusted.len() {
@@ -485,8 +487,9 @@ mod tests {
         assert_eq!(config.poll_interval, Duration::from_secs(10));
         assert_eq!(config.concurrent_requests.get(), 7);
         assert_eq!(config.envs.len(), 2);
-        // One of two envs leaves the other one half.
+        // One of two envs leaves the other one half; their project, which is alone, leaves nothing.
         assert_eq!(config.sandbox.env_instances_max, Some(config.sandbox.instances_max / 2));
+        assert_eq!(config.sandbox.project_instances_max, None);
         assert!(!format!("{config:?}").contains("hunter2"));
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::{SecondsFormat, Utc};
-use santokit_wasm::{Level, LogSource};
+use santokit_wasm::{InvocationInfo, Level, LogSource};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -70,6 +70,10 @@ pub struct GuestLine {
 /// Who says a line, and of what.
 #[derive(Clone, Copy, Debug)]
 pub struct Said<'a> {
+    /// The project's name.
+    pub project: &'a str,
+    /// The env's name.
+    pub env: &'a str,
     /// The logic's name.
     pub logic: &'a str,
     /// Of the request.
@@ -98,6 +102,30 @@ pub struct Found {
     pub last: u64,
     /// Lines that nobody can have any more: they came, and went, since the one that was named.
     pub lost: u64,
+}
+
+/// Writes a line of a guest, or of what became of it, to the Bridge's own log, with whose it is: a guest runs without a request too, and the
+/// request's span may be filtered out.
+macro_rules! own_line {
+    ($level:ident, $said:expr, $($more:tt)+) => {
+        tracing::$level!(
+            target: "guest",
+            requestId = $said.request_id,
+            project = $said.project,
+            env = $said.env,
+            releaseId = $said.release_id,
+            logic = $said.logic,
+            $($more)+
+        )
+    };
+}
+pub(crate) use own_line;
+
+impl<'a> Said<'a> {
+    pub(crate) fn of(invocation: &'a InvocationInfo) -> Self {
+        let InvocationInfo { request_id, logic, project, env, release_id, .. } = invocation;
+        Self { project, env, logic, request_id, release_id }
+    }
 }
 
 impl GuestLogs {
@@ -220,7 +248,8 @@ const fn source_name(source: LogSource) -> &'static str {
 mod tests {
     use super::*;
 
-    const SAID: Said<'_> = Said { logic: "buy", request_id: "req_1", release_id: "rel_1" };
+    const SAID: Said<'_> =
+        Said { project: "shop", env: "prod", logic: "buy", request_id: "req_1", release_id: "rel_1" };
 
     fn texts(found: &Found) -> Vec<&str> {
         found.lines.iter().map(|line| line.message.as_str()).collect()

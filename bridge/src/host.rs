@@ -14,7 +14,7 @@ use santokit_wasm::{
 use secrecy::SecretString;
 use tracing::{Instrument, field::Empty};
 
-use crate::guest_log::{More, Said};
+use crate::guest_log::{More, Said, own_line};
 
 mod crud;
 mod cursor;
@@ -85,8 +85,7 @@ impl Host for Session {
             rehearsal.seen().lines.push(line);
             return;
         }
-        let (logic, request_id) = (&self.invocation.logic, &self.invocation.request_id);
-        let said = Said { logic, request_id, release_id: &self.invocation.release_id };
+        let said = Said::of(&self.invocation);
         self.guest_log.add(
             said,
             line.level,
@@ -99,11 +98,11 @@ impl Host for Session {
         let fields = serde_json::to_string(&fields).unwrap_or_default();
         let message = &line.message;
         match line.level {
-            Level::Trace => tracing::trace!(target: "guest", %logic, requestId = %request_id, %fields, "{message}"),
-            Level::Debug => tracing::debug!(target: "guest", %logic, requestId = %request_id, %fields, "{message}"),
-            Level::Info => tracing::info!(target: "guest", %logic, requestId = %request_id, %fields, "{message}"),
-            Level::Warn => tracing::warn!(target: "guest", %logic, requestId = %request_id, %fields, "{message}"),
-            Level::Error => tracing::error!(target: "guest", %logic, requestId = %request_id, %fields, "{message}"),
+            Level::Trace => own_line!(trace, said, %fields, "{message}"),
+            Level::Debug => own_line!(debug, said, %fields, "{message}"),
+            Level::Info => own_line!(info, said, %fields, "{message}"),
+            Level::Warn => own_line!(warn, said, %fields, "{message}"),
+            Level::Error => own_line!(error, said, %fields, "{message}"),
         }
     }
 

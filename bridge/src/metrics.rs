@@ -13,6 +13,7 @@ use crate::config::EnvName;
 mod canary;
 mod cron;
 mod events;
+mod host_calls;
 mod objects;
 mod recordings;
 mod supply;
@@ -20,6 +21,7 @@ mod supply;
 pub use canary::CanaryMetrics;
 pub use cron::CronMetrics;
 pub use events::EventMetrics;
+pub use host_calls::HostCallMetrics;
 pub use objects::ObjectMetrics;
 pub use recordings::RecordingMetrics;
 pub use supply::SupplyMetrics;
@@ -55,7 +57,6 @@ pub struct Metrics {
     logic_duration: HistogramVec,
     logic_cpu: HistogramVec,
     logic_memory: HistogramVec,
-    logic_host_calls: IntCounterVec,
     logic_limit_hits: IntCounterVec,
     limit_hits: IntCounterVec,
     declared_query_duration: HistogramVec,
@@ -64,6 +65,8 @@ pub struct Metrics {
     pub canary: CanaryMetrics,
     /// Of events.
     pub events: EventMetrics,
+    /// Of calls into the host.
+    pub host_calls: HostCallMetrics,
     /// Of instances made ahead.
     pub supply: SupplyMetrics,
     /// Of jobs.
@@ -153,7 +156,6 @@ impl Metrics {
             logic_duration: histogram(r, "logic_duration_seconds", "Wall time of an invocation.", &["logic"], SECONDS)?,
             logic_cpu: histogram(r, "logic_cpu_seconds", "CPU time of an invocation.", &["logic"], SECONDS)?,
             logic_memory: histogram(r, "logic_memory_peak_bytes", "Most memory of an invocation.", &["logic"], BYTES)?,
-            logic_host_calls: counter(r, "logic_host_calls_total", "Calls of guests into the host.", &["capability"])?,
             logic_limit_hits: counter(r, "logic_limit_hits_total", "Invocations stopped by a limit.", &["limit"])?,
             limit_hits: counter(r, "limit_hits_total", "Requests that a limit refused or stopped.", &["limit"])?,
             declared_query_duration: histogram(
@@ -166,6 +168,7 @@ impl Metrics {
             rates: RateMetrics::new(r)?,
             canary: CanaryMetrics::new(r)?,
             events: EventMetrics::new(r)?,
+            host_calls: HostCallMetrics::new(r)?,
             supply: SupplyMetrics::new(r)?,
             cron: CronMetrics::new(r)?,
             recordings: RecordingMetrics::new(r)?,
@@ -234,11 +237,6 @@ impl Metrics {
     pub fn component(&self, logic: &str, cpu: Duration, memory_peak_bytes: u64) {
         self.logic_cpu.with_label_values(&[logic]).observe(cpu.as_secs_f64());
         self.logic_memory.with_label_values(&[logic]).observe(memory_peak_bytes as f64);
-    }
-
-    /// A guest called into the host.
-    pub fn host_calls(&self, capability: &str, count: u64) {
-        self.logic_host_calls.with_label_values(&[capability]).inc_by(count);
     }
 
     /// A limit stopped an invocation.
@@ -318,6 +316,8 @@ fn histogram(
 
 #[cfg(test)]
 mod tests {
+    use santokit_wasm::{Usage, WrongCalls};
+
     use super::*;
 
     #[test]
@@ -326,7 +326,12 @@ mod tests {
         metrics.request("/logics/{name}", 200, Duration::from_millis(3));
         metrics.invocation("purchase", "ok", Duration::from_millis(2));
         metrics.component("purchase", Duration::from_millis(1), 1 << 20);
-        metrics.host_calls("sql", 3);
+        let usage = Usage {
+            host_calls: BTreeMap::from([("sql", 9), ("log", 2)]),
+            host_calls_wrong: BTreeMap::from([("sql", WrongCalls { denied: 1, failed: 3 })]),
+            ..Usage::default()
+        };
+        metrics.host_calls.add("purchase", &usage);
         metrics.limit_hit("cpu");
         metrics.refused_by("apiKeyRate");
         metrics.refused_by("apiKeyRate");
@@ -339,7 +344,10 @@ mod tests {
             "stk_bridge_requests_total{path=\"/logics/{name}\",status=\"200\"} 1",
             "stk_bridge_request_duration_seconds_count{path=\"/logics/{name}\"} 1",
             "stk_bridge_logic_invocations_total{logic=\"purchase\",outcome=\"ok\"} 1",
-            "stk_bridge_logic_host_calls_total{capability=\"sql\"} 3",
+            "stk_bridge_logic_host_calls_total{capability=\"log\",logic=\"purchase\",outcome=\"ok\"} 2",
+            "stk_bridge_logic_host_calls_total{capability=\"sql\",logic=\"purchase\",outcome=\"ok\"} 5",
+            "stk_bridge_logic_host_calls_total{capability=\"sql\",logic=\"purchase\",outcome=\"denied\"} 1",
+            "stk_bridge_logic_host_calls_total{capability=\"sql\",logic=\"purchase\",outcome=\"failed\"} 3",
             "stk_bridge_logic_limit_hits_total{limit=\"cpu\"} 1",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");

@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    fs,
+    fs, io,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -37,6 +37,8 @@ const AT_ONCE_MAX: usize = 64;
 const CALLS_MAX: usize = 10_000;
 /// Of one env.
 const RECORDINGS_MAX: usize = 2_000;
+/// Below that of an env in the cache.
+const FOLDER: &str = "recordings";
 /// How often it is seen which have expired.
 const SWEEP: Duration = Duration::from_mins(1);
 
@@ -214,12 +216,31 @@ impl Recordings {
         read.await.ok().flatten()
     }
 
-    /// What is found of envs that are served; where nothing is allowed, nothing is kept of before.
+    /// What is found of envs that are served; where nothing is allowed, nothing is kept of before, and of other envs nothing at all.
     fn sweep(&self, envs: &[EnvName]) {
+        self.forget_others(envs);
         for env in envs {
             match self.shelf(env) {
                 Some(found) => found.sweep(Utc::now()),
                 None => drop(fs::remove_dir_all(self.folder(env))),
+            }
+        }
+    }
+
+    /// What was recorded of an env that is not served any more has nobody who could read it, and would have no end.
+    fn forget_others(&self, envs: &[EnvName]) {
+        let below = |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().flatten();
+        for project in below(self.dir.join("envs")) {
+            for env in below(project.path()) {
+                let (project, env, kept) = (project.file_name(), env.file_name(), env.path().join(FOLDER));
+                if envs.iter().any(|served| project == served.project.as_str() && env == served.env.as_str()) {
+                    continue;
+                }
+                match fs::remove_dir_all(&kept) {
+                    Ok(()) => tracing::info!(?project, ?env, "recordings of an env that is not served are removed"),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => tracing::warn!(?project, ?env, %error, "recordings cannot be removed"),
+                }
             }
         }
     }
@@ -245,7 +266,7 @@ impl Recordings {
 
     /// Names of projects and envs are labels: neither leads out of the cache.
     fn folder(&self, env: &EnvName) -> PathBuf {
-        self.dir.join("envs").join(&env.project).join(&env.env).join("recordings")
+        self.dir.join("envs").join(&env.project).join(&env.env).join(FOLDER)
     }
 
     fn write(&self, finished: Finished) {

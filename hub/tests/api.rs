@@ -12,8 +12,9 @@ use reqwest::{Method, StatusCode};
 use santokit_core::{
     access::Permissions,
     component,
+    limit::InvocationLimits,
     logic::{Body, Grants, Logic, TransactionMode, WasmBody},
-    quantity::Millis,
+    quantity::{Bytes, Millis},
     release::{Digest, FORMAT, Manifest, SignedRelease, VERSION, VerifyingKey, verify},
     schema::{Bounds, Column, Generate, PrimaryKey, Schema, Table, Type},
     wire::{Current, RuntimeBundle},
@@ -136,7 +137,7 @@ fn manifest(columns: Vec<Column>, secrets: Option<&[&str]>) -> Manifest {
                 ],
                 ..Grants::default()
             },
-            limits: santokit_core::limit::InvocationLimits::default(),
+            limits: InvocationLimits::default(),
             mount: None,
             sbom: None,
             record: None,
@@ -283,6 +284,27 @@ async fn a_release_has_as_many_buckets_as_a_project_may() {
         wanted.storage = serde_json::from_value(json!({"buckets": buckets})).unwrap();
         let (found, answer) = lab.apply("dev", &wanted, json!({})).await;
         assert_eq!((found, &answer["error"]["code"]), (status, &code), "{answer}");
+    }
+    lab.hub.shutdown().await;
+}
+
+/// Whoever made the manifest: nobody who reads `logic.yaml` has to have seen it.
+#[tokio::test]
+async fn a_release_asks_for_no_more_than_any_logic_may_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let lab = Lab::start(dir.path()).await;
+    let ceiling = InvocationLimits::ceiling();
+    for (limit, limits) in [
+        ("memory", InvocationLimits { memory: Bytes(ceiling.memory.0 + 1), ..ceiling.clone() }),
+        ("hostCalls", InvocationLimits { host_calls: ceiling.host_calls + 1, ..ceiling.clone() }),
+    ] {
+        let mut wanted = manifest(vec![], Some(&["PAYMENT_KEY"]));
+        let Body::Wasm(body) = &mut wanted.logics.get_mut("buy").unwrap().body else { unreachable!() };
+        body.limits = limits;
+        let (status, refused) = lab.apply("dev", &wanted, json!({"acceptGrants": true})).await;
+        assert_eq!((status, &refused["error"]["code"]), (StatusCode::BAD_REQUEST, &json!("BAD_REQUEST")), "{refused}");
+        let message = format!("logic \"buy\" asks for more {limit} than any logic may have");
+        assert_eq!(refused["error"]["message"], message, "{refused}");
     }
     lab.hub.shutdown().await;
 }

@@ -21,7 +21,7 @@ use serde_json::{Map, Value as Json, value::RawValue};
 use super::{CallContext, Called, CalledParts, LoadedLogicEntry};
 use crate::{
     events::lines,
-    guest_log::{GuestLog, More, Said},
+    guest_log::{GuestLog, More, Said, own_line},
     host::{
         GrantedObjects, GrantedQueries, GrantedTables, GuestHost, Joined, Logins, Session, SessionParts, granted_tables,
     },
@@ -101,13 +101,13 @@ impl WasmCode {
                 return CalledParts { answer: Err(Problem::internal(error)), usage: LogicUsage::default(), joined };
             }
         };
-        let (request_id, metrics) = (Arc::clone(&context.request_id), Arc::clone(&context.metrics));
-        let (guest_log, release_id) = (Arc::clone(&context.guest_log), context.release_id.clone());
+        let (metrics, guest_log) = (Arc::clone(&context.metrics), Arc::clone(&context.guest_log));
         let (rehearsal, recordings) = (context.rehearsal.clone(), Arc::clone(&context.recordings));
         let occasion = context.begun_by.occasion().filter(|_| matches!(given, Given::Event(..))).cloned();
         let (limits, patience, joined) = self.room(called, context.begun_by.timeout());
         let deadline = Instant::now() + limits.timeout.duration();
         let session = self.session(entry, context, deadline, joined);
+        let info = session.invocation();
         // A recording is of params.
         let record = self.record.as_ref().filter(|_| rehearsal.is_none() && matches!(given, Given::Params(_)));
         let of = || (session.invocation(), session.caller());
@@ -143,8 +143,7 @@ impl WasmCode {
                 if let Some(rehearsal) = &rehearsal {
                     rehearsal.seen().failure = Some(error.clone());
                 } else {
-                    let said = Said { logic: entry.name(), request_id: &request_id, release_id: &release_id };
-                    log_failure(&error, said, &guest_log);
+                    log_failure(&error, Said::of(&info), &guest_log);
                 }
                 Err(caller_problem(error))
             }
@@ -174,10 +173,10 @@ impl WasmCode {
         context: CallContext,
         exchange: Exchange,
     ) -> Outcome<()> {
-        let (request_id, metrics) = (Arc::clone(&context.request_id), Arc::clone(&context.metrics));
-        let (guest_log, release_id) = (Arc::clone(&context.guest_log), context.release_id.clone());
+        let (metrics, guest_log) = (Arc::clone(&context.metrics), Arc::clone(&context.guest_log));
         let deadline = Instant::now() + self.limits.timeout.duration();
         let session = self.session(entry, context, deadline, Joined::default());
+        let info = session.invocation();
         let served = self.loaded.serve(Recorder::new(session, None), exchange, &self.limits).await;
         count(&metrics, entry.name(), &served.usage);
         trace(&served.usage);
@@ -186,8 +185,7 @@ impl WasmCode {
             drop(host.into_host().finish(served.outcome.is_ok()).await);
         }
         served.outcome.map_err(|error| {
-            let said = Said { logic: entry.name(), request_id: &request_id, release_id: &release_id };
-            log_failure(&error, said, &guest_log);
+            log_failure(&error, Said::of(&info), &guest_log);
             caller_problem(error)
         })
     }
@@ -254,9 +252,7 @@ fn against_the_caller(usage: &Usage) -> LogicUsage {
 fn count(metrics: &crate::metrics::Metrics, logic: &str, usage: &Usage) {
     metrics.component(logic, usage.cpu, usage.memory_peak_bytes);
     metrics.supply.instance(logic, usage.is_supplied);
-    for (capability, calls) in &usage.host_calls {
-        metrics.host_calls(capability, *calls);
-    }
+    metrics.host_calls.add(logic, usage);
 }
 
 /// For who looks into one invocation.
@@ -289,25 +285,24 @@ fn commit_problem(error: SqlError) -> Box<Problem> {
 
 /// Where a guest was when it failed: for operators only.
 fn log_failure(error: &CallError, said: Said<'_>, guest_log: &GuestLog) {
-    let Said { logic, request_id, .. } = said;
     let (level, message, backtrace) = match error {
         CallError::Logic(_) | CallError::Host(_) | CallError::Busy { .. } => return,
         CallError::Limit { limit, backtrace } => {
             let (limit, backtrace) = (limit.as_str(), lines(backtrace));
-            tracing::warn!(target: "guest", %logic, requestId = %request_id, %limit, %backtrace, "stopped by its limit {limit}");
+            own_line!(warn, said, %limit, %backtrace, "stopped by its limit {limit}");
             (Level::Warn, format!("stopped by its limit {limit}"), backtrace)
         }
         CallError::Trap { message, backtrace } => {
             let backtrace = lines(backtrace);
-            tracing::error!(target: "guest", %logic, requestId = %request_id, %backtrace, "trapped: {message}");
+            own_line!(error, said, %backtrace, "trapped: {message}");
             (Level::Error, format!("trapped: {message}"), backtrace)
         }
         CallError::Answer(reason) => {
-            tracing::error!(target: "guest", %logic, requestId = %request_id, "gave no answer: {reason}");
+            own_line!(error, said, "gave no answer: {reason}");
             (Level::Error, format!("gave no answer: {reason}"), String::new())
         }
         CallError::Output(reason) => {
-            tracing::error!(target: "guest", %logic, requestId = %request_id, "answered what is no JSON: {reason}");
+            own_line!(error, said, "answered what is no JSON: {reason}");
             (Level::Error, format!("answered what is no JSON: {reason}"), String::new())
         }
     };

@@ -50,6 +50,11 @@ impl Settings {
                 default.instances_max,
                 number,
             ),
+            project_instances_max: check.optional(
+                "sandboxProjectInstances",
+                self.sandbox_project_instances.take(),
+                number,
+            ),
             env_instances_max: check.optional("sandboxEnvInstances", self.sandbox_env_instances.take(), number),
             logic_instances_max: check.optional("sandboxLogicInstances", self.sandbox_logic_instances.take(), number),
             memory_bytes_max: check.value("sandboxMemory", self.sandbox_memory.take(), default.memory_bytes_max, size),

@@ -6,11 +6,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::config::Network;
 
 /// Where clouds give out credentials: a network that is opened does not open these, only an entry for the one address does.
-const METADATA: [IpAddr; 4] = [
+const METADATA: [IpAddr; 8] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    // Of containers and of pods at Amazon's.
     IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    // The host of a machine at Azure's: among the public addresses.
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
+    // Google's.
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];
 
 /// Of IPv4: first address, and how many of its bits count.
@@ -122,6 +129,8 @@ mod tests {
             "169.254.0.1",
             "169.254.169.254",
             "169.254.170.2",
+            "169.254.170.23",
+            "168.63.129.16",
             "172.16.0.1",
             "172.31.255.255",
             "192.0.0.8",
@@ -164,6 +173,8 @@ mod tests {
             "5f00::1",
             "fc00::1",
             "fd00:ec2::254",
+            "fd00:ec2::23",
+            "fd20:ce::254",
             "fd12:3456::1",
             "fe80::1",
             "febf::1",
@@ -187,6 +198,8 @@ mod tests {
             "192.0.1.1",
             "198.17.255.255",
             "198.20.0.1",
+            "168.63.129.15",
+            "168.63.129.17",
             "223.255.255.255",
             "2606:4700::1111",
             "2a00:1450::1",
@@ -210,7 +223,11 @@ mod tests {
             assert!(!may(metadata, &["0.0.0.0/0", "::/0", "169.254.0.0/16"]), "{metadata}");
             assert!(may(metadata, &["169.254.169.254"]), "{metadata}");
         }
-        assert!(!may("fd00:ec2::254", &["fd00::/8"]) && may("fd00:ec2::254", &["fd00:ec2::254/128"]));
+        for metadata in METADATA {
+            let (text, networks) = (metadata.to_string(), ["0.0.0.0/0", "::/0", "fd00::/8", "168.63.0.0/16"]);
+            assert!(!may(&text, &networks) && may(&text, &[&text]), "{text}");
+        }
+        assert!(may("fd00:ec2::254", &["fd00:ec2::254/128"]));
         assert!(may("169.254.0.1", &["169.254.0.0/16"]));
     }
 }

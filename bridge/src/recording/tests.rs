@@ -247,3 +247,26 @@ async fn failures_are_kept_and_what_was_written_is_found() {
     off.run(vec![env], stopped).await;
     assert!(!dir.path().join("envs/shop/prod/recordings").exists());
 }
+
+/// An env was taken out of the settings.
+#[tokio::test]
+async fn recordings_of_envs_that_are_not_served_are_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = |env: &str| dir.path().join("envs").join(env).join("recordings");
+    for env in [ENV, "shop/old", "gone/prod"] {
+        opened(&folder(env), env, 7, (1 << 20, 10)).put(&recording(soon(), 10)).unwrap();
+        fs::write(folder(env).with_file_name("good.json"), "{}").unwrap();
+    }
+    // Whether anything is recorded now or not.
+    for key in [Some(key(7)), None] {
+        let is_on = key.is_some();
+        opened(&folder("shop/old"), "shop/old", 7, (1 << 20, 10)).put(&recording(soon(), 10)).unwrap();
+        let (_stop, stopped) = watch::channel(true);
+        recordings(dir.path(), key).run(vec![EnvName::parse(ENV).unwrap()], stopped).await;
+        assert_eq!(folder(ENV).exists(), is_on);
+        for gone in ["shop/old", "gone/prod"] {
+            assert!(!folder(gone).exists(), "{gone}");
+            assert!(folder(gone).with_file_name("good.json").exists(), "nothing else of {gone} is touched");
+        }
+    }
+}

@@ -62,6 +62,15 @@ pub(crate) enum Given {
     Run(RunInfo),
 }
 
+/// Calls into the host that were answered with an error. One that the invocation's end cut off was not answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WrongCalls {
+    /// Not granted.
+    pub denied: u64,
+    /// Any other error.
+    pub failed: u64,
+}
+
 /// What a call used.
 #[derive(Clone, Debug, Default)]
 pub struct Usage {
@@ -73,6 +82,8 @@ pub struct Usage {
     pub memory_peak_bytes: u64,
     /// Calls into the host by capability.
     pub host_calls: BTreeMap<&'static str, u64>,
+    /// Those of them that went wrong.
+    pub host_calls_wrong: BTreeMap<&'static str, WrongCalls>,
     /// All of them, and those of logics that were called.
     pub host_calls_total: u64,
     /// Rows read.
@@ -260,6 +271,7 @@ pub(crate) fn used<H: Host>(state: &mut State<H>) -> Usage {
         cpu: state.cpu.spent(),
         memory_peak_bytes: state.limiter.memory_bytes_peak(),
         host_calls: std::mem::take(&mut state.host_calls),
+        host_calls_wrong: state.take_wrong(),
         host_calls_total: state.host_calls_total,
         sql_rows: state.sql_rows,
         sql_bytes: state.sql_bytes,

@@ -1,5 +1,5 @@
-//! Everything that a guest can import from us, one file each. This list is the whole of it; WASI 0.2 comes beside it with an
-//! empty context, and its HTTP with ours behind it.
+//! Everything that a guest can import from us, one file each, and what several of them ask of JSON. This list is the whole of it; WASI 0.2
+//! comes beside it with an empty context, and its HTTP with ours behind it.
 
 mod clock;
 mod config;
@@ -7,6 +7,7 @@ mod context;
 mod crud;
 mod events;
 mod http;
+mod json;
 mod log;
 mod logics;
 mod once;

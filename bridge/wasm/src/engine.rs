@@ -41,7 +41,9 @@ use crate::{
 pub struct SandboxConfig {
     /// Live instances at once, 16 or more.
     pub instances_max: u32,
-    /// Of them, at most so many of one env; none: all.
+    /// Of them, at most so many of one project; none: all.
+    pub project_instances_max: Option<u32>,
+    /// Of those of a project, at most so many of one env; none: all.
     pub env_instances_max: Option<u32>,
     /// Of those of an env, at most so many of one logic; none: half of them.
     pub logic_instances_max: Option<u32>,
@@ -140,6 +142,7 @@ impl Default for SandboxConfig {
         let cores = std::thread::available_parallelism().map_or(2, |cores| u32::try_from(cores.get()).unwrap_or(64));
         Self {
             instances_max: (64 * cores).clamp(256, 4_096),
+            project_instances_max: None,
             env_instances_max: None,
             logic_instances_max: None,
             memory_bytes_max: 256 << 20,
@@ -249,10 +252,10 @@ impl<H: Host> LoadedLogic<H> {
         (&self.sandbox.engine, &self.compiled, self.sandbox.memory_bytes_max)
     }
 
-    /// As a logic of an env, whose calls have no more instances at once than their shares.
+    /// As a logic of an env of a project, whose calls have no more instances at once than their shares.
     #[must_use]
-    pub fn shared_by(self, env: &str, logic: &str) -> Self {
-        let turn = self.sandbox.admission.turn_of(env, logic);
+    pub fn shared_by(self, project: &str, env: &str, logic: &str) -> Self {
+        let turn = self.sandbox.admission.turn_of(project, env, logic);
         Self { turn, ..self }
     }
 

@@ -121,6 +121,12 @@ pub enum LookupError {
     Other(String, String),
 }
 
+impl LookupError {
+    pub(crate) const fn is_denied(&self) -> bool {
+        matches!(self, Self::Denied(_))
+    }
+}
+
 /// Params of a declared query by name, as the guest sent them.
 pub type NamedParams = Vec<(String, Value)>;
 

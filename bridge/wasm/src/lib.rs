@@ -24,7 +24,7 @@ mod state;
 mod stdio;
 mod supply;
 
-pub use call::{EventInfo, Invocation, RunInfo, Usage};
+pub use call::{EventInfo, Invocation, RunInfo, Usage, WrongCalls};
 pub use compile::{CompileLimits, CompiledStore, StoreError, WorkerConfig, WorkerError, run_worker};
 pub use cost::Cost;
 #[doc(hidden)]

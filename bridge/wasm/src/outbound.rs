@@ -8,6 +8,8 @@ use std::sync::{
 
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::call::WrongCalls;
+
 /// Of one invocation.
 #[derive(Debug, Default)]
 pub(crate) struct Outbound {
@@ -15,6 +17,9 @@ pub(crate) struct Outbound {
     bytes: AtomicU64,
     /// Of bodies that are not sent yet.
     held: AtomicU64,
+    /// Of what went on beside the guest.
+    denied: AtomicU64,
+    failed: AtomicU64,
 }
 
 /// Bytes of a body that lie here; gone with it.
@@ -40,6 +45,16 @@ impl Outbound {
         let more = |counted: u64| Some(counted.saturating_add(bytes));
         // It is never refused.
         let _ = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    }
+
+    /// Counts a request that is answered with an error.
+    pub(crate) fn went_wrong(&self, is_denied: bool) {
+        (if is_denied { &self.denied } else { &self.failed }).fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many were.
+    pub(crate) fn wrong(&self) -> WrongCalls {
+        WrongCalls { denied: self.denied.load(Ordering::Relaxed), failed: self.failed.load(Ordering::Relaxed) }
     }
 
     /// Nothing yet.

@@ -2,8 +2,9 @@
 //!
 //! A guest yields at each tick. Where many compute at once that is not enough: whoever wants no more than a moment (another guest's call, a
 //! request that has just arrived) stands behind all of their ticks, and the threads that would notice a request are the ones that compute. So a
-//! guest that has used up a tick goes on by slices: no more guests at once than there are processors, first come first served, an env with many
-//! of them as one with few; and meanwhile another thread does what the guest's thread would have done, which the kernel lets in between.
+//! guest that has used up a tick goes on by slices: no more guests at once than there are processors, first come first served, a project with
+//! many of them as one with few, and within it an env; and meanwhile another thread does what the guest's thread would have done, which the
+//! kernel lets in between.
 
 use std::{
     pin::Pin,
@@ -19,16 +20,16 @@ use tokio::{
 
 use crate::clock::CpuClock;
 
-/// What the guests of one env may have of the processors, and what there is in all.
+/// What the guests of one may have of the processors, of what its project may have, of what there is in all.
 #[derive(Clone, Debug)]
 pub(crate) struct Slices {
-    /// None where there is no env.
-    mine: Option<Arc<Semaphore>>,
-    all: Arc<Semaphore>,
+    /// The narrowest first; the last is what there is.
+    queues: Vec<Arc<Semaphore>>,
 }
 
-/// A processor for a tick: first of the env, then of all, so that no env has more in the common queue than it can use at once.
-type Slice = (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit);
+/// A processor for a tick: first of the env, then of its project, then of all, so that none has more in a common queue than it can use
+/// at once.
+type Slice = Vec<OwnedSemaphorePermit>;
 
 /// Polls the future of a call, and the next time after a tick only within a slice.
 pub(crate) struct Sliced<F> {
@@ -41,12 +42,17 @@ pub(crate) struct Sliced<F> {
 impl Slices {
     /// For guests that nobody shares with.
     pub(crate) fn new() -> Self {
-        Self { mine: None, all: Arc::new(Semaphore::new(processors())) }
+        Self { queues: vec![Arc::new(Semaphore::new(Self::processors()))] }
     }
 
-    /// Of another env.
-    pub(crate) fn of_another(&self) -> Self {
-        Self { mine: Some(Arc::new(Semaphore::new(processors()))), all: Arc::clone(&self.all) }
+    /// For guests that stand in these queues before they come to its own, the narrowest first.
+    pub(crate) fn behind(&self, queues: [Arc<Semaphore>; 2]) -> Self {
+        Self { queues: queues.into_iter().chain(self.queues.iter().cloned()).collect() }
+    }
+
+    /// How many guests can compute at once.
+    pub(crate) fn processors() -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
     }
 
     pub(crate) fn slice<F: Future + Unpin>(&self, future: F, clock: &Arc<CpuClock>) -> Sliced<F> {
@@ -55,11 +61,19 @@ impl Slices {
 
     /// None cannot be: they are never closed.
     async fn take(self) -> Option<Slice> {
-        let mine = match self.mine {
-            Some(mine) => Some(mine.acquire_owned().await.ok()?),
-            None => None,
-        };
-        Some((mine, self.all.acquire_owned().await.ok()?))
+        let mut slice = Slice::with_capacity(self.queues.len());
+        for queue in self.queues {
+            slice.push(queue.acquire_owned().await.ok()?);
+        }
+        Some(slice)
+    }
+}
+
+#[cfg(test)]
+impl Slices {
+    /// In how many queues both stand.
+    pub(crate) fn in_common_with(&self, other: &Self) -> usize {
+        self.queues.iter().filter(|queue| other.queues.iter().any(|one| Arc::ptr_eq(queue, one))).count()
     }
 }
 
@@ -86,10 +100,6 @@ impl<F: Future + Unpin> Future for Sliced<F> {
     }
 }
 
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 /// Runs something long where another thread can take over what this one would do next.
 #[expect(
     clippy::disallowed_methods,
@@ -102,7 +112,11 @@ fn aside<T>(work: impl FnOnce() -> T) -> T {
 
 #[cfg(test)]
 mod tests {
-    use std::{task::Waker, time::Duration};
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        task::Waker,
+        time::Duration,
+    };
 
     use super::*;
 
@@ -120,6 +134,14 @@ mod tests {
         }
     }
 
+    fn single() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(1))
+    }
+
+    fn of(queues: &[&Arc<Semaphore>]) -> Slices {
+        Slices { queues: queues.iter().map(|&queue| Arc::clone(queue)).collect() }
+    }
+
     fn long(slices: &Slices, polls: usize) -> Sliced<Long> {
         let clock = Arc::new(CpuClock::default());
         slices.slice(Long(polls, Arc::clone(&clock)), &clock)
@@ -128,11 +150,11 @@ mod tests {
     #[test]
     fn the_first_tick_is_free_and_each_after_it_wants_a_processor() {
         let mut context = Context::from_waker(Waker::noop());
-        let slices = Slices { mine: Some(Arc::new(Semaphore::new(1))), all: Arc::new(Semaphore::new(1)) };
+        let slices = of(&[&single(), &single()]);
         let mut one = long(&slices, 3);
         assert!(Pin::new(&mut one).poll(&mut context).is_pending());
         assert!(one.waiting.is_none());
-        let held = Arc::clone(&slices.all).try_acquire_owned().unwrap();
+        let held = Arc::clone(&slices.queues[1]).try_acquire_owned().unwrap();
         for _ in 0..3 {
             assert!(Pin::new(&mut one).poll(&mut context).is_pending());
             assert_eq!(one.future.0, 2, "it runs no further");
@@ -140,23 +162,51 @@ mod tests {
         drop(held);
         assert!(Pin::new(&mut one).poll(&mut context).is_pending());
         // It holds none between two slices.
-        assert_eq!((slices.mine.unwrap().available_permits(), slices.all.available_permits()), (1, 1));
+        assert!(slices.queues.iter().all(|queue| queue.available_permits() == 1));
         assert!(Pin::new(&mut one).poll(&mut context).is_ready());
     }
 
     /// An env with many guests has no more of a processor than one with a single guest.
     #[tokio::test]
     async fn envs_take_turns() {
-        let all = Arc::new(Semaphore::new(1));
-        let env = || Slices { mine: Some(Arc::new(Semaphore::new(1))), all: Arc::clone(&all) };
-        let (crowd, single) = (env(), env());
-        let crowd: Vec<_> = (0..20).map(|_| tokio::spawn(long(&crowd, 1_000_000))).collect();
+        let (all, project) = (single(), single());
+        let crowd = vec![of(&[&single(), &project, &all]); 20];
+        goes_on_beside(&crowd, &of(&[&single(), &project, &all])).await;
+    }
+
+    /// Nor has a project with many envs more than one with a single env.
+    #[tokio::test]
+    async fn projects_take_turns() {
+        let (all, project) = (single(), single());
+        let crowd: Vec<Slices> = (0..20).map(|_| of(&[&single(), &project, &all])).collect();
+        goes_on_beside(&crowd, &of(&[&single(), &single(), &all])).await;
+    }
+
+    /// One comes to its end while a crowd, which has far more to do, has had about as many polls: behind all of the crowd each time, it would be
+    /// after twenty times as many.
+    async fn goes_on_beside(crowd: &[Slices], alone: &Slices) {
+        let polls = Arc::new(AtomicUsize::new(0));
+        let crowd: Vec<_> =
+            crowd.iter().map(|one| tokio::spawn(counted(long(one, 1_000_000), Arc::clone(&polls)))).collect();
         tokio::task::yield_now().await;
-        tokio::time::timeout(Duration::from_secs(20), long(&single, 200)).await.unwrap();
+        tokio::time::timeout(Duration::from_mins(1), long(alone, 200)).await.unwrap();
+        let polls = polls.load(Ordering::Relaxed);
+        assert!(polls < 200 * 5, "the crowd had {polls} polls meanwhile");
         for one in crowd {
             assert!(!one.is_finished());
             one.abort();
         }
+    }
+
+    /// Counts the polls that come to what is polled.
+    async fn counted(mut long: Sliced<Long>, polls: Arc<AtomicUsize>) {
+        std::future::poll_fn(|context| {
+            let before = long.future.0;
+            let poll = Pin::new(&mut long).poll(context);
+            polls.fetch_add(before - long.future.0, Ordering::Relaxed);
+            poll
+        })
+        .await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -16,6 +16,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::{
+    call::WrongCalls,
     capability::{Hooks, http_context},
     clock::CpuClock,
     error::LimitHit,
@@ -89,6 +90,9 @@ pub(crate) struct State<H> {
     pub(crate) random: Randomness,
     pub(crate) host_calls: BTreeMap<&'static str, u64>,
     pub(crate) host_calls_total: u64,
+    wrong: BTreeMap<&'static str, WrongCalls>,
+    /// What was asked last, until it is known to have gone wrong.
+    asked: Option<&'static str>,
     pub(crate) sql_rows: u64,
     pub(crate) sql_bytes: u64,
     pub(crate) http_requests: u64,
@@ -125,6 +129,8 @@ impl<H: Host> State<H> {
             random: Randomness::of(fixed),
             host_calls: BTreeMap::new(),
             host_calls_total: 0,
+            wrong: BTreeMap::new(),
+            asked: None,
             sql_rows: 0,
             sql_bytes: 0,
             http_requests: 0,
@@ -163,9 +169,28 @@ impl<H: Host> State<H> {
             return Err(LimitHit(LimitName::HostCalls).into());
         }
         *self.host_calls.entry(capability).or_default() += 1;
+        self.asked = Some(capability);
         let finished = self.lines.take_finished();
         self.log_all(finished);
         self.host()
+    }
+
+    /// Counts that the call which was counted last is answered with an error.
+    pub(crate) fn went_wrong(&mut self, is_denied: bool) {
+        let Some(capability) = self.asked.take() else { return };
+        let wrong = self.wrong.entry(capability).or_default();
+        *(if is_denied { &mut wrong.denied } else { &mut wrong.failed }) += 1;
+    }
+
+    /// What went wrong, with requests that went on beside the guest.
+    pub(crate) fn take_wrong(&mut self) -> BTreeMap<&'static str, WrongCalls> {
+        let mut wrong = std::mem::take(&mut self.wrong);
+        let WrongCalls { denied, failed } = self.outbound.wrong();
+        if denied + failed > 0 {
+            let http = wrong.entry("http").or_default();
+            (http.denied, http.failed) = (http.denied + denied, http.failed + failed);
+        }
+        wrong
     }
 
     /// The host, for a call that is counted. Without one it is the probe at load, which must not do anything.

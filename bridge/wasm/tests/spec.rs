@@ -55,8 +55,8 @@ fn the_core_suites() {
     check("core.txt", cases);
 }
 
-/// It is in no package of a registry: clone `WebAssembly/component-model`, and name the folder. What is expected is of its commit 6d281648bd89
-/// (2026-08-21).
+/// It is in no package of a registry, from which alone comes what others wrote: clone `WebAssembly/component-model`, and name the folder. What is
+/// expected is of its commit 6d281648bd89 (2026-08-21). What the gate runs of the kind is in `spec/validation.rs` and `spec/published.rs`.
 #[test]
 #[ignore = "needs a checkout of WebAssembly/component-model, named by COMPONENT_MODEL"]
 fn the_component_model_suite() {

@@ -35,7 +35,7 @@ const OF_A_BRIDGE: [(&str, &[&str]); 25] = [
     ("stk_bridge_sandbox_supply_instances", &[]),
     ("stk_bridge_sandbox_supply_memory_bytes", &[]),
     ("stk_bridge_sandbox_idle_resident_bytes", &[]),
-    ("stk_bridge_logic_host_calls_total", &["capability"]),
+    ("stk_bridge_logic_host_calls_total", &["capability", "logic", "outcome"]),
     ("stk_bridge_logic_limit_hits_total", &["limit"]),
     ("stk_bridge_limit_hits_total", &["limit"]),
 ];
@@ -99,6 +99,41 @@ async fn log_lines_and_metrics_have_the_names_of_the_contract() {
         let helped: BTreeSet<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next()).collect();
         assert_eq!(helped, expected.iter().map(|(name, _)| *name).collect(), "what is not in the list");
+    }
+}
+
+/// Also where the span of the request, which would say it too, is filtered out, as where there is no request.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guests_line_says_whose_it_is_by_itself() {
+    let lab = Lab::start("spoken").await;
+    let bridge = lab.bridge("cache", &[("STK_LOG", "warn,guest=trace")]).await;
+    lab.folder.edit("logics/every/logic.yaml", "auth: public\n", "auth: public\nlimits: {hostCalls: 5}\n").unwrap();
+    let release = lab.apply().await["releaseId"].clone();
+    let answer = bridge.client.logic("every", json!({})).await.unwrap();
+    assert_eq!(answer.code(), "LOGIC_FAILED", "{answer:?}");
+    let id = answer.headers["x-request-id"].to_str().unwrap();
+    // What the process writes is read beside the test.
+    for _ in 0..600 {
+        if bridge.output().contains("stopped by its limit") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let log: Vec<Json> = bridge.output().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    // What it says, and what is said of it.
+    for (level, text) in [("trace", "every import"), ("warn", "stopped by its limit hostCalls")] {
+        let line = log.iter().find(|line| line["target"] == "guest" && line["msg"] == text);
+        let line = line.unwrap_or_else(|| panic!("no line {text:?} in {log:?}"));
+        for (name, value) in [
+            ("level", json!(level)),
+            ("requestId", json!(id)),
+            ("project", json!("spoken")),
+            ("env", json!("prod")),
+            ("releaseId", release.clone()),
+            ("logic", json!("every")),
+        ] {
+            assert_eq!(line[name], value, "{name} in {line}");
+        }
     }
 }
 

@@ -24,6 +24,7 @@ async fn no_secret_is_in_a_trace_a_log_line_a_metric_or_an_error() {
     values(&dev, &mut answers).await;
     odd_requests(&dev, &mut answers).await;
     let metrics = dev.client.get("/metrics").await.unwrap();
+    host_calls(metrics.body.as_str().unwrap());
     for answer in &answers {
         trace(&collector, answer).await;
     }
@@ -49,6 +50,19 @@ async fn no_secret_is_in_a_trace_a_log_line_a_metric_or_an_error() {
         assert!(!written.contains(planted), "{planted} is in a log line or a metric: {}", around(&written, planted));
         assert!(planted == HEADER || !collector.has_bytes(planted), "{planted} is in a trace");
     }
+}
+
+/// What the one guest that came to its end was given, and what it was not.
+fn host_calls(metrics: &str) {
+    for (capability, outcome, calls) in
+        [("secrets", "ok", 1), ("secrets", "denied", 2), ("config", "ok", 1), ("config", "denied", 2)]
+    {
+        let labels = format!("capability=\"{capability}\",logic=\"work\",outcome=\"{outcome}\"");
+        let line = format!("stk_bridge_logic_host_calls_total{{{labels}}} {calls}\n");
+        assert!(metrics.contains(&line), "{line} is missing in\n{metrics}");
+    }
+    let failed = "stk_bridge_logic_host_calls_total{capability=\"sql\",logic=\"work\",outcome=\"failed\"}";
+    assert!(metrics.contains(failed), "statements that the database refuses");
 }
 
 async fn credentials(dev: &StkDev, answers: &mut Vec<Answer>) {

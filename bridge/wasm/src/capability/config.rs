@@ -9,6 +9,9 @@ use crate::{
 impl<H: Host> Config for State<H> {
     async fn get(&mut self, name: String) -> wasmtime::Result<Result<Option<String>, Error>> {
         let answer = self.enter("config")?.config(&name);
+        if let Err(error @ (LookupError::Denied(_) | LookupError::Other(..))) = &answer {
+            self.went_wrong(error.is_denied());
+        }
         Ok(match answer {
             Ok(value) => Ok(value),
             Err(LookupError::Missing(_)) => Ok(None),

@@ -13,8 +13,6 @@ use crate::{
 type Answered = wasmtime::Result<Result<Answer, Error>>;
 type Within = Option<Resource<TransactionHandle>>;
 
-/// The largest params, as large as the body of a request is by default: what is read as JSON takes several times its text.
-const PARAMS_BYTES_MAX: usize = 10_000_000;
 /// The largest name that is looked up.
 const TABLE_BYTES_MAX: usize = 200;
 
@@ -49,7 +47,7 @@ impl<H: Host> State<H> {
                 _ => return Ok(Err(Error::Invalid("the transaction has ended".to_owned()))),
             },
         };
-        if let Err(message) = check(&asked, &params) {
+        if let Err(message) = check(&asked).and_then(|()| self.check_json("params", &params)) {
             return Ok(Err(Error::Invalid(message)));
         }
         let budget = self.row_budget();
@@ -66,6 +64,7 @@ impl<H: Host> State<H> {
 
     /// As for statements: giving up over a limit is seen as the limit that it is.
     fn crud_error(&mut self, error: CrudError) -> Error {
+        self.went_wrong(matches!(error, CrudError::Denied(_)));
         match error {
             CrudError::Denied(message) => Error::Denied(message),
             CrudError::Invalid(message) => Error::Invalid(message),
@@ -84,10 +83,7 @@ impl<H: Host> State<H> {
     }
 }
 
-fn check(asked: &CrudAsked, params: &[u8]) -> Result<(), String> {
-    if params.len() > PARAMS_BYTES_MAX {
-        return Err(format!("the params are longer than {PARAMS_BYTES_MAX} bytes"));
-    }
+fn check(asked: &CrudAsked) -> Result<(), String> {
     match asked {
         CrudAsked::Table(_, table) if table.len() > TABLE_BYTES_MAX => {
             Err(format!("the name of the table is longer than {TABLE_BYTES_MAX} bytes"))

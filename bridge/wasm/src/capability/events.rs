@@ -26,11 +26,19 @@ impl<H: Host> Events for State<H> {
             Ok(within) => host.publish(topic, payload, within).await,
             Err(error) => Err(error),
         };
-        Ok(published.map_err(told))
+        Ok(self.counted(published).map_err(told))
     }
 }
 
 impl<H: Host> State<H> {
+    /// The answer, with what became of the call for who counts.
+    pub(super) fn counted<T>(&mut self, answer: Result<T, EventError>) -> Result<T, EventError> {
+        if let Err(error) = &answer {
+            self.went_wrong(matches!(error, EventError::Denied(_)));
+        }
+        answer
+    }
+
     /// Which transaction is meant: `invalid` where it has ended.
     pub(super) fn meant(
         &self,

@@ -18,6 +18,7 @@ impl<H: Host> Http for State<H> {
     async fn send(&mut self, request: Request) -> wasmtime::Result<Result<Response, Error>> {
         if request.headers.len() > LIST_MAX || request.options.len() > LIST_MAX {
             self.enter("http")?;
+            self.went_wrong(false);
             return Ok(Err(Error { code: "invalid".to_owned(), message: format!("more than {LIST_MAX} headers") }));
         }
         let request = HttpRequest {
@@ -47,7 +48,10 @@ impl<H: Host> Http for State<H> {
                 Ok(Ok(Response { status: answer.status, headers: answer.headers, body: answer.body, url: answer.url }))
             }
             // As with calls into the host: there is no use in going on.
-            Err(HttpError::Requests) => Err(LimitHit(LimitName::HttpRequests).into()),
+            Err(HttpError::Requests) => {
+                self.went_wrong(false);
+                Err(LimitHit(LimitName::HttpRequests).into())
+            }
             Err(error) => Ok(Err(self.http_error(error))),
         }
     }
@@ -56,6 +60,7 @@ impl<H: Host> Http for State<H> {
 impl<H: Host> State<H> {
     /// As for statements: giving up over a limit is seen as the limit that it is.
     fn http_error(&mut self, error: HttpError) -> Error {
+        self.went_wrong(error.is_denied());
         let code = error.code().to_owned();
         let message = match error {
             HttpError::Bytes | HttpError::Requests => {

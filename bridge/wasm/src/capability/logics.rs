@@ -9,23 +9,23 @@ use crate::{
 
 /// The largest name that is looked up.
 const NAME_BYTES_MAX: usize = 200;
-/// The largest params, as large as the body of a request is by default.
-const PARAMS_BYTES_MAX: usize = 10_000_000;
 
 impl<H: Host> Logics for State<H> {
     async fn call(&mut self, name: String, params: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, Error>> {
         self.enter("logics")?;
         if name.len() > NAME_BYTES_MAX {
+            self.went_wrong(true);
             return Ok(Err(refusal("denied", "NOT_FOUND", "grants.logics does not list this logic".to_owned())));
         }
-        if params.len() > PARAMS_BYTES_MAX {
-            let message = format!("the params are longer than {PARAMS_BYTES_MAX} bytes");
+        if let Err(message) = self.check_json("params", &params) {
+            self.went_wrong(false);
             return Ok(Err(refusal("invalid", "BAD_REQUEST", message)));
         }
         let left = self.left();
         let called = self.host()?.call_logic(LogicCall { name, params, left }).await;
         self.charge(&called.usage);
         Ok(called.answer.map_err(|error| {
+            self.went_wrong(error.kind == "denied");
             if error.limit.is_some() {
                 self.told_limit = error.limit;
             }

@@ -24,7 +24,7 @@ impl<H: Host> Once for State<H> {
             Ok(within) => host.once_is_done(key, within).await,
             Err(error) => Err(error),
         };
-        Ok(done.map_err(told))
+        Ok(self.counted(done).map_err(told))
     }
 
     async fn mark_done(
@@ -38,7 +38,7 @@ impl<H: Host> Once for State<H> {
             Ok(within) => host.once_mark_done(key, within).await,
             Err(error) => Err(error),
         };
-        Ok(done.map_err(told))
+        Ok(self.counted(done).map_err(told))
     }
 }
 

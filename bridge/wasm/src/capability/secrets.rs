@@ -11,6 +11,9 @@ use crate::{
 impl<H: Host> Secrets for State<H> {
     async fn get(&mut self, name: String) -> wasmtime::Result<Result<String, Error>> {
         let answer = self.enter("secrets")?.secret(&name);
+        if let Err(error) = &answer {
+            self.went_wrong(error.is_denied());
+        }
         Ok(match answer {
             Ok(secret) => Ok(secret.expose_secret().to_owned()),
             Err(LookupError::Denied(message)) => Err(Error::Denied(message)),

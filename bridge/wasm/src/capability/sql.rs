@@ -44,6 +44,7 @@ impl<H: Host> State<H> {
 
     /// Remembers a limit that the guest is told of, so that giving up over it is seen as the limit that it is.
     pub(super) fn sql_error(&mut self, error: SqlError) -> Error {
+        self.went_wrong(matches!(error, SqlError::Denied(_)));
         if let SqlError::Limit(limit) = error {
             self.told_limit = Some(limit);
         }

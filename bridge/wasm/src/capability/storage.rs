@@ -247,6 +247,7 @@ impl<H: Host> State<H> {
 
     /// As for statements: giving up over a limit is seen as the limit that it is.
     fn storage_error(&mut self, error: StorageError) -> Error {
+        self.went_wrong(matches!(error, StorageError::Denied(_)));
         let code = error.code().to_owned();
         let message = match error {
             StorageError::Denied(message) | StorageError::Invalid(message) | StorageError::Full(message) => message,

@@ -71,17 +71,21 @@ impl<H: Host> State<H> {
         let request = self.table.delete(Resource::new_own(request.rep()))?;
         // As with calls into the host: there is no use in going on.
         if self.http_requests >= self.limits.http_requests {
+            self.went_wrong(false);
             return Err(LimitHit(LimitName::HttpRequests).into());
         }
         self.http_requests += 1;
         let send = match send {
             Ok(send) => send,
-            Err(error) => return Ok(Ok(self.table.push(HostFutureIncomingResponse::Ready(Err(told(error))))?)),
+            Err(error) => {
+                self.went_wrong(error.is_denied());
+                return Ok(Ok(self.table.push(HostFutureIncomingResponse::Ready(Err(told(error))))?));
+            }
         };
         let (outbound, bytes_max) = (Arc::clone(&self.outbound), self.limits.http_bytes.0);
         let (answer, answered) = oneshot::channel();
         // Of the invocation and not of the guest's handle: what it has begun counts, however little the guest wants of it.
-        let sending = exchange(send, request, timeout(options), outbound, bytes_max);
+        let sending = counted(exchange(send, request, timeout(options), Arc::clone(&outbound), bytes_max), outbound);
         self.sending.spawn(async move { drop(answer.send(sending.await)) }.in_current_span());
         let waiting = wasmtime_wasi::runtime::spawn(async move {
             let answered: Answer = answered.await.unwrap_or(Err(Error::ConnectionTerminated));
@@ -89,6 +93,15 @@ impl<H: Host> State<H> {
         });
         Ok(Ok(self.table.push(HostFutureIncomingResponse::Pending(waiting))?))
     }
+}
+
+/// With what became of it for who counts.
+async fn counted(sending: impl Future<Output = Answer>, outbound: Arc<Outbound>) -> Answer {
+    let answer = sending.await;
+    if let Err(error) = &answer {
+        outbound.went_wrong(matches!(error, Error::HttpRequestDenied | Error::DestinationIpProhibited));
+    }
+    answer
 }
 
 /// Waits for all of the body, then for the requests before it, then for the answer.

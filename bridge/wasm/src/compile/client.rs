@@ -28,8 +28,6 @@ const IDLE_MAX: Duration = Duration::from_secs(10);
 const START_MAX: Duration = Duration::from_secs(30);
 /// Longest word of what a process is held to.
 const CONFINEMENT_BYTES_MAX: u64 = 4 << 10;
-/// Largest machine code of one component.
-const CODE_BYTES_MAX: u64 = 1 << 30;
 /// Longest reason.
 const REASON_BYTES_MAX: u64 = 64 << 10;
 
@@ -124,7 +122,7 @@ impl Workers {
         if let Some(missing) = held.missing()
             && !self.is_lack_told.swap(true, Ordering::Relaxed)
         {
-            tracing::warn!(missing, "compilers run without {missing}, which this kernel lacks; their limits hold");
+            tracing::warn!(%missing, "compilers run without {missing}, which this kernel lacks; their limits hold");
         }
     }
 
@@ -197,7 +195,7 @@ impl Worker {
         write_block(&mut self.input, component).await.map_err(Lost::Ended)?;
         let kind = self.output.read_u8().await.map_err(Lost::Ended)?;
         let length = self.output.read_u64_le().await.map_err(Lost::Ended)?;
-        let length_max = if kind == worker::COMPILED { CODE_BYTES_MAX } else { REASON_BYTES_MAX };
+        let length_max = if kind == worker::COMPILED { worker::CODE_BYTES_MAX } else { REASON_BYTES_MAX };
         if length > length_max {
             return Err(Lost::Ended(io::Error::other("its answer is too long")));
         }

@@ -14,26 +14,25 @@ pub(super) struct Confinement {
     pub(super) landlock: bool,
     /// To the system calls that it needs.
     pub(super) seccomp: bool,
+    /// Behind everything else on the machine.
+    pub(super) nice: bool,
 }
 
 impl Confinement {
     /// What does not hold, in words; none if all does.
-    pub(super) fn missing(self) -> Option<&'static str> {
-        match (self.landlock, self.seccomp) {
-            (true, true) => None,
-            (false, true) => Some("Landlock"),
-            (true, false) => Some("seccomp"),
-            (false, false) => Some("Landlock and seccomp"),
-        }
+    pub(super) fn missing(self) -> Option<String> {
+        let all = [("Landlock", self.landlock), ("seccomp", self.seccomp), ("a lower priority", self.nice)];
+        let missing: Vec<&str> = all.into_iter().filter(|(_, holds)| !holds).map(|(name, _)| name).collect();
+        if missing.is_empty() { None } else { Some(missing.join(" and ")) }
     }
 }
 
-/// Confines this process, which must have no other thread yet: Landlock is of a thread and of those that it starts.
+/// Confines this process, which must have no other thread yet: Landlock is of a thread and of those that it starts. Its priority is not set here.
 #[cfg(target_os = "linux")]
 pub(super) fn confine() -> Confinement {
     // In this order: the second forbids what the first does.
     let landlock = linux::forbid_files();
-    Confinement { landlock, seccomp: linux::forbid_calls() }
+    Confinement { landlock, seccomp: linux::forbid_calls(), nice: false }
 }
 
 /// Nothing of the kind is here.
@@ -125,7 +124,8 @@ mod linux {
         }
         // Threads, but no process.
         rules.insert(libc::SYS_clone, vec![when(0, masked(libc::CLONE_THREAD), libc::CLONE_THREAD.cast_unsigned())?]);
-        // Its own end, when memory fails it; and its own limits, which it could only lower.
+        // Its own end, when memory fails it; and its own limits. Those of memory, files and dumps it can only lower; that of time it raises for each
+        // component, and could raise at will: the Bridge's clock is what ends it then.
         rules.insert(libc::SYS_tgkill, vec![when(0, SeccompCmpOp::Eq, std::process::id())?]);
         rules.insert(libc::SYS_prlimit64, vec![when(0, SeccompCmpOp::Eq, 0)?]);
         program(rules, errno(libc::EPERM), SeccompAction::Allow)
@@ -198,10 +198,11 @@ mod tests {
 
     #[test]
     fn what_is_missing_has_a_name() {
-        let named = |landlock, seccomp| Confinement { landlock, seccomp }.missing();
-        assert_eq!(named(true, true), None);
-        assert_eq!(named(false, true), Some("Landlock"));
-        assert_eq!(named(true, false), Some("seccomp"));
-        assert_eq!(named(false, false), Some("Landlock and seccomp"));
+        let named = |landlock, seccomp, nice| Confinement { landlock, seccomp, nice }.missing();
+        assert_eq!(named(true, true, true), None);
+        assert_eq!(named(false, true, true).as_deref(), Some("Landlock"));
+        assert_eq!(named(true, false, true).as_deref(), Some("seccomp"));
+        assert_eq!(named(true, true, false).as_deref(), Some("a lower priority"));
+        assert_eq!(named(false, false, false).as_deref(), Some("Landlock and seccomp and a lower priority"));
     }
 }

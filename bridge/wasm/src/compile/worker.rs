@@ -18,7 +18,7 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 use wasmtime::Engine;
 
-use super::confine;
+use super::confine::{self, Confinement};
 use crate::{
     compiled_functions::CompiledFunctions,
     engine::{SandboxConfig, settings},
@@ -28,6 +28,8 @@ use crate::{
 const ORDER_BYTES_MAX: u64 = 4 << 10;
 /// Longest component; the gate before it takes less.
 const COMPONENT_BYTES_MAX: u64 = 1 << 30;
+/// Largest machine code of one component: the Bridge holds it in memory until it is on the disk, for each component that compiles at once.
+pub(super) const CODE_BYTES_MAX: u64 = 256 << 20;
 /// Lets everything else on the machine go first.
 const NICE: i32 = 10;
 
@@ -74,20 +76,31 @@ pub fn run_worker(mut input: impl Read, mut output: impl Write) -> Result<(), Wo
     let order = read_block(&mut input, ORDER_BYTES_MAX)?.ok_or(WorkerError::Order)?;
     let order: Order = serde_json::from_slice(&order).map_err(|_| WorkerError::Order)?;
     limit_process(&order)?;
+    // A machine that does not let processes be nice has another way to share its processors.
+    let nice = rustix::process::nice(NICE).is_ok();
     let engine = engine(&order)?;
-    write_block(&mut output, &serde_json::to_vec(&confine::confine()).map_err(|_| WorkerError::Order)?)?;
+    let held = Confinement { nice, ..confine::confine() };
+    write_block(&mut output, &serde_json::to_vec(&held).map_err(|_| WorkerError::Order)?)?;
     output.flush()?;
     while let Some(component) = read_block(&mut input, COMPONENT_BYTES_MAX)? {
         allow_cpu(order.cpu_seconds)?;
-        let (kind, answer) = match engine.precompile_component(&component) {
-            Ok(code) => (COMPILED, code),
-            Err(error) => (REFUSED, format!("{error:#}").into_bytes()),
-        };
+        let compiled = engine.precompile_component(&component).map_err(|error| format!("{error:#}"));
+        let (kind, answer) = answer(compiled, CODE_BYTES_MAX);
         output.write_all(&[kind])?;
         write_block(&mut output, &answer)?;
         output.flush()?;
     }
     Ok(())
+}
+
+fn answer(compiled: Result<Vec<u8>, String>, bytes_max: u64) -> (u8, Vec<u8>) {
+    match compiled {
+        Ok(code) if code.len() as u64 > bytes_max => {
+            (REFUSED, format!("its machine code is larger than {} MiB; split it", bytes_max >> 20).into_bytes())
+        }
+        Ok(code) => (COMPILED, code),
+        Err(reason) => (REFUSED, reason.into_bytes()),
+    }
 }
 
 fn engine(order: &Order) -> Result<Engine, WorkerError> {
@@ -110,13 +123,11 @@ fn limit_process(order: &Order) -> Result<(), WorkerError> {
     limit(Resource::As, order.memory_bytes_max)?;
     // No dump of what a customer sent, and no file of any kind.
     limit(Resource::Core, 0)?;
-    limit(Resource::Fsize, 0)?;
-    // A machine that does not let processes be nice has another way to share its processors.
-    rustix::process::nice(NICE).ok();
-    Ok(())
+    limit(Resource::Fsize, 0)
 }
 
-/// A new allowance from now on: the kernel ends the process at its end.
+/// A new allowance from now on: the kernel ends the process at its end. It is the soft limit, which the next component can be given anew: a
+/// component that has taken the process over could raise it too. Then the Bridge's clock ends it.
 fn allow_cpu(seconds: u64) -> Result<(), WorkerError> {
     let used = clock_gettime(ClockId::ProcessCPUTime);
     let used = Duration::new(u64::try_from(used.tv_sec).unwrap_or(0), 0).as_secs();
@@ -156,4 +167,17 @@ fn read_block(input: &mut impl Read, bytes_max: u64) -> Result<Option<Vec<u8>>, 
     let mut block = Vec::new();
     input.take(length).read_to_end(&mut block)?;
     if block.len() as u64 == length { Ok(Some(block)) } else { Err(WorkerError::Order) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machine_code_has_a_bound_of_its_own() {
+        assert_eq!(answer(Ok(vec![7; 2 << 20]), 2 << 20), (COMPILED, vec![7; 2 << 20]));
+        let (kind, reason) = answer(Ok(vec![7; (2 << 20) + 1]), 2 << 20);
+        assert_eq!((kind, reason), (REFUSED, b"its machine code is larger than 2 MiB; split it".to_vec()));
+        assert_eq!(answer(Err("no".to_owned()), 1), (REFUSED, b"no".to_vec()));
+    }
 }

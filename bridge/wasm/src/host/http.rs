@@ -95,4 +95,9 @@ impl HttpError {
             HttpError::Requests | HttpError::Bytes => "limit",
         }
     }
+
+    /// By the grant, or by where the address leads.
+    pub(crate) const fn is_denied(&self) -> bool {
+        matches!(self, HttpError::Denied(_) | HttpError::Address(_))
+    }
 }

@@ -6,7 +6,7 @@ use santokit_core::{
     limit::{InvocationLimits, LimitName},
     quantity::{Bytes, Millis},
 };
-use santokit_wasm::{Blame, CallError, LogSource, LogicError, Sandbox, SandboxConfig};
+use santokit_wasm::{Blame, CallError, LogSource, LogicError, Sandbox, SandboxConfig, WrongCalls};
 
 use crate::{beside_a_neighbour, call, host::Record, load, sandbox};
 
@@ -161,9 +161,32 @@ async fn rows_and_bytes_are_counted() {
     assert_eq!(invocation.usage.sql_bytes, 100 * 108);
     let (invocation, _) = call("many_rows", "rows 10001", &limits()).await;
     assert_eq!(hit(invocation.outcome), LimitName::SqlRows);
+    assert_eq!(invocation.usage.host_calls["sql"], 2);
+    assert_eq!(invocation.usage.host_calls_wrong["sql"], WrongCalls { denied: 0, failed: 1 });
     let (invocation, _) =
         call("many_rows", "rows 100", &InvocationLimits { sql_bytes: Bytes(1_000), ..limits() }).await;
     assert_eq!(hit(invocation.outcome), LimitName::SqlBytes);
+}
+
+/// What the host makes of a guest's JSON is counted as the guest's before it is made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn json_that_grows_when_it_is_read_is_held_to_the_memory() {
+    let (list, text) = (format!("[{}0]", "0,".repeat(1_000_000)), format!("\"{}\"", "0,".repeat(1_000_000)));
+    let common = InvocationLimits { cpu: Millis(60_000), timeout: Millis(60_000), ..limits() };
+    let roomy = InvocationLimits { memory: Bytes(256 << 20), ..common.clone() };
+    for (guest, code, answer) in [("hands_over", "invalid", None), ("asks_table", "error", Some("[]"))] {
+        let (invocation, _) = call(guest, &list, &common).await;
+        let Err(CallError::Logic(error)) = invocation.outcome else { panic!("{guest} was answered, or worse") };
+        assert_eq!(error.code, code);
+        assert!(error.message.contains("the limit `memory` (64MiB)"), "{}", error.message);
+        for (input, limits) in [(&text, &common), (&list, &roomy)] {
+            let (invocation, _) = call(guest, input, limits).await;
+            assert!(invocation.outcome.unwrap() == answer.unwrap_or(input).as_bytes(), "{guest}");
+        }
+        let (invocation, _) = call(guest, &format!("\"{}\"", "0".repeat(10_000_000)), &roomy).await;
+        let error = invocation.outcome.unwrap_err().to_string();
+        assert!(error.contains("longer than 10000000 bytes"), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -242,9 +265,9 @@ async fn a_full_sandbox_is_the_hosts_matter() {
 async fn a_flood_of_one_env_is_not_anothers_matter() {
     let config = SandboxConfig { instances_max: 32, env_instances_max: Some(16), ..SandboxConfig::default() };
     let sandbox = Sandbox::new(&config).unwrap();
-    let waiting = std::sync::Arc::new(load(&sandbox, "waiting_host").await.shared_by("flood/prod", "slow"));
-    let same_env = load(&sandbox, "echo").await.shared_by("flood/prod", "quick");
-    let neighbour = load(&sandbox, "echo").await.shared_by("quiet/prod", "quick");
+    let waiting = std::sync::Arc::new(load(&sandbox, "waiting_host").await.shared_by("flood", "prod", "slow"));
+    let same_env = load(&sandbox, "echo").await.shared_by("flood", "prod", "quick");
+    let neighbour = load(&sandbox, "echo").await.shared_by("quiet", "prod", "quick");
     let patient = InvocationLimits { timeout: Millis(3_000), ..limits() };
     let calls: Vec<_> = (0..100)
         .map(|_| {
@@ -267,12 +290,54 @@ async fn a_flood_of_one_env_is_not_anothers_matter() {
     }
 }
 
+/// Two envs of a project flood together, each within its share; another project goes on as if nothing was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_two_envs_is_not_another_projects_matter() {
+    let (project_instances_max, env_instances_max) = (Some(16), Some(16));
+    let config =
+        SandboxConfig { instances_max: 32, project_instances_max, env_instances_max, ..SandboxConfig::default() };
+    let sandbox = Sandbox::new(&config).unwrap();
+    let mut floods = Vec::new();
+    for (env, logic) in [("dev", "one"), ("dev", "two"), ("prod", "one"), ("prod", "two")] {
+        floods.push(std::sync::Arc::new(load(&sandbox, "waiting_host").await.shared_by("flood", env, logic)));
+    }
+    let neighbour = load(&sandbox, "echo").await.shared_by("quiet", "dev", "one");
+    let patient = InvocationLimits { timeout: Millis(300_000), ..limits() };
+    let calls: Vec<_> = (0..100)
+        .map(|number: usize| {
+            let (flood, patient) = (std::sync::Arc::clone(&floods[number % floods.len()]), patient.clone());
+            tokio::spawn(async move { flood.call(Record::default().host(), Vec::new(), &patient).await })
+        })
+        .collect();
+    // Once their project has no place left, its share is what bounds an env that has had none yet.
+    let newcomer = load(&sandbox, "echo").await.shared_by("flood", "third", "one");
+    let hurried = InvocationLimits { timeout: Millis(50), ..limits() };
+    let refused = tokio::time::timeout(Duration::from_secs(50), async {
+        loop {
+            if let Err(refused) = newcomer.call(Record::default().host(), b"1".to_vec(), &hurried).await.outcome {
+                break refused;
+            }
+        }
+    });
+    let refused = refused.await.unwrap();
+    assert!(matches!(refused, CallError::Busy { setting: "sandboxProjectInstances" }), "{refused}");
+    let bearable = InvocationLimits { timeout: Millis(30_000), ..limits() };
+    for _ in 0..50 {
+        let answer = neighbour.call(Record::default().host(), b"1".to_vec(), &bearable).await;
+        assert_eq!(answer.outcome.unwrap(), b"1");
+    }
+    for call in calls {
+        assert!(!call.is_finished(), "the flood is still there");
+        call.abort();
+    }
+}
+
 /// Every processor computes for one env, in more guests than there are processors; another env goes on. How fast is for the benchmark to say.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn guests_on_every_processor_leave_a_neighbour_its_share() {
     let sandbox = sandbox();
-    let hostile = std::sync::Arc::new(load(&sandbox, "endless_loop").await.shared_by("hostile/prod", "spin"));
-    let neighbour = load(&sandbox, "echo").await.shared_by("quiet/prod", "quick");
+    let hostile = std::sync::Arc::new(load(&sandbox, "endless_loop").await.shared_by("hostile", "prod", "spin"));
+    let neighbour = load(&sandbox, "echo").await.shared_by("quiet", "prod", "quick");
     let long = InvocationLimits { timeout: Millis(60_000), cpu: Millis(60_000), ..limits() };
     let calls: Vec<_> = (0..12)
         .map(|_| {
@@ -288,7 +353,7 @@ async fn guests_on_every_processor_leave_a_neighbour_its_share() {
     }
     // So does one that computes as they do.
     let small = InvocationLimits { cpu: Millis(100), timeout: Millis(30_000), ..limits() };
-    let long_one = load(&sandbox, "endless_loop").await.shared_by("busy/prod", "spin");
+    let long_one = load(&sandbox, "endless_loop").await.shared_by("busy", "prod", "spin");
     let invocation = long_one.call(Record::default().host(), Vec::new(), &small).await;
     assert_eq!(hit(invocation.outcome), LimitName::Cpu);
     for call in calls {

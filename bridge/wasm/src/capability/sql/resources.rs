@@ -129,6 +129,7 @@ impl<H: Host> HostTransaction for State<H> {
             let rolled_back = self.enter("sql")?.sql_rollback(transaction.id).await;
             // The guest cannot be told; what stays open is rolled back with the invocation.
             if let Err(error) = rolled_back {
+                self.went_wrong(false);
                 tracing::warn!(error = error.shown(), "a dropped transaction was not rolled back at once");
             }
         }

@@ -1,0 +1,12 @@
+;; Asks a table with its input as params; answers what that has answered, or says why it has not.
+(import "santokit:crud/crud@0.1.0" "insert" (func $insert (param i32 i32 i32 i32 i32 i32 i32)))
+(data (i32.const 0) "items")
+(data (i32.const 16) "error")
+(func (export "santokit:logic/handler@0.1.0#handle") (param $input i32) (param $length i32) (result i32)
+  (call $insert (i32.const 0) (i32.const 5) (local.get $input) (local.get $length) (i32.const 0) (i32.const 0) (i32.const 2048))
+  (if (i32.load8_u (i32.const 2048))
+    (then
+      (return
+        (call $refuse (i32.const 16) (i32.const 5) (i32.load (i32.const 2056)) (i32.load (i32.const 2060))
+                      (i32.const 0) (i32.const 0)))))
+  (call $answer (i32.load (i32.const 2052)) (i32.load (i32.const 2056))))
