@@ -414,8 +414,7 @@ mod tests {
         assert_eq!((of(3)[3], of(100)[99], of(100)[127]), ("n2", "n99", "n99"));
     }
 
-    #[test]
-    fn every_placeholder_of_every_statement_has_its_value() {
+    fn of_dead(scope: &Scope<'_>) -> [Statement; 11] {
         let ids = ["d1".to_owned(), "it's".to_owned()];
         let which = Which {
             ids: &ids,
@@ -426,6 +425,23 @@ mod tests {
             through: Some(now()),
             after: Some("d0"),
         };
+        [
+            scope.dead(&which, false, 9),
+            scope.dead(&which, true, 9),
+            scope.dead_ids(&which, 9),
+            scope.last_dead(&which),
+            scope.replay(&["d", "e", "it's"], &now()),
+            scope.purge(&["d"]),
+            scope.expired(&now(), 9),
+            scope.expire(&["d", "e", "it's"], &now()),
+            scope.still_there(&["d"]),
+            scope.forget_acknowledged(&["a"]),
+            scope.how_many_dead(&now(), 9),
+        ]
+    }
+
+    #[test]
+    fn every_placeholder_of_every_statement_has_its_value() {
         for dialect in Dialect::ALL {
             let scope = Scope { project: "shop", env: "dev", dialect: *dialect };
             let said = ("error", &b"[]"[..]);
@@ -470,18 +486,10 @@ mod tests {
                 scope.again("d", "c", &now(), said),
                 scope.give_back("d", "c", &now()),
                 scope.bury("d", None, (&now(), &now()), said),
-                scope.dead(&which, false, 9),
-                scope.dead(&which, true, 9),
-                scope.dead_ids(&which, 9),
-                scope.last_dead(&which),
-                scope.replay(&["d", "e", "it's"], &now()),
-                scope.purge(&["d"]),
-                scope.expired(&now(), 9),
-                scope.expire(&["d", "e", "it's"], &now()),
-                scope.still_there(&["d"]),
-                scope.forget_acknowledged(&["a"]),
-                scope.how_many_dead(&now(), 9),
-            ] {
+            ]
+            .into_iter()
+            .chain(of_dead(&scope))
+            {
                 let is_null = |bound: &&Bound| bound.value == Value::Null;
                 assert_eq!(statement.params.iter().find(is_null), None, "{}", statement.sql);
                 // Between an event and its subscription stands one.

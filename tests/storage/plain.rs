@@ -12,6 +12,7 @@ use axum::{
     http::StatusCode,
     routing::put,
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures_util::{StreamExt as _, stream};
 use tokio::{
     fs::File,
@@ -58,10 +59,10 @@ impl Plain {
 /// The process itself: serves until it is killed.
 pub(crate) async fn serve(folder: &str) -> Result<()> {
     let routes = Router::new().route("/{name}", put(write).get(read)).route("/hashed/{name}", put(write_hashed));
-    let router = routes.layer(DefaultBodyLimit::disable());
+    let unbounded = routes.layer(DefaultBodyLimit::disable());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
-    Ok(axum::serve(listener, router.with_state(PathBuf::from(folder))).await?)
+    Ok(axum::serve(listener, unbounded.with_state(PathBuf::from(folder))).await?)
 }
 
 async fn write(State(folder): State<PathBuf>, Path(name): Path<String>, body: Body) -> Result<(), StatusCode> {
@@ -75,7 +76,7 @@ async fn write_hashed(
 ) -> Result<String, StatusCode> {
     let mut digest = Context::new(&SHA256);
     kept(folder, name, body, |part| digest.update(part)).await?;
-    Ok(digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(STANDARD.encode(digest.finish()))
 }
 
 async fn kept(folder: PathBuf, name: String, body: Body, mut passes: impl FnMut(&[u8])) -> Result<(), StatusCode> {
