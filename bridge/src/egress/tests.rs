@@ -281,6 +281,10 @@ async fn what_is_no_request_is_not_sent() {
     ] {
         assert_eq!(code(&send(&egress, &receiver, changed).await), expected, "{what}");
     }
+    // As large as a guest: what is told of it is not.
+    let giant = with(&|request| request.options = pair(&"\u{7f}".repeat(60 << 20), "a"));
+    let Err(HttpError::Invalid(told)) = send(&egress, &receiver, giant).await else { panic!("it is an option") };
+    assert!(told.starts_with("unknown option") && told.len() < 1_000, "{}", told.len());
     assert!(receiver.seen().is_empty(), "{:?}", receiver.seen());
     let nowhere = Egress::default();
     assert_eq!(code(&send(&nowhere, &receiver, good).await), "unreachable");

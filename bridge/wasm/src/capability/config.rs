@@ -4,11 +4,16 @@ use crate::{
     bindings::santokit::runtime::config::{Error, Host as Config},
     host::{Host, LookupError},
     state::State,
+    told::{NAME_BYTES_MAX, ToldName},
 };
 
 impl<H: Host> Config for State<H> {
     async fn get(&mut self, name: String) -> wasmtime::Result<Result<Option<String>, Error>> {
-        let answer = self.enter("config")?.config(&name);
+        let host = self.enter("config")?;
+        if name.len() > NAME_BYTES_MAX {
+            return Ok(Err(Error::Denied(format!("grants.config does not list {}", ToldName(&name)))));
+        }
+        let answer = host.config(&name);
         Ok(match answer {
             Ok(value) => Ok(value),
             Err(LookupError::Missing(_)) => Ok(None),
