@@ -157,10 +157,10 @@ pub(crate) async fn run<H: Host>(
     };
     // Before anything of the guest is dropped: an answer that ends with it must know how.
     let _ = end.send(Ended { is_well: outcome.is_ok() });
+    // Requests that it still sends, and bodies that nobody ends any more, end now and not with the store.
+    state.end_http().await;
     let host = state.take_host();
     let usage = Usage { output_bytes: progress.sent_bytes(), is_supplied, ..call::used(state) };
-    // Requests that it still sends, and bodies that nobody ends any more, end now and not with the store.
-    state.end_http();
     Shelf::put_away(compiled, store, probe);
     drop(running);
     Served { outcome, host, usage }
