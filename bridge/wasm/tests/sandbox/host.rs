@@ -136,7 +136,7 @@ impl Host for Fake {
     }
 
     fn secret(&self, name: &str) -> Result<SecretString, LookupError> {
-        Ok(SecretString::from(name.to_owned()))
+        Ok(SecretString::from(format!("\"planted-{name}\"")))
     }
 
     fn log(&self, line: LogLine) {
