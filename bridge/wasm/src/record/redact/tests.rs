@@ -87,7 +87,7 @@ fn a_secret_is_in_no_form_in_what_is_written() {
     for text in [
         secret.to_owned(),
         format!("before {secret} after"),
-        format!("https://a.example/?k={}", "s3cr%22t%2F%2B%C3%A4"),
+        "https://a.example/?k=s3cr%22t%2F%2B%C3%A4".to_owned(),
         json!({"k": secret, secret: 1}).to_string(),
         format!("no json: {}", json!({"k": secret})),
         format!("Basic {base64}"),
