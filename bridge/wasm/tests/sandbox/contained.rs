@@ -187,7 +187,7 @@ async fn a_giant_name_is_not_looked_up_and_not_repeated() {
     let limits = InvocationLimits { cpu: Millis(60_000), timeout: Millis(60_000), ..limits() };
     let (invocation, record) = call("giant_name", "[1]", &limits).await;
     assert_eq!(invocation.outcome.unwrap(), b"[1]");
-    assert_eq!(record.events(), [""; 0], "the host was asked for nothing but the connection");
+    assert!(record.events().is_empty(), "{:?}", record.events());
     assert_eq!((invocation.usage.host_calls["sql"], invocation.usage.host_calls["queries"]), (3, 3));
 }
 
