@@ -15,7 +15,7 @@ use santokit_core::logic::HttpGrant;
 use santokit_wasm::{HttpBudget, HttpDone, HttpError, HttpRequest};
 
 use crate::{
-    config::{Network, egress::EgressConfig},
+    config::{EnvName, Network, egress::EgressConfig},
     rehearsal::Rehearsal,
 };
 
@@ -44,6 +44,8 @@ pub struct Egress {
 /// Under which terms a request is sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'t> {
+    /// Whose request it is.
+    pub env: &'t EnvName,
     /// Of the logic.
     pub grants: &'t [HttpGrant],
     /// What the invocation has left.
@@ -95,6 +97,7 @@ impl Egress {
         let ends = asked.unwrap_or(terms.deadline).min(terms.deadline);
         let mut used = Used::default();
         let sending = Exchange { client: self.client.as_ref(), terms, used: &mut used }.run(request);
+        let sending = resolve::asked_by(terms.env.clone(), sending);
         let answer = match tokio::time::timeout_at(ends.into(), sending).await {
             Ok(answer) => answer,
             Err(_) => Err(HttpError::Timeout("there was no whole answer in the time that it had".to_owned())),

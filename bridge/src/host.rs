@@ -8,8 +8,8 @@ use santokit_core::value::{Column, RowSet, Value};
 use santokit_wasm::{
     CallerInfo, Condition, ConnectionId, CrudAnswer, CrudError, CrudRequest, CursorId, EventError, Fixed, Host,
     HttpError, InvocationInfo, Level, LogLine, LogicCall, LogicCalled, LookupError, NamedParams, ObjectPage,
-    ObjectStat, PutOptions, ReaderId, RowBudget, SendOut, SignedUrl, SqlError, StorageError, TransactionId, UrlAsked,
-    WriterId, packed::PackedBatch, record::Recorder,
+    ObjectStat, PutOptions, ReaderId, RowBudget, SendOut, SignedUrl, SqlError, StorageError, ToldName, TransactionId,
+    UrlAsked, WriterId, packed::PackedBatch, record::Recorder,
 };
 use secrecy::SecretString;
 use tracing::{Instrument, field::Empty};
@@ -21,6 +21,7 @@ mod cursor;
 mod events;
 mod http;
 mod logics;
+mod object;
 mod once;
 mod queries;
 mod server_sql;
@@ -62,7 +63,7 @@ impl Host for Session {
         let answer = if self.grants.config.contains(name) {
             Ok(self.config.get(name).cloned())
         } else {
-            Err(LookupError::Denied(format!("grants.config does not list {name:?}")))
+            Err(LookupError::Denied(format!("grants.config does not list {}", ToldName(name))))
         };
         span.record("outcome", looked_up(&answer));
         answer
@@ -71,10 +72,10 @@ impl Host for Session {
     fn secret(&self, name: &str) -> Result<SecretString, LookupError> {
         let span = tracing::debug_span!("host.secrets", outcome = Empty).entered();
         let answer = if self.grants.secrets.contains(name) {
-            let missing = || LookupError::Missing(format!("this env has no secret {name:?}"));
+            let missing = || LookupError::Missing(format!("this env has no secret {}", ToldName(name)));
             self.secrets.get(name).cloned().ok_or_else(missing)
         } else {
-            Err(LookupError::Denied(format!("grants.secrets does not list {name:?}")))
+            Err(LookupError::Denied(format!("grants.secrets does not list {}", ToldName(name))))
         };
         span.record("outcome", looked_up(&answer));
         answer

@@ -5,8 +5,13 @@
 //! made at all, and counted.
 
 use std::{
+<<<<<<< HEAD
     collections::HashMap,
     fs, io,
+=======
+    collections::{BTreeMap, HashMap},
+    fs,
+>>>>>>> recw
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -23,6 +28,7 @@ use santokit_wasm::{
     CallError, CallerInfo, InvocationInfo, Usage,
     record::{About, Head, Outcome, Recording, Tape, TapeLimits},
 };
+use secrecy::SecretString;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::{config::EnvName, metrics::Metrics};
@@ -82,10 +88,22 @@ pub(crate) struct InProgress {
     pub(crate) tape: Arc<Tape>,
     about: About,
     record: Arc<Record>,
+    /// Those of the env, whichever the guest asks for.
+    secrets: Arc<BTreeMap<String, SecretString>>,
     /// Whether it is kept however it ends.
     is_sampled: bool,
     permit: OwnedSemaphorePermit,
     queue: mpsc::Sender<Finished>,
+}
+
+/// Whose invocation is recorded, and what must not be in it.
+pub(crate) struct Of {
+    /// What it is.
+    pub(crate) invocation: InvocationInfo,
+    /// Who called.
+    pub(crate) caller: CallerInfo,
+    /// Of the env.
+    pub(crate) secrets: Arc<BTreeMap<String, SecretString>>,
 }
 
 /// What is left to be written.
@@ -136,7 +154,7 @@ impl Recordings {
         record: Option<&Arc<Record>>,
         component: &str,
         input: &[u8],
-        of: impl FnOnce() -> (InvocationInfo, CallerInfo),
+        of: impl FnOnce() -> Of,
     ) -> Option<InProgress> {
         let record = record.filter(|_| self.shelves.is_some())?;
         let is_sampled = hits(record.sample);
@@ -151,7 +169,7 @@ impl Recordings {
             self.metrics.recordings.recorded("large");
             return None;
         };
-        let (invocation, caller) = of();
+        let Of { invocation, caller, secrets } = of();
         let now = Utc::now();
         let keep = record.keep.duration().min(self.config.keep_max);
         let about = About {
@@ -165,7 +183,7 @@ impl Recordings {
         };
         let tape = Tape::new(TapeLimits { bytes_max, calls_max: CALLS_MAX });
         let record = Arc::clone(record);
-        Some(InProgress { tape, about, record, is_sampled, permit, queue: self.queue.clone() })
+        Some(InProgress { tape, about, record, secrets, is_sampled, permit, queue: self.queue.clone() })
     }
 
     /// Writes what was recorded, and removes what has expired, until the Bridge ends.
@@ -271,10 +289,10 @@ impl Recordings {
 
     fn write(&self, finished: Finished) {
         let Finished { progress, outcome, usage } = finished;
-        let InProgress { tape, about, record, permit, .. } = progress;
+        let InProgress { tape, about, record, secrets, permit, .. } = progress;
         let env = EnvName { project: about.invocation.project.clone(), env: about.invocation.env.clone() };
         let written = tape
-            .recording(about, &record.redact, &outcome, &usage)
+            .recording(about, &record.redact, &secrets, &outcome, &usage)
             .map_err(|error| error.to_string())
             .and_then(|recording| self.put(&env, &recording));
         drop(permit);

@@ -25,6 +25,7 @@ use crate::{
     host::{
         GrantedObjects, GrantedQueries, GrantedTables, GuestHost, Joined, Logins, Session, SessionParts, granted_tables,
     },
+    recording::Of,
 };
 
 /// Who is called from another logic waits no longer for a free instance: its caller keeps one meanwhile.
@@ -110,7 +111,7 @@ impl WasmCode {
         let info = session.invocation();
         // A recording is of params.
         let record = self.record.as_ref().filter(|_| rehearsal.is_none() && matches!(given, Given::Params(_)));
-        let of = || (session.invocation(), session.caller());
+        let of = || Of { invocation: session.invocation(), caller: session.caller(), secrets: session.secrets() };
         let recording = recordings.begin(record, &self.component, &input, of);
         let host = Recorder::new(session, recording.as_ref().map(|recording| Arc::clone(&recording.tape)));
         let mut invocation = match given {

@@ -67,7 +67,7 @@ enum Ended {
     /// All instances were busy: it was not tried.
     NotTried,
     /// By an attempt, whose transaction may all the same have said that the event is handled: the answer to its commit can be lost.
-    Failed(Attempt, Option<String>),
+    Failed(Box<Attempt>, Option<String>),
 }
 
 impl Place {
@@ -138,7 +138,10 @@ impl Place {
         match claimed.history.has(UNKNOWN).then(|| loaded.admits(&claimed.payload))? {
             Admitted::Yes => None,
             Admitted::No => Some(Ended::Handled(None)),
-            Admitted::Unknown(_) => Some(Ended::Failed(self.begun(claimed).because(UNKNOWN, UNKNOWN_FILTER), None)),
+            Admitted::Unknown(_) => {
+                let attempt = self.begun(claimed).because(UNKNOWN, UNKNOWN_FILTER);
+                Some(Ended::Failed(attempt.into(), None))
+            }
         }
     }
 
@@ -152,7 +155,7 @@ impl Place {
         let request_id: Arc<str> = Kind::Request.generate().into();
         let failed = |problem: &Problem, occasion: Option<&Occasion>| {
             let attempt = self.begun(claimed).failed(problem, occasion.and_then(Occasion::failure));
-            Ended::Failed(attempt, occasion.and_then(Occasion::told).map(str::to_owned))
+            Ended::Failed(attempt.into(), occasion.and_then(Occasion::told).map(str::to_owned))
         };
         let Some(entry) = self.generation.logics.get(&of.handler) else {
             return failed(&Problem::new(Code::NotFound, "the handler is not there"), None);
@@ -203,7 +206,7 @@ impl Place {
                 let back = scope.give_back(&claimed.id, &claimed.claim, &moment(now + wait.1));
                 return (Word::Change(back), Some(wait.0));
             }
-            Ended::Failed(attempt, told) => (attempt, told),
+            Ended::Failed(attempt, told) => (*attempt, told),
         };
         let is_unknown = attempt.code == UNKNOWN;
         let (line, mut history) = (attempt.line(), claimed.history.clone());

@@ -8,7 +8,7 @@ use reqwest::{
     header::{HeaderMap, LOCATION},
 };
 use santokit_core::logic::HttpGrant;
-use santokit_wasm::{HttpError, HttpRequest, HttpResponse};
+use santokit_wasm::{HttpError, HttpRequest, HttpResponse, ToldName};
 
 use super::{Terms, fields, resolve::Refused, target::Target};
 
@@ -149,7 +149,7 @@ fn follows(options: &[(String, String)]) -> Result<bool, HttpError> {
             ("redirect", "follow") => true,
             ("redirect", "manual") => false,
             ("redirect", _) => return Err(HttpError::Invalid("redirect is follow or manual".to_owned())),
-            _ => return Err(HttpError::Invalid(format!("unknown option {name:?}"))),
+            _ => return Err(HttpError::Invalid(format!("unknown option {}", ToldName(name)))),
         };
     }
     Ok(follows)

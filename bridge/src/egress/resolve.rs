@@ -9,18 +9,30 @@ use std::{
 };
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::sync::Semaphore;
 
-use crate::config::Network;
+use crate::config::{EnvName, Network};
 
-/// Names that are looked up at once: each takes a thread while it lasts.
-const LOOKUPS_MAX: usize = 64;
+mod places;
+
+#[cfg(test)]
+pub(super) use places::ENV_MAX as ENV_LOOKUPS_MAX;
+use places::{Place, Places};
 
 type Looking = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+/// It holds its place as long as it takes a thread, also where nobody waits any more.
+type Look = dyn Fn(String, Place) -> Looking + Send + Sync;
+
+tokio::task_local! {
+    /// Who is asking. The client knows a name and nothing else; it has it looked up in the task of the request.
+    static ASKING: EnvName;
+}
 
 /// Looks a name up.
 #[derive(Clone)]
-pub struct Lookup(Arc<dyn Fn(String) -> Looking + Send + Sync>);
+pub struct Lookup {
+    look: Arc<Look>,
+    places: Arc<Places>,
+}
 
 /// The name leads to no address that may be connected to.
 #[derive(Debug, thiserror::Error)]
@@ -37,10 +49,16 @@ pub(super) struct Checked {
     allows: Allows,
 }
 
+/// Names that are looked up meanwhile are an env's.
+pub(super) fn asked_by<F: Future>(env: EnvName, sending: F) -> impl Future<Output = F::Output> {
+    ASKING.scope(env, sending)
+}
+
 impl Lookup {
     /// What the system says; but for names below `localhost`, which are this machine's. Not each system knows them, and a server of names may say that
     /// they are elsewhere (RFC 6761, 6.3).
     pub fn system() -> Self {
+<<<<<<< HEAD
         let lookups = Arc::new(Semaphore::new(LOOKUPS_MAX));
         Self::new(move |name| {
             let lookups = Arc::clone(&lookups);
@@ -49,13 +67,17 @@ impl Lookup {
                     return Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
                 }
                 let permit = lookups.acquire_owned().await.map_err(io::Error::other)?;
+=======
+        Self::with(|name, place| {
+            Box::pin(async move {
+>>>>>>> recw
                 let looking = tokio::task::spawn_blocking(move || {
-                    // Kept to the end of the thread's work, also where nobody waits any more.
-                    let _permit = permit;
+                    // Kept to the end of the thread's work.
+                    let _place = place;
                     (name.as_str(), 0).to_socket_addrs().map(|all| all.map(|address| address.ip()).collect())
                 });
                 looking.await.map_err(io::Error::other)?
-            }
+            })
         })
     }
 
@@ -64,7 +86,27 @@ impl Lookup {
     where
         F: Future<Output = io::Result<Vec<IpAddr>>> + Send + 'static,
     {
-        Self(Arc::new(move |name| Box::pin(lookup(name))))
+        Self::with(move |name, place| {
+            let looking = lookup(name);
+            Box::pin(async move {
+                let _place = place;
+                looking.await
+            })
+        })
+    }
+
+    fn with(look: impl Fn(String, Place) -> Looking + Send + Sync + 'static) -> Self {
+        Self { look: Arc::new(look), places: Arc::default() }
+    }
+
+    /// Asked in the task of who waits for it.
+    fn look_up(&self, name: String) -> Looking {
+        let (look, places) = (Arc::clone(&self.look), Arc::clone(&self.places));
+        let env = ASKING.try_with(EnvName::clone).ok();
+        Box::pin(async move {
+            let place = places.take(env).await.map_err(io::Error::other)?;
+            look(name, place).await
+        })
     }
 }
 
@@ -76,7 +118,7 @@ impl Checked {
 
 impl Resolve for Checked {
     fn resolve(&self, name: Name) -> Resolving {
-        let (looking, opened) = ((self.lookup.0)(name.as_str().to_owned()), Arc::clone(&self.opened));
+        let (looking, opened) = (self.lookup.look_up(name.as_str().to_owned()), Arc::clone(&self.opened));
         let allows = self.allows;
         Box::pin(async move {
             let found = looking.await?;

@@ -5,6 +5,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use santokit_core::logic::HttpGrant;
 use santokit_wasm::HttpResponse;
 
@@ -57,8 +58,18 @@ fn request(receiver: &Receiver, method: &str, path: &str) -> HttpRequest {
 }
 
 async fn send_with(egress: &Egress, receiver: &Receiver, request: HttpRequest, budget: HttpBudget) -> HttpDone {
-    let grants = grants(receiver);
-    let terms = Terms { grants: &grants, budget, deadline: Instant::now() + SOON, rehearsal: None };
+    send_as("shop/prod", egress, receiver, request, budget).await
+}
+
+async fn send_as(
+    env: &str,
+    egress: &Egress,
+    receiver: &Receiver,
+    request: HttpRequest,
+    budget: HttpBudget,
+) -> HttpDone {
+    let (env, grants) = (EnvName::parse(env).unwrap(), grants(receiver));
+    let terms = Terms { env: &env, grants: &grants, budget, deadline: Instant::now() + SOON, rehearsal: None };
     egress.send(request, terms).await
 }
 
@@ -281,9 +292,63 @@ async fn what_is_no_request_is_not_sent() {
     ] {
         assert_eq!(code(&send(&egress, &receiver, changed).await), expected, "{what}");
     }
+    // As large as a guest: what is told of it is not.
+    let giant = with(&|request| request.options = pair(&"\u{7f}".repeat(60 << 20), "a"));
+    let Err(HttpError::Invalid(told)) = send(&egress, &receiver, giant).await else { panic!("it is an option") };
+    assert!(told.starts_with("unknown option") && told.len() < 1_000, "{}", told.len());
     assert!(receiver.seen().is_empty(), "{:?}", receiver.seen());
     let nowhere = Egress::default();
     assert_eq!(code(&send(&nowhere, &receiver, good).await), "unreachable");
+}
+
+/// One env's names that nobody answers for wait in their own queue, and are told of it; another env's are looked up meanwhile.
+#[tokio::test]
+async fn lookups_that_hang_are_their_envs_own_matter() {
+    let receiver = Receiver::start(|_| Script::answer("200 OK", &[("connection", "close")], b"in")).await;
+    let hanging = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&hanging);
+    let lookup = Lookup::new(move |name| {
+        let hangs = name == "inside.test";
+        if hangs {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+        async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            Ok(vec![LOCAL])
+        }
+    });
+    let egress = egress_with(&receiver, &["127.0.0.1"], lookup);
+    let budget = HttpBudget { requests: 1, bytes: 1 << 20 };
+    let asked = |url: &str| HttpRequest { url: url.to_owned(), ..request(&receiver, "GET", "/v1/a") };
+    let url = format!("https://inside.test:{}/v1/a", receiver.port);
+    let mut flood: FuturesUnordered<_> =
+        (0..100).map(|_| send_as("flood/prod", &egress, &receiver, asked(&url), budget)).collect();
+    let mut told = Vec::new();
+    let quiet = async {
+        while hanging.load(Ordering::Relaxed) < resolve::ENV_LOOKUPS_MAX {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for _ in 0..20 {
+            let other = send_as("quiet/prod", &egress, &receiver, request(&receiver, "GET", "/v1/a"), budget).await;
+            assert_eq!(code(&other.answer), "ok", "{:?}", other.answer);
+        }
+    };
+    tokio::select! {
+        () = quiet => {}
+        () = async {
+            while let Some(done) = flood.next().await {
+                told.push(done.answer);
+            }
+            std::future::pending::<()>().await;
+        } => {}
+    }
+    if told.is_empty() {
+        told.extend(flood.next().await.map(|done| done.answer));
+    }
+    let Some(Err(HttpError::Unreachable(first))) = told.first() else { panic!("{told:?}") };
+    assert!(first.contains("looked up"), "{first}");
 }
 
 #[tokio::test]
@@ -293,7 +358,8 @@ async fn the_invocations_end_is_the_requests_end() {
     let grants = grants(&receiver);
     let budget = HttpBudget { requests: 1, bytes: 0 };
     let deadline = Instant::now() + Duration::from_millis(200);
-    let terms = Terms { grants: &grants, budget, deadline, rehearsal: None };
+    let env = EnvName::parse("shop/prod").unwrap();
+    let terms = Terms { env: &env, grants: &grants, budget, deadline, rehearsal: None };
     let mut patient = request(&receiver, "GET", "/v1/a");
     patient.timeout = Some(SOON);
     let done = egress.send(patient, terms).await;

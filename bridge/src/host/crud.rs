@@ -15,7 +15,7 @@ use santokit_wasm::{CrudAnswer, CrudAsked, CrudError, CrudProblem, CrudRequest, 
 use serde_json::{Map, Value as Json};
 use tracing::{Instrument, Span, field::Empty};
 
-use super::{Session, session_sql::Place, storage::GuestObjects};
+use super::{Session, object, session_sql::Place, storage::GuestObjects};
 use crate::{
     crud::{Crud, answer::Answer, guest::Work, limits::Allowance},
     events::Publishing,
@@ -41,8 +41,8 @@ impl Session {
 
     async fn ask(&mut self, request: CrudRequest, budget: RowBudget) -> Result<CrudAnswer, CrudError> {
         let actor = self.asking()?;
-        let params = serde_json::from_slice::<Map<String, Json>>(&request.params);
-        let params = params.map_err(|error| CrudError::Invalid(format!("the params are no JSON object: {error}")))?;
+        let params = object::read(&request.params)
+            .map_err(|error| CrudError::Invalid(format!("the params are no JSON object: {error}")))?;
         let Self {
             invocation,
             tables,

@@ -4,11 +4,10 @@ use std::{slice, sync::Arc, time::Instant};
 
 use chrono::Utc;
 use santokit_core::problem::Problem;
-use santokit_wasm::{EventError, SqlError, TransactionId};
-use serde_json::{Map, Value as Json};
+use santokit_wasm::{EventError, SqlError, ToldName, TransactionId};
 use tracing::{Instrument, Span, field::Empty};
 
-use super::{EventPlace, Place, Session, session_sql::guest_error};
+use super::{EventPlace, Place, Session, object, session_sql::guest_error};
 use crate::{
     db::{Database, DbError, Mode, Session as Connection, Share},
     events::{self, DEPTH_MAX, Event, Occasion, chain},
@@ -67,7 +66,7 @@ impl Session {
 
     /// What is to be kept.
     fn event(&self, topic: &str, payload: &[u8]) -> Result<Event, EventError> {
-        let denied = || EventError::Denied(format!("grants.events does not list {topic:?}"));
+        let denied = || EventError::Denied(format!("grants.events does not list {}", ToldName(topic)));
         if !self.grants.events.contains(topic) {
             return Err(denied());
         }
@@ -76,9 +75,8 @@ impl Session {
         if payload.len() > self.topics.payload_max() {
             return Err(EventError::TooLarge(self.topics.payload_max()));
         }
-        let payload = serde_json::from_slice::<Map<String, Json>>(payload);
-        let payload =
-            payload.map_err(|error| EventError::Invalid(format!("the payload is no JSON object: {error}")))?;
+        let payload = object::read(payload)
+            .map_err(|error| EventError::Invalid(format!("the payload is no JSON object: {error}")))?;
         let payload = loaded.check(payload).map_err(|problem| unfit(&problem))?;
         let now = self.rehearsal.as_ref().and_then(|rehearsal| rehearsal.now).unwrap_or_else(Utc::now);
         let (caused_by, depth) = Occasion::causes(self.occasion.as_deref());

@@ -6,7 +6,7 @@ use santokit_wasm::{HttpError, SendOut};
 use tracing::{Instrument, field::Empty};
 
 use super::Session;
-use crate::egress::Terms;
+use crate::{config::EnvName, egress::Terms};
 
 impl Session {
     /// What sends one. It holds all that it needs, so that it can go on beside the guest; it is asked for before each.
@@ -27,10 +27,12 @@ impl Session {
             return Err(refused);
         }
         let (grants, egress, rehearsal) = (Arc::clone(&self.grants), Arc::clone(&self.egress), self.rehearsal.clone());
+        let env = EnvName { project: self.invocation.project.clone(), env: self.invocation.env.clone() };
         let deadline = self.deadline;
         Ok(Box::new(move |request, budget| {
             Box::pin(async move {
-                let terms = Terms { grants: &grants.http, budget, deadline, rehearsal: rehearsal.as_deref() };
+                let rehearsal = rehearsal.as_deref();
+                let terms = Terms { env: &env, grants: &grants.http, budget, deadline, rehearsal };
                 let done = egress.send(request, terms).instrument(span.clone()).await;
                 span.record("outcome", done.answer.as_ref().map_or_else(HttpError::code, |_| "ok"));
                 done

@@ -8,12 +8,12 @@ use santokit_core::{
     limit::LimitName,
     problem::{Outcome, Problem},
 };
-use santokit_wasm::{LogicCall, LogicCallError, LogicCalled, LogicUsage, SqlError};
-use serde_json::{Map, Value as Json, value::RawValue};
+use santokit_wasm::{LogicCall, LogicCallError, LogicCalled, LogicUsage, SqlError, ToldName};
+use serde_json::{Value as Json, value::RawValue};
 use tokio::task::JoinSet;
 use tracing::{Instrument, field::Empty};
 
-use super::{Session, session_sql::Joined};
+use super::{Session, object, session_sql::Joined};
 use crate::call::{BegunBy, CallContext, Called, CalledParts};
 
 /// Calls within one another.
@@ -32,14 +32,14 @@ impl Session {
     async fn ask_other(&mut self, call: LogicCall, usage: &mut LogicUsage) -> Result<Vec<u8>, LogicCallError> {
         let LogicCall { name, params, left } = call;
         if !self.grants.logics.contains(&name) {
-            return Err(error("denied", Code::NotFound, format!("grants.logics does not list {name:?}")));
+            return Err(error("denied", Code::NotFound, format!("grants.logics does not list {}", ToldName(&name))));
         }
         tracing::Span::current().record("called", name.as_str());
         if self.depth >= DEPTH_MAX {
             let message = format!("{DEPTH_MAX} logics have called one another: a call further in is not made");
             return Err(error("depth", Code::LogicFailed, message));
         }
-        let params = serde_json::from_slice::<Map<String, Json>>(&params)
+        let params = object::read(&params)
             .map_err(|wrong| error("invalid", Code::BadRequest, format!("the params are no JSON object: {wrong}")))?;
         let away = || error("unavailable", Code::ServiceUnavailable, format!("{name:?} is not there now"));
         let entry = self.logics.get(&name).map(Arc::clone).ok_or_else(away)?;

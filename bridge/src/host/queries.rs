@@ -23,7 +23,7 @@ use santokit_sql::{
     guest::{self, GuestStatement},
     statement::Bound,
 };
-use santokit_wasm::{ConnectionId, CursorId, NamedParams, RowBudget, SqlError, TransactionId};
+use santokit_wasm::{ConnectionId, CursorId, NamedParams, RowBudget, SqlError, ToldName, TransactionId};
 use serde_json::{Map, Value as Json, json};
 use tracing::{Instrument, field::Empty};
 
@@ -255,7 +255,7 @@ impl Session {
 
     pub(super) async fn declared_begin(&mut self, connection: &str) -> Result<TransactionId, SqlError> {
         if !self.queries.values().any(|query| query.query.connection == connection) {
-            let message = format!("no query of grants.queries is on connection {connection:?}");
+            let message = format!("no query of grants.queries is on connection {}", ToldName(connection));
             return Err(SqlError::Denied(message));
         }
         let id = self.sql.open_declared(connection)?;
@@ -313,7 +313,7 @@ impl Session {
         let queries = Arc::clone(&self.queries);
         let Some((name, query)) = queries.get_key_value(name) else {
             span.record("outcome", "denied");
-            return Err(SqlError::Denied(format!("grants.queries does not list {name:?}")));
+            return Err(SqlError::Denied(format!("grants.queries does not list {}", ToldName(name))));
         };
         span.record("query", name.as_str()).record("connection", query.query.connection.as_str());
         let started = Instant::now();

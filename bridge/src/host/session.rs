@@ -176,6 +176,11 @@ impl Session {
         }
     }
 
+    /// All secrets of the env, whatever is granted of them: no recording may have one.
+    pub(crate) fn secrets(&self) -> Arc<BTreeMap<String, SecretString>> {
+        Arc::clone(&self.secrets)
+    }
+
     /// Ends the invocation's own transaction: commits it, or rolls it back. What the guest left open is rolled back. What is a caller's
     /// goes back to it.
     pub async fn finish(mut self, commit: bool) -> (Result<(), SqlError>, Joined) {

@@ -16,7 +16,7 @@ use santokit_sql::{
     failure::FailureKind,
     guest::{self, GuestStatement, Refused},
 };
-use santokit_wasm::{ConnectionId, DatabaseError, RowBudget, SqlError, TransactionId};
+use santokit_wasm::{ConnectionId, DatabaseError, RowBudget, SqlError, ToldName, TransactionId};
 
 use super::{
     cursor::Cursor,
@@ -154,7 +154,7 @@ impl SqlSession {
 
     pub(super) fn open(&mut self, name: &str) -> Result<ConnectionId, SqlError> {
         if !self.tables.contains_key(name) {
-            return Err(SqlError::Denied(format!("grants.sql does not list connection {name:?}")));
+            return Err(SqlError::Denied(format!("grants.sql does not list connection {}", ToldName(name))));
         }
         self.open_declared(name)
     }

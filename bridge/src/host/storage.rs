@@ -9,7 +9,8 @@ use santokit_core::{
     storage::{KeyPattern, ObjectKey, ObjectPrefix, Variable},
 };
 use santokit_wasm::{
-    Condition, ObjectPage, ObjectStat, PutOptions, ReaderId, SignedUrl, StorageError, UrlAsked, UrlDeed, WriterId,
+    Condition, ObjectPage, ObjectStat, PutOptions, ReaderId, SignedUrl, StorageError, ToldName, UrlAsked, UrlDeed,
+    WriterId,
 };
 use serde_json::Value as Json;
 use tracing::{Instrument, field::Empty};
@@ -201,8 +202,8 @@ impl Session {
     fn bucket(&self, alias: &str, is_granted: bool, op: StorageOp) -> Result<Bucket, StorageError> {
         let found = self.buckets.get(alias).filter(|_| is_granted).cloned();
         found.ok_or_else(|| {
-            let op = op.as_str();
-            StorageError::Denied(format!("grants.storage does not allow {op} of this key in bucket {alias:?}"))
+            let (op, alias) = (op.as_str(), ToldName(alias));
+            StorageError::Denied(format!("grants.storage does not allow {op} of this key in bucket {alias}"))
         })
     }
 }

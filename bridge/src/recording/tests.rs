@@ -181,7 +181,7 @@ fn begun(recordings: &Recordings, record: &Arc<Record>, input: &[u8]) -> Option<
         };
         let caller =
             CallerInfo { kind: text("user"), subject: None, roles: Vec::new(), claims: b"{\"email\": 1}".to_vec() };
-        (invocation, caller)
+        Of { invocation, caller, secrets: Arc::default() }
     };
     recordings.begin(Some(record), "sha256:0", input, of)
 }

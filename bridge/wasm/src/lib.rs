@@ -23,6 +23,7 @@ mod slices;
 mod state;
 mod stdio;
 mod supply;
+mod told;
 
 pub use call::{EventInfo, Invocation, RunInfo, Usage, WrongCalls};
 pub use compile::{CompileLimits, CompiledStore, StoreError, WorkerConfig, WorkerError, run_worker};
@@ -40,3 +41,4 @@ pub use host::{
 };
 pub use serve::{BodyError, Exchange, GuestBody, IncomingBody, IncomingError, Served};
 pub use supply::{SupplyConfig, SupplyUsage};
+pub use told::ToldName;

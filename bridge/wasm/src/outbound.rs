@@ -22,6 +22,15 @@ pub(crate) struct Outbound {
     failed: AtomicU64,
 }
 
+/// A request that has its turn, or what runs in place of one. Given up, it counts with what it sends: nobody knows how far it came.
+#[derive(Debug)]
+pub(crate) struct Turn<'o> {
+    outbound: &'o Outbound,
+    bytes: u64,
+    /// Given on when all is counted.
+    _held: MutexGuard<'o, ()>,
+}
+
 /// Bytes of a body that lie here; gone with it.
 #[derive(Debug)]
 pub(crate) struct Held {
@@ -30,9 +39,9 @@ pub(crate) struct Held {
 }
 
 impl Outbound {
-    /// Waits for the requests before.
-    pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().await
+    /// Waits for the requests before. Until it is dropped, nothing else counts.
+    pub(crate) async fn turn(&self) -> Turn<'_> {
+        Turn { outbound: self, bytes: 0, _held: self.turn.lock().await }
     }
 
     /// Bytes of bodies that went either way.
@@ -60,6 +69,24 @@ impl Outbound {
     /// Nothing yet.
     pub(crate) fn hold(self: &Arc<Self>) -> Held {
         Held { outbound: Arc::clone(self), bytes: 0 }
+    }
+}
+
+impl Turn<'_> {
+    /// A body of so many bytes is on its way.
+    pub(crate) fn begin(&mut self, bytes: u64) {
+        self.bytes = bytes;
+    }
+
+    /// It has ended, with so many bytes that went either way.
+    pub(crate) fn end(mut self, bytes: u64) {
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.outbound.count(self.bytes);
     }
 }
 
@@ -91,5 +118,21 @@ mod tests {
         outbound.count(5);
         outbound.count(u64::MAX);
         assert_eq!(outbound.bytes(), u64::MAX);
+    }
+
+    #[tokio::test]
+    async fn a_request_counts_with_its_turn_however_it_ends() {
+        let outbound = Outbound::default();
+        let mut first = outbound.turn().await;
+        first.begin(10);
+        assert!(outbound.turn.try_lock().is_err(), "one after the other");
+        first.end(25);
+        assert_eq!(outbound.bytes(), 25);
+        let mut given_up = outbound.turn().await;
+        given_up.begin(10);
+        drop(given_up);
+        assert_eq!(outbound.bytes(), 35);
+        drop(outbound.turn().await);
+        assert_eq!(outbound.bytes(), 35);
     }
 }

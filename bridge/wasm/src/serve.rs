@@ -33,6 +33,7 @@ use crate::{
     slices::Slices,
     state::State,
     supply::Shelf,
+    told,
 };
 
 mod body;
@@ -126,12 +127,13 @@ pub(crate) async fn run<H: Host>(
             let Exchange { request, is_https, answer } = exchange;
             let (said, progress) = (Arc::clone(&said), Arc::clone(&progress));
             let begin = move |begun: Result<Response<HyperOutgoingBody>, ErrorCode>| {
-                let now = begun.map_err(|error| format!("it answers an error: {error}")).and_then(|begun| {
-                    let begun = acceptable(begun, progress, ended)?;
-                    // Nobody waits any more where the client has gone.
-                    drop(answer.send(begun));
-                    Ok(())
-                });
+                let now =
+                    begun.map_err(|error| format!("it answers an error: {}", told::reason(&error))).and_then(|begun| {
+                        let begun = acceptable(begun, progress, ended)?;
+                        // Nobody waits any more where the client has gone.
+                        drop(answer.send(begun));
+                        Ok(())
+                    });
                 *said.lock().unwrap_or_else(PoisonError::into_inner) = now.map_or_else(Said::None, |()| Said::Begun);
             };
             handle(&proxy, &mut store, request, is_https, begin).await
@@ -155,10 +157,10 @@ pub(crate) async fn run<H: Host>(
     };
     // Before anything of the guest is dropped: an answer that ends with it must know how.
     let _ = end.send(Ended { is_well: outcome.is_ok() });
+    // Requests that it still sends, and bodies that nobody ends any more, end now and not with the store.
+    state.end_http().await;
     let host = state.take_host();
     let usage = Usage { output_bytes: progress.sent_bytes(), is_supplied, ..call::used(state) };
-    // Requests that it still sends, and bodies that nobody ends any more, end now and not with the store.
-    state.end_http();
     Shelf::put_away(compiled, store, probe);
     drop(running);
     Served { outcome, host, usage }

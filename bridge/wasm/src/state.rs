@@ -217,9 +217,9 @@ impl<H: Host> State<H> {
         self.host.take()
     }
 
-    /// Ends what goes on beside the guest, and what streams wait for it.
-    pub(crate) fn end_http(&mut self) {
-        self.sending.abort_all();
+    /// Ends what goes on beside the guest, and what streams wait for it. When it comes back nothing goes on any more, and all of it has counted.
+    pub(crate) async fn end_http(&mut self) {
+        self.sending.shutdown().await;
         self.table = ResourceTable::new();
     }
 

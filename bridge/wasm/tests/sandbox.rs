@@ -3,6 +3,8 @@
 
 #[path = "sandbox/advisories.rs"]
 mod advisories;
+#[path = "sandbox/beside.rs"]
+mod beside;
 #[path = "sandbox/contained.rs"]
 mod contained;
 #[path = "sandbox/guest.rs"]

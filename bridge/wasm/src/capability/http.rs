@@ -34,15 +34,15 @@ impl<H: Host> Http for State<H> {
             Err(error) => return Ok(Err(self.http_error(error))),
         };
         let outbound = Arc::clone(&self.outbound);
-        let turn = outbound.turn().await;
+        let mut turn = outbound.turn().await;
         let budget = HttpBudget {
             requests: self.limits.http_requests.saturating_sub(self.http_requests),
             bytes: self.limits.http_bytes.0.saturating_sub(outbound.bytes()),
         };
+        turn.begin(request.body.len() as u64);
         let done = send(request, budget).await;
         self.http_requests = self.http_requests.saturating_add(done.requests);
-        outbound.count(done.bytes);
-        drop(turn);
+        turn.end(done.bytes);
         match done.answer {
             Ok(answer) => {
                 Ok(Ok(Response { status: answer.status, headers: answer.headers, body: answer.body, url: answer.url }))

@@ -1,6 +1,8 @@
 //! `santokit:logics`: hands over what is left of the invocation's limits, and counts what was used of them. Who may call what is the
 //! host's matter.
 
+use std::sync::Arc;
+
 use crate::{
     bindings::santokit::logics::logics::{Error, Host as Logics},
     host::{Host, LogicCall},
@@ -21,9 +23,13 @@ impl<H: Host> Logics for State<H> {
             self.went_wrong(false);
             return Ok(Err(refusal("invalid", "BAD_REQUEST", message)));
         }
+        // A request of WASI's that goes on beside the guest counts at its end: what is left is known when there is none, and until the call has counted.
+        let outbound = Arc::clone(&self.outbound);
+        let turn = outbound.turn().await;
         let left = self.left();
         let called = self.host()?.call_logic(LogicCall { name, params, left }).await;
         self.charge(&called.usage);
+        drop(turn);
         Ok(called.answer.map_err(|error| {
             self.went_wrong(error.kind == "denied");
             if error.limit.is_some() {

@@ -3,7 +3,7 @@
 
 use wasmtime::component::Resource;
 
-use super::sql::{PARAMS_MAX, batch, convert};
+use super::sql::{PARAMS_MAX, batch, convert, no_options};
 use crate::{
     bindings::santokit::{
         queries::queries::{Host as Queries, HostCursor, HostTransaction},
@@ -11,13 +11,11 @@ use crate::{
     },
     host::{Host, NamedParams, RowBudget},
     state::{CursorHandle, QueryCursorHandle, QueryTransactionHandle, State},
+    told::{NAME_BYTES_MAX, ToldName},
 };
 
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 type Params = Vec<(String, Value)>;
-
-/// The largest name that is looked up.
-const NAME_BYTES_MAX: usize = 100;
 
 impl<H: Host> Queries for State<H> {
     async fn many(&mut self, name: String, params: Params) -> Answer<PackedRows> {
@@ -29,21 +27,23 @@ impl<H: Host> Queries for State<H> {
     }
 
     async fn execute(&mut self, name: String, params: Params) -> Answer<u64> {
+        self.enter("queries")?;
         let params = match named(&name, params) {
             Ok(params) => params,
             Err(error) => return Ok(Err(error)),
         };
-        let answer = self.enter("queries")?.query_execute(name, params).await;
+        let answer = self.host()?.query_execute(name, params).await;
         Ok(answer.map_err(|error| self.sql_error(error)))
     }
 
     async fn open_cursor(&mut self, name: String, params: Params) -> Answer<Resource<QueryCursorHandle>> {
+        self.enter("queries")?;
         let params = match named(&name, params) {
             Ok(params) => params,
             Err(error) => return Ok(Err(error)),
         };
         let budget = self.row_budget();
-        match self.enter("queries")?.query_cursor(name, params, budget).await {
+        match self.host()?.query_cursor(name, params, budget).await {
             Ok((id, columns)) => Ok(Ok(self.keep(QueryCursorHandle(CursorHandle { id, columns }))?)),
             Err(error) => Ok(Err(self.sql_error(error))),
         }
@@ -54,10 +54,15 @@ impl<H: Host> Queries for State<H> {
         connection: String,
         options: Vec<(String, String)>,
     ) -> Answer<Resource<QueryTransactionHandle>> {
-        if let Some((name, _)) = options.first() {
-            return Ok(Err(Error::Invalid(format!("unknown transaction option {name:?}"))));
+        let host = self.enter("queries")?;
+        if let Err(error) = no_options(&options) {
+            return Ok(Err(error));
         }
-        match self.enter("queries")?.query_begin(&connection).await {
+        if connection.len() > NAME_BYTES_MAX {
+            let name = ToldName(&connection);
+            return Ok(Err(Error::Denied(format!("no query of grants.queries is on connection {name}"))));
+        }
+        match host.query_begin(&connection).await {
             Ok(id) => Ok(Ok(self.keep(QueryTransactionHandle { id, open: true })?)),
             Err(error) => Ok(Err(self.sql_error(error))),
         }
@@ -120,12 +125,13 @@ impl<H: Host> HostCursor for State<H> {
 
 impl<H: Host> State<H> {
     async fn query(&mut self, name: String, params: Params, one: bool) -> Answer<PackedRows> {
+        self.enter("queries")?;
         let params = match named(&name, params) {
             Ok(params) => params,
             Err(error) => return Ok(Err(error)),
         };
         let budget = self.row_budget();
-        match self.enter("queries")?.query_rows(name, params, one, budget).await {
+        match self.host()?.query_rows(name, params, one, budget).await {
             Ok(set) => Ok(self
                 .count(&set.rows)
                 .map(|()| PackedRows { batch: batch(&set.rows), columns: convert::columns(set.columns) })),
@@ -149,7 +155,7 @@ impl<H: Host> State<H> {
 /// What no project has is not looked up, and answered as what is not granted.
 fn named(name: &str, params: Params) -> Result<NamedParams, Error> {
     if name.len() > NAME_BYTES_MAX {
-        return Err(Error::Denied("grants.queries does not list this query".to_owned()));
+        return Err(Error::Denied(format!("grants.queries does not list {}", ToldName(name))));
     }
     if params.len() > PARAMS_MAX {
         return Err(Error::Invalid(format!("more than {PARAMS_MAX} params")));

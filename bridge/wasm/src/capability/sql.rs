@@ -18,6 +18,7 @@ use crate::{
     host::{ConnectionId, Host, RowBudget, SqlError},
     packed::{self, PackedBatch, PackedRows},
     state::{ConnectionHandle, CursorHandle, State},
+    told::{NAME_BYTES_MAX, ToldName},
 };
 
 /// The largest SQL text.
@@ -29,7 +30,11 @@ impl<H: Host> Types for State<H> {}
 
 impl<H: Host> Connections for State<H> {
     async fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<ConnectionHandle>, Error>> {
-        match self.enter("sql")?.sql_open(&name).await {
+        let host = self.enter("sql")?;
+        if name.len() > NAME_BYTES_MAX {
+            return Ok(Err(Error::Denied(format!("grants.sql does not list connection {}", ToldName(&name)))));
+        }
+        match host.sql_open(&name).await {
             Ok(id) => Ok(Ok(self.keep(ConnectionHandle(id))?)),
             Err(error) => Ok(Err(self.sql_error(error))),
         }
@@ -117,6 +122,14 @@ impl<H: Host> State<H> {
             return Err(LimitName::SqlRows);
         }
         if self.sql_bytes > self.limits.sql_bytes.0 { Err(LimitName::SqlBytes) } else { Ok(()) }
+    }
+}
+
+/// No option means anything yet.
+pub(super) fn no_options(options: &[(String, String)]) -> Result<(), Error> {
+    match options.first() {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::Invalid(format!("unknown transaction option {}", ToldName(name)))),
     }
 }
 

@@ -126,11 +126,11 @@ async fn exchange(
         // As WASI has it: a guest follows redirects itself.
         options: vec![("redirect".to_owned(), "manual".to_owned())],
     };
-    let turn = outbound.turn().await;
+    let mut turn = outbound.turn().await;
     let budget = HttpBudget { requests: 1, bytes: bytes_max.saturating_sub(outbound.bytes()) };
+    turn.begin(request.body.len() as u64);
     let HttpDone { answer, bytes, .. } = send(request, budget).await;
-    outbound.count(bytes);
-    drop(turn);
+    turn.end(bytes);
     let response = response(answer.map_err(told)?)?;
     Ok((response, wasmtime_wasi::runtime::spawn(async {})))
 }

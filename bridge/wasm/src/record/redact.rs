@@ -3,13 +3,14 @@
 //! First everything is read, then everything is written, so that it does not matter where a value was met first.
 
 use std::{
-    collections::{BTreeSet, HashMap},
-    fmt::Write,
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Range,
 };
 
-use aho_corasick::{AhoCorasick, MatchKind};
-use base64::{Engine, engine::general_purpose::STANDARD};
+use aho_corasick::{AhoCorasick, Input, MatchKind};
 use santokit_core::value::Value;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Number, Value as Json, json};
 
 use super::{
@@ -17,10 +18,16 @@ use super::{
     placeholder::{self, HIDDEN},
 };
 
+mod forms;
+
+use forms::Decoded;
+
 /// A text that is shorter is left out where it is a whole value, and not where it is a part of a longer one.
 const PART_BYTES_MIN: usize = 6;
 /// Likewise for secrets.
 const SECRET_PART_BYTES_MIN: usize = 4;
+/// How much of a secret's beginning is looked for. As far as it goes on, it is left out: an env can have more of secrets than a search should hold.
+const SECRET_BEGIN_BYTES: usize = 64;
 /// A number with fewer digits is left out by its name, and where the guest sends it.
 const NUMBER_DIGITS_MIN: usize = 4;
 /// More values than that are left out of no recording: there is none.
@@ -57,8 +64,8 @@ pub(crate) struct Redactor {
     names: BTreeSet<String>,
     texts: HashMap<String, Known>,
     numbers: HashMap<String, Known>,
-    /// Texts that are looked for within others.
-    parts: Vec<String>,
+    /// Texts that are looked for within others, those together that begin alike.
+    parts: Vec<Vec<String>>,
     /// Finds them all in one go, however many there are and however they look: they may be somebody's who wants it to take long.
     finder: Option<AhoCorasick>,
     count: usize,
@@ -70,6 +77,15 @@ struct Known {
     /// Whether a guest is given the placeholder, and can be expected to send it.
     is_given: bool,
     is_secret: bool,
+}
+
+/// Something known within a text.
+#[derive(Debug)]
+struct Found<'r> {
+    at: Range<usize>,
+    known: &'r Known,
+    /// Not in an encoding.
+    is_literal: bool,
 }
 
 /// There is more to be left out than is looked for.
@@ -112,7 +128,7 @@ impl Redactor {
                 (None, Ok(text)) if is_query(text) => self.learn_query(text, way),
                 (None, _) => {}
             },
-            Piece::Secret(name, text) => self.learn_secret(name, text),
+            Piece::Secret(name, text) => self.learn_given_secret(name, text),
             Piece::Pairs(pairs) => {
                 for (_, value) in pairs.iter().filter(|(name, _)| self.hides(name)).cloned().collect::<Vec<_>>() {
                     self.learn_text(&value, way);
@@ -143,15 +159,31 @@ impl Redactor {
         if self.texts.len() + self.numbers.len() > KNOWN_MAX { Err(TooMuch) } else { Ok(()) }
     }
 
+    /// Reads the secrets of the env. A guest may have been given one where nobody kept it, or have it from somebody else.
+    pub(crate) fn learn_secrets(&mut self, secrets: &BTreeMap<String, SecretString>) {
+        for (at, (name, secret)) in secrets.iter().enumerate() {
+            let text = secret.expose_secret();
+            // A shorter one is many a value that has nothing to do with it.
+            if text.len() >= SECRET_PART_BYTES_MIN && !self.is_secret(text) {
+                self.learn_secret(name, text, self.count + 1 + at, false);
+            }
+        }
+    }
+
     /// All is read.
     pub(crate) fn learnt(&mut self) -> Result<(), TooMuch> {
         let is_part = |(text, known): &(&String, &Known)| {
             text.len() >= if known.is_secret { SECRET_PART_BYTES_MIN } else { PART_BYTES_MIN }
         };
-        self.parts = self.texts.iter().filter(is_part).map(|(text, _)| text.clone()).collect();
+        let mut alike: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (text, known) in self.texts.iter().filter(is_part) {
+            let end = if known.is_secret { text.floor_char_boundary(SECRET_BEGIN_BYTES) } else { text.len() };
+            alike.entry(text.get(..end).unwrap_or(text)).or_default().push(text.clone());
+        }
         // The longest: one may begin as another does.
-        let builder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&self.parts);
+        let builder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(alike.keys());
         self.finder = Some(builder.map_err(|_| TooMuch)?);
+        self.parts = alike.into_values().collect();
         Ok(())
     }
 
@@ -219,28 +251,28 @@ impl Redactor {
         self.texts.insert(text.to_owned(), Known { placeholder, is_given, is_secret: false });
     }
 
-    /// Also as it looks in a URL, in JSON, in base64 and in hexadecimal digits.
-    fn learn_secret(&mut self, name: &str, text: &str) {
-        if text.is_empty() {
+    /// Whether it is known to be a secret, and not only to be the form of one.
+    fn is_secret(&self, text: &str) -> bool {
+        self.texts.get(text).is_some_and(|known| known.is_secret && known.placeholder != HIDDEN)
+    }
+
+    fn learn_given_secret(&mut self, name: &str, text: &str) {
+        if text.is_empty() || self.is_secret(text) {
             return;
         }
         self.count += 1;
-        let placeholder = Json::String(placeholder::of_text(text, self.count, Some(name)));
-        let quoted = Json::String(text.to_owned()).to_string();
-        let hex = hex(text);
-        let variants = [
-            percent_encoded(text),
-            quoted.trim_matches('"').to_owned(),
-            STANDARD.encode(text),
-            STANDARD.encode(text).trim_end_matches('=').to_owned(),
-            hex.to_uppercase(),
-            hex,
-        ];
-        let hidden = Known { placeholder: Json::String(HIDDEN.to_owned()), is_given: false, is_secret: true };
-        for variant in variants {
-            self.texts.entry(variant).or_insert_with(|| hidden.clone());
+        self.learn_secret(name, text, self.count, true);
+    }
+
+    /// Also in the forms in which it is written elsewhere.
+    fn learn_secret(&mut self, name: &str, text: &str, number: usize, is_given: bool) {
+        let hidden = Known { placeholder: HIDDEN.into(), is_given: false, is_secret: true };
+        for form in forms::of(text) {
+            self.texts.entry(form).or_insert_with(|| hidden.clone());
         }
-        self.texts.insert(text.to_owned(), Known { placeholder, is_given: true, is_secret: true });
+        let placeholder = Json::String(placeholder::of_text(text, number, Some(name)));
+        let is_given = is_given || self.texts.get(text).is_some_and(|known| known.is_given);
+        self.texts.insert(text.to_owned(), Known { placeholder, is_given, is_secret: true });
     }
 
     fn learn_number(&mut self, number: &Number, way: Way) {
@@ -311,33 +343,68 @@ impl Redactor {
         {
             return text_of(Self::shown(known, way));
         }
-        let Some(finder) = self.finder.as_ref().filter(|_| !self.parts.is_empty()) else { return text.to_owned() };
         let (mut written, mut from) = (String::new(), 0);
-        for found in finder.find_iter(text) {
-            written.push_str(&text[from..found.start()]);
-            let known = self.parts.get(found.pattern().as_usize()).and_then(|part| self.texts.get(part));
-            written.push_str(&known.map_or_else(String::new, |known| text_of(Self::shown(known, way))));
-            from = found.end();
+        for Found { at, known, is_literal } in self.found(text.as_bytes()) {
+            let (start, end) = (text.floor_char_boundary(at.start), text.floor_char_boundary(at.end));
+            if start >= from {
+                written.push_str(text.get(from..start).unwrap_or_default());
+                // What it is encoded to in a replay is not known.
+                let is_compared = is_literal || way == Way::Given;
+                written.push_str(&if is_compared { text_of(Self::shown(known, way)) } else { HIDDEN.to_owned() });
+            }
+            from = from.max(end);
         }
-        written.push_str(&text[from..]);
+        written.push_str(text.get(from..).unwrap_or_default());
         written
+    }
+
+    /// Where something known stands, as it is and as it is encoded in URLs and forms, in its order.
+    fn found(&self, text: &[u8]) -> Vec<Found<'_>> {
+        let mut found = self.literally(text);
+        for decoded in Decoded::all(text) {
+            found.extend(self.literally(&decoded.bytes).into_iter().map(|Found { at, known, .. }| Found {
+                at: decoded.place(&at),
+                known,
+                is_literal: false,
+            }));
+        }
+        // Of the same place the literal one stays first.
+        found.sort_by_key(|found| (found.at.start, Reverse(found.at.end)));
+        found
+    }
+
+    fn literally(&self, text: &[u8]) -> Vec<Found<'_>> {
+        let Some(finder) = &self.finder else { return Vec::new() };
+        let (mut found, mut from) = (Vec::new(), 0);
+        while let Some(begin) = finder.find(Input::new(text).range(from..)) {
+            let rest = text.get(begin.start()..).unwrap_or_default();
+            let alike =
+                |part: &String| rest.iter().zip(part.as_bytes()).take_while(|(one, other)| one == other).count();
+            let parts = self.parts.get(begin.pattern().as_usize()).into_iter().flatten();
+            let longest = parts.map(|part| (alike(part), part)).max_by_key(|(length, _)| *length);
+            from = begin.end().max(begin.start() + longest.map_or(0, |(length, _)| length));
+            if let Some(known) = longest.and_then(|(_, part)| self.texts.get(part)) {
+                found.push(Found { at: begin.start()..from, known, is_literal: true });
+            }
+        }
+        found
     }
 
     /// A text that may be an address with a query.
     fn address(&self, text: &str, way: Way) -> String {
         match text.split_once('?') {
             Some((path, query)) if path.contains("://") => {
-                format!("{}?{}", self.text(path, way), self.query(query, way))
+                self.text(&format!("{path}?{}", self.query(query, way)), way)
             }
             _ => self.text(text, way),
         }
     }
 
-    /// Names and values as forms and addresses have them.
+    /// Names and values as forms and addresses have them: what is left out by its name.
     fn query(&self, query: &str, way: Way) -> String {
         let pair = |pair: &str| match pair.split_once('=') {
             Some((name, value)) if self.hides(name) => format!("{name}={}", text_of(self.whole(value, way))),
-            _ => self.text(pair, way),
+            _ => pair.to_owned(),
         };
         query.split('&').map(pair).collect::<Vec<_>>().join("&")
     }
@@ -388,7 +455,7 @@ impl Redactor {
             return if written == json { piece::of_bytes(bytes) } else { json!({"json": written}) };
         }
         match std::str::from_utf8(bytes) {
-            Ok(text) if is_query(text) => json!({"text": self.query(text, way)}),
+            Ok(text) if is_query(text) => json!({"text": self.text(&self.query(text, way), way)}),
             Ok(text) => json!({"text": self.text(text, way)}),
             Err(_) if self.is_within(bytes) => json!({"text": HIDDEN}),
             Err(_) => piece::of_bytes(bytes),
@@ -396,7 +463,7 @@ impl Redactor {
     }
 
     fn is_within(&self, bytes: &[u8]) -> bool {
-        self.finder.as_ref().is_some_and(|finder| finder.is_match(bytes))
+        !self.found(bytes).is_empty()
     }
 
     fn value(&self, value: &Value, is_hidden: bool, way: Way) -> Json {
@@ -447,25 +514,6 @@ fn text_of(json: Json) -> String {
         Json::String(text) => text,
         other => other.to_string(),
     }
-}
-
-fn hex(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}
-
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

@@ -291,7 +291,11 @@ impl Stage {
         }
         // Where the answer is JSON in both, its spelling is no matter.
         match difference(&canonical(ending), &canonical(&now)) {
-            None => Verdict::Same,
+            None => match self.recording.head.cut.clone() {
+                None => Verdict::Same,
+                // What it asked for before its end is not known, nor the words of its end.
+                Some(why) => Verdict::Unfinished { after: played, why },
+            },
             Some(_) if self.is_end_of_the_machine() => Verdict::Unfinished { after: played, why: self.how_it_ended() },
             Some(found) => ended(Side::End { ending: ending.clone() }, Some(found)),
         }

@@ -9,12 +9,14 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::Rng;
+use secrecy::SecretString;
 use serde_json::json;
 
 use super::{
     FORMAT, Head, HostCall, Outcome, Recording, TooMuch,
     answer::Answer,
     piece::Piece,
+    placeholder::HIDDEN,
     redact::{Redactor, Way},
 };
 use crate::{
@@ -141,11 +143,12 @@ impl Tape {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the recording, without what must not be in it: `names` are those of fields that are left out.
+    /// Makes the recording, without what must not be in it: `names` are those of fields that are left out, `secrets` all that the env has.
     pub fn recording<'n>(
         &self,
         about: About,
         names: impl IntoIterator<Item = &'n String>,
+        secrets: &BTreeMap<String, SecretString>,
         outcome: &Result<Vec<u8>, CallError>,
         usage: &Usage,
     ) -> Result<Recording, TooMuch> {
@@ -154,7 +157,9 @@ impl Tape {
         let claims: serde_json::Value = serde_json::from_slice(&caller.claims).unwrap_or_else(|_| json!({}));
         let caller = json!({"kind": caller.kind, "subject": caller.subject, "roles": caller.roles, "claims": claims});
         let caller = serde_json::to_vec(&caller).unwrap_or_default();
-        let (caller, input, ending) = (Piece::bytes(&caller), Piece::bytes(&input), ending(outcome));
+        let (caller, input) = (Piece::bytes(&caller), Piece::bytes(&input));
+        // What it may repeat is not known any more.
+        let ending = if cut.is_some() { without_words(ending(outcome)) } else { ending(outcome) };
         let mut redactor = Redactor::new(names);
         for given in [&caller, &input].into_iter().chain(calls.iter().filter_map(|call| call.result.as_ref())) {
             redactor.learn(given, Way::Given)?;
@@ -162,6 +167,7 @@ impl Tape {
         for sent in calls.iter().map(|call| &call.args).chain([&ending]) {
             redactor.learn(sent, Way::Sent)?;
         }
+        redactor.learn_secrets(secrets);
         redactor.learnt()?;
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let calls: Vec<HostCall> = calls
@@ -229,6 +235,15 @@ impl Times for Tape {
             kept.times.entry(clock).or_default().push(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
         }
         time
+    }
+}
+
+/// An ending that says its kind, and nothing of what belongs to it but names of our own.
+fn without_words(ending: Piece<'_>) -> Piece<'_> {
+    let shown = |part| if matches!(part, Piece::Plain(_)) { part } else { Piece::Plain(HIDDEN.into()) };
+    match ending {
+        Piece::Map(parts) => Piece::Map(parts.into_iter().map(|(name, part)| (name, shown(part))).collect()),
+        _ => Piece::Plain(HIDDEN.into()),
     }
 }
 

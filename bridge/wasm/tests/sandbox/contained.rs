@@ -204,6 +204,16 @@ async fn a_logic_error_is_given_on() {
     assert_eq!(error, LogicError { code: "OUT_OF_STOCK".to_owned(), message: "nothing left".to_owned(), details });
 }
 
+/// What the host would make of it in words is six times as large as all that the guest may have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_giant_name_is_not_looked_up_and_not_repeated() {
+    let limits = InvocationLimits { cpu: Millis(60_000), timeout: Millis(60_000), ..limits() };
+    let (invocation, record) = call("giant_name", "[1]", &limits).await;
+    assert_eq!(invocation.outcome.unwrap(), b"[1]");
+    assert!(record.events().is_empty(), "{:?}", record.events());
+    assert_eq!((invocation.usage.host_calls["sql"], invocation.usage.host_calls["queries"]), (3, 3));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_is_no_json_is_the_guests_fault() {
     let logic = load(&sandbox(), "echo").await;

@@ -30,8 +30,27 @@ struct Notes {
 pub(crate) struct Fake {
     record: Record,
     fixed: Fixed,
+    asked: Asked,
     opened: u32,
     cursor: Vec<Vec<Value>>,
+}
+
+/// How those answer that are asked by HTTP.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked {
+    AtOnce,
+    /// After a while, with so many bytes.
+    Slow(u64),
+    Never,
+}
+
+/// A request that is on its way.
+struct OnItsWay(Record);
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        self.0.note("sent");
+    }
 }
 
 impl Record {
@@ -43,6 +62,10 @@ impl Record {
         self.0.lock().unwrap().events.clone()
     }
 
+    fn note(&self, event: &str) {
+        self.0.lock().unwrap().events.push(event.to_owned());
+    }
+
     /// Waits for an event.
     pub(crate) async fn until(&self, event: &str) {
         while !self.events().iter().any(|noted| noted == event) {
@@ -51,7 +74,7 @@ impl Record {
     }
 
     pub(crate) fn host(&self) -> Fake {
-        Fake { record: self.clone(), fixed: Fixed::default(), opened: 0, cursor: Vec::new() }
+        Fake { record: self.clone(), fixed: Fixed::default(), asked: Asked::AtOnce, opened: 0, cursor: Vec::new() }
     }
 }
 
@@ -62,8 +85,13 @@ impl Fake {
         self
     }
 
+    pub(crate) fn asking(mut self, asked: Asked) -> Self {
+        self.asked = asked;
+        self
+    }
+
     fn note(&self, event: &str) {
-        self.record.0.lock().unwrap().events.push(event.to_owned());
+        self.record.note(event);
     }
 }
 
@@ -108,7 +136,7 @@ impl Host for Fake {
     }
 
     fn secret(&self, name: &str) -> Result<SecretString, LookupError> {
-        Ok(SecretString::from(name.to_owned()))
+        Ok(SecretString::from(format!("\"planted-{name}\"")))
     }
 
     fn log(&self, line: LogLine) {
@@ -119,6 +147,9 @@ impl Host for Fake {
         if name == "hang" {
             self.note("hanging");
             pending::<()>().await;
+        }
+        if name == "sending" {
+            self.record.until("sending").await;
         }
         self.opened += 1;
         Ok(ConnectionId(self.opened))
@@ -213,15 +244,28 @@ impl Host for Fake {
     }
 
     async fn call_logic(&mut self, call: LogicCall) -> LogicCalled {
+        self.note(&format!("call with {}", call.left.http_bytes.0));
         LogicCalled { answer: Ok(call.params), usage: LogicUsage::default() }
     }
 
     fn http(&mut self) -> Result<SendOut, HttpError> {
-        let send = |request: HttpRequest, _budget: HttpBudget| {
-            let answer = HttpResponse { status: 200, url: request.url, ..HttpResponse::default() };
-            HttpDone { answer: Ok(answer), requests: 1, bytes: 0 }
-        };
-        Ok(Box::new(move |request, budget| Box::pin(std::future::ready(send(request, budget)))))
+        let (record, asked) = (self.record.clone(), self.asked);
+        Ok(Box::new(move |request: HttpRequest, _budget: HttpBudget| {
+            Box::pin(async move {
+                record.note("sending");
+                let _on_its_way = OnItsWay(record);
+                let bytes = match asked {
+                    Asked::AtOnce => 0,
+                    Asked::Slow(bytes) => {
+                        tokio::time::sleep(Duration::from_millis(300)).await;
+                        bytes
+                    }
+                    Asked::Never => pending().await,
+                };
+                let answer = HttpResponse { status: 200, url: request.url, ..HttpResponse::default() };
+                HttpDone { answer: Ok(answer), requests: 1, bytes }
+            })
+        }))
     }
 
     async fn storage_stat(&mut self, _bucket: String, _key: String) -> Result<Option<ObjectStat>, StorageError> {

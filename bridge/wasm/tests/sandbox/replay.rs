@@ -1,6 +1,6 @@
 //! What is recorded runs again as it ran, and what another guest does otherwise is named.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use santokit_core::{limit::InvocationLimits, quantity::Millis};
 use santokit_wasm::{
@@ -9,6 +9,7 @@ use santokit_wasm::{
         About, Outcome, Recorder, Recording, Replay, ReplayError, Replayed, Replayer, Side, Tape, TapeLimits, Verdict,
     },
 };
+use secrecy::SecretString;
 use serde_json::json;
 
 use crate::{
@@ -20,6 +21,16 @@ const ROOM: TapeLimits = TapeLimits { bytes_max: 8 << 20, calls_max: 10_000 };
 
 /// A call, and what was recorded of it, through the text that a Bridge keeps.
 async fn recorded(name: &str, input: &str, room: TapeLimits, limits: &InvocationLimits) -> Recording {
+    recorded_with(&BTreeMap::new(), name, input, room, limits).await
+}
+
+async fn recorded_with(
+    secrets: &BTreeMap<String, SecretString>,
+    name: &str,
+    input: &str,
+    room: TapeLimits,
+    limits: &InvocationLimits,
+) -> Recording {
     let sandbox: Arc<Sandbox<Recorder<Fake>>> = Sandbox::new(&SandboxConfig::default()).unwrap();
     let logic = sandbox.load(&guest(name), name).await.unwrap();
     let (tape, host) = (Tape::new(room), Record::default().host());
@@ -35,7 +46,7 @@ async fn recorded(name: &str, input: &str, room: TapeLimits, limits: &Invocation
     let invocation = logic.call(Recorder::new(host, Some(Arc::clone(&tape))), input.into(), limits).await;
     let plain = logic.call(Recorder::new(Record::default().host(), None), input.into(), limits).await;
     assert_eq!(Outcome::of(&plain.outcome), Outcome::of(&invocation.outcome), "{name}: recording changes nothing");
-    let made = tape.recording(about, &[], &invocation.outcome, &invocation.usage).unwrap();
+    let made = tape.recording(about, &[], secrets, &invocation.outcome, &invocation.usage).unwrap();
     let text = serde_json::to_string(&made).unwrap();
     let read: Recording = serde_json::from_str(&text).unwrap();
     assert_eq!(read, made, "{name}");
@@ -139,6 +150,32 @@ async fn a_recording_has_no_more_than_there_is_room_for() {
         let verdict = replayed(&recording, name, &many).await.verdict;
         assert!(matches!(verdict, Verdict::Unfinished { .. } | Verdict::Same), "{name}: {verdict:?}");
     }
+}
+
+/// What was asked for after the cut is known to nobody who makes the recording, and the answer repeats it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recording_that_was_cut_has_no_secret_in_its_ending() {
+    let whole = recorded("tells_secret", "1", ROOM, &limits()).await;
+    assert!(whole.head.cut.is_none() && whole.ending.to_string().contains("secret-"), "{:?}", whole.ending);
+    let room = TapeLimits { calls_max: 0, ..ROOM };
+    let cut = recorded("tells_secret", "1", room, &limits()).await;
+    assert!(cut.head.cut.is_some());
+    assert_eq!(cut.ending, json!({"kind": "answer", "answer": "[hidden]"}));
+    assert!(matches!(replayed(&cut, "tells_secret", &limits()).await.verdict, Verdict::Unfinished { after: 0, .. }));
+    for recording in [&whole, &cut] {
+        assert!(!serde_json::to_string(recording).unwrap().contains("planted"), "{recording:?}");
+    }
+}
+
+/// Nor one that the guest has from somebody else than the host.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_of_the_env_is_in_no_recording_whoever_says_it() {
+    let secrets = BTreeMap::from([("KEY".to_owned(), SecretString::from("of-the-env"))]);
+    let input = r#"{"note": "it is of-the-env"}"#;
+    let recording = recorded_with(&secrets, "echo", input, ROOM, &limits()).await;
+    let text = serde_json::to_string(&recording).unwrap();
+    assert!(!text.contains("of-the-env") && text.contains("secret-KEY"), "{text}");
+    assert_eq!(replayed(&recording, "echo", &limits()).await.verdict, Verdict::Same);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

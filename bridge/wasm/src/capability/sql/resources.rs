@@ -2,7 +2,7 @@
 
 use wasmtime::component::Resource;
 
-use super::{batch, convert};
+use super::{batch, convert, no_options};
 use crate::{
     bindings::santokit::sql::{
         connections::{HostConnection, HostCursor, HostTransaction},
@@ -61,10 +61,11 @@ impl<H: Host> HostConnection for State<H> {
         options: Pairs,
     ) -> Answer<Resource<TransactionHandle>> {
         let connection = self.table.get(&handle)?.0;
-        if let Some((name, _)) = options.first() {
-            return Ok(Err(Error::Invalid(format!("unknown transaction option {name:?}"))));
+        let host = self.enter("sql")?;
+        if let Err(error) = no_options(&options) {
+            return Ok(Err(error));
         }
-        match self.enter("sql")?.sql_begin(connection).await {
+        match host.sql_begin(connection).await {
             Ok(id) => Ok(Ok(self.keep(TransactionHandle { id, connection, open: true })?)),
             Err(error) => Ok(Err(self.sql_error(error))),
         }

@@ -2,11 +2,16 @@
 
 use santokit_core::release::Digest;
 
-use crate::host::{Condition, PutOptions, StorageError, UrlAsked, UrlDeed};
+use crate::{
+    host::{Condition, PutOptions, StorageError, UrlAsked, UrlDeed},
+    told::ToldName,
+};
 
 const ETAG_BYTES_MAX: usize = 200;
 const CONTENT_TYPE_BYTES_MAX: usize = 255;
 const SAVE_AS_BYTES_MAX: usize = 800;
+/// Of a digest as it is written.
+const DIGEST_BYTES: usize = 64;
 
 type Pairs = Vec<(String, String)>;
 
@@ -110,13 +115,16 @@ fn content_type(text: String) -> Result<String, StorageError> {
 }
 
 fn digest(text: &str) -> Result<Digest, StorageError> {
-    Digest::parse(&format!("sha256:{}", text.to_ascii_lowercase()))
-        .map_err(|_| invalid("sha-256 is 64 characters of hex"))
+    let wrong = || invalid("sha-256 is 64 characters of hex");
+    // Looked at before anything is made of it: it may be as large as the guest.
+    if text.len() != DIGEST_BYTES {
+        return Err(wrong());
+    }
+    Digest::parse(&format!("sha256:{}", text.to_ascii_lowercase())).map_err(|_| wrong())
 }
 
 fn unknown(name: &str) -> StorageError {
-    let name: String = name.chars().take(40).collect();
-    StorageError::Invalid(format!("unknown option {name:?}"))
+    StorageError::Invalid(format!("unknown option {}", ToldName(name)))
 }
 
 fn invalid(message: &str) -> StorageError {

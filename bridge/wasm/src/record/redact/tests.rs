@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use santokit_core::value::Column;
 
 use super::*;
@@ -80,13 +81,13 @@ fn a_secret_is_in_no_form_in_what_is_written() {
     let secret = "s3cr\"t/+ä";
     let redactor = redactor(&[], &[Piece::Secret("KEY".to_owned(), Cow::Borrowed(secret))], &[]);
     let base64 = STANDARD.encode(secret);
-    let hex = hex(secret);
+    let hex = "7333637222742f2bc3a4";
     let mut binary = vec![0xff, 0xfe];
     binary.extend_from_slice(secret.as_bytes());
     for text in [
         secret.to_owned(),
         format!("before {secret} after"),
-        format!("https://a.example/?k={}", percent_encoded(secret)),
+        "https://a.example/?k=s3cr%22t%2F%2B%C3%A4".to_owned(),
         json!({"k": secret, secret: 1}).to_string(),
         format!("no json: {}", json!({"k": secret})),
         format!("Basic {base64}"),
@@ -96,7 +97,7 @@ fn a_secret_is_in_no_form_in_what_is_written() {
         for way in [Way::Given, Way::Sent] {
             let written =
                 redactor.write(&json(&text), way).to_string() + &redactor.write(&Piece::text(&text), way).to_string();
-            for form in [secret, "s3cr", &base64, &hex, &hex.to_uppercase()] {
+            for form in [secret, "s3cr", &base64, hex, &hex.to_uppercase()] {
                 assert!(!written.contains(form), "{text}: {written}");
             }
         }
@@ -107,6 +108,63 @@ fn a_secret_is_in_no_form_in_what_is_written() {
         json!("secret-KEY")
     );
     assert_eq!(redactor.write(&Piece::text(secret), Way::Sent), json!("secret-KEY"), "and what is sent is compared");
+}
+
+/// As the encoders of browsers, of Python and of forms write it, and `user:secret` in base64: each was made by the encoder that it is named after.
+#[test]
+fn a_secret_is_found_whoever_has_encoded_it() {
+    let secret = "k3y ü/+?&=(a)*!'~-\"ÿÿ>";
+    let redactor = redactor(&[], &[Piece::Secret("KEY".to_owned(), Cow::Borrowed(secret))], &[]);
+    for (encoder, encoded) in [
+        ("encodeURIComponent", "k3y%20%C3%BC%2F%2B%3F%26%3D(a)*!'~-%22%C3%BF%C3%BF%3E"),
+        ("quote", "k3y%20%C3%BC/%2B%3F%26%3D%28a%29%2A%21%27~-%22%C3%BF%C3%BF%3E"),
+        ("in small letters", "k3y%20%c3%bc%2f%2b%3f%26%3d%28a%29%2a%21%27~-%22%c3%bf%c3%bf%3e"),
+        ("quote_plus", "k3y+%C3%BC%2F%2B%3F%26%3D%28a%29%2A%21%27~-%22%C3%BF%C3%BF%3E"),
+        ("URLSearchParams", "k3y+%C3%BC%2F%2B%3F%26%3D%28a%29*%21%27%7E-%22%C3%BF%C3%BF%3E"),
+        ("nothing", secret),
+        ("base64", "azN5IMO8Lys/Jj0oYSkqISd+LSLDv8O/Pg=="),
+        ("base64 in a URL", "azN5IMO8Lys%2FJj0oYSkqISd%2BLSLDv8O%2FPg%3D%3D"),
+        ("urlsafe_b64encode", "azN5IMO8Lys_Jj0oYSkqISd-LSLDv8O_Pg=="),
+        ("of u:…", "dTprM3kgw7wvKz8mPShhKSohJ34tIsO/w78+Cg=="),
+        ("of me:…", "bWU6azN5IMO8Lys/Jj0oYSkqISd+LSLDv8O/Pgo="),
+        ("of user:…", "dXNlcjprM3kgw7wvKz8mPShhKSohJ34tIsO/w78+Cg=="),
+        ("of u:… in a token", "dTprM3kgw7wvKz8mPShhKSohJ34tIsO_w78-"),
+        ("of me:… in a token", "bWU6azN5IMO8Lys_Jj0oYSkqISd-LSLDv8O_Pg"),
+    ] {
+        for text in [
+            format!("https://a.example/p?x=1&k={encoded}&y=2"),
+            format!("x=1&k={encoded}&y=2"),
+            format!("Basic {encoded}"),
+            json!({"url": format!("https://a.example/{encoded}?y")}).to_string(),
+        ] {
+            for way in [Way::Given, Way::Sent] {
+                let written = redactor.write(&json(&text), way).to_string()
+                    + &redactor.write(&Piece::text(&text), way).to_string()
+                    + &redactor.write(&Piece::Values(Cow::Borrowed(&[Value::Text(text.clone())])), way).to_string();
+                for part in ["k3y", "(a)", "28a%29", "oYSkqISd", "ohJ34t", "mPShhKS"] {
+                    assert!(!written.contains(part), "{encoder}: {written}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_secret_of_the_env_is_left_out_though_no_asking_for_it_was_kept() {
+    let long = "a1".repeat(5_000);
+    let secrets = [("KEY", "of-the-env"), ("LONG", long.as_str()), ("ON", "1")]
+        .map(|(name, text)| (name.to_owned(), SecretString::from(text.to_owned())));
+    let mut redactor = Redactor::new(&[]);
+    redactor.learn_secrets(&BTreeMap::from(secrets));
+    redactor.learnt().unwrap();
+    let sent = |text: &str| redactor.write(&Piece::text(text), Way::Sent);
+    assert_eq!(sent("of-the-env"), json!(HIDDEN), "a guest that has it from elsewhere is not compared");
+    assert_eq!(sent("it is of-the-env, 1"), json!("it is [hidden], 1"));
+    assert_eq!(redactor.write(&Piece::text("it is of-the-env"), Way::Given), json!("it is secret-KEY"));
+    // A long one is found by its beginning, and left out as far as it goes.
+    assert_eq!(sent(&format!("x{long}y")), json!("x[hidden]y"));
+    assert_eq!(sent(&format!("x{}y", &long[..80])), json!("x[hidden]y"));
+    assert_eq!(redactor.count(), 0, "none of them was met");
 }
 
 #[test]

@@ -1,0 +1,18 @@
+;; Sends a request of WASI's and waits until it is on its way, for nothing of its answer. Given 1, it then calls another logic.
+(import "wasi:http/types@0.2.0" "[constructor]fields" (func $fields (result i32)))
+(import "wasi:http/types@0.2.0" "[constructor]outgoing-request" (func $request (param i32) (result i32)))
+(import "wasi:http/outgoing-handler@0.2.0" "handle" (func $send (param i32 i32 i32 i32)))
+(import "santokit:sql/connections@0.1.0" "open" (func $open (param i32 i32 i32)))
+(import "santokit:logics/logics@0.1.0" "call" (func $call (param i32 i32 i32 i32 i32)))
+(data (i32.const 0) "sending")
+(data (i32.const 16) "other")
+(data (i32.const 32) "{}")
+(func (export "santokit:logic/handler@0.1.0#handle") (param $input i32) (param $length i32) (result i32)
+  (call $send (call $request (call $fields)) (i32.const 0) (i32.const 0) (i32.const 2048))
+  (if (i32.load8_u (i32.const 2048)) (then (unreachable)))
+  (call $open (i32.const 0) (i32.const 7) (i32.const 2112))
+  (if (i32.eq (i32.load8_u (local.get $input)) (i32.const 0x31))
+    (then
+      (call $call (i32.const 16) (i32.const 5) (i32.const 32) (i32.const 2) (i32.const 2112))
+      (if (i32.load8_u (i32.const 2112)) (then (unreachable)))))
+  (call $answer (local.get $input) (local.get $length)))
