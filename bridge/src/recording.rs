@@ -5,13 +5,8 @@
 //! made at all, and counted.
 
 use std::{
-<<<<<<< HEAD
-    collections::HashMap,
-    fs, io,
-=======
     collections::{BTreeMap, HashMap},
-    fs,
->>>>>>> recw
+    fs, io,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,

@@ -58,19 +58,11 @@ impl Lookup {
     /// What the system says; but for names below `localhost`, which are this machine's. Not each system knows them, and a server of names may say that
     /// they are elsewhere (RFC 6761, 6.3).
     pub fn system() -> Self {
-<<<<<<< HEAD
-        let lookups = Arc::new(Semaphore::new(LOOKUPS_MAX));
-        Self::new(move |name| {
-            let lookups = Arc::clone(&lookups);
-            async move {
+        Self::with(|name, place| {
+            Box::pin(async move {
                 if name.trim_end_matches('.').ends_with(".localhost") {
                     return Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
                 }
-                let permit = lookups.acquire_owned().await.map_err(io::Error::other)?;
-=======
-        Self::with(|name, place| {
-            Box::pin(async move {
->>>>>>> recw
                 let looking = tokio::task::spawn_blocking(move || {
                     // Kept to the end of the thread's work.
                     let _place = place;

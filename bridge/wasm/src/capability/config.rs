@@ -9,18 +9,15 @@ use crate::{
 
 impl<H: Host> Config for State<H> {
     async fn get(&mut self, name: String) -> wasmtime::Result<Result<Option<String>, Error>> {
-<<<<<<< HEAD
-        let answer = self.enter("config")?.config(&name);
-        if let Err(error @ (LookupError::Denied(_) | LookupError::Other(..))) = &answer {
-            self.went_wrong(error.is_denied());
-        }
-=======
         let host = self.enter("config")?;
         if name.len() > NAME_BYTES_MAX {
+            self.went_wrong(true);
             return Ok(Err(Error::Denied(format!("grants.config does not list {}", ToldName(&name)))));
         }
         let answer = host.config(&name);
->>>>>>> recw
+        if let Err(error @ (LookupError::Denied(_) | LookupError::Other(..))) = &answer {
+            self.went_wrong(error.is_denied());
+        }
         Ok(match answer {
             Ok(value) => Ok(value),
             Err(LookupError::Missing(_)) => Ok(None),

@@ -11,18 +11,15 @@ use crate::{
 
 impl<H: Host> Secrets for State<H> {
     async fn get(&mut self, name: String) -> wasmtime::Result<Result<String, Error>> {
-<<<<<<< HEAD
-        let answer = self.enter("secrets")?.secret(&name);
-        if let Err(error) = &answer {
-            self.went_wrong(error.is_denied());
-        }
-=======
         let host = self.enter("secrets")?;
         if name.len() > NAME_BYTES_MAX {
+            self.went_wrong(true);
             return Ok(Err(Error::Denied(format!("grants.secrets does not list {}", ToldName(&name)))));
         }
         let answer = host.secret(&name);
->>>>>>> recw
+        if let Err(error) = &answer {
+            self.went_wrong(error.is_denied());
+        }
         Ok(match answer {
             Ok(secret) => Ok(secret.expose_secret().to_owned()),
             Err(LookupError::Denied(message)) => Err(Error::Denied(message)),
