@@ -202,19 +202,20 @@ impl Place {
             }
             Ended::NotTried => {
                 metrics.busy(&claimed.subscription);
-                let wait = back_off(of.retry, 1);
+                let wait = back_off(&of.retry, 1);
                 let back = scope.give_back(&claimed.id, &claimed.claim, &moment(now + wait.1));
                 return (Word::Change(back), Some(wait.0));
             }
             Ended::Failed(attempt, told) => (*attempt, told),
         };
-        let is_unknown = attempt.code == UNKNOWN;
+        // What a transaction may have handled all the same is looked at once more, whatever became of it.
+        let is_final = attempt.code == UNKNOWN || (told.is_none() && of.retry.never.contains(&attempt.code));
         let (line, mut history) = (attempt.line(), claimed.history.clone());
         history.add(attempt);
         let tried_in_vain = claimed.attempt > of.retry.max_retries;
         // Where its transaction may have said that it is handled, a turn finds out whether it has, once more.
         let may_be_handled = told.is_some() && claimed.attempt == of.retry.max_retries.saturating_add(1);
-        if is_unknown || (tried_in_vain && !may_be_handled) {
+        if is_final || (tried_in_vain && !may_be_handled) {
             metrics.dead_lettered(&claimed.subscription);
             if of.dead_letter {
                 tracing::error!("an event was tried in vain, and is a dead letter");
@@ -226,7 +227,7 @@ impl Place {
             return (Word::Change(dead(scope, mine, loaded, (&line, &history), when)), None);
         }
         metrics.retried(&claimed.subscription);
-        let (at, wait) = back_off(of.retry, claimed.attempt);
+        let (at, wait) = back_off(&of.retry, claimed.attempt);
         let due = moment(now + wait);
         let change = scope.again(&claimed.id, &claimed.claim, &due, (&line, &history.bytes()));
         (Word::Change(change), Some(at))
@@ -261,7 +262,7 @@ fn is_busy(problem: &Problem) -> bool {
 }
 
 /// When an event is tried again after an attempt: twice as long after each, and not all at once.
-fn back_off(retry: Retry, attempt: u32) -> (Instant, TimeDelta) {
+fn back_off(retry: &Retry, attempt: u32) -> (Instant, TimeDelta) {
     let doubled = retry.min_backoff.0.saturating_mul(1_u64 << attempt.saturating_sub(1).min(20));
     let most = doubled.min(retry.max_backoff.0).max(1);
     let millis = rand::rng().random_range(most.div_ceil(2)..=most);
@@ -282,14 +283,14 @@ mod tests {
 
     #[test]
     fn it_waits_twice_as_long_each_time_up_to_the_most() {
-        let retry = Retry { max_retries: 10, min_backoff: Millis(100), max_backoff: Millis(1_000) };
+        let retry = Retry { max_retries: 10, min_backoff: Millis(100), max_backoff: Millis(1_000), never: Vec::new() };
         for (attempt, most) in [(1, 100), (2, 200), (4, 800), (5, 1_000), (11, 1_000)] {
             for _ in 0..20 {
-                let (_, wait) = back_off(retry, attempt);
+                let (_, wait) = back_off(&retry, attempt);
                 assert!((most / 2..=most).contains(&wait.num_milliseconds()), "{attempt}: {wait}");
             }
         }
         let longest = Retry { max_backoff: Millis(u64::MAX), min_backoff: Millis(u64::MAX), ..retry };
-        assert!(back_off(longest, 11).1 > TimeDelta::zero());
+        assert!(back_off(&longest, 11).1 > TimeDelta::zero());
     }
 }

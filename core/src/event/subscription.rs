@@ -48,8 +48,14 @@ pub struct Subscription {
     pub timeout: Millis,
 }
 
+/// Codes after which an event is not tried again.
+const NEVER_MAX: usize = 50;
+
+/// Bytes of such a code.
+const CODE_MAX: usize = 100;
+
 /// How often an event is tried, and when again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Retry {
     /// Attempts after the first.
@@ -58,11 +64,14 @@ pub struct Retry {
     pub min_backoff: Millis,
     /// The longest.
     pub max_backoff: Millis,
+    /// Codes of failures after which it is not tried again: the handler's own, or those of the catalogue.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub never: Vec<String>,
 }
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { max_retries: 3, min_backoff: Millis(1_000), max_backoff: Millis(60_000) }
+        Self { max_retries: 3, min_backoff: Millis(1_000), max_backoff: Millis(60_000), never: Vec::new() }
     }
 }
 
@@ -103,6 +112,9 @@ impl Retry {
         }
         if self.min_backoff == Millis(0) || self.min_backoff > self.max_backoff || self.max_backoff > BACKOFF_MAX {
             return Err(format!("minBackoff is 1ms or more, and at most maxBackoff, which is at most {BACKOFF_MAX}"));
+        }
+        if self.never.len() > NEVER_MAX || self.never.iter().any(|code| !(1..=CODE_MAX).contains(&code.len())) {
+            return Err(format!("never has at most {NEVER_MAX} codes, each of 1 to {CODE_MAX} bytes"));
         }
         Ok(())
     }
@@ -161,6 +173,9 @@ mod tests {
             retry(Retry { min_backoff: Millis(0), ..Retry::default() }),
             retry(Retry { max_backoff: Millis(999), ..Retry::default() }),
             retry(Retry { max_backoff: Millis(BACKOFF_MAX.0 + 1), ..Retry::default() }),
+            retry(Retry { never: vec![String::new()], ..Retry::default() }),
+            retry(Retry { never: vec!["A".repeat(CODE_MAX + 1)], ..Retry::default() }),
+            retry(Retry { never: vec!["A".to_owned(); NEVER_MAX + 1], ..Retry::default() }),
             Subscription { concurrency: 0, ..subscription() },
             Subscription { concurrency: CONCURRENCY_MAX + 1, ..subscription() },
             Subscription { timeout: Millis(0), ..subscription() },

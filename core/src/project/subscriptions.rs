@@ -241,7 +241,9 @@ fn retry(file: &File<'_>, node: &Node) -> Option<Retry> {
     let min_backoff = time("minBackoff").unwrap_or(default.min_backoff);
     // Who says only the least, and says much, means no less for the most.
     let max_backoff = time("maxBackoff").unwrap_or(default.max_backoff.max(min_backoff));
-    let retry = Retry { max_retries: max_retries.unwrap_or(default.max_retries), min_backoff, max_backoff };
+    let never = map.get("never").map(|node| file.texts(node)).unwrap_or_default();
+    let never = never.into_iter().map(|word| word.text).collect();
+    let retry = Retry { max_retries: max_retries.unwrap_or(default.max_retries), min_backoff, max_backoff, never };
     if let Err(why) = retry.check() {
         file.error(node.span, Check::InvalidBounds, why);
     }

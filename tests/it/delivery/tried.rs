@@ -55,6 +55,35 @@ async fn handled_before(on: On) {
     assert!(dev.output().contains("was handled: its transaction says so"), "{}", dev.output());
 }
 
+/// A failure of a code that no further attempt would change is the last; another one is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_never_tried_again_is_a_dead_letter_at_once() {
+    let folder = project("never", "");
+    let retry =
+        |never: &str| format!("retry: {{maxRetries: 2, minBackoff: 10ms, maxBackoff: 20ms, never: [{never}]}}\n");
+    subscribe(&folder, "own", "loose", &retry("OTHER, NOT_NOW"));
+    subscribe(&folder, "platforms", "whole", &retry("LOGIC_FAILED"));
+    let dev = StkDev::start(folder.path(), &[]).await.unwrap();
+    let asking = Asking::of(&dev);
+    for action in ["fail", "panic"] {
+        asking.publish(json!({"action": action})).await;
+    }
+    let are_dead = |rows: &[serde_json::Value]| rows.len() == 4 && rows.iter().all(|row| row["state"] == "dead");
+    let rows = asking.until("rows", "all are dead letters", are_dead).await;
+    for (subscription, code, attempts) in [
+        ("own", "NOT_NOW", 1),
+        ("own", "LOGIC_FAILED", 3),
+        ("platforms", "LOGIC_FAILED", 1),
+        ("platforms", "NOT_NOW", 3),
+    ] {
+        let is_it = |row: &&serde_json::Value| {
+            row["subscription"] == subscription && row["error"].as_str().unwrap().starts_with(code)
+        };
+        let row = rows.iter().find(is_it).unwrap_or_else(|| panic!("{subscription} {code}: {rows:?}"));
+        assert_eq!(row["attempt"], attempts, "{row}");
+    }
+}
+
 /// A Bridge that has not heard of a release does not give up what waits for its subscriptions.
 #[tokio::test(flavor = "multi_thread")]
 async fn events_that_another_bridge_works_at_are_no_orphans() {

@@ -55,6 +55,7 @@ pub(in crate::project) static RETRY: Keys = Keys {
         key("maxRetries", Shape::Whole, "Attempts after the first; 3 by default, 10 at most."),
         key("minBackoff", Shape::Duration, "Before the second attempt, doubled with each further one; 1s by default."),
         key("maxBackoff", Shape::Duration, "The longest time between two attempts; 60s by default."),
+        key("never", Shape::List(&Shape::Text), "Codes of failures after which an event is not tried again."),
     ],
 };
 
