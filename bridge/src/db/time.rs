@@ -126,7 +126,8 @@ mod tests {
         assert!((time.known().now() - Utc::now()).abs() < TimeDelta::minutes(1), "nothing else is known");
         let there = Utc::now() - TimeDelta::hours(3);
         time.set(there, Instant::now());
-        let (first, second) = (time.known().now(), time.known().now());
+        let first = time.known().now();
+        let second = time.known().now();
         assert!(there <= first && first <= second && second < there + TimeDelta::hours(1), "{first} {second}");
         assert!(time.was_told_within(Duration::from_hours(1)) && !time.was_told_within(Duration::ZERO));
     }
