@@ -70,6 +70,9 @@ pub const ORPHANED: [Own; 6] =
 /// Bytes of a payload that is read with its row. One that has more is asked for by itself, so that a hundred rows are no hundred megabytes.
 pub const PAYLOAD_INLINE_MAX: usize = 64 << 10;
 
+/// Selects that are written one after the other.
+const TERMS_MAX: usize = 100;
+
 /// A history of no attempts.
 const NO_ATTEMPTS: &[u8] = b"[]";
 
@@ -100,7 +103,10 @@ impl Scope<'_> {
         let text = match subscriptions.len() {
             0 => "SELECT due_at FROM stk_delivery WHERE 1 = 0".to_owned(),
             count => {
-                format!("SELECT due_at FROM ({}) n WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1", each(count, next))
+                format!(
+                    "SELECT due_at FROM ({}) n WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1",
+                    each(count, "due_at", next)
+                )
             }
         };
         self.statement(&text, &named("s", subscriptions, &[("now", time(now))]), &[delivery::DUE_AT])
@@ -185,7 +191,7 @@ impl Scope<'_> {
         };
         let text = match subscriptions.len() {
             0 => "SELECT subscription, attempt FROM stk_delivery WHERE 1 = 0".to_owned(),
-            count => each(count, of),
+            count => each(count, "subscription, attempt", of),
         };
         let values = named("s", subscriptions, &[("now", time(now)), ("broker", text_of(HANDED_OVER))]);
         let mut statement = self.statement(&text, &values, &[delivery::SUBSCRIPTION]);
@@ -364,9 +370,14 @@ fn among(prefix: &str, names: &[&str]) -> String {
     }
 }
 
-/// What is asked of each subscription, one after the other.
-fn each(count: usize, asked: impl Fn(&str) -> String) -> String {
-    (0..count).map(|number| asked(&format!(":s{number}"))).collect::<Vec<_>>().join(" UNION ALL ")
+/// What is asked of each subscription, one after the other. SQLite takes 500 in one; of more they are many in many.
+fn each(count: usize, columns: &str, asked: impl Fn(&str) -> String) -> String {
+    let terms: Vec<String> = (0..count).map(|number| asked(&format!(":s{number}"))).collect();
+    if count <= TERMS_MAX {
+        return terms.join(" UNION ALL ");
+    }
+    let some = terms.chunks(TERMS_MAX).map(|some| format!("SELECT {columns} FROM ({}) g", some.join(" UNION ALL ")));
+    some.collect::<Vec<_>>().join(" UNION ALL ")
 }
 
 /// As many as the next power of two, the last one again and again: a connection keeps what it has prepared by the text, and how many there are differs each time.

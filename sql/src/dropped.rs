@@ -35,10 +35,10 @@ impl Scope<'_> {
             .collect();
         let again = match self.dialect {
             Dialect::Mysql => {
-                "ON DUPLICATE KEY UPDATE attempt = 0, due_at = VALUES(due_at), claim = NULL, error = NULL, dropped_at = VALUES(dropped_at)"
+                "ON DUPLICATE KEY UPDATE due_at = VALUES(due_at), claim = NULL, error = NULL, dropped_at = VALUES(dropped_at)"
             }
             Dialect::Sqlite | Dialect::Postgres => {
-                "ON CONFLICT (id) DO UPDATE SET attempt = 0, due_at = excluded.due_at, claim = NULL, error = NULL, dropped_at = excluded.dropped_at"
+                "ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, claim = NULL, error = NULL, dropped_at = excluded.dropped_at"
             }
         };
         let text = format!(

@@ -17,6 +17,9 @@ pub const KEYS_MAX: u32 = 1_000;
 /// What [`Scope::first_of_keys`] answers.
 pub const FIRST: [Own; 2] = [delivery::ORDER_KEY, delivery::ID];
 
+/// Keys of an older form are those of other subscriptions too. As words that lead no index, so that the key does.
+const MINE: &str = " AND COALESCE(e.project, '') = :project AND COALESCE(e.env, '') = :env AND COALESCE(e.subscription, '') = :subscription";
+
 const PENDING: &str = "project = :project AND env = :env AND subscription = :subscription AND state = 'pending'";
 
 impl Scope<'_> {
@@ -36,7 +39,7 @@ impl Scope<'_> {
                 "SELECT {columns} FROM (SELECT w.id FROM (SELECT id, order_key, due_at FROM stk_delivery WHERE {PENDING} \
                  AND due_at <= :now ORDER BY due_at LIMIT {WINDOW}) w WHERE w.order_key IS NULL OR w.id = {} ORDER BY w.due_at LIMIT {most}) f \
                  JOIN stk_delivery d ON d.id = f.id ORDER BY d.due_at",
-                first("w.order_key")
+                first("w.order_key", MINE)
             )
         } else {
             format!(
@@ -88,7 +91,7 @@ impl Scope<'_> {
             )
         };
         let text = if self.dialect == Dialect::Mysql {
-            format!("SELECT k.order_key, {} AS id FROM ({}) k", first("k.order_key"), next(":after"))
+            format!("SELECT k.order_key, {} AS id FROM ({}) k", first("k.order_key", ""), next(":after"))
         } else {
             format!(
                 "WITH RECURSIVE one_of (order_key, n) AS (SELECT ({}), 1 UNION ALL SELECT ({}), n + 1 FROM one_of \
@@ -96,7 +99,7 @@ impl Scope<'_> {
                  SELECT order_key, {} AS id FROM one_of WHERE order_key IS NOT NULL",
                 next(":after"),
                 next("one_of.order_key"),
-                first("one_of.order_key")
+                first("one_of.order_key", "")
             )
         };
         let values = [("after", after), ("through", through)].map(|(name, value)| (name.to_owned(), text_of(value)));
@@ -105,9 +108,9 @@ impl Scope<'_> {
 }
 
 /// The one of a key that was published before all others that are not done. A key is of one subscription alone, and leads the index.
-fn first(key: &str) -> String {
+fn first(key: &str, mine: &str) -> String {
     format!(
-        "(SELECT e.id FROM stk_delivery e WHERE e.order_key = {key} AND e.state = 'pending' ORDER BY e.published_at, e.event LIMIT 1)"
+        "(SELECT e.id FROM stk_delivery e WHERE e.order_key = {key} AND e.state = 'pending'{mine} ORDER BY e.published_at, e.event LIMIT 1)"
     )
 }
 

@@ -42,6 +42,23 @@ async fn an_index_leads_each_look_at_a_backlog() {
     }
 }
 
+/// A release may have 5,000 subscriptions, and SQLite takes 500 selects in one.
+#[tokio::test]
+async fn any_number_of_subscriptions_is_asked_at_once() {
+    let mut db = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    let made = "CREATE TABLE stk_delivery (project, env, subscription, state, claim, due_at)";
+    sqlx::query(made).execute(&mut db).await.unwrap();
+    let scope = Scope { project: "many", env: "dev", dialect: Dialect::Sqlite };
+    let now = Value::Typed("timestamp".to_owned(), "2026-01-31T08:00:00.000000Z".to_owned());
+    for count in [1, 100, 101, 5_000] {
+        let names: Vec<String> = (0..count).map(|number| format!("s{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        for statement in [scope.claimed(&names, &now), scope.out(&names, &now), scope.next_due(&names, &now)] {
+            assert!(!plan(&mut db, &statement).await.is_empty(), "{count}");
+        }
+    }
+}
+
 async fn plan(db: &mut SqliteConnection, statement: &Statement) -> Vec<String> {
     let text = format!("EXPLAIN QUERY PLAN {}", statement.sql);
     let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(db).await.unwrap();

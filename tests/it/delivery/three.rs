@@ -41,9 +41,10 @@ async fn three(on: On) {
     let lab = lab(on.project("three"), on.url(), &subscriptions).await;
     lab.folder.write("schema/spans.yaml", SPANS).unwrap();
     lab.folder.write("logics/spans.sql", READ).unwrap();
+    // Far longer than it takes to publish one: several wait.
     let sleep = match on.url() {
-        Some((Engine::Mysql, _)) => "SELECT SLEEP(0.05) AS n",
-        _ => "SELECT count(*) AS n FROM pg_sleep(0.05)",
+        Some((Engine::Mysql, _)) => "SELECT SLEEP(0.2) AS n",
+        _ => "SELECT count(*) AS n FROM pg_sleep(0.2)",
     };
     for logic in ["ordered", "several"] {
         let text = WORK.replace("$logic", logic).replace("$sleep", sleep);

@@ -217,6 +217,10 @@ impl Asked {
         let bytes = response.bytes().await.context("the Bridge's answer was cut off")?;
         Err(match serde_json::from_slice::<Body>(&bytes) {
             Ok(body) => Failure::from_body(body.error),
+            // Of a proxy before it, which may have handed it on.
+            Err(_) if !is_safe && status.is_server_error() => {
+                return Err(anyhow::anyhow!("{} answered {status}: it may have been done, so look first", self.told));
+            }
             Err(_) => Failure::failed(format!("{} answered {status}", self.told))
                 .hint("is it the Bridge's listener for operators?"),
         }
