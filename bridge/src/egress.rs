@@ -26,6 +26,7 @@ mod resolve;
 mod target;
 
 use exchange::{Exchange, Used};
+pub(crate) use resolve::asked_by;
 pub use resolve::{Allows, Lookup, Refused};
 
 /// For a connection, however much time the request has.
@@ -97,7 +98,7 @@ impl Egress {
         let ends = asked.unwrap_or(terms.deadline).min(terms.deadline);
         let mut used = Used::default();
         let sending = Exchange { client: self.client.as_ref(), terms, used: &mut used }.run(request);
-        let sending = resolve::asked_by(terms.env.clone(), sending);
+        let sending = asked_by(terms.env.clone(), sending);
         let answer = match tokio::time::timeout_at(ends.into(), sending).await {
             Ok(answer) => answer,
             Err(_) => Err(HttpError::Timeout("there was no whole answer in the time that it had".to_owned())),

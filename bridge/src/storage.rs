@@ -166,7 +166,7 @@ impl Stores {
                     let made = s3::Place::of(alias, place, env, Arc::clone(secrets));
                     let made = made.and_then(|place| client.check(place.own().base_url()).map(|()| place));
                     let place = made.map_err(|error| BucketError::Place { alias: alias.clone(), error })?;
-                    Store::S3(Arc::new(s3::Store::new(place, client)))
+                    Store::S3(Arc::new(s3::Store::new(place, client.of(env.clone()))))
                 }
                 _ => Store::Local(self.local(env)),
             };

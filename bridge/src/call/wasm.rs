@@ -54,6 +54,15 @@ pub(super) enum Given<'a> {
     Run(RunInfo),
 }
 
+/// How a session ended.
+struct Ended {
+    /// Which invocation it was, where it failed: of one that is well nobody says anything.
+    failed: Option<InvocationInfo>,
+    finished: Result<(), SqlError>,
+    /// What goes back to a caller.
+    joined: Joined,
+}
+
 impl Given<'_> {
     /// What a component is given in JSON.
     fn input(&self) -> serde_json::Result<Vec<u8>> {
@@ -108,7 +117,6 @@ impl WasmCode {
         let (limits, patience, joined) = self.room(called, context.begun_by.timeout());
         let deadline = Instant::now() + limits.timeout.duration();
         let session = self.session(entry, context, deadline, joined);
-        let info = session.invocation();
         // A recording is of params.
         let record = self.record.as_ref().filter(|_| rehearsal.is_none() && matches!(given, Given::Params(_)));
         let of = || Of { invocation: session.invocation(), caller: session.caller(), secrets: session.secrets() };
@@ -132,10 +140,7 @@ impl WasmCode {
         if let Some(rehearsal) = &rehearsal {
             rehearsal.seen().usage = Some(invocation.usage);
         }
-        let (finished, joined) = match invocation.host {
-            Some(host) => host.into_host().finish(invocation.outcome.is_ok()).await,
-            None => (Ok(()), Joined::default()),
-        };
+        let Ended { failed, finished, joined } = finish(invocation.host, invocation.outcome.is_ok()).await;
         let answer = match invocation.outcome {
             Err(error) => {
                 if let Some(occasion) = &occasion {
@@ -143,8 +148,8 @@ impl WasmCode {
                 }
                 if let Some(rehearsal) = &rehearsal {
                     rehearsal.seen().failure = Some(error.clone());
-                } else {
-                    log_failure(&error, Said::of(&info), &guest_log);
+                } else if let Some(info) = &failed {
+                    log_failure(&error, Said::of(info), &guest_log);
                 }
                 Err(caller_problem(error))
             }
@@ -177,16 +182,15 @@ impl WasmCode {
         let (metrics, guest_log) = (Arc::clone(&context.metrics), Arc::clone(&context.guest_log));
         let deadline = Instant::now() + self.limits.timeout.duration();
         let session = self.session(entry, context, deadline, Joined::default());
-        let info = session.invocation();
         let served = self.loaded.serve(Recorder::new(session, None), exchange, &self.limits).await;
         count(&metrics, entry.name(), &served.usage);
         trace(&served.usage);
-        if let Some(host) = served.host {
-            // There is no transaction of the whole invocation: what the guest left open is undone.
-            drop(host.into_host().finish(served.outcome.is_ok()).await);
-        }
+        // There is no transaction of the whole invocation: what the guest left open is undone.
+        let Ended { failed, .. } = finish(served.host, served.outcome.is_ok()).await;
         served.outcome.map_err(|error| {
-            log_failure(&error, Said::of(&info), &guest_log);
+            if let Some(info) = &failed {
+                log_failure(&error, Said::of(info), &guest_log);
+            }
             caller_problem(error)
         })
     }
@@ -234,6 +238,17 @@ impl WasmCode {
             occasion: context.begun_by.occasion().cloned(),
         })
     }
+}
+
+/// Ends the session that comes back.
+async fn finish(host: Option<GuestHost>, is_well: bool) -> Ended {
+    let Some(host) = host else {
+        return Ended { failed: None, finished: Ok(()), joined: Joined::default() };
+    };
+    let session = host.into_host();
+    let failed = (!is_well).then(|| session.invocation());
+    let (finished, joined) = session.finish(is_well).await;
+    Ended { failed, finished, joined }
 }
 
 /// What was used for a caller. The memory is free again.

@@ -50,7 +50,7 @@ pub(super) struct Checked {
 }
 
 /// Names that are looked up meanwhile are an env's.
-pub(super) fn asked_by<F: Future>(env: EnvName, sending: F) -> impl Future<Output = F::Output> {
+pub(crate) fn asked_by<F: Future>(env: EnvName, sending: F) -> impl Future<Output = F::Output> {
     ASKING.scope(env, sending)
 }
 

@@ -49,15 +49,18 @@ pub(crate) struct Turn {
 pub(crate) type Admitted = Vec<OwnedSemaphorePermit>;
 
 impl SandboxConfig {
-    /// Where nobody says how many instances one of several may have: a project half of them, an env half of its project's, and who is
-    /// alone all. `projects` names that of each env.
+    /// Where nobody says how many instances one of several may have: a project half of them (or as many as one env of it where that is
+    /// set to more), an env half of its project's, and who is alone all. `projects` names that of each env.
     pub fn share_between<'a>(&mut self, projects: impl IntoIterator<Item = &'a str>) {
         let mut envs = BTreeMap::<&str, usize>::new();
         for project in projects {
             *envs.entry(project).or_default() += 1;
         }
         if envs.len() > 1 {
-            self.project_instances_max.get_or_insert(self.instances_max / 2);
+            let half = self.instances_max / 2;
+            // What somebody has set for one env is not made less by what nobody has set for its project.
+            let project = self.env_instances_max.map_or(half, |env| env.max(half));
+            self.project_instances_max.get_or_insert(project);
         }
         if envs.values().any(|envs| *envs > 1) {
             let project = self.project_instances_max.unwrap_or(self.instances_max).min(self.instances_max);
@@ -255,5 +258,9 @@ mod tests {
         let mut set = SandboxConfig { instances_max: 100, env_instances_max: Some(9), ..SandboxConfig::default() };
         set.share_between(["a", "a", "b"]);
         assert_eq!((set.project_instances_max, set.env_instances_max), (Some(50), Some(9)));
+        let mut more = SandboxConfig { instances_max: 100, env_instances_max: Some(80), ..SandboxConfig::default() };
+        more.share_between(["a", "a", "b"]);
+        assert_eq!((more.project_instances_max, more.env_instances_max), (Some(80), Some(80)));
+        assert_eq!(Admission::new(&more).env_max, 80);
     }
 }

@@ -215,7 +215,7 @@ pub(crate) async fn run<H: Host>(
     let fuel = compiled.counts_fuel.then(|| store.get_fuel().map_or(0, |left| u64::MAX - left));
     let state = store.data_mut();
     // Requests that it still sends end with it: before what it did is kept, and not with the store, which may wait for its end.
-    state.end_http().await;
+    state.end_sending().await;
     let outcome = match answer {
         Err(_elapsed) => Err(CallError::Limit { limit: LimitName::Timeout, backtrace: Vec::new() }),
         Ok(Err(error)) => Err(CallError::from_engine(&error, state.limiter.denied)),

@@ -24,7 +24,7 @@ use crate::clock::CpuClock;
 #[derive(Clone, Debug)]
 pub(crate) struct Slices {
     /// The narrowest first; the last is what there is.
-    queues: Vec<Arc<Semaphore>>,
+    queues: Arc<[Arc<Semaphore>]>,
 }
 
 /// A processor for a tick: first of the env, then of its project, then of all, so that none has more in a common queue than it can use
@@ -42,7 +42,7 @@ pub(crate) struct Sliced<F> {
 impl Slices {
     /// For guests that nobody shares with.
     pub(crate) fn new() -> Self {
-        Self { queues: vec![Arc::new(Semaphore::new(Self::processors()))] }
+        Self { queues: Arc::new([Arc::new(Semaphore::new(Self::processors()))]) }
     }
 
     /// For guests that stand in these queues before they come to its own, the narrowest first.
@@ -62,8 +62,8 @@ impl Slices {
     /// None cannot be: they are never closed.
     async fn take(self) -> Option<Slice> {
         let mut slice = Slice::with_capacity(self.queues.len());
-        for queue in self.queues {
-            slice.push(queue.acquire_owned().await.ok()?);
+        for queue in self.queues.iter() {
+            slice.push(Arc::clone(queue).acquire_owned().await.ok()?);
         }
         Some(slice)
     }

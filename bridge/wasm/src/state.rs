@@ -217,9 +217,17 @@ impl<H: Host> State<H> {
         self.host.take()
     }
 
-    /// Ends what goes on beside the guest, and what streams wait for it. When it comes back nothing goes on any more, and all of it has counted.
+    /// Ends what goes on beside the guest. When it comes back nothing goes on any more, and all of it has counted.
+    pub(crate) async fn end_sending(&mut self) {
+        // Most guests have sent nothing.
+        if !self.sending.is_empty() {
+            self.sending.shutdown().await;
+        }
+    }
+
+    /// Also what streams wait for it.
     pub(crate) async fn end_http(&mut self) {
-        self.sending.shutdown().await;
+        self.end_sending().await;
         self.table = ResourceTable::new();
     }
 

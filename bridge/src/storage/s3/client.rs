@@ -21,8 +21,8 @@ use super::{
     origin,
 };
 use crate::{
-    config::Network,
-    egress::{self, EgressError, Refused, address},
+    config::{EnvName, Network},
+    egress::{self, EgressError, Lookup, Refused, address},
 };
 
 /// Of an answer that is not an object.
@@ -44,6 +44,8 @@ pub struct Client {
     /// Without TLS only to what the operator has opened.
     plain: reqwest::Client,
     opened: Vec<Network>,
+    /// Whose requests it sends: names are looked up in its places.
+    env: Option<EnvName>,
 }
 
 /// A request whose URL is signed.
@@ -90,11 +92,27 @@ pub enum Failure {
 impl Client {
     /// Under the operator's rules.
     pub fn new(opened: &[Network], ca_file: Option<&std::path::Path>) -> Result<Self, EgressError> {
+        Self::with_lookup(opened, ca_file, &Lookup::system())
+    }
+
+    /// With another way to look names up, the same with TLS and without.
+    pub(super) fn with_lookup(
+        opened: &[Network],
+        ca_file: Option<&std::path::Path>,
+        lookup: &Lookup,
+    ) -> Result<Self, EgressError> {
         let build = |allows: egress::Allows| {
-            let builder = egress::client(egress::Lookup::system(), opened.to_vec(), allows, ca_file)?;
+            let builder = egress::client(lookup.clone(), opened.to_vec(), allows, ca_file)?;
             builder.read_timeout(SILENCE_MAX).build().map_err(EgressError::Build)
         };
-        Ok(Self { tls: build(address::may_connect)?, plain: build(address::is_opened)?, opened: opened.to_vec() })
+        let (tls, plain) = (build(address::may_connect)?, build(address::is_opened)?);
+        Ok(Self { tls, plain, opened: opened.to_vec(), env: None })
+    }
+
+    /// With the same connections, for the stores of an env.
+    #[must_use]
+    pub fn of(self, env: EnvName) -> Self {
+        Self { env: Some(env), ..self }
     }
 
     /// Whether a store that is named by its address may be spoken to. Names are looked at when they are connected to.
@@ -134,7 +152,11 @@ impl Client {
             // Of an empty one the library does not say it by itself.
             request = request.header(CONTENT_LENGTH, body.len()).body(body.clone());
         }
-        let answer = request.send().await.map_err(|error| failed(&error, &sent.url))?;
+        let answer = match &self.env {
+            Some(env) => egress::asked_by(env.clone(), request.send()).await,
+            None => request.send().await,
+        };
+        let answer = answer.map_err(|error| failed(&error, &sent.url))?;
         if answer.status().is_success() { Ok(answer) } else { Err(refused(answer).await) }
     }
 }

@@ -1,7 +1,12 @@
 //! What is signed, held against an implementation of Signature Version 4 that is here for that, and that against what AWS has published: its test
 //! suite (`suite`), and the examples of the documentation of S3. What stores make of it: `tests/it/stores.rs`.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    net::{IpAddr, Ipv4Addr},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use aws_lc_rs::hmac;
 use percent_encoding::percent_decode_str;
@@ -13,6 +18,7 @@ use santokit_core::{
 use super::*;
 use crate::{
     config::{EnvName, Network},
+    egress::Lookup,
     generation::Runtime,
 };
 
@@ -314,6 +320,49 @@ async fn a_name_of_a_private_address_is_refused() {
         let client = Client::new(&[], None).unwrap();
         let sent = Sent::new(Method::GET, Url::parse(url).unwrap());
         assert!(matches!(client.send(sent).await, Err(Failure::Address(_))), "{url}");
+    }
+}
+
+/// Names that nobody answers for keep no other env's store from being found.
+#[tokio::test]
+async fn names_are_looked_up_in_the_places_of_the_env_whose_store_it_is() {
+    let hanging = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&hanging);
+    let lookup = Lookup::new(move |name| {
+        let hangs = name == "hangs.test";
+        if hangs {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+        async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)])
+        }
+    });
+    let client = Client::with_lookup(&[], None, &lookup).unwrap();
+    let of = |env: &str| client.clone().of(EnvName::parse(env).unwrap());
+    let get = |url: &str| Sent::new(Method::GET, Url::parse(url).unwrap());
+    // More than there are places in all.
+    let flood: Vec<_> = (0..100)
+        .map(|_| {
+            let (client, sent) = (of("flood/prod"), get("https://hangs.test/a"));
+            tokio::spawn(async move { client.send(sent).await.map(drop) })
+        })
+        .collect();
+    while hanging.load(Ordering::Relaxed) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    for url in ["https://quick.test/a", "http://quick.test/a"] {
+        // It is found, and is where nobody may go.
+        let found = of("quiet/prod").send(get(url)).await;
+        assert!(matches!(found, Err(Failure::Address(_))), "{found:?}");
+    }
+    for one in flood {
+        one.abort();
     }
 }
 

@@ -40,18 +40,24 @@ impl<H: Host> Crud for State<H> {
 
 impl<H: Host> State<H> {
     async fn ask(&mut self, asked: CrudAsked, params: Vec<u8>, within: Within) -> Answered {
+        // Also what is refused has been read, and counts.
+        self.enter("crud")?;
         let within = match within {
             None => None,
-            Some(handle) => match self.table.get(&handle)? {
-                transaction if transaction.open => Some(transaction.id),
-                _ => return Ok(Err(Error::Invalid("the transaction has ended".to_owned()))),
-            },
+            Some(handle) => {
+                let transaction = self.table.get(&handle)?;
+                if !transaction.open {
+                    let ended = CrudError::Invalid("the transaction has ended".to_owned());
+                    return Ok(Err(self.crud_error(ended)));
+                }
+                Some(transaction.id)
+            }
         };
         if let Err(message) = check(&asked).and_then(|()| self.check_json("params", &params)) {
-            return Ok(Err(Error::Invalid(message)));
+            return Ok(Err(self.crud_error(CrudError::Invalid(message))));
         }
         let budget = self.row_budget();
-        let answer = match self.enter("crud")?.crud(CrudRequest { asked, params, within }, budget).await {
+        let answer = match self.host()?.crud(CrudRequest { asked, params, within }, budget).await {
             Ok(answer) => answer,
             Err(error) => return Ok(Err(self.crud_error(error))),
         };

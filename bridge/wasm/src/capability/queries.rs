@@ -30,7 +30,7 @@ impl<H: Host> Queries for State<H> {
         self.enter("queries")?;
         let params = match named(&name, params) {
             Ok(params) => params,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(self.refused(error)),
         };
         let answer = self.host()?.query_execute(name, params).await;
         Ok(answer.map_err(|error| self.sql_error(error)))
@@ -40,7 +40,7 @@ impl<H: Host> Queries for State<H> {
         self.enter("queries")?;
         let params = match named(&name, params) {
             Ok(params) => params,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(self.refused(error)),
         };
         let budget = self.row_budget();
         match self.host()?.query_cursor(name, params, budget).await {
@@ -56,11 +56,11 @@ impl<H: Host> Queries for State<H> {
     ) -> Answer<Resource<QueryTransactionHandle>> {
         let host = self.enter("queries")?;
         if let Err(error) = no_options(&options) {
-            return Ok(Err(error));
+            return Ok(self.refused(error));
         }
         if connection.len() > NAME_BYTES_MAX {
             let name = ToldName(&connection);
-            return Ok(Err(Error::Denied(format!("no query of grants.queries is on connection {name}"))));
+            return Ok(self.refused(Error::Denied(format!("no query of grants.queries is on connection {name}"))));
         }
         match host.query_begin(&connection).await {
             Ok(id) => Ok(Ok(self.keep(QueryTransactionHandle { id, open: true })?)),
@@ -128,7 +128,7 @@ impl<H: Host> State<H> {
         self.enter("queries")?;
         let params = match named(&name, params) {
             Ok(params) => params,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(self.refused(error)),
         };
         let budget = self.row_budget();
         match self.host()?.query_rows(name, params, one, budget).await {

@@ -32,7 +32,8 @@ impl<H: Host> Connections for State<H> {
     async fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<ConnectionHandle>, Error>> {
         let host = self.enter("sql")?;
         if name.len() > NAME_BYTES_MAX {
-            return Ok(Err(Error::Denied(format!("grants.sql does not list connection {}", ToldName(&name)))));
+            let name = ToldName(&name);
+            return Ok(self.refused(Error::Denied(format!("grants.sql does not list connection {name}"))));
         }
         match host.sql_open(&name).await {
             Ok(id) => Ok(Ok(self.keep(ConnectionHandle(id))?)),
@@ -56,17 +57,24 @@ impl<H: Host> State<H> {
         convert::error(error)
     }
 
+    /// What is answered without asking the host, counted as what it is.
+    pub(super) fn refused<T>(&mut self, error: Error) -> Result<T, Error> {
+        self.went_wrong(matches!(error, Error::Denied(_)));
+        Err(error)
+    }
+
     async fn run_query(
         &mut self,
         connection: ConnectionId,
         sql: String,
         params: Vec<Value>,
     ) -> wasmtime::Result<Result<RowSet, Error>> {
+        self.enter("sql")?;
         if let Err(error) = check(&sql, &params) {
-            return Ok(Err(error));
+            return Ok(self.refused(error));
         }
         let budget = self.row_budget();
-        match self.enter("sql")?.sql_query(connection, sql, params, budget).await {
+        match self.host()?.sql_query(connection, sql, params, budget).await {
             Ok(rows) => Ok(self.count(&rows.rows).map(|()| rows)),
             Err(error) => Ok(Err(self.sql_error(error))),
         }
@@ -78,10 +86,11 @@ impl<H: Host> State<H> {
         sql: String,
         params: Vec<Value>,
     ) -> wasmtime::Result<Result<u64, Error>> {
+        self.enter("sql")?;
         if let Err(error) = check(&sql, &params) {
-            return Ok(Err(error));
+            return Ok(self.refused(error));
         }
-        let answer = self.enter("sql")?.sql_execute(connection, sql, params).await;
+        let answer = self.host()?.sql_execute(connection, sql, params).await;
         Ok(answer.map_err(|error| self.sql_error(error)))
     }
 
@@ -91,11 +100,12 @@ impl<H: Host> State<H> {
         sql: String,
         params: Vec<Value>,
     ) -> wasmtime::Result<Result<Resource<CursorHandle>, Error>> {
+        self.enter("sql")?;
         if let Err(error) = check(&sql, &params) {
-            return Ok(Err(error));
+            return Ok(self.refused(error));
         }
         let budget = self.row_budget();
-        match self.enter("sql")?.sql_cursor(connection, sql, params, budget).await {
+        match self.host()?.sql_cursor(connection, sql, params, budget).await {
             Ok((id, columns)) => Ok(Ok(self.keep(CursorHandle { id, columns })?)),
             Err(error) => Ok(Err(self.sql_error(error))),
         }

@@ -6,6 +6,7 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap},
     ops::Range,
+    sync::Arc,
 };
 
 use aho_corasick::{AhoCorasick, Input, MatchKind};
@@ -62,10 +63,10 @@ pub(crate) enum Way {
 #[derive(Debug)]
 pub(crate) struct Redactor {
     names: BTreeSet<String>,
-    texts: HashMap<String, Known>,
+    texts: HashMap<Arc<str>, Known>,
     numbers: HashMap<String, Known>,
     /// Texts that are looked for within others, those together that begin alike.
-    parts: Vec<Vec<String>>,
+    parts: Vec<Vec<Arc<str>>>,
     /// Finds them all in one go, however many there are and however they look: they may be somebody's who wants it to take long.
     finder: Option<AhoCorasick>,
     count: usize,
@@ -172,13 +173,13 @@ impl Redactor {
 
     /// All is read.
     pub(crate) fn learnt(&mut self) -> Result<(), TooMuch> {
-        let is_part = |(text, known): &(&String, &Known)| {
+        let is_part = |(text, known): &(&Arc<str>, &Known)| {
             text.len() >= if known.is_secret { SECRET_PART_BYTES_MIN } else { PART_BYTES_MIN }
         };
-        let mut alike: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut alike: BTreeMap<&str, Vec<Arc<str>>> = BTreeMap::new();
         for (text, known) in self.texts.iter().filter(is_part) {
             let end = if known.is_secret { text.floor_char_boundary(SECRET_BEGIN_BYTES) } else { text.len() };
-            alike.entry(text.get(..end).unwrap_or(text)).or_default().push(text.clone());
+            alike.entry(text.get(..end).unwrap_or(text)).or_default().push(Arc::clone(text));
         }
         // The longest: one may begin as another does.
         let builder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(alike.keys());
@@ -248,7 +249,7 @@ impl Redactor {
         }
         self.count += 1;
         let placeholder = Json::String(placeholder::of_text(text, self.count, None));
-        self.texts.insert(text.to_owned(), Known { placeholder, is_given, is_secret: false });
+        self.texts.insert(text.into(), Known { placeholder, is_given, is_secret: false });
     }
 
     /// Whether it is known to be a secret, and not only to be the form of one.
@@ -268,11 +269,11 @@ impl Redactor {
     fn learn_secret(&mut self, name: &str, text: &str, number: usize, is_given: bool) {
         let hidden = Known { placeholder: HIDDEN.into(), is_given: false, is_secret: true };
         for form in forms::of(text) {
-            self.texts.entry(form).or_insert_with(|| hidden.clone());
+            self.texts.entry(form.into()).or_insert_with(|| hidden.clone());
         }
         let placeholder = Json::String(placeholder::of_text(text, number, Some(name)));
         let is_given = is_given || self.texts.get(text).is_some_and(|known| known.is_given);
-        self.texts.insert(text.to_owned(), Known { placeholder, is_given, is_secret: true });
+        self.texts.insert(text.into(), Known { placeholder, is_given, is_secret: true });
     }
 
     fn learn_number(&mut self, number: &Number, way: Way) {
@@ -379,7 +380,7 @@ impl Redactor {
         while let Some(begin) = finder.find(Input::new(text).range(from..)) {
             let rest = text.get(begin.start()..).unwrap_or_default();
             let alike =
-                |part: &String| rest.iter().zip(part.as_bytes()).take_while(|(one, other)| one == other).count();
+                |part: &Arc<str>| rest.iter().zip(part.as_bytes()).take_while(|(one, other)| one == other).count();
             let parts = self.parts.get(begin.pattern().as_usize()).into_iter().flatten();
             let longest = parts.map(|part| (alike(part), part)).max_by_key(|(length, _)| *length);
             from = begin.end().max(begin.start() + longest.map_or(0, |(length, _)| length));

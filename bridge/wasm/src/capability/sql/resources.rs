@@ -63,7 +63,7 @@ impl<H: Host> HostConnection for State<H> {
         let connection = self.table.get(&handle)?.0;
         let host = self.enter("sql")?;
         if let Err(error) = no_options(&options) {
-            return Ok(Err(error));
+            return Ok(self.refused(error));
         }
         match host.sql_begin(connection).await {
             Ok(id) => Ok(Ok(self.keep(TransactionHandle { id, connection, open: true })?)),

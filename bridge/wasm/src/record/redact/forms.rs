@@ -11,6 +11,8 @@ use serde_json::Value as Json;
 
 /// What is shorter stands in many a text by chance.
 const SHIFTED_BYTES_MIN: usize = 6;
+/// A longer secret is looked for in fewer forms: for each recording there are all secrets of the env in all of theirs.
+const EVERY_FORM_BYTES_MAX: usize = 4 << 10;
 
 /// A text without the escapes of URLs.
 #[derive(Debug)]
@@ -20,22 +22,23 @@ pub(super) struct Decoded {
     places: Vec<usize>,
 }
 
-/// In JSON, in hexadecimal digits, and in base64, also where other bytes stand before and behind it.
+/// In JSON and in base64; if it is not long, also in hexadecimal digits, and in base64 where other bytes stand before and behind it.
 pub(super) fn of(secret: &str) -> Vec<String> {
     let quoted = Json::String(secret.to_owned()).to_string();
+    let mut forms = vec![
+        quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned(),
+        // With its padding it begins so.
+        STANDARD_NO_PAD.encode(secret),
+        URL_SAFE_NO_PAD.encode(secret),
+    ];
+    if secret.len() > EVERY_FORM_BYTES_MAX {
+        return forms;
+    }
     let hex = secret.bytes().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
     });
-    let mut forms = vec![
-        quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned(),
-        hex.to_uppercase(),
-        hex,
-        STANDARD.encode(secret),
-        STANDARD_NO_PAD.encode(secret),
-        URL_SAFE.encode(secret),
-        URL_SAFE_NO_PAD.encode(secret),
-    ];
+    forms.extend([hex.to_uppercase(), hex, STANDARD.encode(secret), URL_SAFE.encode(secret)]);
     for before in 0..3 {
         let bytes = [&[0; 2][..before], secret.as_bytes()].concat();
         for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
@@ -105,6 +108,13 @@ mod tests {
         assert_eq!(all[0].place(&(1..2)), 1..4);
         assert_eq!(all[0].place(&(0..9)), 0..11);
         assert_eq!(Decoded::all(b"plain").count(), 0);
+    }
+
+    #[test]
+    fn what_is_long_has_few_forms() {
+        let size = |secret: &str| of(secret).iter().map(String::len).sum::<usize>() / secret.len();
+        assert!(size(&"a\"".repeat(EVERY_FORM_BYTES_MAX / 2)) > 10);
+        assert!(size(&"a\"".repeat(EVERY_FORM_BYTES_MAX)) < 5);
     }
 
     /// Whatever stands around it.
