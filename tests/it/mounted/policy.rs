@@ -129,7 +129,9 @@ async fn who_leaves_ends_the_invocation_and_what_failed_is_counted() {
     for _ in 0..200 {
         let metrics = client.get("/metrics").await.unwrap().body.as_str().unwrap_or_default().to_owned();
         let count = |labels: &str| {
-            let line = metrics.lines().find(|line| line.starts_with("stk_bridge_logic_") && line.contains(labels));
+            let of = ["stk_bridge_logic_invocations_total", "stk_bridge_logic_limit_hits_total"];
+            let is_of = |line: &&str| of.iter().any(|name| line.starts_with(name)) && line.contains(labels);
+            let line = metrics.lines().find(is_of);
             line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).unwrap_or_default()
         };
         counted = expected.map(|(labels, _)| (labels, count(labels))).to_vec();
