@@ -63,6 +63,8 @@ async fn the_fleet_is_shown_with_what_is_wrong_until_it_is_forgotten() {
     let known = status(&lab, "both have told", |status| {
         bridge(status, GOOD)["envs"][0]["sequence"] == 1
             && bridge(status, DISTRUSTING)["envs"][0]["refused"].is_object()
+            // On a machine that is slow a poll comes late now and then.
+            && found(bridge(status, GOOD)).is_empty()
     });
     let known = known.await;
     let (well, ill) = (bridge(&known, GOOD), bridge(&known, DISTRUSTING));

@@ -13,17 +13,24 @@ const FINEST: &str = "debug,santokit_bridge=trace,santokit_hub=trace,santokit_wa
 /// Of the collector: an operator's credential.
 const HEADER: &str = "planted-header-77c0b1";
 
+const SCRAPE: &str = "scrape-0123456789abcdef";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_a_trace_a_log_line_a_metric_or_an_error() {
     let (folder, collector) = (project(), Collector::start().await.unwrap());
     let headers = format!("authorization=Bearer%20{HEADER}");
-    let env = [("STK_LOG", FINEST), ("RUST_LOG", FINEST), ("OTEL_EXPORTER_OTLP_HEADERS", headers.as_str())];
+    let env = [
+        ("STK_LOG", FINEST),
+        ("RUST_LOG", FINEST),
+        ("OTEL_EXPORTER_OTLP_HEADERS", headers.as_str()),
+        ("STK_BRIDGE_METRICS_TOKEN", SCRAPE),
+    ];
     let dev = watched(&folder, &collector, &env).await;
     let mut answers = Vec::new();
     credentials(&dev, &mut answers).await;
     values(&dev, &mut answers).await;
     odd_requests(&dev, &mut answers).await;
-    let metrics = dev.client.get("/metrics").await.unwrap();
+    let metrics = dev.client.with_bearer(SCRAPE).get("/metrics").await.unwrap();
     host_calls(metrics.body.as_str().unwrap());
     for answer in &answers {
         trace(&collector, answer).await;
