@@ -98,7 +98,7 @@ impl Egress {
         let ends = asked.unwrap_or(terms.deadline).min(terms.deadline);
         let mut used = Used::default();
         let sending = Exchange { client: self.client.as_ref(), terms, used: &mut used }.run(request);
-        let sending = asked_by(terms.env.clone(), sending);
+        let sending = Box::pin(asked_by(terms.env.clone(), sending));
         let answer = match tokio::time::timeout_at(ends.into(), sending).await {
             Ok(answer) => answer,
             Err(_) => Err(HttpError::Timeout("there was no whole answer in the time that it had".to_owned())),

@@ -140,7 +140,7 @@ impl WasmCode {
         if let Some(rehearsal) = &rehearsal {
             rehearsal.seen().usage = Some(invocation.usage);
         }
-        let Ended { failed, finished, joined } = finish(invocation.host, invocation.outcome.is_ok()).await;
+        let Ended { failed, finished, joined } = Box::pin(finish(invocation.host, invocation.outcome.is_ok())).await;
         let answer = match invocation.outcome {
             Err(error) => {
                 if let Some(occasion) = &occasion {
@@ -186,7 +186,7 @@ impl WasmCode {
         count(&metrics, entry.name(), &served.usage);
         trace(&served.usage);
         // There is no transaction of the whole invocation: what the guest left open is undone.
-        let Ended { failed, .. } = finish(served.host, served.outcome.is_ok()).await;
+        let Ended { failed, .. } = Box::pin(finish(served.host, served.outcome.is_ok())).await;
         served.outcome.map_err(|error| {
             if let Some(info) = &failed {
                 log_failure(&error, Said::of(info), &guest_log);
@@ -240,7 +240,7 @@ impl WasmCode {
     }
 }
 
-/// Ends the session that comes back.
+/// Ends the session that comes back. To be boxed: a session is large, and each call within a call would have room for one.
 async fn finish(host: Option<GuestHost>, is_well: bool) -> Ended {
     let Some(host) = host else {
         return Ended { failed: None, finished: Ok(()), joined: Joined::default() };

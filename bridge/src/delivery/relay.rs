@@ -259,13 +259,18 @@ impl Puller {
         let of = Of { claim: claim.clone(), delivery, subscription: subscription.clone(), bytes: 0 };
         attempts.begin(of, async move {
             let (answer, again) = match ticket {
-                Some(ticket) => match place.attempt_by(&ticket, &subscription, claim, held.room().await).await {
-                    Ok(again) => (AckKind::Ack, again),
-                    Err(error) => {
-                        tracing::debug!(error = &error as &dyn std::error::Error, "a ticket waits for its database");
-                        (AckKind::Nak(Some(AGAIN)), None)
+                Some(ticket) => {
+                    match Box::pin(place.attempt_by(&ticket, &subscription, claim, held.room().await)).await {
+                        Ok(again) => (AckKind::Ack, again),
+                        Err(error) => {
+                            tracing::debug!(
+                                error = &error as &dyn std::error::Error,
+                                "a ticket waits for its database"
+                            );
+                            (AckKind::Nak(Some(AGAIN)), None)
+                        }
                     }
-                },
+                }
                 None => (AckKind::Term, None),
             };
             if let Err(error) = message.ack_with(answer).await {

@@ -153,8 +153,8 @@ impl Client {
             request = request.header(CONTENT_LENGTH, body.len()).body(body.clone());
         }
         let answer = match &self.env {
-            Some(env) => egress::asked_by(env.clone(), request.send()).await,
-            None => request.send().await,
+            Some(env) => Box::pin(egress::asked_by(env.clone(), request.send())).await,
+            None => Box::pin(request.send()).await,
         };
         let answer = answer.map_err(|error| failed(&error, &sent.url))?;
         if answer.status().is_success() { Ok(answer) } else { Err(refused(answer).await) }
