@@ -82,6 +82,8 @@ impl Lab {
                 ("STK_BRIDGE_ENVS", "events/prod"),
                 ("STK_BRIDGE_CACHE_DIR", cache.to_str().unwrap_or_default()),
                 ("STK_BRIDGE_COMPILED_DIR", compiled.to_str().unwrap_or_default()),
+                // A server takes a hundred, and the library and what stands for the application have theirs.
+                ("STK_BRIDGE_POOL_SIZE", "16"),
                 ("STK_LOG", "error"),
             ];
             let bridge = Bridge::start(&folder, &settings).await?;

@@ -120,14 +120,16 @@ mod tests {
 
     use super::*;
 
-    /// Ready after so many polls, each of which uses a tick up.
-    struct Long(usize, Arc<CpuClock>);
+    /// Ready after so many polls, each of which takes so long and uses a tick up.
+    struct Long(usize, Arc<CpuClock>, Duration);
 
     impl Future for Long {
         type Output = ();
 
+        #[expect(clippy::disallowed_methods, reason = "a guest that computes has its thread for so long")]
         fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
             self.0 -= 1;
+            std::thread::sleep(self.2);
             self.1.note_used_up();
             context.waker().wake_by_ref();
             if self.0 == 0 { Poll::Ready(()) } else { Poll::Pending }
@@ -142,16 +144,16 @@ mod tests {
         Slices { queues: queues.iter().map(|&queue| Arc::clone(queue)).collect() }
     }
 
-    fn long(slices: &Slices, polls: usize) -> Sliced<Long> {
+    fn long(slices: &Slices, polls: usize, each: Duration) -> Sliced<Long> {
         let clock = Arc::new(CpuClock::default());
-        slices.slice(Long(polls, Arc::clone(&clock)), &clock)
+        slices.slice(Long(polls, Arc::clone(&clock), each), &clock)
     }
 
     #[test]
     fn the_first_tick_is_free_and_each_after_it_wants_a_processor() {
         let mut context = Context::from_waker(Waker::noop());
         let slices = of(&[&single(), &single()]);
-        let mut one = long(&slices, 3);
+        let mut one = long(&slices, 3, Duration::ZERO);
         assert!(Pin::new(&mut one).poll(&mut context).is_pending());
         assert!(one.waiting.is_none());
         let held = Arc::clone(&slices.queues[1]).try_acquire_owned().unwrap();
@@ -167,7 +169,7 @@ mod tests {
     }
 
     /// An env with many guests has no more of a processor than one with a single guest.
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn envs_take_turns() {
         let (all, project) = (single(), single());
         let crowd = vec![of(&[&single(), &project, &all]); 20];
@@ -175,22 +177,24 @@ mod tests {
     }
 
     /// Nor has a project with many envs more than one with a single env.
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn projects_take_turns() {
         let (all, project) = (single(), single());
         let crowd: Vec<Slices> = (0..20).map(|_| of(&[&single(), &project, &all])).collect();
         goes_on_beside(&crowd, &of(&[&single(), &single(), &all])).await;
     }
 
+    const TICK: Duration = Duration::from_millis(1);
+
     /// One comes to its end while a crowd, which has far more to do, has had about as many polls: behind all of the crowd each time, it would be
     /// after twenty times as many.
     async fn goes_on_beside(crowd: &[Slices], alone: &Slices) {
         let polls = Arc::new(AtomicUsize::new(0));
         let crowd: Vec<_> =
-            crowd.iter().map(|one| tokio::spawn(counted(long(one, 1_000_000), Arc::clone(&polls)))).collect();
+            crowd.iter().map(|one| tokio::spawn(counted(long(one, 1_000_000, TICK), Arc::clone(&polls)))).collect();
         tokio::task::yield_now().await;
-        // As a task: what a test itself waits for is polled once in many times.
-        let one = tokio::spawn(long(alone, 200));
+        // As a task, beside those that wait while another is in its slice.
+        let one = tokio::spawn(long(alone, 200, TICK));
         tokio::time::timeout(Duration::from_mins(1), one).await.unwrap().unwrap();
         let polls = polls.load(Ordering::Relaxed);
         assert!(polls < 200 * 5, "the crowd had {polls} polls meanwhile");
