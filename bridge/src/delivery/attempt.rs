@@ -68,6 +68,8 @@ enum Ended {
     NotTried,
     /// By an attempt, whose transaction may all the same have said that the event is handled: the answer to its commit can be lost.
     Failed(Box<Attempt>, Option<String>),
+    /// Nobody could say whether it is the subscription's: no attempt was made, and none would find it out.
+    Unknown(Box<Attempt>),
 }
 
 impl Place {
@@ -140,7 +142,7 @@ impl Place {
             Admitted::No => Some(Ended::Handled(None)),
             Admitted::Unknown(_) => {
                 let attempt = self.begun(claimed).because(UNKNOWN, UNKNOWN_FILTER);
-                Some(Ended::Failed(attempt.into(), None))
+                Some(Ended::Unknown(attempt.into()))
             }
         }
     }
@@ -194,7 +196,7 @@ impl Place {
         let (env, of) = (&self.generation.env, &loaded.subscription);
         let scope = Scope { project: &env.project, env: &env.env, dialect: self.database.dialect() };
         let (metrics, now) = (&self.app.metrics.events, self.clock.now());
-        let (attempt, told) = match ended {
+        let (attempt, told, is_unknown) = match ended {
             Ended::Handled(acknowledgement) => {
                 metrics.delivered(&claimed.subscription);
                 metrics.lag(&claimed.subscription, lag(claimed, now));
@@ -206,10 +208,11 @@ impl Place {
                 let back = scope.give_back(&claimed.id, &claimed.claim, &moment(now + wait.1));
                 return (Word::Change(back), Some(wait.0));
             }
-            Ended::Failed(attempt, told) => (*attempt, told),
+            Ended::Failed(attempt, told) => (*attempt, told, false),
+            Ended::Unknown(attempt) => (*attempt, None, true),
         };
         // What a transaction may have handled all the same is looked at once more, whatever became of it.
-        let is_final = attempt.code == UNKNOWN || (told.is_none() && of.retry.never.contains(&attempt.code));
+        let is_final = is_unknown || (told.is_none() && of.retry.never.contains(&attempt.code));
         let (line, mut history) = (attempt.line(), claimed.history.clone());
         history.add(attempt);
         let tried_in_vain = claimed.attempt > of.retry.max_retries;
